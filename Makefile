@@ -1,0 +1,166 @@
+# kmirror: make help lists the targets.
+
+VERSION = 0.1.0
+
+# Each kind of build has a folder of its own, so that they do not rebuild one another.
+ifdef SAN
+BUILD ?= build/san
+else ifdef DEBUG
+BUILD ?= build/debug
+else
+BUILD ?= build
+endif
+PREFIX ?= /usr/local
+
+PKG_CONFIG ?= pkg-config
+
+# ---- flags -----------------------------------------------------------------------------------------------------
+
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+           $(if $(WERROR),-Werror)
+
+ifdef SAN
+OPTIMIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+else ifdef DEBUG
+OPTIMIZE = -Og -g
+else
+OPTIMIZE = -O2 -g -D_FORTIFY_SOURCE=2
+endif
+
+# Asked of pkg-config once, and only when something is compiled: it may be missing before `make deps`.
+packages = lua5.4 lua5.4-cjson libcurl libmicrohttpd gnutls
+package_flags = $(eval package_flags := $(shell $(PKG_CONFIG) --cflags $(packages)))$(package_flags)
+
+CFLAGS ?=
+ALL_CFLAGS = -std=c11 -fPIC -fstack-protector-strong $(OPTIMIZE) $(WARNINGS) $(CFLAGS)
+ALL_CPPFLAGS = -D_GNU_SOURCE -DKMIRROR_VERSION='"$(VERSION)"' -Iruntime $(package_flags) $(CPPFLAGS)
+ALL_LDFLAGS = $(filter -fsanitize%,$(OPTIMIZE)) -Wl,-z,relro,-z,now $(LDFLAGS)
+
+# ---- files -----------------------------------------------------------------------------------------------------
+
+# Only the executable has these; the rest is in mirrors.so, too, which also loads into stock Lua.
+HOST_ONLY = main host httpd
+
+HOST_SOURCES = $(sort $(wildcard runtime/*.c))
+MODULE_SOURCES = $(filter-out $(HOST_ONLY:%=runtime/%.c),$(HOST_SOURCES))
+HOST_OBJECTS = $(HOST_SOURCES:runtime/%.c=$(BUILD)/%.o) $(BUILD)/embedded_host.o
+MODULE_OBJECTS = $(MODULE_SOURCES:runtime/%.c=$(BUILD)/%.o) $(BUILD)/embedded_module.o
+
+ARGPARSE = /usr/share/lua/5.4/argparse.lua
+LUA_FILES := $(sort $(shell find lib scripts runtime -name '*.lua'))
+HOST_LUA = $(LUA_FILES) $(ARGPARSE)
+MODULE_LUA = $(wildcard runtime/*.lua)
+
+# ---- build -----------------------------------------------------------------------------------------------------
+
+.PHONY: all
+all: $(BUILD)/kmirror $(BUILD)/mirrors.so
+
+# The Lua API is exported, so that Lua modules in C (LuaDBI, …) load into the executable. lua-cjson goes in whole, so
+# that it can be copied alone.
+$(BUILD)/kmirror: $(HOST_OBJECTS)
+	$(CC) $(ALL_LDFLAGS) -Wl,-E -o $@ $^ -l:liblua5.4-cjson.a -llua5.4 -lcurl -lmicrohttpd -lgnutls -lm
+
+# The Lua API comes from whoever loads the module. Debian's static lua-cjson is not made for shared objects.
+$(BUILD)/mirrors.so: $(MODULE_OBJECTS) runtime/mirrors.map
+	$(CC) $(ALL_LDFLAGS) -shared -Wl,--version-script=runtime/mirrors.map -o $@ $(MODULE_OBJECTS) -llua5.4-cjson -lcurl -lm
+
+$(BUILD)/%.o: runtime/%.c Makefile | $(BUILD)/packages
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/embedded_%.o: $(BUILD)/embedded_%.c
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/embedded_host.c: runtime/embed.sh $(BUILD)/embedded_host.list $(HOST_LUA)
+	sh runtime/embed.sh $(HOST_LUA) > $@.new && mv $@.new $@
+
+$(BUILD)/embedded_module.c: runtime/embed.sh $(BUILD)/embedded_module.list $(MODULE_LUA)
+	sh runtime/embed.sh $(MODULE_LUA) > $@.new && mv $@.new $@
+
+# The names of the files to embed: changes when a file comes or goes.
+$(BUILD)/embedded_host.list: names = $(HOST_LUA)
+$(BUILD)/embedded_module.list: names = $(MODULE_LUA)
+$(BUILD)/embedded_%.list: FORCE | $(BUILD)/packages
+	@echo '$(names)' | cmp -s - $@ || echo '$(names)' > $@
+
+$(BUILD)/packages:
+	@$(PKG_CONFIG) --exists $(packages) && test -e $(ARGPARSE) || \
+	  { echo 'kmirror needs the Debian packages that `make deps` installs' >&2; exit 1; }
+	@mkdir -p $(BUILD) && touch $@
+
+$(ARGPARSE): | $(BUILD)/packages
+
+.PHONY: FORCE
+FORCE:
+
+-include $(wildcard $(BUILD)/*.d)
+
+# ---- use -------------------------------------------------------------------------------------------------------
+
+.PHONY: help
+help:
+	@echo 'make            build $(BUILD)/kmirror and $(BUILD)/mirrors.so (needs: make deps)'
+	@echo 'make demo       fail a small fleet over, in the sandbox'
+	@echo 'make test       run all specs'
+	@echo 'make lint       check the C and Lua sources'
+	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR when set'
+	@echo 'make deps       install the Debian packages that the build needs'
+	@echo 'make test-deps  install what the specs and lint need, too'
+	@echo 'make clean      remove $(BUILD)'
+	@echo
+	@echo 'DEBUG=1         for a debugger, in build/debug'
+	@echo 'SAN=1           with the address and undefined-behaviour sanitizers, in build/san'
+	@echo 'WERROR=1        a warning is an error'
+	@echo 'BUILD=DIR       build there'
+
+.PHONY: demo
+demo: deps
+	@$(MAKE) --no-print-directory all
+	$(BUILD)/kmirror run --sandbox failover
+
+.PHONY: install
+install: all
+	install -D -m 755 $(BUILD)/kmirror $(DESTDIR)$(PREFIX)/bin/kmirror
+	install -D -m 644 $(BUILD)/mirrors.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/mirrors.so
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+# ---- specs and lint --------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: test-deps
+	@$(MAKE) --no-print-directory all
+	@KMIRROR_BUILD=$(BUILD) SAN=$(SAN) bash spec/support/suites.sh
+
+C_FILES = $(sort $(wildcard runtime/*.c runtime/*.h))
+
+.PHONY: lint lint-format lint-c lint-lua
+lint: lint-format lint-c lint-lua
+
+lint-format:
+	clang-format-14 --dry-run --Werror $(C_FILES)
+
+lint-c: | $(BUILD)/packages
+	clang-tidy-14 --quiet $(HOST_SOURCES) -- -std=c11 $(ALL_CPPFLAGS)
+
+lint-lua:
+	luacheck --quiet lib scripts runtime spec bench
+
+# ---- Debian packages -------------------------------------------------------------------------------------------
+
+DEPS = libc6-dev pkg-config liblua5.4-dev lua-cjson-dev libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev lua-argparse
+TEST_DEPS = $(DEPS) lua5.4 lua-busted lua-cjson lua-socket lua-sec openssl curl \
+            valgrind clang-tidy-14 clang-format-14 lua-check
+
+.PHONY: deps test-deps
+deps:
+	@sh .ci/packages.sh deps $(DEPS)
+
+# Prism judges client and sandbox by the OpenAPI description; Debian's npm is asked for when there is no other.
+PRISM = build/prism
+
+test-deps:
+	@sh .ci/packages.sh test-deps $(TEST_DEPS) $$(command -v npm > /dev/null || echo nodejs npm)
+	@test -x $(PRISM)/node_modules/.bin/prism || sh spec/contract/prism.sh $(PRISM)

@@ -1,0 +1,120 @@
+--- changes: what becomes of a change under --dry-run and --read-only.
+
+local mirrors = require("mirrors")
+
+local M = {}
+
+---@type "sent"|"planned"|"refused"
+local fate = "sent"
+local current
+
+local function install(new_fate, intercept)
+    fate, current = new_fate, intercept
+    mirrors.intercept(intercept)
+end
+
+--- Refuses every change from here on, with an error of the kind read_only.
+function M.refuse()
+    install("refused", function(change)
+        local what = change.operation:gsub("_", " ")
+        error(mirrors.error("read_only", what .. " refused: --read-only lets nothing be changed", {
+            operation = change.operation,
+            cluster = change.cluster,
+            id = change.id,
+        }), 0)
+    end)
+end
+
+-- Ids of mirrors that exist only in the plan; they look like real ones.
+local function placeholder(count)
+    return ("00000000-0000-4000-8000-%012x"):format(count)
+end
+
+-- Asks for what the change is about, so that a dry run fails where the real run would.
+local function check(change, known)
+    local api = change.api:on(change.cluster)
+    if change.id and not known[change.id] then
+        api:get(change.id)
+    elseif not change.id and not known[change.cluster] then
+        api:list()
+        known[change.cluster] = true
+    end
+end
+
+--- Sends no change from here on: each is checked against what is there, as far as that can be, and given to `tell`
+--- instead. A create is answered with the id of a mirror that does not exist.
+---@param tell fun(change: table)
+function M.plan(tell)
+    local known, created = {}, 0
+    install("planned", function(change)
+        check(change, known)
+        tell(change)
+        if change.operation ~= "create" then
+            return nil
+        end
+        created = created + 1
+        known[placeholder(created)] = true
+        return placeholder(created)
+    end)
+end
+
+--- True under --dry-run: waiting for the effect of a change would be in vain.
+---@return boolean
+function M.planned()
+    return fate == "planned"
+end
+
+--- True when no change will be sent, so that nobody has to confirm any.
+---@return boolean
+function M.harmless()
+    return fate ~= "sent"
+end
+
+--- Runs `work` with its changes checked as far as that can be done without the API, and nothing else done with them.
+---@param work fun()
+function M.rehearse(work)
+    mirrors.intercept(function() end)
+    local ok, problem = pcall(work)
+    mirrors.intercept(current)
+    if not ok then
+        error(problem, 0)
+    end
+end
+
+-- Not shown: it often holds a password.
+local hidden = { sourceConnectionProperties = true }
+
+--- What is wanted of a new mirror, without its secrets.
+---@param spec table
+---@return table
+function M.shown(spec)
+    local copy = {}
+    for key, value in pairs(spec) do
+        copy[key] = hidden[key] and "(hidden)" or value
+    end
+    return copy
+end
+
+local descriptions = {
+    create = function(change)
+        local spec = change.spec
+        return ("create a mirror of '%s' from %s on cluster %s"):format(spec.topicsRegex, spec.sourceAlias,
+            change.cluster)
+    end,
+    delete = function(change)
+        return ("delete mirror %s on cluster %s"):format(change.id, change.cluster)
+    end,
+    update_target_latency = function(change)
+        return ("set the target latency of mirror %s on cluster %s to %d ms"):format(change.id, change.cluster,
+            change.newTargetLatency)
+    end,
+}
+
+--- A change in words: "delete mirror ... on cluster ...".
+---@param change table
+---@return string
+function M.describe(change)
+    return descriptions[change.operation](change)
+end
+
+return M

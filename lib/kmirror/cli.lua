@@ -1,0 +1,306 @@
+--- cli: the command line. It reads the arguments, sets up what they ask for, and hands over to a command.
+
+local argparse = require("argparse")
+local changes = require("kmirror.changes")
+local confirm = require("kmirror.confirm")
+local host = require("host")
+local items = require("kmirror.cli.items")
+local json = require("kmirror.json")
+local log = require("kmirror.log")
+local mirrors = require("mirrors")
+local options = require("kmirror.options")
+local profile = require("kmirror.profile")
+local sets = require("kmirror.cli.sets")
+local terminal = require("kmirror.terminal")
+local usage = require("kmirror.usage")
+
+local M = {}
+
+-- In the order in which help shows them; each has a module kmirror.cli.NAME that says
+-- { name, arguments, summary, details, sets, define = function(parser), run = function(options) -> exit status }.
+local names = { "run", "list", "get", "create", "delete", "latency", "sandbox", "version", "help" }
+
+local command_column = 26
+
+local function command_of(name)
+    return require("kmirror.cli." .. name)
+end
+
+local function is_command(name)
+    for _, known in ipairs(names) do
+        if known == name then
+            return true
+        end
+    end
+    return false
+end
+
+-- ---- help -------------------------------------------------------------------------------------------------------
+
+local function configure(parser)
+    return parser:add_help(false):help_max_width(80):help_description_margin(command_column):help_usage_margin(2)
+end
+
+local function overview()
+    local lines = { "Runs runbooks that operate Kafka mirrors, and the API's operations one by one.\n\nCommands:" }
+    for i, name in ipairs(names) do
+        local command = command_of(name)
+        local label = ("  %s %s"):format(name, command.arguments)
+        lines[i + 1] = ("%-" .. command_column - 1 .. "s %s"):format(label, command.summary)
+    end
+    return table.concat(lines, "\n")
+end
+
+local epilog = [[
+Shipped runbooks: %s
+
+Environment: KMIRROR_ENDPOINT, KMIRROR_CLUSTER, KMIRROR_USERNAME, the key in KMIRROR_API_KEY or in the file named by KMIRROR_API_KEY_FILE; NO_COLOR; https_proxy and its kin.
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 done but some items failed, 130 interrupted.
+
+Try it without an account:  kmirror run --sandbox failover
+More about a command:       kmirror help COMMAND]]
+
+local function general_help()
+    local parser = configure(argparse("kmirror", overview()))
+    parser:usage("Usage: kmirror [OPTION...] COMMAND [ARG...]")
+    for _, set in ipairs({ "connection", "safety", "results", "messages" }) do
+        sets[set](parser)
+    end
+    return parser:epilog(epilog:format(table.concat(host.scripts(), ", "))):get_help()
+end
+
+local function nothing() end
+
+local function command_help(name)
+    local command = command_of(name)
+    local description = command.details ~= "" and command.summary .. "\n\n" .. command.details or command.summary
+    local parser = configure(argparse("kmirror " .. name, description))
+    local arguments = command.arguments ~= "" and " " .. command.arguments or ""
+    parser:usage(("Usage: kmirror %s%s%s"):format(name, #command.sets > 0 and " [OPTION...]" or "", arguments))
+    command.define(parser, nothing)
+    for _, set in ipairs(command.sets) do
+        sets[set](parser)
+    end
+    return parser:get_help()
+end
+
+--- The help for a command, or for kmirror as a whole; nil when there is no such command.
+---@param name? string
+---@return string|nil
+function M.help(name)
+    if not name then
+        return general_help()
+    end
+    return is_command(name) and command_help(name) or nil
+end
+
+-- ---- reading the arguments ----------------------------------------------------------------------------------------
+
+-- Options that no command may have: a key in an argument can be read by everybody on the machine.
+local function refuse_keys(parser, seen)
+    parser:option("--api-key --key --password"):args("?"):hidden(true):target("refused"):action(function()
+        seen.key = true
+    end)
+end
+
+-- What argparse sees of the arguments: all of them, until `view.ended`. It counts how many were taken.
+local function view_of(arguments)
+    local view = { taken = 0, ended = false }
+    view.arguments = setmetatable({}, { __index = function(_, i)
+        if not view.ended then
+            view.taken = i
+            return arguments[i]
+        end
+    end })
+    return view
+end
+
+local function build_parser(seen, view)
+    local parser = argparse("kmirror"):add_help(false):require_command(false):command_target("command")
+    for _, set in ipairs({ "connection", "safety", "results", "messages", "world" }) do
+        sets[set](parser)
+    end
+    refuse_keys(parser, seen)
+    parser:flag("-h --help"):action(function(result)
+        seen.help = result.command or true
+    end)
+    parser:flag("--version"):target("show_version")
+    for _, name in ipairs(names) do
+        local command = parser:command(name):add_help(false):target("is_" .. name)
+        command_of(name).define(command, function()
+            view.ended = true
+        end)
+    end
+    return parser
+end
+
+-- Somebody who forgot `run` is told so.
+local function unknown_command(name)
+    if host.script(name) or name:find("%.lua$") then
+        usage("'%s' is a runbook, not a command; to run it: kmirror run %s", name, name)
+    end
+end
+
+local function complain(problem)
+    local name = problem:match("^unknown command '(.-)'")
+    if name then
+        unknown_command(name)
+    end
+    options.complain(problem, "kmirror")
+end
+
+local function parse(arguments)
+    local seen, view = {}, view_of(arguments)
+    local ok, result = build_parser(seen, view):pparse(view.arguments)
+    if seen.key then
+        usage("an API key is not taken as an argument, where others can read it: set KMIRROR_API_KEY, or "
+            .. "KMIRROR_API_KEY_FILE to the name of a file that holds it")
+    elseif seen.help then
+        return { command = "help", topic = seen.help ~= true and seen.help or nil }
+    elseif not ok then
+        complain(result)
+    elseif result.show_version then
+        return { command = "version" }
+    end
+    result.command = result.command or "help"
+    result.rest = table.move(arguments, view.taken + 1, #arguments, 1, {})
+    return result
+end
+
+-- An option that the command has no use for is refused, so that nobody relies on it.
+local function check_sets(given)
+    local taken = {}
+    for _, set in ipairs(command_of(given.command).sets) do
+        taken[set] = true
+    end
+    if given.json and not taken.results then
+        usage("kmirror %s has no --json; see kmirror help %s", given.command, given.command)
+    end
+    local _, world = sets.world_given(given)
+    if #world > 0 and not (given.sandbox or taken.world) then
+        usage("%s is about the sandbox: give --sandbox, too", world[1])
+    end
+end
+
+-- ---- setting up ---------------------------------------------------------------------------------------------------
+
+local function start_sandbox(given)
+    if given.endpoint then
+        usage("--sandbox and --endpoint exclude each other: the sandbox is the endpoint")
+    end
+    local world, arguments = sets.world_given(given)
+    require("kmirror.sandbox.options").read(world)
+    local url = host.start_sandbox(arguments)
+    local constants = require("kmirror.sandbox.world")
+    profile.use({
+        name = "sandbox",
+        sandbox = true,
+        endpoint = url,
+        username = constants.username,
+        clusters = constants.clusters,
+        runbooks = constants.runbooks,
+    })
+    log.info("sandbox at %s: a stand-in for the API on this machine, gone when this command ends", url)
+    return {
+        endpoint = url,
+        username = constants.username,
+        api_key = constants.api_key,
+        cluster = profile.connect_cluster(given.cluster or "us-east"),
+    }
+end
+
+local function from_environment(given)
+    local cluster = given.cluster or os.getenv("KMIRROR_CLUSTER")
+    return {
+        endpoint = given.endpoint,
+        cluster = cluster and cluster ~= "" and profile.connect_cluster(cluster) or nil,
+    }
+end
+
+local function set_defaults(given)
+    local defaults = (given.sandbox and start_sandbox or from_environment)(given)
+    for _, name in ipairs({ "rate", "concurrency", "timeout", "ca_file" }) do
+        defaults[name] = given[name]
+    end
+    local ok, problem = pcall(mirrors.defaults, defaults)
+    if not ok then
+        usage("%s", tostring(problem):gsub("^mirrors%.defaults: (%S+)", function(name)
+            return "--" .. name:gsub("_", "-")
+        end))
+    end
+end
+
+-- What goes on underneath: each wait before a retry, and in detail each attempt.
+local function trace(event)
+    local what = ("%s %s"):format(event.operation:gsub("_", " "), event.id or "on cluster " .. event.cluster)
+    if event.what == "retry" then
+        log.info("%s; trying again in %.1f s", tostring(event.error), event.wait)
+    elseif event.ended > 0 then
+        log.debug("%s: %s after %.0f ms", what, event.error and event.error.kind or "done",
+            1000 * (event.ended - event.granted))
+    end
+end
+
+local function guard_changes(given)
+    if given.read_only then
+        changes.refuse()
+    elseif given.dry_run then
+        changes.plan(function(change)
+            if not given.json then
+                io.stdout:write("would ", changes.describe(change), "\n")
+            end
+        end)
+    end
+end
+
+local function set_up(given)
+    terminal.color(given.color or "auto")
+    log.configure({ level = given.log_level, file = given.log_file })
+    confirm.assume(given.yes or given.sandbox or false)
+    mirrors.trace(trace)
+    guard_changes(given)
+end
+
+-- ---- running ------------------------------------------------------------------------------------------------------
+
+local function needs_api(given)
+    for _, set in ipairs(command_of(given.command).sets) do
+        if set == "connection" then
+            return true
+        end
+    end
+    return false
+end
+
+local function run(given)
+    check_sets(given)
+    set_up(given)
+    if needs_api(given) then
+        set_defaults(given)
+    end
+    return command_of(given.command).run(given)
+end
+
+-- With --json a failure is JSON, too; being interrupted is left to the host.
+local function run_for_programs(given)
+    local ok, result = pcall(run, given)
+    if ok then
+        return result
+    end
+    local shape = items.error_shape(result)
+    if shape.kind == "cancelled" then
+        error(result, 0)
+    end
+    io.stderr:write(json.encode({ error = shape }), "\n")
+    return shape.kind == "usage" and 2 or 1
+end
+
+--- Runs kmirror. Raises what its host reports: usage, or why the command failed.
+---@param arguments string[]
+---@return integer exit status
+function M.main(arguments)
+    local given = parse(arguments)
+    return (given.json and run_for_programs or run)(given)
+end
+
+return M

@@ -1,0 +1,103 @@
+local changes = require("kmirror.changes")
+local connect = require("kmirror.cli.connect")
+local items = require("kmirror.cli.items")
+local json = require("kmirror.json")
+local usage = require("kmirror.usage")
+
+local function read(path)
+    if path == "-" then
+        return io.read("a")
+    end
+    local file <close>, problem = io.open(path, "rb")
+    local content = file and file:read("a")
+    if not content then
+        usage("cannot read %s; expected a file that says what to create, or - for standard input",
+            problem or path .. ": not a file")
+    end
+    return content
+end
+
+local function evaluate(path, source)
+    local chunk, problem = load(source, "@" .. path, "t", {})
+    if not chunk then
+        usage("%s; expected a Lua file that returns a table", problem)
+    end
+    local ok, value = pcall(chunk)
+    if not ok then
+        usage("%s; expected a Lua file that only returns a table", tostring(value))
+    end
+    return value
+end
+
+local function parse(path, source)
+    if path:find("%.lua$") then
+        return evaluate(path, source)
+    end
+    local value, problem = json.decode(source)
+    if problem then
+        usage("%s is not JSON: %s; nothing was created", path == "-" and "standard input" or path, problem)
+    end
+    return value
+end
+
+-- The mirrors in a file, and whether it holds a single one that is not in an array.
+local function read_specs(path)
+    local value = parse(path, read(path))
+    if type(value) ~= "table" then
+        usage("%s: expected a JSON object, or an array of them, not a %s; nothing was created", path, type(value))
+    end
+    local single = next(value) ~= nil and value[1] == nil
+    return single and { value } or value, single
+end
+
+-- All or nothing, as far as it can be known before the first request.
+local function check(api, path, specs)
+    for i, spec in ipairs(specs) do
+        local ok, problem = pcall(changes.rehearse, function()
+            api:create(spec)
+        end)
+        if not ok then
+            local where = #specs > 1 and ("%s, mirror %d of %d"):format(path, i, #specs) or path
+            usage("%s: %s; nothing was created", where,
+                type(problem) == "table" and problem.message or tostring(problem))
+        end
+    end
+end
+
+return {
+    name = "create",
+    arguments = "FILE|-",
+    summary = "Create mirrors from a JSON or Lua file.",
+    details = "The file holds a JSON object with the API's field names, or an array of them; a file whose name ends in "
+        .. ".lua returns such a table. All are checked before the first is created. Prints the new ids. When only some "
+        .. 'could be created the exit status is 3.\n\nWith --json: {"mirrorId"}; for an array an array of them, in the '
+        .. 'same order, where one that failed is {"sourceAlias", "topicsRegex", "error": {"kind", "message", ...}}.',
+    sets = { "connection", "safety", "results", "messages" },
+
+    define = function(parser)
+        parser:argument("file", "What to create: a file, or - for JSON on standard input."):argname("FILE")
+    end,
+
+    run = function(options)
+        local api = connect()
+        local specs, single = read_specs(options.file)
+        check(api, options.file, specs)
+        local planned = changes.planned()
+        return items.each(specs, {
+            json = options.json,
+            single = single,
+            run = function(spec)
+                return api:create(spec)
+            end,
+            text = function(id)
+                return planned and "" or id .. "\n"
+            end,
+            shape = function(id, spec)
+                return planned and { dryRun = true, create = changes.shown(spec) } or { mirrorId = id }
+            end,
+            name = function(spec)
+                return { topicsRegex = spec.topicsRegex, sourceAlias = spec.sourceAlias }
+            end,
+        })
+    end,
+}

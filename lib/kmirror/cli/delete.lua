@@ -1,0 +1,63 @@
+local changes = require("kmirror.changes")
+local confirm = require("kmirror.confirm")
+local connect = require("kmirror.cli.connect")
+local items = require("kmirror.cli.items")
+local profile = require("kmirror.profile")
+local usage = require("kmirror.usage")
+
+local function check_ids(ids)
+    local seen = {}
+    for _, id in ipairs(ids) do
+        if not profile.is_uuid(id) then
+            usage("'%s' is not the id of a mirror: expected a UUID, as kmirror list shows it; nothing was deleted", id)
+        elseif seen[id:lower()] then
+            usage("%s is given twice; nothing was deleted", id)
+        end
+        seen[id:lower()] = true
+    end
+end
+
+local function ask(ids)
+    if not changes.harmless() then
+        local what = #ids == 1 and "delete mirror " .. ids[1] or ("delete %d mirrors"):format(#ids)
+        confirm.typed(what, "delete")
+    end
+end
+
+return {
+    name = "delete",
+    arguments = "ID...",
+    summary = "Delete mirrors, with their connectors and tasks.",
+    details = "Asks for confirmation on a terminal; without one it needs --yes. When only some of several could be "
+        .. 'deleted the exit status is 3.\n\nWith --json: {"id", "deleted": true}; with several ids an array of them, '
+        .. 'in the order asked for, where one that failed is {"id", "deleted": false, "error": {"kind", "message", '
+        .. "...}}.",
+    sets = { "connection", "safety", "results", "messages" },
+
+    define = function(parser)
+        parser:argument("id", "Id of a mirror."):args("+"):argname("ID")
+    end,
+
+    run = function(options)
+        check_ids(options.id)
+        local api = connect()
+        ask(options.id)
+        local planned = changes.planned()
+        return items.each(options.id, {
+            json = options.json,
+            single = #options.id == 1,
+            run = function(id)
+                api:delete(id)
+            end,
+            text = function(_, id)
+                return planned and "" or ("deleted %s\n"):format(id)
+            end,
+            shape = function(_, id)
+                return { id = id, deleted = not planned, dryRun = planned or nil }
+            end,
+            name = function(id)
+                return { id = id, deleted = false }
+            end,
+        })
+    end,
+}

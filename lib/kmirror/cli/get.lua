@@ -1,0 +1,84 @@
+local connect = require("kmirror.cli.connect")
+local items = require("kmirror.cli.items")
+local json = require("kmirror.json")
+local tables = require("kmirror.table")
+local terminal = require("kmirror.terminal")
+local text = require("kmirror.text")
+
+local fields = { "id", "status", "connectorName", "targetLatency", "topicsRegex", "mirrorStatus", "checkpointStatus" }
+
+local topic_columns = {
+    { "TOPIC", "name" },
+    { "LATENCY ms", "averageLatency", align = "right" },
+    { "RECORDS/s", function(topic)
+        return topic.averageRate and ("%.1f"):format(topic.averageRate)
+    end, align = "right" },
+}
+
+local function value_text(value)
+    return value == nil and "-" or text.clean(tostring(value))
+end
+
+local function for_people(mirror, where)
+    local lines = {}
+    for i, field in ipairs(fields) do
+        local value = value_text(mirror[field])
+        lines[i] = ("%-17s %s\n"):format(field, terminal.paint(where, tables.status_color(mirror[field]), value))
+    end
+    local topics = mirror.topicStatuses or {}
+    if #topics == 0 then
+        return table.concat(lines) .. "No topic is mirrored.\n\n"
+    end
+    return table.concat(lines) .. "\n" .. tables.aligned(topic_columns, topics, where) .. "\n"
+end
+
+local function for_programs(mirror)
+    local lines = {}
+    for i, field in ipairs(fields) do
+        lines[i] = { field, mirror[field] }
+    end
+    for _, topic in ipairs(mirror.topicStatuses or {}) do
+        lines[#lines + 1] = { "topic", topic.name, topic.averageLatency, topic.averageRate }
+    end
+    return tables.tabs({ { "", 1 }, { "", 2 }, { "", 3 }, { "", 4 } }, lines):gsub("\t+\n", "\n")
+end
+
+local function to_text(mirror)
+    local where = terminal.of(io.stdout)
+    return where.terminal and for_people(mirror, where) or for_programs(mirror)
+end
+
+local function to_json(mirror)
+    json.array(mirror.topicStatuses or {})
+    return mirror
+end
+
+return {
+    name = "get",
+    arguments = "ID...",
+    summary = "One or more mirrors in full.",
+    details = "In a pipe: a line for each field with its value, and for each topic with name, latency and rate; a tab "
+        .. "between them.\n\nWith --json: the mirror as the API answers it; with several ids an array of them, in the "
+        .. 'order asked for, where one that failed is {"id", "error": {"kind", "message", ...}}.',
+    sets = { "connection", "results", "messages" },
+
+    define = function(parser)
+        parser:argument("id", "Id of a mirror."):args("+"):argname("ID")
+    end,
+
+    run = function(options)
+        local api = connect()
+        return items.each(options.id, {
+            json = options.json,
+            single = #options.id == 1,
+            run = function(id)
+                return api:get(id)
+            end,
+            text = to_text,
+            shape = to_json,
+            name = function(id)
+                return { id = id }
+            end,
+        })
+    end,
+}

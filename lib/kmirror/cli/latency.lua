@@ -1,0 +1,35 @@
+local changes = require("kmirror.changes")
+local connect = require("kmirror.cli.connect")
+local json = require("kmirror.json")
+local options = require("kmirror.options")
+local profile = require("kmirror.profile")
+local usage = require("kmirror.usage")
+
+return {
+    name = "latency",
+    arguments = "ID MS",
+    summary = "Set the target latency of a mirror.",
+    details = "A mirror counts as out of sync when one of its topics lags behind more than that.\n\n"
+        .. 'With --json: {"id", "targetLatency"}',
+    sets = { "connection", "safety", "results", "messages" },
+
+    define = function(parser)
+        parser:argument("id", "Id of the mirror."):argname("ID")
+        parser:argument("ms", "The new target latency in milliseconds, 1000 or more."):argname("MS")
+            :convert(options.integer("MS", "milliseconds, from 1000 to 2147483647", 1000))
+    end,
+
+    run = function(given)
+        if not profile.is_uuid(given.id) then
+            usage("'%s' is not the id of a mirror: expected a UUID, as kmirror list shows it", given.id)
+        end
+        connect():update_target_latency(given.id, given.ms)
+        if given.json then
+            local shape = { id = given.id, targetLatency = given.ms, dryRun = changes.planned() or nil }
+            io.stdout:write(json.encode(shape, true), "\n")
+        elseif not changes.planned() then
+            io.stdout:write(("%s: target latency %d ms\n"):format(given.id, given.ms))
+        end
+        return 0
+    end,
+}

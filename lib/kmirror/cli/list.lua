@@ -1,0 +1,42 @@
+local connect = require("kmirror.cli.connect")
+local json = require("kmirror.json")
+local log = require("kmirror.log")
+local tables = require("kmirror.table")
+
+local columns = {
+    { "ID", "id" },
+    { "CONNECTOR", "connectorName" },
+    { "TOPICS", "topicsRegex" },
+}
+
+local function by_connector(a, b)
+    local left, right = a.connectorName or "", b.connectorName or ""
+    if left ~= right then
+        return left < right
+    end
+    return tostring(a.id) < tostring(b.id)
+end
+
+return {
+    name = "list",
+    arguments = "",
+    summary = "All mirrors of a cluster.",
+    details = "Sorted by connector name. In a pipe: id, connector name and topics with a tab between, no titles.\n\n"
+        .. 'With --json: [{"id", "connectorName", "topicsRegex"}, ...]',
+    sets = { "connection", "results", "messages" },
+
+    define = function() end,
+
+    run = function(options)
+        local found = connect():list()
+        table.sort(found, by_connector)
+        if options.json then
+            io.stdout:write(json.encode(json.array(found), true), "\n")
+        elseif #found > 0 then
+            tables.write(io.stdout, columns, found)
+        else
+            log.info("there are no mirrors on this cluster")
+        end
+        return 0
+    end,
+}

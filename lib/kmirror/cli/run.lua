@@ -1,0 +1,76 @@
+local host = require("host")
+local usage = require("kmirror.usage")
+
+local function is_path(script)
+    return script:find("/", 1, true) or script:find("%.lua$")
+end
+
+local function exists(path)
+    local file <close> = io.open(path, "rb")
+    return file ~= nil and file:read(0) ~= nil
+end
+
+-- A runbook that starts with a line for the kernel (#!) is fine, as it is for lua itself.
+local function compile(source, name)
+    local chunk, problem = load(source:gsub("^#[^\n]*", ""), name, "t")
+    if not chunk then
+        error(problem, 0)
+    end
+    return chunk
+end
+
+local function read(path)
+    local file <close>, problem = io.open(path, "rb")
+    local source = file and file:read("a")
+    if not source then
+        usage("cannot read the runbook %s", problem or path .. ": not a file")
+    end
+    return source
+end
+
+-- A file, standard input, or the name of a shipped runbook; a file in the way of that name wins.
+local function load_runbook(script)
+    if script == "-" then
+        return compile(io.read("a"), "=stdin")
+    elseif is_path(script) or exists(script) then
+        return compile(read(script), "@" .. script)
+    end
+    local source, name = host.script(script)
+    if not source then
+        usage("no runbook '%s': expected a file, or one of those that ship with kmirror: %s", script,
+            table.concat(host.scripts(), ", "))
+    end
+    return compile(source, name)
+end
+
+local function status_of(script, value)
+    if value == nil then
+        return 0
+    elseif math.type(value) == "integer" and value >= 0 and value <= 255 then
+        return value
+    end
+    error(("%s returned %s: expected nothing, or an exit status from 0 to 255"):format(script, tostring(value)), 0)
+end
+
+return {
+    name = "run",
+    arguments = "SCRIPT [ARG...]",
+    summary = "Run a runbook: a Lua file, or one that ships with kmirror.",
+    details = "SCRIPT is a file, - for standard input, or the name of a shipped runbook. What follows it belongs to "
+        .. "the runbook, which has it as `...`; options for kmirror come before it. The exit status is what the runbook "
+        .. "returns, 0 when it returns nothing.",
+    sets = { "connection", "safety", "messages" },
+
+    -- `end_here` makes kmirror's own arguments end: the rest belongs to the runbook.
+    define = function(parser, end_here)
+        parser:argument("script", "The runbook."):argname("SCRIPT"):action(function(result, target, script)
+            result[target] = script
+            end_here()
+        end)
+    end,
+
+    run = function(options)
+        local runbook = load_runbook(options.script)
+        return status_of(options.script, runbook(table.unpack(options.rest)))
+    end,
+}

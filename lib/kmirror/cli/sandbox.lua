@@ -1,0 +1,25 @@
+local options = require("kmirror.options")
+local sets = require("kmirror.cli.sets")
+
+return {
+    name = "sandbox",
+    arguments = "",
+    summary = "Serve a stand-in for the API on this machine.",
+    details = "Prints its address and serves until it is stopped, as by Ctrl-C. The user name is sandbox, the key "
+        .. "sandbox-full-key or sandbox-read-only-key. There are two Kafka Connect clusters: us-west, "
+        .. "5a9b1c52-0000-4000-8000-0000000000c1, and us-east, 5a9b1c52-0000-4000-8000-0000000000c2, where the "
+        .. "mirrors from us-west to us-east are.\n\nOther commands take the options under World, too, with --sandbox.",
+    sets = { "limit", "world" },
+
+    define = function(parser)
+        parser:option("--port", "8642 by default; 0 takes a free one."):argname("N")
+            :convert(options.integer("--port", "a port, from 0 to 65535", 0, 65535))
+        parser:option("--listen", "Address to listen on; 127.0.0.1 by default."):argname("ADDRESS")
+    end,
+
+    run = function(given)
+        local world = sets.world_given(given)
+        world.port, world.listen, world.rate = given.port, given.listen, given.rate
+        return require("kmirror.sandbox.server").main(world)
+    end,
+}

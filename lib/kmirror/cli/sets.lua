@@ -1,0 +1,99 @@
+--- sets: the options that commands share, in sets: which of them a command takes is said by the command.
+
+local options = require("kmirror.options")
+
+local M = {}
+
+local function rate(parser, description)
+    return parser:option("--rate", description):argname("N")
+        :convert(options.number("--rate", "requests per second, 0 for no limit", 0))
+end
+
+--- The sandbox command's own sense of --rate.
+function M.limit(parser)
+    rate(parser, "Requests it accepts in any one second; 35 by default, 0 for no limit.")
+end
+
+--- Where the API is.
+function M.connection(parser)
+    parser:group(
+        "Connection",
+        parser:option("--endpoint", "Base URL of the API; or KMIRROR_ENDPOINT."):argname("URL"),
+        parser:option("--cluster", "The Kafka Connect cluster; or KMIRROR_CLUSTER."):argname("UUID|NAME"),
+        parser:flag("--sandbox", "Start a stand-in for the API on this machine, and use that."),
+        parser:option("--ca-file", "Trust these certificates (PEM) instead of the system's."):argname("FILE"),
+        rate(parser, "Requests in any one second; 35 by default, 0 for no limit."),
+        parser:option("--concurrency", "Requests under way at once."):argname("N")
+            :convert(options.integer("--concurrency", "a whole number, 1 or more", 1)),
+        parser:option("--timeout", "Seconds for one attempt of a request."):argname("SECONDS")
+            :convert(options.number("--timeout", "seconds, from 0.001", 0.001))
+    )
+end
+
+--- What may be changed.
+function M.safety(parser)
+    local read_only = parser:flag("--read-only", "Refuse every change.")
+    local dry_run = parser:flag("--dry-run", "Send no change; print what would be done.")
+    parser:mutex(read_only, dry_run)
+    parser:group("Safety", read_only, dry_run, parser:flag("--yes", "Do not ask for confirmation."))
+end
+
+--- How results are shown.
+function M.results(parser)
+    parser:group("Results", parser:flag("--json", "Print results as JSON, with the API's field names."))
+end
+
+--- What is said meanwhile, on stderr.
+function M.messages(parser)
+    parser:group(
+        "Messages",
+        parser:option("--log-file", "Append what is logged to a file, too."):argname("FILE"),
+        parser:option("--log-level", "The least important that is logged: error, warn, info (default), debug.")
+            :argname("LEVEL"):choices({ "error", "warn", "info", "debug" }),
+        parser:option("--color", "When to use colour: auto (default), always, never."):argname("WHEN")
+            :choices({ "auto", "always", "never" }),
+        parser:flag("--traceback", "Show where in the Lua code an error came from.")
+    )
+end
+
+-- Key, option, placeholder and meaning. What values they take is checked by the sandbox.
+local world_options = {
+    { "world", "--world", "WORLD", "small, demo (default), empty, or a number of mirrors." },
+    { "state_file", "--state", "FILE", "Keep the world in this file, and go on from it." },
+    { "creating_seconds", "--creating-seconds", "SECONDS", "How long a new mirror is CREATING." },
+    { "sync_seconds", "--sync-seconds", "SECONDS", "How long it takes to catch up after that." },
+    { "lag_ms", "--lag-ms", "MS", "The mean lag of a mirror that has caught up." },
+    { "fail_every", "--fail-every", "N", "Each Nth new mirror ends up FAILED." },
+    { "stale_every", "--stale-every", "N", "Each Nth new mirror ends up as STALE_TOPIC." },
+    { "list_delay", "--list-delay", "SECONDS", "How far the list runs behind." },
+    { "faults", "--faults", "FILE|NAME", "A fault plan: flaky, lossy, throttled, slow, outage, or a Lua file." },
+    { "seed", "--seed", "N", "Seed of all that is random." },
+    { "request_log", "--request-log", "FILE", "Write a line of JSON for each request." },
+}
+
+--- What the sandbox's world is like: for the sandbox command, and for the one that --sandbox starts.
+function M.world(parser)
+    local elements = {}
+    for i, option in ipairs(world_options) do
+        elements[i] = parser:option(option[2], option[4]):argname(option[3]):target(option[1])
+    end
+    parser:group("World", table.unpack(elements))
+end
+
+--- The options of M.world that were given: as a table for the sandbox, and as arguments for one.
+---@param given table
+---@return table<string, string> options
+---@return string[] arguments
+function M.world_given(given)
+    local found, arguments = {}, {}
+    for _, option in ipairs(world_options) do
+        local value = given[option[1]]
+        if value then
+            found[option[1]] = value
+            table.move({ option[2], value }, 1, 2, #arguments + 1, arguments)
+        end
+    end
+    return found, arguments
+end
+
+return M

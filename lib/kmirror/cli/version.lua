@@ -1,0 +1,21 @@
+local host = require("host")
+local json = require("kmirror.json")
+
+return {
+    name = "version",
+    arguments = "",
+    summary = "Which kmirror this is.",
+    details = 'With --json: {"version"}',
+    sets = { "results" },
+
+    define = function() end,
+
+    run = function(options)
+        if options.json then
+            io.stdout:write(json.encode({ version = host.version }, true), "\n")
+        else
+            io.stdout:write("kmirror ", host.version, "\n")
+        end
+        return 0
+    end,
+}

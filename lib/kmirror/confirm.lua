@@ -1,0 +1,35 @@
+--- confirm: has the person at the terminal type a word before something that cannot be undone.
+
+local terminal = require("kmirror.terminal")
+local text = require("kmirror.text")
+local usage = require("kmirror.usage")
+
+local M = {}
+
+local agreed = false
+
+--- Takes every question as answered: --yes was given, or nothing real can be touched.
+---@param yes boolean
+function M.assume(yes)
+    agreed = yes
+end
+
+--- Goes on only when the person types that word. Raises when another one is typed, and usage when there is
+--- no terminal to ask on.
+---@param question string what is about to happen
+---@param word string what has to be typed
+function M.typed(question, word)
+    if agreed then
+        return
+    end
+    if not (terminal.of(io.stdin).terminal and terminal.of(io.stderr).terminal) then
+        usage("%s: there is no terminal to confirm it on; give --yes to do it without a question", question)
+    end
+    io.stderr:write(text.clean(question), "\nType ", word, " to go on: ")
+    local answer = io.read("l")
+    if (answer or ""):match("^%s*(.-)%s*$") ~= word then
+        error("not confirmed: nothing was changed", 0)
+    end
+end
+
+return M

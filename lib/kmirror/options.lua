@@ -1,0 +1,75 @@
+--- options: a program's options, parsed with argparse, without argparse's habit of ending the process.
+
+local usage = require("kmirror.usage")
+
+local M = {}
+
+--- Raises usage for what argparse found wrong; its "Did you mean" is kept, on the same line.
+---@param problem string
+---@param program string what to run with --help: "kmirror run failover"
+function M.complain(problem, program)
+    usage("%s%s see %s --help", problem:gsub("\n", ". "), problem:find("%?$") and "" or ";", program)
+end
+
+--- Parses arguments. Returns nil when they ask for help, after printing it. Raises usage when they are wrong.
+---@param parser table an argparse parser
+---@param ... string the arguments
+---@return table|nil
+function M.parse(parser, ...)
+    local help = false
+    parser:add_help(false)
+    parser:flag("-h --help", "Show this help."):action(function()
+        help = true
+    end)
+    local ok, result = parser:pparse({ ... })
+    if help then
+        print(parser:get_help())
+        return nil
+    end
+    if not ok then
+        M.complain(result, parser._name)
+    end
+    return result
+end
+
+local function in_range(value, low, high)
+    return value and value >= low and value <= high
+end
+
+local function refuse(name, text, expected)
+    return nil, ("%s '%s': expected %s"):format(name, text, expected)
+end
+
+--- A converter for argparse: a number within bounds.
+---@param name string of the option or argument, for the error
+---@param expected string for the error: "seconds, more than 0"
+---@param low number
+---@param high? number
+---@return fun(text: string): number|nil, string|nil
+function M.number(name, expected, low, high)
+    return function(text)
+        local value = text:match("^[+-]?[%d.]+$") and tonumber(text)
+        if in_range(value, low, high or math.huge) then
+            return value
+        end
+        return refuse(name, text, expected)
+    end
+end
+
+--- A converter for argparse: a whole number within bounds.
+---@param name string of the option or argument, for the error
+---@param expected string for the error: "a port from 0 to 65535"
+---@param low integer
+---@param high? integer the largest 32-bit number by default
+---@return fun(text: string): integer|nil, string|nil
+function M.integer(name, expected, low, high)
+    return function(text)
+        local value = text:match("^[+-]?%d+$") and math.tointeger(tonumber(text))
+        if in_range(value, low, high or 2147483647) then
+            return value
+        end
+        return refuse(name, text, expected)
+    end
+end
+
+return M

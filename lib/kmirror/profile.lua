@@ -1,0 +1,89 @@
+--- profile: what is known of the world: clusters by name, and where runbooks get their defaults from.
+---
+--- For now it comes from the sandbox, or holds nothing but what the command line and the environment say.
+
+local usage = require("kmirror.usage")
+
+local M = {}
+
+---@class kmirror.cluster a region: a Kafka cluster and the Kafka Connect cluster beside it
+---@field connect string UUID of the Kafka Connect cluster, where mirrors *into* this region run
+---@field kafka string UUID of the Kafka cluster
+---@field alias string what mirrors call it
+
+---@class kmirror.profile
+---@field name string|nil
+---@field sandbox boolean
+---@field endpoint string|nil
+---@field username string|nil
+---@field clusters table<string, kmirror.cluster> by name
+---@field runbooks table<string, table> defaults of runbooks' options, by runbook
+
+---@type kmirror.profile
+local current = { sandbox = false, clusters = {}, runbooks = {} }
+
+--- The profile of this run.
+---@return kmirror.profile
+function M.current()
+    return current
+end
+
+--- Makes that the profile of this run.
+---@param profile kmirror.profile
+function M.use(profile)
+    current = profile
+end
+
+local digits = "%x"
+local uuid_pattern = "^" .. digits:rep(8) .. "%-" .. (digits:rep(4) .. "%-"):rep(3) .. digits:rep(12) .. "$"
+
+--- True for a UUID in its usual form.
+---@param value string
+---@return boolean
+function M.is_uuid(value)
+    return value:find(uuid_pattern) ~= nil
+end
+
+local function known_names()
+    local names = {}
+    for name in pairs(current.clusters) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    return names
+end
+
+local function unknown(name, expected)
+    local names = known_names()
+    local known = #names > 0 and "; known names: " .. table.concat(names, ", ") or ""
+    usage("unknown cluster '%s': expected %s%s", name, expected, known)
+end
+
+--- The UUID of a Kafka Connect cluster given by UUID or name. Raises usage for anything else.
+---@param value string
+---@return string
+function M.connect_cluster(value)
+    local cluster = current.clusters[value]
+    if cluster then
+        return cluster.connect
+    elseif not M.is_uuid(value) then
+        unknown(value, "the UUID of a Kafka Connect cluster, or a name")
+    end
+    return value
+end
+
+--- A region given by name, or written out as ALIAS=CONNECT-UUID,KAFKA-UUID. Raises usage for anything else.
+---@param value string
+---@return kmirror.cluster
+function M.cluster(value)
+    if current.clusters[value] then
+        return current.clusters[value]
+    end
+    local alias, connect, kafka = value:match("^([^=%s]+)=([^,]+),([^,]+)$")
+    if not (alias and M.is_uuid(connect) and M.is_uuid(kafka)) then
+        unknown(value, "a name, or ALIAS=CONNECT-UUID,KAFKA-UUID (the ids of its Kafka Connect and Kafka clusters)")
+    end
+    return { alias = alias, connect = connect, kafka = kafka }
+end
+
+return M

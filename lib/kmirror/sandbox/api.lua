@@ -1,0 +1,361 @@
+--- The mirroring API, provisioning v1, as a function from a request to an answer. It knows nothing of the
+--- network: httpd brings the requests, specs make their own.
+
+local cjson = require "cjson"
+
+local api = {}
+api.__index = api
+
+local INT32_MAX = 0x7fffffff
+local LEAST_TARGET_LATENCY = 1000
+local LINK = "https://www.instaclustr.com/support/documentation/" -- where the API's own errors point, too
+
+---@class kmirror.sandbox.api
+---@field world kmirror.sandbox.world
+---@field clock fun(): number seconds
+---@field rate number
+
+---@class kmirror.sandbox.answer
+---@field status integer
+---@field headers table<string, string>
+---@field body string
+
+---@class kmirror.sandbox.route
+---@field operation string|nil one of the five operations; nil when no route fits
+---@field cluster string|nil as it stands in the path, in lower case
+---@field id string|nil as it stands in the path, in lower case
+
+---@param options { world: kmirror.sandbox.world, clock: (fun(): number), rate: number }
+---@return kmirror.sandbox.api
+function api.new(options)
+    return setmetatable({
+        world = options.world,
+        clock = options.clock,
+        rate = options.rate, -- requests accepted in any one second; 0: no limit
+        accepted = {}, -- user name -> queue of the times of the last second's requests
+    }, api)
+end
+
+---- answers ----
+
+--- cjson writes every empty table as {}; these fields are arrays.
+local EMPTY_ARRAYS = { mirrors = '"mirrors":[]', topicStatuses = '"topicStatuses":[]' }
+
+local function json(status, body)
+    return {
+        status = status,
+        headers = { ["Content-Type"] = "application/json" },
+        body = (cjson.encode(body):gsub('"(%a+)":{}', EMPTY_ARRAYS)),
+    }
+end
+
+local function no_content()
+    return { status = 204, headers = {}, body = "" }
+end
+
+--- An error as the contract has it.
+---@param status integer
+---@param message string
+---@param details table<string, string>|nil what is wrong, by field
+---@return kmirror.sandbox.answer
+function api.error(status, message, details)
+    return json(status, {
+        status = status,
+        message = message:gsub("[^\x20-\x7e]", "?"), -- it may quote what came, and that may be any bytes
+        errorDetails = details or {},
+        code = status,
+        link = LINK,
+    })
+end
+
+---- routes ----
+
+local function unescape(text)
+    return (text:gsub("%%(%x%x)", function(hex)
+        return string.char(tonumber(hex, 16))
+    end))
+end
+
+local ROUTES = {
+    { pattern = "^/provisioning/v1/([^/]*)/kafka%-connect/mirrors/?$", GET = "list", POST = "create" },
+    { pattern = "^/provisioning/v1/([^/]*)/kafka%-connect/mirrors/([^/]+)$", GET = "get", DELETE = "delete" },
+    {
+        pattern = "^/provisioning/v1/([^/]*)/kafka%-connect/mirrors/([^/]+)/targetLatency$",
+        PUT = "update_target_latency",
+    },
+}
+
+--- Which operation a request asks for. A mirror's path without an id is the list's.
+---@param method string
+---@param path string as it was sent
+---@return kmirror.sandbox.route
+function api.route(method, path)
+    for _, route in ipairs(ROUTES) do
+        local cluster, id = path:match(route.pattern)
+        if cluster then
+            return {
+                operation = route[method],
+                cluster = unescape(cluster):lower(),
+                id = id and unescape(id):lower(),
+            }
+        end
+    end
+    return {}
+end
+
+---- checks ----
+
+local HEX4 = ("%x"):rep(4)
+local UUID = "^" .. HEX4 .. HEX4 .. ("%-" .. HEX4):rep(3) .. "%-" .. HEX4:rep(3) .. "$"
+
+local function is_uuid(text)
+    return type(text) == "string" and text:find(UUID) ~= nil
+end
+
+local function is_int32(value)
+    local whole = type(value) == "number" and math.tointeger(value)
+    return whole and whole >= -INT32_MAX - 1 and whole <= INT32_MAX
+end
+
+--- Each check returns nil, or what the field must be.
+local function must_be_text(value)
+    return (type(value) ~= "string" or value == "") and "must be a string that is not empty" or nil
+end
+
+local function must_be_boolean(value)
+    return type(value) ~= "boolean" and "must be true or false" or nil
+end
+
+local CREATE_FIELDS = {
+    sourceType = function(value)
+        return value ~= "instaclustr" and value ~= "custom" and "must be instaclustr or custom" or nil
+    end,
+    kafkaSource = function(value)
+        return not is_uuid(value) and "must be the UUID of a Kafka cluster" or nil
+    end,
+    sourceConnectionProperties = must_be_text,
+    sourceAlias = function(value)
+        return must_be_text(value)
+            or (value:find("[^%w._-]") and "must hold only letters, digits, '.', '_' and '-'" or nil)
+    end,
+    topicsRegex = function(value)
+        if must_be_text(value) then
+            return must_be_text(value)
+        end
+        local valid, why = require("kmirror.sandbox.topics").select(value, {})
+        return not valid and "must be a regular expression: " .. why or nil
+    end,
+    useRenaming = must_be_boolean,
+    usePrivateIps = must_be_boolean,
+    maxTasks = function(value)
+        return not (is_int32(value) and value > 0) and "must be an integer greater than 0" or nil
+    end,
+}
+
+local LATENCY_FIELDS = {
+    newTargetLatency = function(value)
+        local good = is_int32(value) and value >= LEAST_TARGET_LATENCY
+        return not good and "must be an integer of at least " .. LEAST_TARGET_LATENCY or nil
+    end,
+}
+
+--- What is wrong with the fields that are there, by field; and null counts as absent.
+local function check_fields(body, fields)
+    local problems = {}
+    for name, value in pairs(body) do
+        if value == cjson.null then
+            body[name] = nil
+        elseif not fields[name] then
+            problems[name] = "is not known"
+        else
+            problems[name] = fields[name](value)
+        end
+    end
+    return problems
+end
+
+--- The fields that go with one source type only.
+function api:_check_source(spec, problems)
+    local managed, properties = spec.kafkaSource, spec.sourceConnectionProperties
+    if spec.sourceType == "instaclustr" then
+        if properties ~= nil then
+            problems.sourceConnectionProperties = "goes with sourceType custom"
+        end
+        if managed == nil then
+            problems.kafkaSource = "is required with sourceType instaclustr"
+        elseif not problems.kafkaSource and not self.world:has_kafka(managed:lower()) then
+            problems.kafkaSource = "is not a Kafka cluster of this account"
+        end
+    elseif spec.sourceType == "custom" and managed == nil and properties == nil then
+        -- The published sample has a custom source with kafkaSource alone, so that one will do.
+        problems.sourceConnectionProperties = "is required with sourceType custom"
+    end
+end
+
+--- The schema marks no field of a create as required; these a mirror cannot be without.
+function api:_check_create(spec)
+    local problems = check_fields(spec, CREATE_FIELDS)
+    for _, name in ipairs { "sourceType", "sourceAlias", "topicsRegex" } do
+        if spec[name] == nil then
+            problems[name] = "is required"
+        end
+    end
+    self:_check_source(spec, problems)
+    return problems
+end
+
+--- The JSON object in a request's body, or the answer that refuses it.
+local function read_body(request)
+    local content_type = request.headers["content-type"] or "none"
+    if not content_type:lower():find("^%s*application/json%s*$") and
+        not content_type:lower():find("^%s*application/json%s*;") then
+        return nil, api.error(415, "Unsupported media type: " .. content_type .. "; send application/json")
+    end
+    local valid, body = pcall(cjson.decode, request.body)
+    if not valid then
+        return nil, api.error(400, "The body is not JSON: " .. body)
+    end
+    if type(body) ~= "table" or not request.body:find("^%s*{") then
+        return nil, api.error(400, "The body must be a JSON object")
+    end
+    return body
+end
+
+---- the five operations: each returns the answer and what it changed, if anything ----
+
+local operations = {}
+
+function operations:list(route)
+    return json(200, { mirrors = self.world:list(route.cluster) })
+end
+
+function operations:create(route, request)
+    local spec, refusal = read_body(request)
+    if not spec then
+        return refusal
+    end
+    local problems = self:_check_create(spec)
+    if next(problems) then
+        return api.error(400, "The mirror cannot be created as described", problems)
+    end
+    local mirror = self.world:create(route.cluster, spec)
+    return json(200, { mirrorId = mirror.id }), {
+        change = "created",
+        id = mirror.id,
+        connectorName = mirror.connectorName,
+        topicsRegex = mirror.topicsRegex,
+        sourceAlias = spec.sourceAlias,
+    }
+end
+
+local function no_mirror(route)
+    return api.error(404, "There is no mirror " .. route.id .. " on cluster " .. route.cluster)
+end
+
+local function not_uuid(what, text)
+    return api.error(400, "The " .. what .. " in the path must be a UUID, not '" .. text .. "'")
+end
+
+function operations:get(route)
+    local mirror = self.world:describe(route.cluster, route.id)
+    return mirror and json(200, mirror) or no_mirror(route)
+end
+
+function operations:delete(route)
+    if not is_uuid(route.id) then
+        return not_uuid("mirror id", route.id)
+    end
+    if not self.world:delete(route.cluster, route.id) then
+        return no_mirror(route)
+    end
+    return no_content(), { change = "deleted", id = route.id }
+end
+
+function operations:update_target_latency(route, request)
+    if not is_uuid(route.id) then
+        return not_uuid("mirror id", route.id)
+    end
+    local body, refusal = read_body(request)
+    if not body then
+        return refusal
+    end
+    local problems = check_fields(body, LATENCY_FIELDS)
+    if body.newTargetLatency == nil then
+        problems.newTargetLatency = "is required"
+    end
+    if next(problems) then
+        return api.error(400, "The target latency cannot be set", problems)
+    end
+    local mirror = self.world:find(route.cluster, route.id)
+    if not mirror then
+        return no_mirror(route)
+    end
+    mirror.targetLatency = math.tointeger(body.newTargetLatency)
+    return no_content(), { change = "target latency", id = route.id, targetLatency = mirror.targetLatency }
+end
+
+---- who asks, and how often ----
+
+--- Takes a request into the user's window of one second. Requests that are turned away do not count.
+---@param user string
+---@return boolean accepted
+function api:accept(user)
+    local now = self.clock()
+    local window = self.accepted[user] or { first = 1, last = 0 }
+    self.accepted[user] = window
+    while window.first <= window.last and window[window.first] <= now - 1 do
+        window[window.first] = nil
+        window.first = window.first + 1
+    end
+    if self.rate > 0 and window.last - window.first + 1 >= self.rate then
+        return false
+    end
+    window.last = window.last + 1
+    window[window.last] = now
+    return true
+end
+
+--- What the key in a request allows; nil when user name or key are not known.
+---@return "full"|"read-only"|nil
+function api:access(request)
+    local world = self.world
+    if request.username ~= world.username then
+        return nil
+    end
+    return request.password == world.api_key and "full"
+        or request.password == world.read_only_api_key and "read-only"
+        or nil
+end
+
+--- Answers a request, and says what it changed.
+---@param request { method: string, path: string, headers: table<string, string>, body: string,
+---  username: string|nil, password: string|nil }
+---@param route kmirror.sandbox.route what api.route() made of it
+---@return kmirror.sandbox.answer
+---@return table|nil effect { change = "created"|"deleted"|"target latency", id = …, … }
+function api:answer(request, route)
+    local access = self:access(request)
+    if not access then
+        local refusal = api.error(401, "Not authorized: unknown user name or API key")
+        refusal.headers["WWW-Authenticate"] = 'Basic realm="provisioning API"'
+        return refusal
+    end
+    if not self:accept(request.username) then
+        return api.error(429, "Rate Limit Exceeded")
+    end
+    if access == "read-only" and request.method ~= "GET" then
+        return api.error(403, "Forbidden: this API key is read-only")
+    end
+    if not route.operation then
+        return api.error(404, "There is no " .. request.method .. " " .. unescape(request.path))
+    end
+    if not is_uuid(route.cluster) then
+        return not_uuid("cluster id", route.cluster)
+    end
+    if not self.world:has_connect(route.cluster) then
+        return api.error(404, "There is no Kafka Connect cluster " .. route.cluster)
+    end
+    return operations[route.operation](self, route, request)
+end
+
+return api

@@ -1,0 +1,84 @@
+--- The sandbox's options: what each is by default and what it may be.
+
+local world = require "kmirror.sandbox.world"
+
+local options = {}
+
+local function number(least, most)
+    return function(value)
+        value = tonumber(value)
+        if not value or value < least or value > most then
+            return nil, ("a number from %g to %g"):format(least, most)
+        end
+        return value
+    end
+end
+
+local function integer(least, most)
+    return function(value)
+        value = math.tointeger(tonumber(value))
+        if not value or value < least or value > most then
+            return nil, ("an integer from %d to %d"):format(least, most)
+        end
+        return value
+    end
+end
+
+local function text(value)
+    if type(value) ~= "string" or value == "" then
+        return nil, "a text that is not empty"
+    end
+    return value
+end
+
+--- A world's name, or how many mirrors it has.
+local function size(value)
+    local count = world.SIZES[value] or math.tointeger(tonumber(value))
+    if not count or count < 0 or count > 100000 then
+        return nil, "small, demo, empty or a number of mirrors up to 100000"
+    end
+    return count
+end
+
+local A_YEAR = 366 * 24 * 3600
+
+--- By name: { default, check }. A check returns the value, or nil and what was expected.
+local KNOWN = {
+    port = { 8642, integer(0, 65535) }, -- 0: any that is free
+    listen = { "127.0.0.1", text }, -- address
+    rate = { 35, number(0, 1e6) }, -- requests accepted in any one second; 0: no limit
+    state_file = { nil, text }, -- where the world is kept from one run to the next
+    creating_seconds = { 2, number(0, A_YEAR) }, -- for which a new mirror is CREATING
+    sync_seconds = { 3, number(0, A_YEAR) }, -- that it then takes to catch up
+    lag_ms = { 1200, number(0, 1e9) }, -- mean lag of a mirror that has caught up
+    fail_every = { 0, integer(0, 1e9) }, -- every n-th created mirror ends FAILED; 0: none
+    stale_every = { 0, integer(0, 1e9) }, -- every n-th created mirror ends STALE_TOPIC; 0: none
+    list_delay = { 0, number(0, A_YEAR) }, -- seconds by which the list runs behind
+    seed = { 1, integer(math.mininteger, math.maxinteger) }, -- of all that is random
+    world = { "demo", size }, -- small, demo, empty, or how many mirrors
+    faults = { nil, text }, -- a fault plan: its name, or a Lua file
+    request_log = { nil, text }, -- a file that gets a line of JSON a request
+}
+
+--- Checks the options and fills in the defaults. Raises usage for one that is wrong.
+---@param given table by name, among others that mean nothing to the sandbox; numbers may be texts
+---@return table options
+function options.read(given)
+    local read = {}
+    for name, known in pairs(KNOWN) do
+        local value = given[name]
+        if value == nil then
+            value = known[1]
+        end
+        if value ~= nil then
+            local checked, expected = known[2](value)
+            if checked == nil then
+                require("kmirror.usage")(("sandbox: %s is '%s', expected %s"):format(name, value, expected))
+            end
+            read[name] = checked
+        end
+    end
+    return read
+end
+
+return options

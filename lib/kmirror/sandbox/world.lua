@@ -1,0 +1,331 @@
+--- The world behind the sandbox's API: clusters, topics, mirrors, and how mirrors fare over time.
+---
+--- Nothing happens in the background: what a mirror looks like is worked out from its age when somebody asks,
+--- so a world with an injected clock is the same every time.
+
+local random = require "kmirror.sandbox.random"
+local topics = require "kmirror.sandbox.topics"
+
+local world = {}
+world.__index = world
+
+-- What a client of the sandbox must know. These keys open nothing else.
+world.username = "sandbox"
+world.api_key = "sandbox-full-key"
+world.read_only_api_key = "sandbox-read-only-key"
+
+--- Connect runs beside the target Kafka: mirrors from us-west to us-east live on us-east's Connect.
+world.clusters = {
+    ["us-west"] = {
+        connect = "5a9b1c52-0000-4000-8000-0000000000c1",
+        kafka = "5a9b1c52-0000-4000-8000-000000000001",
+        alias = "us-west",
+    },
+    ["us-east"] = {
+        connect = "5a9b1c52-0000-4000-8000-0000000000c2",
+        kafka = "5a9b1c52-0000-4000-8000-000000000002",
+        alias = "us-east",
+    },
+}
+world.runbooks = { failover = { from = "us-west", to = "us-east" } }
+
+--- How many mirrors the named worlds have.
+world.SIZES = { empty = 0, small = 3, demo = topics.FAMILY_COUNT }
+
+local FIRST_TARGET_LATENCY = 30000
+local OLD = 30 * 24 * 3600 -- seconds for which the mirrors of a fresh world have existed
+local STATE_VERSION = 1
+-- A new mirror has so much to catch up on, in ms of lag. It falls evenly, to the first target latency after
+-- `sync_seconds`, and then on to nothing.
+local BACKLOG = 4 * FIRST_TARGET_LATENCY
+
+---@class kmirror.sandbox.world
+---@field clock fun(): number seconds
+---@field creating_seconds number
+---@field sync_seconds number
+---@field lag_ms number mean lag of a mirror that has caught up
+---@field fail_every integer every n-th created mirror ends FAILED; 0: none
+---@field stale_every integer every n-th created mirror ends STALE_TOPIC; 0: none
+---@field list_delay number seconds by which the list runs behind
+
+--- A world with `mirrors` forward mirrors that are in sync, or the one that `saved` describes.
+---@param options { clock: (fun(): number), mirrors: integer, seed: integer, creating_seconds: number,
+---  sync_seconds: number, lag_ms: number, fail_every: integer, stale_every: integer, list_delay: number }
+---@param saved table|nil what world:state() gave
+---@return kmirror.sandbox.world
+function world.new(options, saved)
+    local self = setmetatable({
+        clock = options.clock,
+        creating_seconds = options.creating_seconds,
+        sync_seconds = options.sync_seconds,
+        lag_ms = options.lag_ms,
+        fail_every = options.fail_every,
+        stale_every = options.stale_every,
+        list_delay = options.list_delay,
+        random = random.new(options.seed),
+        families = math.max(options.mirrors, world.SIZES.demo),
+        created = 0,
+        connects = {}, -- Connect cluster id -> { alias, mirrors by id, order, gone }
+        kafkas = {}, -- Kafka cluster id -> names of its topics
+    }, world)
+    if saved then
+        self.families = saved.families
+    end
+    self:_lay_out()
+    if saved then
+        self:_restore(saved)
+    else
+        self:_populate(options.mirrors)
+    end
+    return self
+end
+
+function world:_lay_out()
+    for name, cluster in pairs(world.clusters) do
+        local peer = name == "us-west" and "us-east" or "us-west"
+        self.kafkas[cluster.kafka] = topics.of_region(self.families, peer)
+        self.connects[cluster.connect] = { alias = cluster.alias, mirrors = {}, order = {}, gone = {} }
+    end
+end
+
+function world:_populate(count)
+    local failover = world.runbooks.failover
+    local from, to = world.clusters[failover.from], world.clusters[failover.to]
+    local now = self.clock()
+    for i = 1, count do
+        self:_add(to.connect, {
+            id = self.random:uuid(),
+            connectorName = ("%s.%s.%s"):format(from.alias, to.alias, self.random:letters(12)),
+            topicsRegex = topics.regex_of(i),
+            source = from.kafka,
+            targetLatency = FIRST_TARGET_LATENCY,
+            created_at = now - OLD,
+        })
+    end
+end
+
+--- Puts a mirror in its place, with the topics that its regex takes.
+function world:_add(connect_id, mirror)
+    local connect = self.connects[connect_id]
+    mirror.topics = {}
+    for i, name in ipairs(topics.select(mirror.topicsRegex, self.kafkas[mirror.source] or topics.EXTERNAL)) do
+        mirror.topics[i] = topics.traffic(name)
+    end
+    connect.mirrors[mirror.id] = mirror
+    table.insert(connect.order, mirror)
+end
+
+--- Is there a Kafka Connect cluster of that id?
+---@param connect_id string
+---@return boolean
+function world:has_connect(connect_id)
+    return self.connects[connect_id] ~= nil
+end
+
+--- Is there a Kafka cluster of that id?
+---@param kafka_id string
+---@return boolean
+function world:has_kafka(kafka_id)
+    return self.kafkas[kafka_id] ~= nil
+end
+
+--- Adds a mirror, which is then set up over time.
+---@param connect_id string
+---@param spec table the checked body of a create request; its sourceConnectionProperties are not kept
+---@return table mirror with id, connectorName, topicsRegex
+function world:create(connect_id, spec)
+    self.created = self.created + 1
+    local alias = self.connects[connect_id].alias
+    local mirror = {
+        id = self.random:uuid(),
+        connectorName = ("%s.%s.%s"):format(spec.sourceAlias, alias, self.random:letters(12)),
+        topicsRegex = spec.topicsRegex,
+        source = spec.kafkaSource and spec.kafkaSource:lower(),
+        targetLatency = FIRST_TARGET_LATENCY,
+        created_at = self.clock(),
+    }
+    if self.fail_every > 0 and self.created % self.fail_every == 0 then
+        mirror.fate = "FAILED"
+    elseif self.stale_every > 0 and self.created % self.stale_every == 0 then
+        mirror.fate = "STALE_TOPIC"
+    end
+    self:_add(connect_id, mirror)
+    return mirror
+end
+
+--- The mirror of that id, whatever the list says of it.
+---@return table|nil mirror
+function world:find(connect_id, id)
+    return self.connects[connect_id].mirrors[id]
+end
+
+--- Takes a mirror away, at once and for good.
+---@return table|nil mirror nil when there was none
+function world:delete(connect_id, id)
+    local connect = self.connects[connect_id]
+    local mirror = connect.mirrors[id]
+    if not mirror then
+        return nil
+    end
+    connect.mirrors[id] = nil
+    for i, other in ipairs(connect.order) do
+        if other == mirror then
+            table.remove(connect.order, i)
+            break
+        end
+    end
+    if self.list_delay > 0 then
+        mirror.deleted_at = self.clock()
+        table.insert(connect.gone, mirror)
+    end
+    return mirror
+end
+
+--- What the list shows: the world of `list_delay` seconds ago. New mirrors are missing and deleted ones are
+--- still there for so long.
+---@return table[] { id, connectorName, topicsRegex }
+function world:list(connect_id)
+    local connect = self.connects[connect_id]
+    local seen_at = self.clock() - self.list_delay
+    local shown = {}
+    local function show(mirror)
+        if mirror.created_at <= seen_at then
+            shown[#shown + 1] = {
+                id = mirror.id,
+                connectorName = mirror.connectorName,
+                topicsRegex = mirror.topicsRegex,
+            }
+        end
+    end
+    for _, mirror in ipairs(connect.order) do
+        show(mirror)
+    end
+    local still_shown = {}
+    for _, mirror in ipairs(connect.gone) do
+        if mirror.deleted_at > seen_at then
+            still_shown[#still_shown + 1] = mirror
+            show(mirror)
+        end
+    end
+    connect.gone = still_shown
+    return shown
+end
+
+--- ms of lag of a topic that has caught up: waves around the mean. An idle topic has none.
+local function steady_lag(mean, topic, now)
+    if topic.rate == 0 then
+        return 0
+    end
+    local wave = 0.5 * math.sin(now / 15 + topic.phase) + 0.2 * math.sin(now / 2 + 3 * topic.phase)
+    return mean * (1 + wave)
+end
+
+--- ms of lag that is left of the backlog, `age` seconds after setting up was done.
+function world:_backlog(age)
+    if self.sync_seconds <= 0 then
+        return 0
+    end
+    local whole = self.sync_seconds * BACKLOG / (BACKLOG - FIRST_TARGET_LATENCY)
+    return math.max(0, BACKLOG * (1 - age / whole))
+end
+
+local function rounded(number, step)
+    return math.floor(number / step + 0.5) * step
+end
+
+--- What each topic of a running mirror looks like, and the worst lag among them.
+function world:_topic_statuses(mirror, now)
+    local age = now - mirror.created_at - self.creating_seconds
+    local backlog = self:_backlog(age)
+    local statuses, worst = {}, 0
+    for i, topic in ipairs(mirror.topics) do
+        local lag = math.max(backlog, steady_lag(self.lag_ms, topic, now))
+        local rate = topic.rate * (1 + 0.2 * math.sin(now / 40 + topic.phase))
+        if mirror.fate == "STALE_TOPIC" and i == 1 then
+            lag, rate = age * 1000, 0 -- nothing has come through since the start
+        end
+        statuses[i] = {
+            name = topic.name,
+            averageLatency = math.floor(lag),
+            averageRate = rounded(rate, 0.125), -- a step that binary fractions write out exactly
+        }
+        worst = math.max(worst, lag)
+    end
+    return statuses, worst
+end
+
+--- A mirror as get describes it.
+---@return table|nil
+function world:describe(connect_id, id)
+    local mirror = self:find(connect_id, id)
+    if not mirror then
+        return nil
+    end
+    local now = self.clock()
+    local seen = {
+        id = mirror.id,
+        connectorName = mirror.connectorName,
+        targetLatency = mirror.targetLatency,
+        topicsRegex = mirror.topicsRegex,
+        mirrorStatus = "RUNNING",
+        checkpointStatus = "RUNNING",
+        topicStatuses = {},
+    }
+    if now - mirror.created_at < self.creating_seconds then
+        seen.status, seen.mirrorStatus, seen.checkpointStatus = "CREATING", "UNASSIGNED", "UNASSIGNED"
+    elseif mirror.fate == "FAILED" then
+        seen.status, seen.mirrorStatus, seen.checkpointStatus = "FAILED", "FAILED", "UNASSIGNED"
+    else
+        local worst
+        seen.topicStatuses, worst = self:_topic_statuses(mirror, now)
+        local caught_up = now - mirror.created_at >= self.creating_seconds + self.sync_seconds
+        seen.status = mirror.fate == "STALE_TOPIC" and caught_up and "STALE_TOPIC"
+            or worst > mirror.targetLatency and "OUT_OF_SYNC"
+            or "IN_SYNC"
+    end
+    return seen
+end
+
+--- All that a later world.new() needs to go on from here.
+---@return table
+function world:state()
+    local connects = {}
+    for id, connect in pairs(self.connects) do
+        local mirrors = {}
+        for i, mirror in ipairs(connect.order) do
+            mirrors[i] = {
+                id = mirror.id,
+                connectorName = mirror.connectorName,
+                topicsRegex = mirror.topicsRegex,
+                source = mirror.source,
+                targetLatency = mirror.targetLatency,
+                created_at = mirror.created_at,
+                fate = mirror.fate,
+            }
+        end
+        connects[id] = mirrors
+    end
+    return {
+        version = STATE_VERSION,
+        families = self.families,
+        created = self.created,
+        random = ("%016x"):format(self.random.state), -- JSON numbers have no 64 bits
+        connects = connects,
+    }
+end
+
+function world:_restore(saved)
+    if saved.version ~= STATE_VERSION then
+        error(("its version is %s, expected %d"):format(saved.version, STATE_VERSION), 0)
+    end
+    self.created = saved.created
+    self.random.state = math.tointeger(tonumber(saved.random, 16))
+    for connect_id, mirrors in pairs(saved.connects) do
+        for _, mirror in ipairs(mirrors) do
+            mirror.targetLatency = math.tointeger(mirror.targetLatency)
+            self:_add(connect_id, mirror)
+        end
+    end
+end
+
+return world

@@ -1,0 +1,161 @@
+--- table: rows of records as text: aligned columns for people, tabs for programs.
+
+local terminal = require("kmirror.terminal")
+local text = require("kmirror.text")
+
+local M = {}
+
+---@class kmirror.column
+---@field [1] string title
+---@field [2] string|fun(row: table): any the field of a row, or what to compute from it
+---@field align? "right"
+---@field paint? fun(value: any): string|nil the colour of a cell, by its value
+
+local gap = "  "
+local narrowest = 4
+
+local function value_of(column, row)
+    local field = column[2]
+    if type(field) == "function" then
+        return field(row)
+    end
+    return row[field]
+end
+
+local function to_text(value, absent)
+    if value == nil then
+        return absent
+    end
+    return text.clean(tostring(value))
+end
+
+local function pad(cell, width, align)
+    local space = (" "):rep(width - text.width(cell))
+    return align == "right" and space .. cell or cell .. space
+end
+
+-- The cells of all rows, and how wide each column has to be to hold them.
+local function measure(columns, rows)
+    local cells, widths = {}, {}
+    for c, column in ipairs(columns) do
+        widths[c] = text.width(column[1])
+    end
+    for r, row in ipairs(rows) do
+        cells[r] = {}
+        for c, column in ipairs(columns) do
+            cells[r][c] = to_text(value_of(column, row), "-")
+            widths[c] = math.max(widths[c], text.width(cells[r][c]))
+        end
+    end
+    return cells, widths
+end
+
+-- Takes from the widest column until the row fits, or no column can give any more.
+local function shrink(widths, available)
+    local total = #gap * (#widths - 1)
+    for _, width in ipairs(widths) do
+        total = total + width
+    end
+    while total > available do
+        local widest = 1
+        for c = 2, #widths do
+            if widths[c] > widths[widest] then
+                widest = c
+            end
+        end
+        if widths[widest] <= narrowest then
+            return
+        end
+        widths[widest] = widths[widest] - 1
+        total = total - 1
+    end
+end
+
+local function line_of(cells, columns, widths, paint)
+    local parts = {}
+    for c, column in ipairs(columns) do
+        local cell = pad(text.cut(cells[c], widths[c]), widths[c], column.align)
+        if c == #columns then
+            cell = cell:gsub("%s+$", "")
+        end
+        parts[c] = paint(column, c, cell)
+    end
+    return table.concat(parts, gap) .. "\n"
+end
+
+--- Rows under a line of titles, in aligned columns; a nil is shown as "-".
+---@param columns kmirror.column[]
+---@param rows table[]
+---@param where? kmirror.terminal its width is kept to, if it has one; nothing is cut without
+---@return string
+function M.aligned(columns, rows, where)
+    where = where or { terminal = false, color = false }
+    local cells, widths = measure(columns, rows)
+    if where.width then
+        shrink(widths, where.width)
+    end
+    local titles = {}
+    for c, column in ipairs(columns) do
+        titles[c] = column[1]
+    end
+    local lines = { line_of(titles, columns, widths, function(_, _, cell)
+        return terminal.paint(where, "bold", cell)
+    end) }
+    for r, row in ipairs(rows) do
+        lines[#lines + 1] = line_of(cells[r], columns, widths, function(column, _, cell)
+            return terminal.paint(where, column.paint and column.paint(value_of(column, row)), cell)
+        end)
+    end
+    return table.concat(lines)
+end
+
+--- Rows without titles, a tab between cells; nothing is cut, a nil is empty.
+---@param columns kmirror.column[]
+---@param rows table[]
+---@return string
+function M.tabs(columns, rows)
+    local lines = {}
+    for r, row in ipairs(rows) do
+        local cells = {}
+        for c, column in ipairs(columns) do
+            cells[c] = to_text(value_of(column, row), "")
+        end
+        lines[r] = table.concat(cells, "\t") .. "\n"
+    end
+    return table.concat(lines)
+end
+
+--- Writes rows in aligned columns, cut to the terminal's width when the file is one.
+---@param file file*
+---@param columns kmirror.column[]
+---@param rows table[]
+function M.show(file, columns, rows)
+    file:write(M.aligned(columns, rows, terminal.of(file)))
+end
+
+--- Writes rows as results: aligned on a terminal, tabs in a pipe or file.
+---@param file file*
+---@param columns kmirror.column[]
+---@param rows table[]
+function M.write(file, columns, rows)
+    if terminal.of(file).terminal then
+        M.show(file, columns, rows)
+    else
+        file:write(M.tabs(columns, rows))
+    end
+end
+
+local status_colors = {
+    IN_SYNC = "green", RUNNING = "green",
+    CREATING = "cyan", OUT_OF_SYNC = "yellow", PAUSED = "yellow", UNASSIGNED = "yellow",
+    FAILED = "red", STALE_TOPIC = "red",
+}
+
+--- The colour that a mirror's or connector's status is shown in.
+---@param status string|nil
+---@return string|nil
+function M.status_color(status)
+    return status_colors[status]
+end
+
+return M

@@ -1,0 +1,112 @@
+--- text: text from outside, made safe and measured for a terminal.
+
+local M = {}
+
+-- First and last code points that take no column of their own.
+local zero_width = {
+    { 0x0300, 0x036F }, { 0x0483, 0x0489 }, { 0x0591, 0x05BD }, { 0x0610, 0x061A }, { 0x064B, 0x065F },
+    { 0x1AB0, 0x1AFF }, { 0x1DC0, 0x1DFF }, { 0x200B, 0x200D }, { 0x20D0, 0x20FF }, { 0xFE00, 0xFE0F },
+    { 0xFE20, 0xFE2F }, { 0xFEFF, 0xFEFF }, { 0xE0100, 0xE01EF },
+}
+
+-- First and last code points that take two columns.
+local two_wide = {
+    { 0x1100, 0x115F }, { 0x231A, 0x231B }, { 0x23E9, 0x23EC }, { 0x2E80, 0x303E }, { 0x3041, 0x33FF },
+    { 0x3400, 0x4DBF }, { 0x4E00, 0x9FFF }, { 0xA000, 0xA4CF }, { 0xA960, 0xA97F }, { 0xAC00, 0xD7A3 },
+    { 0xF900, 0xFAFF }, { 0xFE30, 0xFE6F }, { 0xFF00, 0xFF60 }, { 0xFFE0, 0xFFE6 }, { 0x1F300, 0x1F64F },
+    { 0x1F680, 0x1F6FF }, { 0x1F900, 0x1FAFF }, { 0x20000, 0x3FFFD },
+}
+
+-- Code points that would move the cursor, hide text or turn it round: C0, DEL, C1 and the marks of direction.
+local unsafe = {
+    { 0x00, 0x1F }, { 0x7F, 0x9F }, { 0x061C, 0x061C }, { 0x200E, 0x200F }, { 0x2028, 0x202E },
+    { 0x2066, 0x2069 },
+}
+
+local function within(ranges, code)
+    for _, range in ipairs(ranges) do
+        if code >= range[1] and code <= range[2] then
+            return true
+        end
+    end
+    return false
+end
+
+local short_escapes = { [0x09] = "\\t", [0x0A] = "\\n", [0x0D] = "\\r" }
+
+local function escape(character)
+    local code = utf8.codepoint(character)
+    if within(unsafe, code) then
+        return short_escapes[code] or ("\\u{%X}"):format(code)
+    end
+    return character
+end
+
+--- The text as valid UTF-8: each byte that is none is replaced.
+---@param text string
+---@param replacement? string U+FFFD by default
+---@return string
+function M.valid(text, replacement)
+    local parts, start = {}, 1
+    while true do
+        local length, bad = utf8.len(text, start)
+        if length then
+            parts[#parts + 1] = text:sub(start)
+            return table.concat(parts)
+        end
+        parts[#parts + 1] = text:sub(start, bad - 1)
+        parts[#parts + 1] = replacement or utf8.char(0xFFFD)
+        start = bad + 1
+    end
+end
+
+--- The text on one line, with nothing in it that a terminal would obey.
+---@param text string
+---@return string
+function M.clean(text)
+    if not text:find("[^\x20-\x7E]") then
+        return text
+    end
+    return (M.valid(text):gsub(utf8.charpattern, escape))
+end
+
+local function width_of(code)
+    if code < 0x300 then
+        return 1
+    end
+    return within(zero_width, code) and 0 or within(two_wide, code) and 2 or 1
+end
+
+--- How many columns the text takes on a terminal.
+---@param text string valid UTF-8
+---@return integer
+function M.width(text)
+    if not text:find("[\x80-\xFF]") then
+        return #text
+    end
+    local width = 0
+    for _, code in utf8.codes(text) do
+        width = width + width_of(code)
+    end
+    return width
+end
+
+--- The text cut to that many columns; a cut is marked with an ellipsis.
+---@param text string valid UTF-8
+---@param columns integer at least 1
+---@return string
+function M.cut(text, columns)
+    if M.width(text) <= columns then
+        return text
+    end
+    local width = 0
+    for position, code in utf8.codes(text) do
+        width = width + width_of(code)
+        if width > columns - 1 then
+            return text:sub(1, position - 1) .. "…"
+        end
+    end
+    return text
+end
+
+return M

@@ -1,0 +1,148 @@
+#include "files.h"
+
+#include "embedded.h"
+
+#include <dirent.h>
+#include <lauxlib.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The checkout's folder, with a slash; empty when the executable is not in the build folder of one. */
+static char root[PATH_MAX];
+
+static const char scripts[] = "scripts/";
+
+static void find_root(void) {
+    char path[PATH_MAX], marker[PATH_MAX + 32];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    root[0] = '\0';
+    if (length <= 0)
+        return;
+    path[length] = '\0';
+    char *build = strstr(path, "/build/");
+    for (char *next = build; next != NULL; next = strstr(next + 1, "/build/"))
+        build = next;
+    if (build == NULL)
+        return;
+    build[1] = '\0';
+    snprintf(marker, sizeof marker, "%sruntime/files.c", path);
+    if (access(marker, R_OK) == 0)
+        memcpy(root, path, strlen(path) + 1);
+}
+
+static bool push_file(lua_State *L, const char *path) {
+    FILE *file = fopen(path, "rb");
+    luaL_Buffer source;
+    if (file == NULL)
+        return false;
+    luaL_buffinit(L, &source);
+    size_t got;
+    do {
+        char *part = luaL_prepbuffer(&source);
+        got = fread(part, 1, LUAL_BUFFERSIZE, file);
+        luaL_addsize(&source, got);
+    } while (got > 0);
+    fclose(file);
+    luaL_pushresult(&source);
+    return true;
+}
+
+int files_read(lua_State *L, const char *name) {
+    const char *path = lua_pushfstring(L, "%s%s", root, name);
+    if (root[0] != '\0' && push_file(L, path)) {
+        lua_pushfstring(L, "@%s", path);
+        return 2;
+    }
+    const struct embedded_file *file = embedded_find(name);
+    if (file == NULL)
+        return 0;
+    lua_pushlstring(L, file->data, file->size);
+    lua_pushfstring(L, "@%s", name);
+    return 2;
+}
+
+/* ---- require() ---- */
+
+/* Where the module `a.b` may be among the files. */
+static const char *const places[] = {"lib/%s.lua", "lib/%s/init.lua", "%s.lua"};
+
+/* A searcher of require(): the module's name -> loader, file name */
+static int search(lua_State *L) {
+    const char *name = luaL_gsub(L, luaL_checkstring(L, 1), ".", "/");
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (files_read(L, lua_pushfstring(L, places[i], name)) == 0)
+            continue;
+        const char *source = lua_tostring(L, -2), *chunk = lua_tostring(L, -1);
+        if (luaL_loadbufferx(L, source, lua_rawlen(L, -2), chunk, "t") != LUA_OK)
+            return lua_error(L);
+        lua_pushstring(L, chunk + 1);
+        return 2;
+    }
+    lua_pushfstring(L, "no file of kmirror's own for '%s'", lua_tostring(L, 1));
+    return 1;
+}
+
+void files_open(lua_State *L) {
+    find_root();
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "searchers");
+    for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i >= 2; i--) { /* after package.preload */
+        lua_rawgeti(L, -1, i);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pushcfunction(L, search);
+    lua_rawseti(L, -2, 2);
+    lua_pop(L, 2);
+}
+
+/* ---- the scripts ---- */
+
+/* Adds `name.lua` to the set on top. */
+static void add_script(lua_State *L, const char *name) {
+    size_t length = strlen(name);
+    if (length <= 4 || strcmp(name + length - 4, ".lua") != 0)
+        return;
+    lua_pushlstring(L, name, length - 4);
+    lua_pushboolean(L, true);
+    lua_rawset(L, -3);
+}
+
+static void add_scripts_on_disk(lua_State *L) {
+    DIR *folder = opendir(lua_pushfstring(L, "%s%s", root, scripts));
+    lua_pop(L, 1);
+    if (folder == NULL)
+        return;
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        add_script(L, entry->d_name);
+    closedir(folder);
+}
+
+static void add_built_in_scripts(lua_State *L) {
+    const struct embedded_file *file;
+    for (size_t i = 0; (file = embedded_at(i)) != NULL; i++)
+        if (strncmp(file->name, scripts, sizeof scripts - 1) == 0)
+            add_script(L, file->name + sizeof scripts - 1);
+}
+
+void files_list_scripts(lua_State *L) {
+    int list = lua_gettop(L);
+    lua_newtable(L);
+    if (root[0] != '\0')
+        add_scripts_on_disk(L);
+    else
+        add_built_in_scripts(L);
+    for (lua_pushnil(L); lua_next(L, list + 1) != 0; lua_pop(L, 1)) {
+        lua_pushvalue(L, -2);
+        lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+    }
+    lua_settop(L, list);
+    lua_getglobal(L, "table");
+    lua_getfield(L, -1, "sort");
+    lua_pushvalue(L, list);
+    lua_call(L, 1, 0);
+    lua_settop(L, list);
+}

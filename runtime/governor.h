@@ -1,0 +1,42 @@
+/* governor: lets no more than `rate` requests go out in any one-second window. Plain C, knows nothing of Lua.
+ *
+ * It keeps a log of the moments at which requests went out. The next may go when the one `rate` places back is
+ * a second (and a small margin against jitter) old. Given a file, the log is mapped from it, under a lock that
+ * the kernel drops with its holder, so that all processes on this machine that name the same file share one
+ * window. Requests wait in one queue, first come first served; at most `concurrency` are under way at once. */
+#ifndef KMIRROR_GOVERNOR_H
+#define KMIRROR_GOVERNOR_H
+
+#include "loop.h"
+#include <stdint.h>
+
+enum { GOVERNOR_MAX_RATE = 16384 };
+
+typedef struct governor governor;
+
+/* One request's pass. Lives inside its owner; zero it before first use. */
+typedef struct governor_pass {
+    enum { GOVERNOR_NONE, GOVERNOR_QUEUED, GOVERNOR_GRANTED } state;
+    void (*granted)(struct governor_pass *); /* called once, from loop_step() */
+    uint64_t place;                          /* of a granted one in the log */
+    void *owner;
+    struct governor_pass *next, *previous;
+} governor_pass;
+
+/* `rate` per second, 0 for no limit, fractions allowed; `file` NULL for a window of this process alone.
+ * NULL with errno set when the file cannot be used or memory is short. */
+governor *governor_new(loop *l, double rate, int concurrency, const char *file);
+void governor_free(governor *g); /* nothing may be queued or granted any more; NULL is fine */
+
+/* Asks for a pass. */
+void governor_enter(governor *g, governor_pass *p);
+/* Says when the request really went out, where that was later than granted. */
+void governor_sent(governor *g, const governor_pass *p, double at);
+/* Gives the pass back, in whatever state it is. */
+void governor_leave(governor *g, governor_pass *p);
+/* A 429 came: somebody else uses the account. Holds the queue for `seconds` and slows down for a while. */
+void governor_throttled(governor *g, double seconds);
+/* Requests waiting for a pass. */
+size_t governor_waiting(const governor *g);
+
+#endif

@@ -1,0 +1,244 @@
+#include "host.h"
+
+#include "embedded.h"
+#include "error.h"
+#include "files.h"
+#include "loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <lauxlib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK "host.lock"
+
+static pid_t sandbox;
+static bool traceback;
+
+/* ---- the terminal and the clock ---- */
+
+/* isatty(descriptor) -> whether it is a terminal */
+static int is_terminal(lua_State *L) {
+    lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+    return 1;
+}
+
+/* columns(descriptor) -> width of the terminal, nil when it is none */
+static int columns(lua_State *L) {
+    struct winsize size;
+    if (ioctl((int)luaL_checkinteger(L, 1), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return 0;
+    lua_pushinteger(L, size.ws_col);
+    return 1;
+}
+
+/* monotonic() -> seconds */
+static int monotonic(lua_State *L) {
+    lua_pushnumber(L, loop_now());
+    return 1;
+}
+
+/* time() -> seconds since 1970, with fraction */
+static int wall_clock(lua_State *L) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec / 1e9);
+    return 1;
+}
+
+/* ---- the shipped runbooks ---- */
+
+/* scripts() -> names, in order */
+static int scripts(lua_State *L) {
+    lua_newtable(L);
+    files_list_scripts(L);
+    return 1;
+}
+
+/* script(name) -> source, chunk name | nil */
+static int script(lua_State *L) {
+    const char *name = luaL_checkstring(L, 1);
+    if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] != '\0')
+        return 0;
+    return files_read(L, lua_pushfstring(L, "scripts/%s.lua", name));
+}
+
+/* ---- secrets and locks ---- */
+
+/* hmac_sha256(key, text) -> 64 hexadecimal digits */
+static int hmac_sha256(lua_State *L) {
+    size_t key_length, length;
+    unsigned char digest[32];
+    char hex[2 * sizeof digest + 1];
+    const char *key = luaL_checklstring(L, 1, &key_length);
+    const char *text = luaL_checklstring(L, 2, &length);
+    int status = gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, key_length, text, length, digest);
+    if (status < 0)
+        return luaL_error(L, "HMAC-SHA-256 failed: %s", gnutls_strerror(status));
+    for (size_t i = 0; i < sizeof digest; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    lua_pushstring(L, hex);
+    return 1;
+}
+
+/* random(n) -> n random bytes, fit for keys */
+static int random_bytes(lua_State *L) {
+    unsigned char bytes[64];
+    lua_Integer count = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, count > 0 && count <= (lua_Integer)sizeof bytes, 1, "from 1 to 64");
+    if (gnutls_rnd(GNUTLS_RND_KEY, bytes, (size_t)count) < 0)
+        return luaL_error(L, "no random bytes to be had");
+    lua_pushlstring(L, (const char *)bytes, (size_t)count);
+    return 1;
+}
+
+static int lock_close(lua_State *L) {
+    int *file = luaL_checkudata(L, 1, LOCK);
+    if (*file >= 0)
+        close(*file);
+    *file = -1;
+    return 0;
+}
+
+/* lock(path) -> lock | nil, "held" or what went wrong. The kernel drops it with its holder. */
+static int lock(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    int *file = lua_newuserdatauv(L, sizeof *file, 0);
+    *file = -1;
+    luaL_setmetatable(L, LOCK);
+    *file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (*file >= 0 && flock(*file, LOCK_EX | LOCK_NB) == 0)
+        return 1;
+    lua_pushnil(L);
+    lua_pushstring(L, errno == EWOULDBLOCK ? "held" : strerror(errno));
+    return 2;
+}
+
+/* ---- the sandbox ---- */
+
+/* In the child: becomes a sandbox, in a Lua state of its own, that does not outlive its parent. */
+static _Noreturn void become_sandbox(int out, pid_t parent, int argc, char **argv) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    signal(SIGINT, SIG_IGN); /* Ctrl-C is for the parent, which may still need the sandbox to clean up */
+    if (getppid() != parent || dup2(out, STDOUT_FILENO) < 0)
+        _exit(1);
+    close_range(3, ~0U, 0);
+    int status = kmirror_main(argc, argv);
+    fflush(NULL);
+    _exit(status);
+}
+
+/* Reads the sandbox's first line. [-0, +1, m] */
+static bool push_first_line(lua_State *L, int in) {
+    luaL_Buffer line;
+    char c;
+    luaL_buffinit(L, &line);
+    ssize_t got;
+    while ((got = read(in, &c, 1)) == 1 || (got < 0 && errno == EINTR)) {
+        if (got == 1 && c == '\n')
+            break;
+        if (got == 1)
+            luaL_addchar(&line, c);
+    }
+    luaL_pushresult(&line);
+    return got == 1;
+}
+
+static char **sandbox_arguments(lua_State *L, int *argc) {
+    static char *const fixed[] = {"kmirror", "sandbox", "--port", "0"};
+    enum { FIXED = sizeof fixed / sizeof *fixed };
+    lua_Integer more = luaL_len(L, 1);
+    char **argv = lua_newuserdatauv(L, sizeof *argv * (FIXED + (size_t)more + 1), 0);
+    memcpy(argv, fixed, sizeof fixed);
+    for (lua_Integer i = 1; i <= more; i++) {
+        lua_geti(L, 1, i);
+        argv[FIXED + i - 1] = (char *)luaL_checkstring(L, -1);
+        lua_pop(L, 1); /* the table still holds it */
+    }
+    *argc = FIXED + (int)more;
+    argv[*argc] = NULL;
+    return argv;
+}
+
+/* start_sandbox(arguments) -> URL. One for the length of this process, however that ends. */
+static int start_sandbox(lua_State *L) {
+    int argc, ends[2];
+    luaL_checktype(L, 1, LUA_TTABLE);
+    char **argv = sandbox_arguments(L, &argc);
+    if (sandbox != 0)
+        return luaL_error(L, "a sandbox is running already");
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return luaL_error(L, "cannot start a sandbox: %s", strerror(errno));
+    fflush(NULL);
+    pid_t parent = getpid();
+    sandbox = fork();
+    if (sandbox == 0)
+        become_sandbox(ends[1], parent, argc, argv);
+    close(ends[1]);
+    bool ok = sandbox > 0 && push_first_line(L, ends[0]);
+    close(ends[0]);
+    if (!ok)
+        return luaL_error(L, "the sandbox did not start");
+    luaL_gsub(L, lua_tostring(L, -1), "listening on ", "");
+    return 1;
+}
+
+void host_end_sandbox(void) {
+    if (sandbox > 0) {
+        kill(sandbox, SIGTERM);
+        while (waitpid(sandbox, NULL, 0) < 0 && errno == EINTR) {}
+    }
+    sandbox = 0;
+}
+
+/* ---- the module ---- */
+
+/* traceback(): from now on an uncaught error shows one */
+static int want_traceback(lua_State *L) {
+    (void)L;
+    traceback = true;
+    return 0;
+}
+
+bool host_wants_traceback(void) {
+    return traceback;
+}
+
+int luaopen_host(lua_State *L) {
+    static const luaL_Reg functions[] = {{"isatty", is_terminal},
+                                         {"columns", columns},
+                                         {"monotonic", monotonic},
+                                         {"time", wall_clock},
+                                         {"scripts", scripts},
+                                         {"script", script},
+                                         {"hmac_sha256", hmac_sha256},
+                                         {"random", random_bytes},
+                                         {"lock", lock},
+                                         {"start_sandbox", start_sandbox},
+                                         {"traceback", want_traceback},
+                                         {NULL, NULL}};
+    luaL_newmetatable(L, LOCK);
+    lua_pushcfunction(L, lock_close);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, lock_close);
+    lua_setfield(L, -2, "__close");
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, lock_close);
+    lua_setfield(L, -2, "close");
+    luaL_newlib(L, functions);
+    lua_pushliteral(L, KMIRROR_VERSION);
+    lua_setfield(L, -2, "version");
+    return 1;
+}

@@ -1,0 +1,398 @@
+#include "http.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+    KEPT_BODY = 256 * 1024, /* a larger buffer is given back with its request */
+    IDLE_REQUESTS = 64,
+    FIRST_BODY = 4096
+};
+
+struct http_client {
+    loop *loop;
+    http_options options;
+    struct curl_slist *headers, *body_headers;
+    http_request *active; /* under way or unreleased */
+    http_request *idle;   /* handles and buffers to use again */
+    size_t idle_count;
+};
+
+struct http_request {
+    http_client *client;
+    loop_transfer transfer;
+    loop_timer failed_at_once;
+    const http_events *events;
+    void *owner;
+    http_answer answer;
+    char *body;
+    size_t length, room;
+    bool too_large, told;
+    char error[CURL_ERROR_SIZE];
+    http_request *next, *previous;
+};
+
+/* ---- which URLs ---- */
+
+static bool loopback_host(const char *host) {
+    struct in_addr v4;
+    struct in6_addr v6;
+    char bare[INET6_ADDRSTRLEN];
+    if (strcasecmp(host, "localhost") == 0) /* libcurl never asks a resolver for it */
+        return true;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    size_t length = strlen(host);
+    if (host[0] != '[' || length < 3 || length - 2 >= sizeof bare)
+        return false;
+    memcpy(bare, host + 1, length - 2);
+    bare[length - 2] = '\0';
+    return inet_pton(AF_INET6, bare, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+static bool url_is(const char *url, bool *loopback) {
+    char *scheme = NULL, *host = NULL;
+    CURLU *parsed = curl_url();
+    bool https = false, http = false;
+    *loopback = false;
+    if (parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+        curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
+        https = strcmp(scheme, "https") == 0;
+        http = strcmp(scheme, "http") == 0;
+        *loopback = loopback_host(host);
+    }
+    curl_free(scheme);
+    curl_free(host);
+    curl_url_cleanup(parsed);
+    return https || (http && *loopback);
+}
+
+bool http_url_allowed(const char *url) {
+    bool loopback;
+    return url_is(url, &loopback);
+}
+
+/* ---- libcurl's callbacks: they only touch the request ---- */
+
+static size_t receive(char *data, size_t size, size_t count, void *owner) {
+    http_request *r = owner;
+    size_t more = size * count, needed = r->length + more + 1;
+    if (needed - 1 > r->client->options.max_body) {
+        r->too_large = true;
+        return 0;
+    }
+    if (needed > r->room) {
+        size_t room = r->room == 0 ? FIRST_BODY : r->room;
+        while (room < needed)
+            room *= 2;
+        char *body = realloc(r->body, room);
+        if (body == NULL)
+            return 0;
+        r->body = body;
+        r->room = room;
+    }
+    memcpy(r->body + r->length, data, more);
+    r->length += more;
+    return more;
+}
+
+/* libcurl sends a request again by itself when a kept connection turns out dead. Whether to send again is not
+ * its decision (a create must not be), and the governor would not know of it: the second time ends the transfer. */
+static int about_to_send(void *owner, char *ip, char *local_ip, int port, int local_port) {
+    http_request *r = owner;
+    (void)ip, (void)local_ip, (void)port, (void)local_port;
+    if (r->answer.sent)
+        return CURL_PREREQFUNC_ABORT;
+    r->answer.sent = true;
+    r->answer.sent_at = loop_now();
+    r->events->sending(r->owner, r->answer.sent_at);
+    return CURL_PREREQFUNC_OK;
+}
+
+/* ---- how it ended ---- */
+
+static http_failure failure_of(CURLcode code, const http_request *r) {
+    switch (code) {
+    case CURLE_OK:
+        return HTTP_OK;
+    case CURLE_OPERATION_TIMEDOUT:
+        return HTTP_TIMEOUT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_CLIENTCERT:
+    case CURLE_SSL_SHUTDOWN_FAILED:
+    case CURLE_USE_SSL_FAILED:
+        return HTTP_TLS;
+    case CURLE_WRITE_ERROR:
+        return r->too_large ? HTTP_PROTOCOL : HTTP_REFUSED;
+    case CURLE_FILESIZE_EXCEEDED:
+    case CURLE_UNSUPPORTED_PROTOCOL: /* an answer that is not HTTP */
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return HTTP_PROTOCOL;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_UNKNOWN_OPTION:
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+    case CURLE_FAILED_INIT:
+        return HTTP_REFUSED;
+    default:
+        return HTTP_TRANSPORT;
+    }
+}
+
+static const char *reason_of(CURLcode code, http_request *r) {
+    if (r->too_large || code == CURLE_FILESIZE_EXCEEDED)
+        return "the answer is larger than allowed";
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        return "the server closed the connection without an answer";
+    if (r->error[0] == '\0')
+        return curl_easy_strerror(code);
+    r->error[strcspn(r->error, "\r\n")] = '\0';
+    return r->error;
+}
+
+static void finish(http_request *r, CURLcode code) {
+    http_answer *answer = &r->answer;
+    curl_off_t retry_after = 0;
+    char *type = NULL;
+    answer->failure = failure_of(code, r);
+    answer->ended = loop_now();
+    answer->retry_after = -1;
+    if (code != CURLE_OK)
+        answer->reason = reason_of(code, r);
+    curl_easy_getinfo(r->transfer.easy, CURLINFO_RESPONSE_CODE, &answer->status);
+    if (curl_easy_getinfo(r->transfer.easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK && retry_after > 0)
+        answer->retry_after = (double)retry_after;
+    curl_easy_getinfo(r->transfer.easy, CURLINFO_CONTENT_TYPE, &type);
+    answer->type = type;
+    answer->body = r->body == NULL ? "" : r->body;
+    if (r->body != NULL)
+        r->body[r->length] = '\0';
+    answer->length = r->length;
+    r->told = true;
+    r->events->done(r->owner);
+}
+
+static void transfer_done(loop_transfer *t, CURLcode code) {
+    finish(t->owner, code);
+}
+
+static void fail_at_once(loop_timer *t) {
+    finish(t->owner, CURLE_URL_MALFORMAT);
+}
+
+/* ---- requests ---- */
+
+/* The options that are the same for each request of a client. */
+static bool configure(http_request *r) {
+    const http_options *o = &r->client->options;
+    CURL *e = r->transfer.easy;
+    bool ok = true;
+#define SET(option, value) ok = ok && curl_easy_setopt(e, option, value) == CURLE_OK
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_PATH_AS_IS, 1L);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    SET(CURLOPT_PIPEWAIT, 1L);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_ACCEPT_ENCODING, "gzip");
+    SET(CURLOPT_USERAGENT, o->user_agent);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect_timeout * 1000));
+    SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)o->max_body);
+    SET(CURLOPT_ERRORBUFFER, r->error);
+    SET(CURLOPT_WRITEFUNCTION, receive);
+    SET(CURLOPT_WRITEDATA, r);
+    SET(CURLOPT_PREREQFUNCTION, about_to_send);
+    SET(CURLOPT_PREREQDATA, r);
+    if (o->username != NULL) {
+        SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        SET(CURLOPT_USERNAME, o->username);
+        SET(CURLOPT_PASSWORD, o->password == NULL ? "" : o->password);
+    }
+    if (o->ca_file != NULL)
+        SET(CURLOPT_CAINFO, o->ca_file);
+    if (o->cert_file != NULL)
+        SET(CURLOPT_SSLCERT, o->cert_file);
+    if (o->key_file != NULL)
+        SET(CURLOPT_SSLKEY, o->key_file);
+    if (o->proxy != NULL)
+        SET(CURLOPT_PROXY, o->proxy);
+    return ok;
+}
+
+/* The options that differ from one request to the next. A loopback address never goes through a proxy: the
+ * proxy would be told the credentials in the clear. */
+static bool address(http_request *r, const char *method, const char *url, bool loopback, const char *body,
+                    size_t length, double timeout) {
+    CURL *e = r->transfer.easy;
+    bool ok = true;
+    SET(CURLOPT_URL, url);
+    SET(CURLOPT_NOPROXY, loopback ? "*" : NULL);
+    SET(CURLOPT_TIMEOUT_MS, (long)(timeout * 1000));
+    if (body != NULL) {
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
+        SET(CURLOPT_COPYPOSTFIELDS, body);
+        SET(CURLOPT_HTTPHEADER, r->client->body_headers);
+    } else {
+        SET(CURLOPT_HTTPGET, 1L);
+        SET(CURLOPT_HTTPHEADER, r->client->headers);
+    }
+    SET(CURLOPT_CUSTOMREQUEST, method);
+    return ok;
+#undef SET
+}
+
+static void free_request(http_request *r) {
+    curl_easy_cleanup(r->transfer.easy);
+    free(r->body);
+    free(r);
+}
+
+static http_request *new_request(http_client *c) {
+    http_request *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return NULL;
+    r->client = c;
+    r->transfer = (loop_transfer){.easy = curl_easy_init(), .done = transfer_done, .owner = r};
+    r->failed_at_once = (loop_timer){.fire = fail_at_once, .owner = r};
+    if (r->transfer.easy == NULL || !configure(r)) {
+        free_request(r);
+        return NULL;
+    }
+    return r;
+}
+
+/* One from the idle ones, else a new one; on the active list. */
+static http_request *take_request(http_client *c) {
+    http_request *r = c->idle;
+    if (r != NULL) {
+        c->idle = r->next;
+        c->idle_count--;
+    } else if ((r = new_request(c)) == NULL) {
+        return NULL;
+    }
+    r->previous = NULL;
+    r->next = c->active;
+    if (r->next != NULL)
+        r->next->previous = r;
+    c->active = r;
+    return r;
+}
+
+http_request *http_start(http_client *c, const char *method, const char *url, const char *body, size_t length,
+                         double timeout, const http_events *events, void *owner) {
+    http_request *r = take_request(c);
+    bool loopback;
+    if (r == NULL)
+        return NULL;
+    r->events = events;
+    r->owner = owner;
+    r->answer = (http_answer){.started = loop_now()};
+    r->length = 0;
+    r->too_large = r->told = false;
+    r->error[0] = '\0';
+    if (url_is(url, &loopback) && address(r, method, url, loopback, body, length, timeout) &&
+        loop_add(c->loop, &r->transfer))
+        return r;
+    if (loop_start(c->loop, &r->failed_at_once, r->answer.started))
+        return r;
+    http_release(r);
+    return NULL;
+}
+
+const http_answer *http_answer_of(const http_request *r) {
+    return &r->answer;
+}
+
+void http_release(http_request *r) {
+    http_client *c = r->client;
+    bool healthy = r->told && r->answer.failure == HTTP_OK;
+    loop_remove(c->loop, &r->transfer);
+    loop_stop(c->loop, &r->failed_at_once);
+    if (r->previous != NULL)
+        r->previous->next = r->next;
+    else
+        c->active = r->next;
+    if (r->next != NULL)
+        r->next->previous = r->previous;
+    if (!healthy || r->room > KEPT_BODY || c->idle_count >= IDLE_REQUESTS) {
+        free_request(r);
+        return;
+    }
+    r->next = c->idle;
+    c->idle = r;
+    c->idle_count++;
+}
+
+/* ---- clients ---- */
+
+static bool copy_string(const char **to) {
+    return *to == NULL || (*to = strdup(*to)) != NULL;
+}
+
+static bool copy_options(http_options *to, const http_options *from) {
+    const char **strings[] = {&to->user_agent, &to->username,  &to->password, &to->ca_file,
+                              &to->cert_file,  &to->key_file, &to->proxy};
+    *to = *from;
+    bool ok = true;
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
+        ok = copy_string(strings[i]) && ok;
+    return ok;
+}
+
+static void free_options(http_options *o) {
+    const char *strings[] = {o->user_agent, o->username, o->ca_file, o->cert_file, o->key_file, o->proxy};
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
+        free((char *)strings[i]);
+    if (o->password != NULL)
+        explicit_bzero((char *)o->password, strlen(o->password));
+    free((char *)o->password);
+}
+
+static bool add_header(struct curl_slist **list, const char *header) {
+    struct curl_slist *longer = curl_slist_append(*list, header);
+    if (longer != NULL)
+        *list = longer;
+    return longer != NULL;
+}
+
+http_client *http_client_new(loop *l, const http_options *options) {
+    http_client *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->loop = l;
+    if (copy_options(&c->options, options) && add_header(&c->headers, "Accept: application/json") &&
+        add_header(&c->body_headers, "Accept: application/json") &&
+        add_header(&c->body_headers, "Content-Type: application/json") && add_header(&c->body_headers, "Expect:"))
+        return c;
+    http_client_free(c);
+    return NULL;
+}
+
+void http_client_free(http_client *c) {
+    if (c == NULL)
+        return;
+    while (c->active != NULL)
+        http_release(c->active);
+    while (c->idle != NULL) {
+        http_request *next = c->idle->next;
+        free_request(c->idle);
+        c->idle = next;
+    }
+    curl_slist_free_all(c->headers);
+    curl_slist_free_all(c->body_headers);
+    free_options(&c->options);
+    free(c);
+}

@@ -1,0 +1,68 @@
+/* http: one request in, one answer out, over libcurl. Plain C, knows nothing of Lua.
+ *
+ * Connections are kept and shared by all requests on one loop. TLS is verified, redirects are not followed,
+ * answers are bounded in size, and only https is spoken, or http to a loopback address. */
+#ifndef KMIRROR_HTTP_H
+#define KMIRROR_HTTP_H
+
+#include "loop.h"
+
+/* How a request ended when it did not end with an answer. */
+typedef enum http_failure {
+    HTTP_OK = 0,    /* an answer came, whatever its status */
+    HTTP_TRANSPORT, /* name not found, refused, reset, closed, cut short */
+    HTTP_TLS,       /* no TLS session: certificate, host name, protocol */
+    HTTP_TIMEOUT,   /* out of time while connecting or waiting for the answer */
+    HTTP_PROTOCOL,  /* not HTTP, or an answer larger than allowed */
+    HTTP_REFUSED,   /* this side did not accept the request: bad URL, option or no memory */
+} http_failure;
+
+typedef struct http_options {
+    const char *user_agent;
+    const char *username, *password; /* Basic auth, sent at once; NULL: none */
+    const char *ca_file;             /* PEM; NULL: the system's */
+    const char *cert_file, *key_file; /* client certificate, PEM; NULL: none */
+    const char *proxy;               /* NULL: from the environment, as libcurl reads it */
+    double connect_timeout;          /* seconds */
+    size_t max_body;                 /* bytes of one answer, after decompression */
+} http_options;
+
+typedef struct http_client http_client; /* options and idle handles, shared by its requests */
+typedef struct http_request http_request;
+
+typedef struct http_answer {
+    http_failure failure;
+    long status;          /* of the answer; 0 without one */
+    bool sent;            /* the request, or part of it, may have reached the server */
+    const char *body;     /* NUL-terminated, valid until http_release() */
+    size_t length;
+    const char *type;     /* Content-Type; NULL without one */
+    double retry_after;   /* seconds that the server asks for; negative: it did not */
+    const char *reason;   /* of a failure, in words, one line; never holds a credential */
+    double started, sent_at, ended; /* on loop_now()'s clock; sent_at is 0 when nothing was sent */
+} http_answer;
+
+typedef struct http_events {
+    void (*sending)(void *owner, double at); /* `at` is on loop_now()'s clock */
+    void (*done)(void *owner);
+} http_events;
+
+/* NULL when memory is short or an option cannot be used. The strings are copied. */
+http_client *http_client_new(loop *l, const http_options *options);
+/* Aborts what is under way, without callbacks, and frees. NULL is fine. */
+void http_client_free(http_client *c);
+
+/* True when kmirror may speak to that URL: https, or http to a loopback address. */
+bool http_url_allowed(const char *url);
+
+/* Starts a request. `body` is copied; NULL for none. `done` is called once from loop_step(), also when the
+ * request failed at once, unless http_release() came first. `sending` is called when the request is about to go out
+ * on a connection, from inside libcurl: it may only take note. NULL when memory is short. */
+http_request *http_start(http_client *c, const char *method, const char *url, const char *body, size_t length,
+                         double timeout, const http_events *events, void *owner);
+/* The answer; valid from the moment `done` is called. */
+const http_answer *http_answer_of(const http_request *r);
+/* Ends a request, aborting it when it is under way, and gives its handle back. */
+void http_release(http_request *r);
+
+#endif

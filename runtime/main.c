@@ -1,0 +1,146 @@
+/* kmirror: makes a Lua state, runs the command line (lib/kmirror/cli.lua) in it as the main task, and turns what
+ * comes of it into messages and an exit status. */
+#include "files.h"
+#include "host.h"
+#include "httpd.h"
+#include "mirrors.h"
+#include "task.h"
+
+#include <lauxlib.h>
+#include <lua-cjson.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DONE = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
+
+/* ---- signals ---- */
+
+/* The first one lets tasks clean up; with the second, nobody has the patience for that. */
+static void on_signal(int number) {
+    (void)number;
+    if (task_interrupted())
+        _exit(INTERRUPTED);
+    task_interrupt();
+}
+
+static void handle_signals(void) {
+    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction present;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    if (sigaction(SIGINT, NULL, &present) == 0 && present.sa_handler != SIG_IGN)
+        sigaction(SIGINT, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- the Lua state ---- */
+
+static void warn(void *data, const char *message, int more) {
+    bool *begun = data;
+    if (!*begun && !more && message[0] == '@') /* a control message; warnings are always on */
+        return;
+    fprintf(stderr, "%s%s%s", *begun ? "" : "kmirror: warning: ", message, more ? "" : "\n");
+    *begun = more != 0;
+}
+
+static void preload(lua_State *L) {
+    static const luaL_Reg modules[] = {{"mirrors", luaopen_mirrors}, {"task", luaopen_task}, {"host", luaopen_host},
+                                       {"httpd", luaopen_httpd},     {"cjson", luaopen_cjson}, {NULL, NULL}};
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    luaL_setfuncs(L, modules, 0);
+    lua_pop(L, 1);
+}
+
+/* ---- how it ended ---- */
+
+static bool has_kind(lua_State *L, int index, const char *kind) {
+    bool has = lua_istable(L, index) && lua_getfield(L, index, "kind") == LUA_TSTRING &&
+               strcmp(lua_tostring(L, -1), kind) == 0;
+    lua_settop(L, index);
+    return has;
+}
+
+/* Reports the error at the index, whose traceback is behind it. */
+static void report(lua_State *L, int index) {
+    const char *message = luaL_tolstring(L, index, NULL);
+    fprintf(stderr, "kmirror: %s\n", message);
+    if (host_wants_traceback() && lua_isstring(L, index + 1))
+        fprintf(stderr, "%s\n", lua_tostring(L, index + 1));
+}
+
+static int status_of_error(lua_State *L, int index) {
+    if (task_interrupted()) {
+        if (has_kind(L, index, "cancelled"))
+            lua_pushliteral(L, "interrupted"), lua_replace(L, index);
+        report(L, index);
+        return INTERRUPTED;
+    }
+    report(L, index);
+    lua_settop(L, index);
+    return has_kind(L, index, "usage") ? USAGE : FAILED;
+}
+
+/* Runs the command line; leaves the exit status. */
+static int protected_main(lua_State *L) {
+    luaL_openlibs(L);
+    preload(L);
+    files_open(L);
+    task_interruptible(L);
+    handle_signals();
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "kmirror.cli");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "main");
+    lua_pushvalue(L, 1);
+    lua_replace(L, 2);
+    lua_insert(L, 2);
+    lua_settop(L, 3);
+    int status = task_run(L, 1) == LUA_OK ? (int)luaL_optinteger(L, 2, DONE) : status_of_error(L, 2);
+    for (lua_settop(L, 1); task_failure(L); lua_settop(L, 1)) {
+        fprintf(stderr, "kmirror: a task failed that nobody waited for:\n");
+        report(L, 2);
+        status = status == DONE ? FAILED : status;
+    }
+    lua_pushinteger(L, status);
+    return 1;
+}
+
+static void push_arguments(lua_State *L, int argc, char **argv) {
+    lua_createtable(L, argc, 0);
+    for (int i = 1; i < argc; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i);
+    }
+}
+
+int kmirror_main(int argc, char **argv) {
+    bool warning = false;
+    lua_State *L = luaL_newstate();
+    if (L == NULL) {
+        fprintf(stderr, "kmirror: not enough memory\n");
+        return FAILED;
+    }
+    lua_setwarnf(L, warn, &warning);
+    lua_pushcfunction(L, protected_main);
+    push_arguments(L, argc, argv);
+    int status = FAILED;
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+        status = (int)lua_tointeger(L, -1);
+    else
+        fprintf(stderr, "kmirror: %s\n", luaL_tolstring(L, -1, NULL));
+    lua_close(L);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    int status = kmirror_main(argc, argv);
+    host_end_sandbox();
+    if (fflush(stdout) != 0 && status == DONE) {
+        fprintf(stderr, "kmirror: cannot write the output\n");
+        status = FAILED;
+    }
+    return status;
+}

@@ -1,0 +1,456 @@
+#include "mirrors.h"
+
+#include "chunk.h"
+#include "error.h"
+#include "governor.h"
+#include "http.h"
+#include "json.h"
+#include "operations.h"
+#include "task.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define ACCOUNT "mirrors.account"
+#define GOVERNOR "mirrors.governor"
+#define CALL "mirrors.call"
+
+/* A change that is on its way when its task is cancelled has this long to be answered, in seconds. */
+#define GRACE 10.0
+
+/* How long the queue is held after a 429 that does not say how long, and at most when it does; in seconds. */
+#define PAUSE 1.0
+#define LONGEST_PAUSE 60.0
+
+enum { LONGEST_MESSAGE = 400 };
+
+/* One user at one endpoint. User value 1: its governor. */
+typedef struct account {
+    http_client *http;
+    governor *governor;
+    const char *endpoint; /* user value 2 */
+} account;
+
+/* One operation with its arguments, sent once or more often. It owns what is under way for it. User values: */
+enum { CALL_ACCOUNT = 1, CALL_URL, CALL_BODY, CALL_VALUES = CALL_BODY };
+
+typedef struct call {
+    const operation *operation;
+    account *account;
+    governor_pass pass;
+    http_request *http;
+    task_wait wait;
+    loop_timer grace;
+    loop *loop;
+    double timeout;
+    double granted_at, sent_at, ended_at; /* of the last attempt, on loop_now()'s clock; 0: did not come to it */
+    const char *url, *body;
+    size_t body_length;
+    bool out_of_memory;
+} call;
+
+static size_t under_way;
+
+/* ---- one attempt ---- */
+
+/* Gives back all that the attempt holds; harmless when it holds nothing. */
+static void end_attempt(call *c) {
+    if (c->pass.state != GOVERNOR_NONE)
+        under_way--;
+    governor_leave(c->account->governor, &c->pass);
+    loop_stop(c->loop, &c->grace);
+    if (c->http != NULL)
+        http_release(c->http);
+    c->http = NULL;
+}
+
+static void sending(void *owner, double at) {
+    call *c = owner;
+    c->sent_at = at;
+    governor_sent(c->account->governor, &c->pass, at);
+}
+
+static void throttled(const call *c, double retry_after) {
+    double pause = retry_after < 0 ? PAUSE : fmin(retry_after, LONGEST_PAUSE);
+    governor_throttled(c->account->governor, pause);
+}
+
+static void answered(void *owner) {
+    call *c = owner;
+    const http_answer *answer = http_answer_of(c->http);
+    c->ended_at = answer->ended;
+    if (answer->status == 429)
+        throttled(c, answer->retry_after);
+    loop_stop(c->loop, &c->grace);
+    task_wake(&c->wait);
+}
+
+static void granted(governor_pass *p) {
+    static const http_events events = {.sending = sending, .done = answered};
+    call *c = p->owner;
+    c->granted_at = loop_now();
+    c->http = http_start(c->account->http, c->operation->method, c->url, c->body, c->body_length, c->timeout, &events, c);
+    c->out_of_memory = c->http == NULL;
+    if (c->out_of_memory)
+        task_wake(&c->wait);
+}
+
+static void abandon(call *c) {
+    end_attempt(c);
+    c->wait.cancelled = true;
+    task_wake(&c->wait);
+}
+
+static void grace_over(loop_timer *t) {
+    abandon(t->owner);
+}
+
+/* Nothing is lost by dropping what only reads, or what has not gone out. */
+static void cancel_attempt(task_wait *w) {
+    call *c = (call *)((char *)w - offsetof(call, wait));
+    if (!c->operation->change || c->sent_at == 0 || !loop_start(c->loop, &c->grace, loop_now() + GRACE))
+        abandon(c);
+}
+
+/* ---- what came of it ---- */
+
+static const char *kind_of(const http_answer *answer) {
+    static const char *const failures[] = {[HTTP_TRANSPORT] = "transport",
+                                           [HTTP_TLS] = "tls",
+                                           [HTTP_TIMEOUT] = "timeout",
+                                           [HTTP_PROTOCOL] = "protocol",
+                                           [HTTP_REFUSED] = "invalid"};
+    if (answer->failure != HTTP_OK)
+        return failures[answer->failure];
+    switch (answer->status) {
+    case 400:
+        return "invalid";
+    case 401:
+        return "unauthorized";
+    case 403:
+        return "forbidden";
+    case 404:
+        return "not_found";
+    case 415:
+        return "unsupported_media_type";
+    case 429:
+        return "rate_limited";
+    default:
+        return answer->status >= 500 ? "server" : "protocol";
+    }
+}
+
+static bool looks_like_html(const http_answer *answer) {
+    size_t blank = strspn(answer->body, " \t\r\n");
+    return (answer->type != NULL && strstr(answer->type, "html") != NULL) || answer->body[blank] == '<';
+}
+
+/* Sets a field of the table at the index from the object on top, when it has that type there. [-0, +0, m] */
+static void copy_field(lua_State *L, int to, const char *from, const char *name, int type) {
+    if (lua_getfield(L, -1, from) == type)
+        lua_setfield(L, to, name);
+    else
+        lua_pop(L, 1);
+}
+
+/* What the API itself says about a failure, into the table at the index. [-0, +0, m] */
+static bool add_api_error(lua_State *L, int e, const http_answer *answer) {
+    bool found = false;
+    int top = lua_gettop(L);
+    if (answer->length > 0 && json_decode(L, answer->body, answer->length) && lua_istable(L, -1)) {
+        copy_field(L, e, "code", "code", LUA_TNUMBER);
+        copy_field(L, e, "errorDetails", "details", LUA_TTABLE);
+        copy_field(L, e, "link", "link", LUA_TSTRING);
+        if (lua_getfield(L, -1, "message") == LUA_TSTRING && lua_rawlen(L, -1) > 0) {
+            lua_pushlstring(L, lua_tostring(L, -1),
+                            lua_rawlen(L, -1) < LONGEST_MESSAGE ? lua_rawlen(L, -1) : LONGEST_MESSAGE);
+            lua_setfield(L, e, "message");
+            found = true;
+        }
+    }
+    lua_settop(L, top);
+    return found;
+}
+
+static const char *describe_status(const call *c, const http_answer *answer) {
+    if (looks_like_html(answer))
+        return "the answer is an HTML page, not the API's: is there a proxy in between, or is the endpoint wrong?";
+    if (answer->status >= 300 && answer->status < 400)
+        return "the answer is a redirect, which is not followed: is the endpoint right?";
+    if (answer->status >= 400)
+        return answer->length == 0 ? "the answer is empty" : "the answer is not the API's";
+    return c->operation->success == 204 ? "expected 204, without content" : "expected 200";
+}
+
+static void push_fields(lua_State *L, const http_answer *answer) {
+    lua_createtable(L, 0, 10);
+    if (answer->status != 0) {
+        lua_pushinteger(L, answer->status);
+        lua_setfield(L, -2, "status");
+    }
+}
+
+/* Pushes false, the error object, whether the request may have been carried out, and the seconds that the server
+ * asks to wait. [-0, +4, m] */
+static int push_failure(lua_State *L, const http_answer *answer, const char *kind, const char *message) {
+    lua_pushboolean(L, false);
+    error_constructor(L);
+    lua_pushstring(L, kind);
+    lua_pushstring(L, message);
+    push_fields(L, answer);
+    if (answer->failure == HTTP_OK && answer->status >= 400 && add_api_error(L, lua_gettop(L), answer)) {
+        lua_getfield(L, -1, "message");
+        lua_replace(L, -3);
+    }
+    lua_call(L, 3, 1);
+    lua_pushboolean(L, answer->sent);
+    if (answer->retry_after >= 0)
+        lua_pushnumber(L, answer->retry_after);
+    else
+        lua_pushnil(L);
+    return 4;
+}
+
+/* Pushes true and the value, or why the body of a successful answer is no such value. [-0, +n, m] */
+static int push_decoded(lua_State *L, const call *c, const http_answer *answer) {
+    const char *problem;
+    int top = lua_gettop(L);
+    lua_pushboolean(L, true);
+    if (c->operation->check_result == NULL)
+        return 1;
+    if (answer->length == 0)
+        problem = "the answer is empty: expected JSON";
+    else if (!json_decode(L, answer->body, answer->length))
+        problem = looks_like_html(answer) ? describe_status(c, answer)
+                                          : lua_pushfstring(L, "the answer is not JSON: %s", lua_tostring(L, -1));
+    else if ((problem = c->operation->check_result(L)) != NULL)
+        problem = lua_pushfstring(L, "the answer does not fit the API's description: %s", problem);
+    if (problem == NULL)
+        return 2;
+    lua_pushstring(L, problem);
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    return push_failure(L, answer, "protocol", lua_tostring(L, top + 1));
+}
+
+static int push_result(lua_State *L, const call *c) {
+    const http_answer *answer = http_answer_of(c->http);
+    if (answer->failure != HTTP_OK)
+        return push_failure(L, answer, kind_of(answer), answer->reason);
+    if (answer->status == c->operation->success)
+        return push_decoded(L, c, answer);
+    return push_failure(L, answer, kind_of(answer), describe_status(c, answer));
+}
+
+static int attempted(lua_State *L, int status, lua_KContext context) {
+    call *c = (call *)context;
+    (void)status;
+    if (c->wait.cancelled) {
+        bool sent = c->operation->change && c->sent_at != 0;
+        lua_pushboolean(L, false);
+        error_constructor(L);
+        lua_pushliteral(L, "cancelled");
+        lua_pushstring(L, sent ? "stopped before the answer came: it may or may not have been carried out"
+                               : "stopped before it was sent");
+        lua_call(L, 2, 1);
+        lua_pushboolean(L, sent);
+        return 3;
+    }
+    if (c->out_of_memory) {
+        end_attempt(c);
+        return luaL_error(L, "not enough memory for a request");
+    }
+    int results = push_result(L, c);
+    end_attempt(c);
+    return results;
+}
+
+/* attempt(call, timeout) -> true, result | false, error, may have been carried out, seconds to wait | nil */
+static int attempt(lua_State *L) {
+    call *c = luaL_checkudata(L, 1, CALL);
+    c->timeout = luaL_checknumber(L, 2);
+    task_check(L);
+    end_attempt(c);
+    c->wait = (task_wait){.cancel = cancel_attempt};
+    c->granted_at = c->sent_at = c->ended_at = 0;
+    governor_enter(c->account->governor, &c->pass);
+    under_way++;
+    return task_await(L, &c->wait, (lua_KContext)c, attempted);
+}
+
+/* ---- calls ---- */
+
+/* prepare(account, number of the operation from 1, cluster, [id,] [argument]) -> call */
+static int prepare(lua_State *L) {
+    account *a = luaL_checkudata(L, 1, ACCOUNT);
+    const operation *op = &operations[luaL_checkinteger(L, 2) - 1];
+    lua_settop(L, 5);
+    operations_push_request(L, op, a->endpoint, 3);
+    call *c = lua_newuserdatauv(L, sizeof *c, CALL_VALUES);
+    *c = (call){.operation = op, .account = a, .loop = task_loop(L)};
+    c->pass = (governor_pass){.granted = granted, .owner = c};
+    c->grace = (loop_timer){.fire = grace_over, .owner = c};
+    c->url = lua_tostring(L, -3);
+    c->body = lua_tolstring(L, -2, &c->body_length);
+    luaL_setmetatable(L, CALL);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, CALL_ACCOUNT);
+    lua_pushvalue(L, -3);
+    lua_setiuservalue(L, -2, CALL_URL);
+    lua_pushvalue(L, -2);
+    lua_setiuservalue(L, -2, CALL_BODY);
+    return 1;
+}
+
+static int call_gc(lua_State *L) {
+    call *c = luaL_checkudata(L, 1, CALL);
+    if (c->account != NULL)
+        end_attempt(c);
+    c->account = NULL;
+    return 0;
+}
+
+/* times(call) -> when the last attempt was let go, sent and ended; 0 where it did not come to that */
+static int times(lua_State *L) {
+    const call *c = luaL_checkudata(L, 1, CALL);
+    lua_pushnumber(L, c->granted_at);
+    lua_pushnumber(L, c->sent_at);
+    lua_pushnumber(L, c->ended_at);
+    return 3;
+}
+
+/* ---- accounts and governors ---- */
+
+typedef struct governor_box {
+    governor *governor;
+} governor_box;
+
+static int governor_gc(lua_State *L) {
+    governor_box *box = luaL_checkudata(L, 1, GOVERNOR);
+    governor_free(box->governor);
+    box->governor = NULL;
+    return 0;
+}
+
+/* governor(rate, concurrency, file | nil) -> governor */
+static int new_governor(lua_State *L) {
+    double rate = luaL_checknumber(L, 1);
+    int concurrency = (int)luaL_checkinteger(L, 2);
+    const char *file = luaL_optstring(L, 3, NULL);
+    loop *l = task_loop(L);
+    governor_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+    box->governor = NULL;
+    luaL_setmetatable(L, GOVERNOR);
+    box->governor = governor_new(l, rate, concurrency, file);
+    if (box->governor == NULL)
+        return error_raise(L, "invalid", "cannot use the shared quota file %s: %s", file == NULL ? "" : file,
+                           strerror(errno));
+    return 1;
+}
+
+static const char *option(lua_State *L, const char *name) {
+    lua_getfield(L, 1, name);
+    return lua_tostring(L, -1); /* stays on the stack, and so alive */
+}
+
+static int account_gc(lua_State *L) {
+    account *a = luaL_checkudata(L, 1, ACCOUNT);
+    http_client_free(a->http);
+    a->http = NULL;
+    return 0;
+}
+
+/* account(options, governor) -> account */
+static int new_account(lua_State *L) {
+    const governor_box *box = luaL_checkudata(L, 2, GOVERNOR);
+    http_options options = {.user_agent = "kmirror/" KMIRROR_VERSION,
+                            .username = option(L, "username"),
+                            .password = option(L, "api_key"),
+                            .ca_file = option(L, "ca_file"),
+                            .cert_file = option(L, "cert_file"),
+                            .key_file = option(L, "key_file"),
+                            .proxy = option(L, "proxy")};
+    lua_getfield(L, 1, "connect_timeout");
+    options.connect_timeout = lua_tonumber(L, -1);
+    lua_getfield(L, 1, "max_body");
+    options.max_body = (size_t)lua_tointeger(L, -1);
+    account *a = lua_newuserdatauv(L, sizeof *a, 2);
+    *a = (account){.governor = box->governor};
+    luaL_setmetatable(L, ACCOUNT);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, -2, 1);
+    a->endpoint = option(L, "endpoint");
+    lua_setiuservalue(L, -2, 2);
+    a->http = http_client_new(task_loop(L), &options);
+    return a->http != NULL ? 1 : luaL_error(L, "not enough memory for an account");
+}
+
+/* ---- the module ---- */
+
+/* url_allowed(url) -> whether requests may go there */
+static int url_allowed(lua_State *L) {
+    lua_pushboolean(L, http_url_allowed(luaL_checkstring(L, 1)));
+    return 1;
+}
+
+/* is_uuid(value) */
+static int is_uuid(lua_State *L) {
+    size_t length = 0;
+    const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &length) : NULL;
+    lua_pushboolean(L, text != NULL && operations_is_uuid(text, length));
+    return 1;
+}
+
+/* is_private(path) -> whether nobody but the owner can read the file; nil when it cannot be looked at */
+static int is_private(lua_State *L) {
+    struct stat status;
+    if (stat(luaL_checkstring(L, 1), &status) != 0)
+        return 0;
+    lua_pushboolean(L, (status.st_mode & (S_IRWXG | S_IRWXO)) == 0);
+    return 1;
+}
+
+/* under_way() -> requests that wait for their turn or their answer */
+static int count_under_way(lua_State *L) {
+    lua_pushinteger(L, (lua_Integer)under_way);
+    return 1;
+}
+
+static void new_class(lua_State *L, const char *name, lua_CFunction gc) {
+    luaL_newmetatable(L, name);
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+}
+
+/* Makes task.sleep and the like known to mirrors.lua, in stock Lua too. [-0, +1, e] */
+static void push_task_module(lua_State *L) {
+    luaL_requiref(L, "mirrors.task", luaopen_task, 0);
+}
+
+int luaopen_mirrors(lua_State *L) {
+    static const luaL_Reg functions[] = {{"account", new_account}, {"governor", new_governor},
+                                         {"prepare", prepare},     {"attempt", attempt},
+                                         {"times", times},         {"url_allowed", url_allowed},
+                                         {"is_uuid", is_uuid},     {"is_private", is_private},
+                                         {"under_way", count_under_way}, {NULL, NULL}};
+    json_open(L);
+    new_class(L, GOVERNOR, governor_gc);
+    new_class(L, ACCOUNT, account_gc);
+    new_class(L, CALL, call_gc);
+    luaL_newlib(L, functions);
+    lua_newtable(L);
+    for (lua_Integer i = 1; operations[i - 1].name != NULL; i++) {
+        lua_pushinteger(L, i);
+        lua_setfield(L, -2, operations[i - 1].name);
+    }
+    lua_setfield(L, -2, "operations");
+    error_constructor(L);
+    push_task_module(L);
+    chunk_run(L, "runtime/reconcile.lua", 0);
+    chunk_run(L, "runtime/mirrors.lua", 4);
+    return 1;
+}

@@ -1,0 +1,10 @@
+/* mirrors: the native module of the five operations. Mechanism here (one attempt of one operation: pass, transfer,
+ * decoding), policy in mirrors.lua (options, retries, lost creates). */
+#ifndef KMIRROR_MIRRORS_H
+#define KMIRROR_MIRRORS_H
+
+#include <lua.h>
+
+int luaopen_mirrors(lua_State *L);
+
+#endif

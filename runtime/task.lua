@@ -1,0 +1,222 @@
+-- task: what scripts see of it. The scheduler and its primitives are in task.c.
+local Task, native, new_error = ...
+
+---@class task.Task
+Task.__index = {}
+Task.__name = "task"
+
+local methods = Task.__index
+
+local function invalid(message, ...)
+    error(new_error("invalid", message:format(...)), 0)
+end
+
+---Waits for the task to end.
+---@return any ...  what its function returned
+---Raises the very error value that the task died of; `cancelled` when the waiting task is cancelled; `invalid` where no
+---other task can run (a coroutine of the script's own, a callback, a finalizer).
+function methods:join()
+    native.wait(self)
+    return native.outcome(self)
+end
+
+---Asks the task to end: the call that it waits in, and every later one, raises `cancelled`. A change that is already on
+---its way to the API is waited for first. Does not wait for the task; `join` does.
+function methods:cancel()
+    native.cancel(self)
+end
+
+---@return "queued"|"ready"|"running"|"waiting"|"succeeded"|"failed"|"cancelled"
+function methods:status()
+    return native.status(self)
+end
+
+function Task:__tostring()
+    return ("task (%s)"):format(native.status(self))
+end
+
+-- ---- groups ----
+
+---Tasks that end together: the first failure cancels the others, and leaving the scope of a `<close>` variable waits
+---for all of them.
+---@class task.Group
+local Group = { __name = "task.group" }
+Group.__index = Group
+
+local function start_next(group)
+    while group.active < group.limit and group.first <= group.last do
+        local t = group.queue[group.first]
+        group.queue[group.first] = nil
+        group.first = group.first + 1
+        if group.members[t] == "queued" then
+            group.members[t] = "started"
+            group.active = group.active + 1
+            native.start(t)
+        end
+    end
+end
+
+---Cancels every task of the group.
+function Group:cancel()
+    self.stopped = true
+    for t in pairs(self.members) do native.cancel(t) end
+end
+
+local function left(group, t, failed, err)
+    if group.members[t] == "started" then group.active = group.active - 1 end
+    group.members[t] = nil
+    local cancelled = failed and native.cancelled(t) and type(err) == "table" and err.kind == "cancelled"
+    if failed and not cancelled and not group.failure then
+        group.failure = t
+        group:cancel()
+    end
+    start_next(group)
+end
+
+-- Closed when a member ends, however it ends. pcall would do, but would lose the traceback.
+local Exit = {}
+
+function Exit:__close(err)
+    left(self.group, self.task, self.failed, err)
+end
+
+local function done(exit, ...)
+    exit.failed = false
+    return ...
+end
+
+local function run(group, fn, ...)
+    local exit <close> = setmetatable({ group = group, task = native.running(), failed = true }, Exit)
+    native.check()
+    return done(exit, fn(...))
+end
+
+---Starts a task of the group; one over the limit waits for its turn.
+---@param fn function
+---@param ... any  its arguments
+---@return task.Task
+---Raises `invalid` when fn is no function or the group has been left; `cancelled` in a cancelled task.
+function Group:spawn(fn, ...)
+    if type(fn) ~= "function" then invalid("group:spawn: expected a function, got %s", type(fn)) end
+    if self.closed then invalid("group:spawn: the group's scope has been left") end
+    native.check()
+    local t = native.new(run, self, fn, ...)
+    native.observe(t)
+    self.members[t] = "queued"
+    if self.stopped then
+        native.cancel(t)
+        return t
+    end
+    self.last = self.last + 1
+    self.queue[self.last] = t
+    start_next(self)
+    return t
+end
+
+-- Waits for all members, who take themselves off the list.
+local function drain(group, shielded)
+    for t in function() return next(group.members) end do native.wait(t, nil, shielded) end
+end
+
+---Waits until every task of the group has ended.
+---Raises the first failure among them; `cancelled` when the waiting task is cancelled.
+function Group:wait()
+    drain(self, false)
+    if self.failure then native.outcome(self.failure) end
+end
+
+function Group:__close(err)
+    local ok, failure = true, nil
+    if err == nil then ok, failure = pcall(self.wait, self) end
+    self.closed = true
+    if err ~= nil or not ok then
+        self:cancel()
+        drain(self, true)
+    end
+    if not ok then error(failure, 0) end
+end
+
+-- ---- the module ----
+
+local function begin(fn, ...)
+    native.check() -- it may have been cancelled before its turn came
+    return fn(...)
+end
+
+local function spawn(fn, ...)
+    if type(fn) ~= "function" then invalid("task.spawn: expected a function, got %s", type(fn)) end
+    native.check()
+    local t = native.new(begin, fn, ...)
+    native.start(t)
+    return t
+end
+
+---@class task
+local task = {
+    ---Starts a task. One that fails and that nobody joins is reported when the run ends.
+    ---@type fun(fn: function, ...: any): task.Task
+    ---Raises `invalid` when fn is no function; `cancelled` in a cancelled task.
+    spawn = spawn,
+    ---Waits for that many seconds. Raises `cancelled`; `invalid` for a negative number.
+    ---@type fun(seconds: number)
+    sleep = native.sleep,
+    ---@type fun(): number  # seconds on a clock that never goes back; only differences mean anything
+    now = native.now,
+    ---@type fun(): integer  # how many tasks have not ended yet
+    live = native.live,
+}
+
+---@class task.GroupOptions
+---@field concurrency? integer  how many may run at once (default: no limit)
+
+---Makes a group: `local g <close> = task.group{ concurrency = 16 }`.
+---@param options? task.GroupOptions
+---@return task.Group
+---Raises `invalid` for an unknown option or a concurrency that is no integer from 1 up.
+function task.group(options)
+    for name in pairs(options or {}) do
+        if name ~= "concurrency" then
+            invalid("task.group: unknown option '%s'; the only one is 'concurrency'", tostring(name))
+        end
+    end
+    local limit = options and options.concurrency or math.huge
+    if limit ~= math.huge and (math.type(limit) ~= "integer" or limit < 1) then
+        invalid("task.group: concurrency must be an integer from 1 up, got %s", tostring(limit))
+    end
+    return setmetatable({ limit = limit, queue = {}, first = 1, last = 0, active = 0, members = {} }, Group)
+end
+
+-- Leaves no task behind when the one that waits for it is cancelled.
+local Guard = {}
+
+function Guard:__close()
+    native.cancel(self.task)
+    native.wait(self.task, nil, true)
+end
+
+local function or_timeout(seconds, ok, ...)
+    if ok then return ... end
+    local e = ...
+    if type(e) == "table" and e.kind == "cancelled" then
+        e = new_error("timeout", ("gave up after %g seconds"):format(seconds))
+    end
+    error(e, 0)
+end
+
+---Runs the function for at most that many seconds.
+---@param seconds number
+---@param fn function
+---@param ... any  its arguments
+---@return any ...  what it returned
+---Raises `timeout` when the time was up first, else what fn raised.
+function task.timeout(seconds, fn, ...)
+    local t = spawn(fn, ...)
+    native.observe(t)
+    local _ <close> = setmetatable({ task = t }, Guard)
+    if native.wait(t, seconds) then return native.outcome(t) end
+    native.cancel(t)
+    native.wait(t, nil, true)
+    return or_timeout(seconds, pcall(native.outcome, t))
+end
+
+return task
