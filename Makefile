@@ -101,7 +101,7 @@ FORCE:
 help:
 	@echo 'make            build $(BUILD)/kmirror and $(BUILD)/mirrors.so (needs: make deps)'
 	@echo 'make demo       fail a small fleet over, in the sandbox'
-	@echo 'make test       run all specs'
+	@echo 'make test       run all specs, or those in SPECS='
 	@echo 'make lint       check the C and Lua sources'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR when set'
 	@echo 'make deps       install the Debian packages that the build needs'
@@ -132,7 +132,7 @@ clean:
 .PHONY: test
 test: test-deps
 	@$(MAKE) --no-print-directory all
-	@KMIRROR_BUILD=$(BUILD) SAN=$(SAN) bash spec/support/suites.sh
+	@KMIRROR_BUILD=$(BUILD) SAN=$(SAN) bash spec/support/suites.sh $(SPECS)
 
 C_FILES = $(sort $(wildcard runtime/*.c runtime/*.h))
 

@@ -28,17 +28,17 @@
 /* The log. Place n is in moments[n % GOVERNOR_MAX_RATE]: when request n went out, or may go out. */
 typedef struct window {
     uint64_t magic;
-    uint64_t next;         /* the first place not given out */
-    double slowness;       /* 1: the set rate; 2: half of it. As it was at throttled_at */
-    double throttled_at;   /* the last 429; 0: none yet */
-    double not_before;     /* nothing goes out earlier */
+    uint64_t next;       /* the first place not given out */
+    double slowness;     /* 1: the set rate; 2: half of it. As it was at throttled_at */
+    double throttled_at; /* the last 429; 0: none yet */
+    double not_before;   /* nothing goes out earlier */
     double moments[GOVERNOR_MAX_RATE];
 } window;
 
 struct governor {
     loop *loop;
     window *window;
-    int file; /* -1: the window is this process's own */
+    int file;       /* -1: the window is this process's own */
     uint64_t slots; /* requests in one window; 0: no limit */
     double hold;    /* seconds for which a request takes up its slot */
     int concurrency, under_way;
@@ -53,7 +53,8 @@ struct governor {
 
 static void lock(const governor *g) {
     if (g->file >= 0)
-        while (flock(g->file, LOCK_EX) != 0 && errno == EINTR) {}
+        while (flock(g->file, LOCK_EX) != 0 && errno == EINTR) {
+        }
 }
 
 static void unlock(const governor *g) {
@@ -212,7 +213,8 @@ static window *map_file(governor *g, const char *path) {
         return NULL;
     lock(g);
     int error = fstat(g->file, &status) != 0 ? errno : 0;
-    if (error == 0 && status.st_size < (off_t)sizeof(window)) /* room now, not a SIGBUS on a full disk later */
+    if (error == 0 &&
+        status.st_size < (off_t)sizeof(window)) /* room now, not a SIGBUS on a full disk later */
         error = posix_fallocate(g->file, 0, sizeof(window));
     unlock(g);
     errno = error;

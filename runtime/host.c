@@ -197,7 +197,8 @@ static int start_sandbox(lua_State *L) {
 void host_end_sandbox(void) {
     if (sandbox > 0) {
         kill(sandbox, SIGTERM);
-        while (waitpid(sandbox, NULL, 0) < 0 && errno == EINTR) {}
+        while (waitpid(sandbox, NULL, 0) < 0 && errno == EINTR) {
+        }
     }
     sandbox = 0;
 }

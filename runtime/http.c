@@ -15,6 +15,7 @@ enum {
 struct http_client {
     loop *loop;
     http_options options;
+    bool loopback; /* the base is on this machine */
     struct curl_slist *headers, *body_headers;
     http_request *active; /* under way or unreleased */
     http_request *idle;   /* handles and buffers to use again */
@@ -53,7 +54,7 @@ static bool loopback_host(const char *host) {
     return inet_pton(AF_INET6, bare, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-static bool url_is(const char *url, bool *loopback) {
+static bool url_allowed(const char *url, bool *loopback) {
     char *scheme = NULL, *host = NULL;
     CURLU *parsed = curl_url();
     bool https = false, http = false;
@@ -73,7 +74,12 @@ static bool url_is(const char *url, bool *loopback) {
 
 bool http_url_allowed(const char *url) {
     bool loopback;
-    return url_is(url, &loopback);
+    return url_allowed(url, &loopback);
+}
+
+static bool is_below(const char *base, const char *url) {
+    size_t length = strlen(base);
+    return strncmp(base, url, length) == 0 && url[length] == '/';
 }
 
 /* ---- libcurl's callbacks: they only touch the request ---- */
@@ -172,7 +178,8 @@ static void finish(http_request *r, CURLcode code) {
     if (code != CURLE_OK)
         answer->reason = reason_of(code, r);
     curl_easy_getinfo(r->transfer.easy, CURLINFO_RESPONSE_CODE, &answer->status);
-    if (curl_easy_getinfo(r->transfer.easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK && retry_after > 0)
+    if (curl_easy_getinfo(r->transfer.easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK &&
+        retry_after > 0)
         answer->retry_after = (double)retry_after;
     curl_easy_getinfo(r->transfer.easy, CURLINFO_CONTENT_TYPE, &type);
     answer->type = type;
@@ -229,17 +236,17 @@ static bool configure(http_request *r) {
         SET(CURLOPT_SSLKEY, o->key_file);
     if (o->proxy != NULL)
         SET(CURLOPT_PROXY, o->proxy);
+    if (r->client->loopback) /* a proxy would be told the credentials in the clear */
+        SET(CURLOPT_NOPROXY, "*");
     return ok;
 }
 
-/* The options that differ from one request to the next. A loopback address never goes through a proxy: the
- * proxy would be told the credentials in the clear. */
-static bool address(http_request *r, const char *method, const char *url, bool loopback, const char *body,
-                    size_t length, double timeout) {
+/* The options that differ from one request to the next. */
+static bool address(http_request *r, const char *method, const char *url, const char *body, size_t length,
+                    double timeout) {
     CURL *e = r->transfer.easy;
     bool ok = true;
     SET(CURLOPT_URL, url);
-    SET(CURLOPT_NOPROXY, loopback ? "*" : NULL);
     SET(CURLOPT_TIMEOUT_MS, (long)(timeout * 1000));
     if (body != NULL) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
@@ -294,7 +301,6 @@ static http_request *take_request(http_client *c) {
 http_request *http_start(http_client *c, const char *method, const char *url, const char *body, size_t length,
                          double timeout, const http_events *events, void *owner) {
     http_request *r = take_request(c);
-    bool loopback;
     if (r == NULL)
         return NULL;
     r->events = events;
@@ -303,7 +309,7 @@ http_request *http_start(http_client *c, const char *method, const char *url, co
     r->length = 0;
     r->too_large = r->told = false;
     r->error[0] = '\0';
-    if (url_is(url, &loopback) && address(r, method, url, loopback, body, length, timeout) &&
+    if (is_below(c->options.base, url) && address(r, method, url, body, length, timeout) &&
         loop_add(c->loop, &r->transfer))
         return r;
     if (loop_start(c->loop, &r->failed_at_once, r->answer.started))
@@ -343,8 +349,8 @@ static bool copy_string(const char **to) {
 }
 
 static bool copy_options(http_options *to, const http_options *from) {
-    const char **strings[] = {&to->user_agent, &to->username,  &to->password, &to->ca_file,
-                              &to->cert_file,  &to->key_file, &to->proxy};
+    const char **strings[] = {&to->base,    &to->user_agent, &to->username, &to->password,
+                              &to->ca_file, &to->cert_file,  &to->key_file, &to->proxy};
     *to = *from;
     bool ok = true;
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
@@ -353,7 +359,8 @@ static bool copy_options(http_options *to, const http_options *from) {
 }
 
 static void free_options(http_options *o) {
-    const char *strings[] = {o->user_agent, o->username, o->ca_file, o->cert_file, o->key_file, o->proxy};
+    const char *strings[] = {o->base,      o->user_agent, o->username, o->ca_file,
+                             o->cert_file, o->key_file,   o->proxy};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free((char *)strings[i]);
     if (o->password != NULL)
@@ -373,9 +380,11 @@ http_client *http_client_new(loop *l, const http_options *options) {
     if (c == NULL)
         return NULL;
     c->loop = l;
-    if (copy_options(&c->options, options) && add_header(&c->headers, "Accept: application/json") &&
+    if (copy_options(&c->options, options) && url_allowed(c->options.base, &c->loopback) &&
+        add_header(&c->headers, "Accept: application/json") &&
         add_header(&c->body_headers, "Accept: application/json") &&
-        add_header(&c->body_headers, "Content-Type: application/json") && add_header(&c->body_headers, "Expect:"))
+        add_header(&c->body_headers, "Content-Type: application/json") &&
+        add_header(&c->body_headers, "Expect:"))
         return c;
     http_client_free(c);
     return NULL;

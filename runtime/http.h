@@ -18,13 +18,14 @@ typedef enum http_failure {
 } http_failure;
 
 typedef struct http_options {
+    const char *base; /* all its requests go there: a URL that http_url_allowed(), no slash at its end */
     const char *user_agent;
-    const char *username, *password; /* Basic auth, sent at once; NULL: none */
-    const char *ca_file;             /* PEM; NULL: the system's */
+    const char *username, *password;  /* Basic auth, sent at once; NULL: none */
+    const char *ca_file;              /* PEM; NULL: the system's */
     const char *cert_file, *key_file; /* client certificate, PEM; NULL: none */
-    const char *proxy;               /* NULL: from the environment, as libcurl reads it */
-    double connect_timeout;          /* seconds */
-    size_t max_body;                 /* bytes of one answer, after decompression */
+    const char *proxy;                /* NULL: from the environment, as libcurl reads it */
+    double connect_timeout;           /* seconds */
+    size_t max_body;                  /* bytes of one answer, after decompression */
 } http_options;
 
 typedef struct http_client http_client; /* options and idle handles, shared by its requests */
@@ -32,13 +33,13 @@ typedef struct http_request http_request;
 
 typedef struct http_answer {
     http_failure failure;
-    long status;          /* of the answer; 0 without one */
-    bool sent;            /* the request, or part of it, may have reached the server */
-    const char *body;     /* NUL-terminated, valid until http_release() */
+    long status;      /* of the answer; 0 without one */
+    bool sent;        /* the request, or part of it, may have reached the server */
+    const char *body; /* NUL-terminated, valid until http_release() */
     size_t length;
-    const char *type;     /* Content-Type; NULL without one */
-    double retry_after;   /* seconds that the server asks for; negative: it did not */
-    const char *reason;   /* of a failure, in words, one line; never holds a credential */
+    const char *type;               /* Content-Type; NULL without one */
+    double retry_after;             /* seconds that the server asks for; negative: it did not */
+    const char *reason;             /* of a failure, in words, one line; never holds a credential */
     double started, sent_at, ended; /* on loop_now()'s clock; sent_at is 0 when nothing was sent */
 } http_answer;
 

@@ -48,7 +48,8 @@ static void replace(lua_State *L, int table) {
     lua_rawset(L, table);
 }
 
-/* Puts integers and nils where lua-cjson left floats and nulls, in the table on top and all below it. [-0, +0, m] */
+/* Puts integers and nils where lua-cjson left floats and nulls, in the table on top and all below it. A null in a list
+ * stays cjson.null: a hole would move what follows. [-0, +0, m] */
 static void normalise(lua_State *L) {
     int table = lua_gettop(L);
     luaL_checkstack(L, 6, NULL);
@@ -58,7 +59,7 @@ static void normalise(lua_State *L) {
         } else if (lua_type(L, -1) == LUA_TNUMBER && is_whole(lua_tonumber(L, -1)) && !is_double(L, -2)) {
             lua_pushinteger(L, (lua_Integer)lua_tonumber(L, -1));
             replace(L, table);
-        } else if (lua_type(L, -1) == LUA_TLIGHTUSERDATA) {
+        } else if (lua_type(L, -1) == LUA_TLIGHTUSERDATA && lua_type(L, -2) == LUA_TSTRING) {
             lua_pushnil(L);
             replace(L, table);
         }

@@ -46,7 +46,8 @@ typedef struct call {
     loop_timer grace;
     loop *loop;
     double timeout;
-    double granted_at, sent_at, ended_at; /* of the last attempt, on loop_now()'s clock; 0: did not come to it */
+    double granted_at, sent_at,
+        ended_at; /* of the last attempt, on loop_now()'s clock; 0: did not come to it */
     const char *url, *body;
     size_t body_length;
     bool out_of_memory;
@@ -92,7 +93,8 @@ static void granted(governor_pass *p) {
     static const http_events events = {.sending = sending, .done = answered};
     call *c = p->owner;
     c->granted_at = loop_now();
-    c->http = http_start(c->account->http, c->operation->method, c->url, c->body, c->body_length, c->timeout, &events, c);
+    c->http = http_start(c->account->http, c->operation->method, c->url, c->body, c->body_length, c->timeout,
+                         &events, c);
     c->out_of_memory = c->http == NULL;
     if (c->out_of_memory)
         task_wake(&c->wait);
@@ -177,7 +179,8 @@ static bool add_api_error(lua_State *L, int e, const http_answer *answer) {
 
 static const char *describe_status(const call *c, const http_answer *answer) {
     if (looks_like_html(answer))
-        return "the answer is an HTML page, not the API's: is there a proxy in between, or is the endpoint wrong?";
+        return "the answer is an HTML page, not the API's: is there a proxy in between, or is the endpoint "
+               "wrong?";
     if (answer->status >= 300 && answer->status < 400)
         return "the answer is a redirect, which is not followed: is the endpoint right?";
     if (answer->status >= 400)
@@ -224,8 +227,9 @@ static int push_decoded(lua_State *L, const call *c, const http_answer *answer) 
     if (answer->length == 0)
         problem = "the answer is empty: expected JSON";
     else if (!json_decode(L, answer->body, answer->length))
-        problem = looks_like_html(answer) ? describe_status(c, answer)
-                                          : lua_pushfstring(L, "the answer is not JSON: %s", lua_tostring(L, -1));
+        problem = looks_like_html(answer)
+                      ? describe_status(c, answer)
+                      : lua_pushfstring(L, "the answer is not JSON: %s", lua_tostring(L, -1));
     else if ((problem = c->operation->check_result(L)) != NULL)
         problem = lua_pushfstring(L, "the answer does not fit the API's description: %s", problem);
     if (problem == NULL)
@@ -366,7 +370,8 @@ static int account_gc(lua_State *L) {
 /* account(options, governor) -> account */
 static int new_account(lua_State *L) {
     const governor_box *box = luaL_checkudata(L, 2, GOVERNOR);
-    http_options options = {.user_agent = "kmirror/" KMIRROR_VERSION,
+    http_options options = {.base = option(L, "endpoint"),
+                            .user_agent = "kmirror/" KMIRROR_VERSION,
                             .username = option(L, "username"),
                             .password = option(L, "api_key"),
                             .ca_file = option(L, "ca_file"),
@@ -432,11 +437,16 @@ static void push_task_module(lua_State *L) {
 }
 
 int luaopen_mirrors(lua_State *L) {
-    static const luaL_Reg functions[] = {{"account", new_account}, {"governor", new_governor},
-                                         {"prepare", prepare},     {"attempt", attempt},
-                                         {"times", times},         {"url_allowed", url_allowed},
-                                         {"is_uuid", is_uuid},     {"is_private", is_private},
-                                         {"under_way", count_under_way}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"account", new_account},
+                                         {"governor", new_governor},
+                                         {"prepare", prepare},
+                                         {"attempt", attempt},
+                                         {"times", times},
+                                         {"url_allowed", url_allowed},
+                                         {"is_uuid", is_uuid},
+                                         {"is_private", is_private},
+                                         {"under_way", count_under_way},
+                                         {NULL, NULL}};
     json_open(L);
     new_class(L, GOVERNOR, governor_gc);
     new_class(L, ACCOUNT, account_gc);

@@ -190,7 +190,8 @@ local function check_options(where, options)
         end
         local ok, expected = check(value)
         if not ok then
-            local shown = name == "api_key" and "something else" or ("%q"):format(tostring(value))
+            local secret = name == "api_key" or tostring(value):find("@", 1, true)
+            local shown = secret and "something else (not shown)" or ("'%s'"):format(tostring(value))
             invalid("%s: %s must be %s, got %s", where, name, expected, shown)
         end
     end
@@ -406,6 +407,9 @@ end
 
 -- Checks the arguments. Raises `invalid`.
 local function prepare(api, operation, id, argument)
+    if type(api) ~= "table" or not api.account then
+        invalid("%s: call it with a colon, as in api:%s()", operation, operation)
+    end
     local ok, call
     if operation == "list" or operation == "create" then
         ok, call = pcall(native.prepare, api.account.native, native.operations[operation], api.cluster, argument)
@@ -431,8 +435,8 @@ end
 ---Raises unauthorized, forbidden, not_found (no such Kafka Connect cluster), rate_limited, server, transport, tls,
 ---timeout, protocol, cancelled.
 function Api:list()
-    local began = task.now()
-    local list = perform(prepare(self, "list"))
+    local call, began = prepare(self, "list"), task.now()
+    local list = perform(call)
     self.account.ledger:saw(self.cluster, list, began)
     return list
 end

@@ -60,7 +60,8 @@ static void check_uuid(lua_State *L, const char *field, int index) {
         wrong(L, field, "a UUID such as " EXAMPLE_UUID, index);
 }
 
-static lua_Integer check_int32(lua_State *L, const char *field, const char *expected, lua_Integer lowest, int index) {
+static lua_Integer check_int32(lua_State *L, const char *field, const char *expected, lua_Integer lowest,
+                               int index) {
     int whole = 0;
     lua_Integer n = lua_type(L, index) == LUA_TNUMBER ? lua_tointegerx(L, index, &whole) : 0;
     if (!whole || n < lowest || n > INT32_MAX)
@@ -72,7 +73,8 @@ static lua_Integer check_int32(lua_State *L, const char *field, const char *expe
 static void check_any_id(lua_State *L, int index) {
     size_t length = 0;
     const char *id = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &length) : NULL;
-    if (id == NULL || length == 0 || length > LONGEST_ID || strlen(id) != length || strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
+    if (id == NULL || length == 0 || length > LONGEST_ID || strlen(id) != length || strcmp(id, ".") == 0 ||
+        strcmp(id, "..") == 0)
         wrong(L, "id", "the id of a mirror, such as " EXAMPLE_UUID, index);
 }
 
@@ -86,9 +88,10 @@ static const struct {
     field_type type;
     bool required; /* in both forms; the schema marks none, its description gives these to both */
 } create_fields[] = {
-    {"sourceType", SOURCE_TYPE, true}, {"useRenaming", BOOLEAN, true}, {"kafkaSource", UUID, false},
-    {"sourceConnectionProperties", SECRET, false}, {"usePrivateIps", BOOLEAN, false}, {"sourceAlias", TEXT, true},
-    {"topicsRegex", TEXT, true}, {"maxTasks", POSITIVE, true},
+    {"sourceType", SOURCE_TYPE, true}, {"useRenaming", BOOLEAN, true},
+    {"kafkaSource", UUID, false},      {"sourceConnectionProperties", SECRET, false},
+    {"usePrivateIps", BOOLEAN, false}, {"sourceAlias", TEXT, true},
+    {"topicsRegex", TEXT, true},       {"maxTasks", POSITIVE, true},
 };
 
 enum { CREATE_FIELDS = sizeof create_fields / sizeof *create_fields };
@@ -118,8 +121,8 @@ static void push_field(lua_State *L, const char *name, field_type type) {
         break;
     case SECRET: /* not shown */
         if (!is_text(L, -1))
-            error_raise(L, "invalid", "%s must be a non-empty string of Kafka client properties, got %s", name,
-                        lua_type(L, -1) == LUA_TSTRING ? "an empty one" : luaL_typename(L, -1));
+            error_raise(L, "invalid", "%s must be a non-empty string of Kafka client properties, got %s",
+                        name, lua_type(L, -1) == LUA_TSTRING ? "an empty one" : luaL_typename(L, -1));
         break;
     case TEXT:
         if (!is_text(L, -1))
@@ -138,7 +141,8 @@ static bool known_field(const char *name) {
 static void refuse_unknown_fields(lua_State *L, int spec) {
     for (lua_pushnil(L); lua_next(L, spec) != 0; lua_pop(L, 1))
         if (lua_type(L, -2) != LUA_TSTRING || !known_field(lua_tostring(L, -2)))
-            error_raise(L, "invalid", "create knows no field %s; it takes sourceType, useRenaming, kafkaSource, "
+            error_raise(L, "invalid",
+                        "create knows no field %s; it takes sourceType, useRenaming, kafkaSource, "
                         "sourceConnectionProperties, usePrivateIps, sourceAlias, topicsRegex, maxTasks",
                         shown(L, -2));
 }
@@ -157,16 +161,21 @@ static void check_form(lua_State *L, int spec) {
     lua_pop(L, 1);
     bool source = has(L, spec, "kafkaSource"), properties = has(L, spec, "sourceConnectionProperties");
     if (!custom && !source)
-        error_raise(L, "invalid", "kafkaSource is missing: with sourceType 'instaclustr' it is the UUID of the source "
-                                  "Kafka cluster");
+        error_raise(L, "invalid",
+                    "kafkaSource is missing: with sourceType 'instaclustr' it is the UUID of the source "
+                    "Kafka cluster");
     if (!custom && properties)
-        error_raise(L, "invalid", "sourceConnectionProperties goes with sourceType 'custom', not 'instaclustr'");
+        error_raise(L, "invalid",
+                    "sourceConnectionProperties goes with sourceType 'custom', not 'instaclustr'");
     if (custom && !properties && !source)
-        error_raise(L, "invalid", "sourceConnectionProperties is missing: with sourceType 'custom' it is a string of "
-                                  "Kafka client properties");
+        error_raise(L, "invalid",
+                    "sourceConnectionProperties is missing: with sourceType 'custom' it is a string of "
+                    "Kafka client properties");
     if (custom && source)
-        lua_warning(L, "create: sourceType 'custom' goes with sourceConnectionProperties; kafkaSource is for "
-                       "'instaclustr'. Sent as it is, as in the API's own example.", 0);
+        lua_warning(L,
+                    "create: sourceType 'custom' goes with sourceConnectionProperties; kafkaSource is for "
+                    "'instaclustr'. Sent as it is, as in the API's own example.",
+                    0);
 }
 
 static void push_create_body(lua_State *L, int spec) {
@@ -246,18 +255,12 @@ static const char *check_shape(lua_State *L, const shape *fields);
 /* Of the table on top: nothing but objects of that shape. */
 static const char *check_items(lua_State *L, const shape *items) {
     int list = lua_gettop(L);
-    size_t count = lua_rawlen(L, list), seen = 0;
-    for (lua_pushnil(L); lua_next(L, list) != 0; lua_pop(L, 1), seen++)
+    for (lua_pushnil(L); lua_next(L, list) != 0; lua_settop(L, list + 1)) {
         if (lua_type(L, -2) != LUA_TNUMBER)
             return "an object where a list was expected";
-    if (seen != count)
-        return "a null in a list";
-    for (size_t i = 1; i <= count; i++) {
-        lua_rawgeti(L, list, (lua_Integer)i);
         const char *problem = check_shape(L, items);
         if (problem != NULL)
             return problem;
-        lua_settop(L, list);
     }
     return NULL;
 }
@@ -333,8 +336,9 @@ void operations_push_request(lua_State *L, const operation *op, const char *endp
     luaL_Buffer url;
     int argument = first + (op->id == NO_ID ? 1 : 2);
     if (lua_isnoneornil(L, first))
-        error_raise(L, "invalid", "no cluster was named: set KMIRROR_CLUSTER, give cluster to mirrors.connect{}, or use "
-                                  "api:on(cluster)");
+        error_raise(L, "invalid",
+                    "no cluster was named: set KMIRROR_CLUSTER, give cluster to mirrors.connect{}, or use "
+                    "api:on(cluster)");
     check_uuid(L, "cluster", first);
     if (op->id == ANY_ID)
         check_any_id(L, first + 1);

@@ -14,9 +14,9 @@ struct operation {
     const char *suffix; /* of the path, behind the mirror's id */
     long success;       /* the status of an answer that says it was done */
     bool change;
-    enum { NO_ID, ANY_ID, UUID_ID } id;                /* what comes before the argument */
-    void (*push_body)(lua_State *L, int argument);     /* checks and encodes; NULL: no body [-0, +1, v] */
-    const char *(*check_result)(lua_State *L);         /* of the value on top; NULL when right, else what is wrong */
+    enum { NO_ID, ANY_ID, UUID_ID } id;            /* what comes before the argument */
+    void (*push_body)(lua_State *L, int argument); /* checks and encodes; NULL: no body [-0, +1, v] */
+    const char *(*check_result)(lua_State *L); /* of the value on top; NULL when right, else what is wrong */
 };
 
 /* All five; the last one has no name. */

@@ -1,60 +1,58 @@
 --- reconcile: makes sure that a create whose answer was lost is never made twice and never forgotten.
 ---
---- The API has no idempotency key. When the answer to a create is lost, the only evidence is the list of
---- mirrors: ids, connector names, topic regexes. This file holds the reasoning on that evidence. It does no I/O
---- of its own and requires nothing: list, sleep and now are passed in, so that its spec can go through every
---- interleaving.
+--- The API has no idempotency key. When the answer to a create is lost, the only evidence is the list of mirrors:
+--- ids, connector names, topic regexes. This file holds the reasoning on that evidence. It does no I/O of its own
+--- and requires nothing: list, sleep and now are passed in, so that its spec can go through every interleaving.
 ---
---- What is known of a mirror
+--- What may be the outcome of a create
 ---
----   A mirror may be the outcome of a create only if
----   - no create was answered with its id, and none has adopted it;
----   - it was in no list that was answered before the create was first sent. So a list is read before the first
----     create on a cluster (the baseline), and every list that is answered later counts as well;
----   - it *fits*: it has the same topics regex, and its connector name `<source alias>.<target alias>.<random>`
----     begins with the source alias.
----   Aliases may hold dots: `a.b.t.r` is alias `a` into target `b.t`, or alias `a.b` into target `t`. All mirrors
----   of one Connect cluster go into one target, so the target alias is a tail that all their names share. A name
----   of three parts settles it (nearly always there is one), and so does a mirror that one of our creates was
----   answered with. While it is not settled such a mirror fits *perhaps*: enough to doubt, not enough to adopt.
----   Names that contradict each other settle nothing.
+---   A mirror that
+---   - no create was answered with, and none has adopted;
+---   - was in no list that was answered before the create was first sent. So a list is read before the first create
+---     on a cluster (the baseline), and every list that is answered later counts as well;
+---   - is in a list asked for at most `settle` seconds after the answer was lost, or in the first one after that;
+---   - *fits*: it has the same topics regex, and its connector name `<source alias>.<target alias>.<random>` begins
+---     with the source alias.
+---   Aliases may hold dots: `a.b.t.r` is alias `a` into target `b.t`, or alias `a.b` into target `t`. All mirrors of
+---   one Connect cluster go into one target, so the target alias is a tail that all their names share. A name of
+---   three parts settles it (nearly always there is one), and so does a mirror that one of our creates was answered
+---   with. While it is not settled, such a mirror fits *perhaps*: enough to doubt, not enough to adopt. Names that
+---   contradict each other settle nothing.
 ---
---- How a lost create is decided
+--- How lost creates are decided
 ---
----   Lost creates of the same specification are interchangeable and decided together: n of them are lost, m mirrors
----   may be theirs. Creates that could be mistaken for one another (same regex; same alias, or one alias the other
----   plus `.more`) are kept from mixing: none is sent while another is lost and undecided, a decision waits for
----   those that are under way, and those of different specifications are not under way at once, nor is one sent
----   until `settle` after the loss of the other has shown all that the other may have made.
+---   Creates of the same specification are interchangeable. Those of them that are lost are decided together, by the
+---   first list asked for `settle` seconds after the last of the losses. n are lost, m mirrors may be theirs:
 ---
----   m = n       adopted, at once.
----   m = 0       `settle` seconds after the loss: not done. Sent again.
----   0 < m < n   after `settle`: m are adopted, the other n - m were not done and are sent again.
----   m > n       after `settle`, so that all candidates are known: unknown_outcome.
----   m > 0       and one of the mirrors fits only perhaps, or may be that of a create of another specification whose
----               outcome is open: after `settle`, unknown_outcome.
----   The list cannot be read until `settle` is over: unknown_outcome.
+---   m = 0        none was done: all are sent again.
+---   0 < m <= n   m are adopted; the other n - m were not done, and are sent again.
+---   m > n        unknown_outcome, with the m candidates. Unless there are orphans (below).
+---   m > 0        and one of the mirrors fits only perhaps, or may be that of another create: unknown_outcome.
+---   no list      can be had: unknown_outcome.
 ---
----   A create that nobody waits for any more (its task was cancelled; an earlier run of the job was killed) is an
----   *orphan*: it may own a mirror but claims none. With o orphans of the same specification, up to n + o mirrors
----   are explained: n of them are adopted, and it makes no difference which.
+---   A decision is never made early, on the first mirror that fits: it may be somebody else's, and ours late.
 ---
----   Adopting at once can take a mirror that somebody else made at that moment, while ours is late. Nothing is lost
----   by that, but ours may then show up as well: so until `settle` is over a create that has adopted (it is *served*)
----   still counts as the possible owner of another mirror, against creates of other specifications.
+---   Creates that could be mistaken for one another (same regex; same alias, or one alias the other plus `.more`) are
+---   kept from mixing: none is sent while another is lost and undecided, two of different specifications are not
+---   under way at once, and a decision waits for those that are under way.
+---
+---   A create that nobody waits for any more, though its outcome is open (its task was cancelled; it could not be
+---   decided; an earlier run of the job was killed) is an *orphan*: it may own a mirror but claims none. With o orphans of the same specification up to n + o mirrors are
+---   explained, n of them are adopted, and it makes no difference which. A create of another specification that could
+---   be mistaken for an orphan is sent only after a list has shown all that the orphan may have made.
 ---
 --- What this rests on, and where evidence ends
 ---
----   - A create has taken effect, and shows in a list asked for, `settle` seconds after its answer was lost, or
+---   - A create has taken effect, and shows in every list asked for, `settle` seconds after its answer was lost, or
 ---     never. A mirror that comes later than that is one too many, and nobody is told.
----   - Topic regex and alias come back in the list as they were sent.
----   - A mirror of the very same look that somebody else makes between our last list and our loss cannot be told
----     from ours: it fits, so it is adopted. A list serves as baseline for `fresh` seconds only, to keep that
----     window short.
----   - Every wait for another create is bounded by `patience`; after it, the other counts as open.
+---   - Topics regex and alias come back in the list as they were sent.
+---   - A mirror of the very same look that somebody else makes between our last list and our loss, while ours was not
+---     done, cannot be told from ours: it is what was asked for, so it is adopted. A list serves as baseline for
+---     `fresh` seconds only, to keep that window short.
+---   - Every wait for another create is bounded by `patience`; after it, the other counts as a possible owner.
 ---
---- An error object that create() raises with a kind other than unknown_outcome and cancelled means: surely not
---- made. An error that is no object (a mistake in a program) says nothing.
+--- An error object that create() raises with a kind other than unknown_outcome and cancelled means: surely not made.
+--- An error that is no object (a mistake in a program) says nothing.
 
 local reconcile = {}
 
@@ -68,7 +66,6 @@ local reconcile = {}
 ---@field sleep fun(seconds: number)  may yield
 ---@field now fun(): number  seconds on a monotonic clock
 ---@field settle? number  seconds after a loss within which the mirror shows in the list, if it was made; 10
----@field poll? number  seconds between two lists of one cluster while a create is undecided; 1
 ---@field fresh? number  seconds for which a list serves as baseline; 60
 ---@field patience? number  seconds to wait for other creates at most; 120
 ---@field step? number  seconds between two looks at what other creates of this process do; 0.05
@@ -90,7 +87,7 @@ local reconcile = {}
 ---@class reconcile.entry
 ---@field spec table
 ---@field identity string
----@field state "waiting"|"flying"|"lost"|"orphan"|"served"  all but the first may own a mirror
+---@field state "waiting"|"flying"|"lost"|"orphan"  all but the first may own a mirror
 ---@field sent integer|nil  how many lists had been answered when it was first sent
 ---@field lost_at number|nil  when the last answer was lost
 ---@field closed integer|nil  the list that must have shown its mirror, if it was made
@@ -115,7 +112,6 @@ function reconcile.ledger(options)
         sleep = options.sleep,
         now = options.now,
         settle = options.settle or 10,
-        poll = options.poll or 1,
         fresh = options.fresh or 60,
         patience = options.patience or 120,
         step = options.step or 0.05,
@@ -132,10 +128,12 @@ local function book_of(ledger, cluster)
             cluster = cluster,
             lists = 0, -- answered so far: the measure of before and after
             began = -math.huge, -- when the newest of them was asked for
-            failed = -math.huge, -- when one last could not be read
+            reading = nil, -- the list being read
             seen = {}, -- id -> { id, connectorName, topicsRegex, first = the list that showed it first }
-            order = {}, -- the same, as they were first seen
+            order = {}, -- the same, one after the other
             taken = {}, -- id -> spec of the create that owns it, true when that is not known
+            exact = nil, -- the target alias, when the names settle it
+            tail = nil, -- what the target alias is a tail of, when they do not
             entries = {},
         }
         ledger.books[cluster] = book
@@ -143,7 +141,30 @@ local function book_of(ledger, cluster)
     return book
 end
 
--- Names and looks ------------------------------------------------------------------------------------------------
+local function enter(book, entry)
+    book.entries[#book.entries + 1] = entry
+    return entry
+end
+
+-- Takes a create out of the book when it has ended, or leaves it there as an orphan when its outcome is open.
+local function leave(ledger, book, entry)
+    if entry.state ~= "waiting" then
+        entry.lost_at, entry.state = entry.lost_at or ledger.now(), "orphan"
+        return
+    end
+    for i, each in ipairs(book.entries) do
+        if each == entry then
+            table.remove(book.entries, i)
+            return
+        end
+    end
+end
+
+-- Looks ----------------------------------------------------------------------------------------------------------
+
+local function extends(alias, longer)
+    return longer:sub(1, #alias + 1) == alias .. "."
+end
 
 local function ends_with(text, tail)
     return text == tail or text:sub(-#tail - 1) == "." .. tail
@@ -157,12 +178,12 @@ local function common_tail(tail, text)
     return tail
 end
 
--- What follows the alias in a connector name, without the random part; nil when there is no such thing.
+-- The target alias in a connector name, if that is the source alias; nil when it cannot be.
 local function target_in(name, alias)
-    return name:sub(1, #alias + 1) == alias .. "." and name:sub(#alias + 2):match("^(.+)%.[^.]+$") or nil
+    return extends(alias, name) and name:sub(#alias + 2):match("^(.+)%.[^.]+$") or nil
 end
 
--- What the names on a cluster say of its target alias: a string; the string that it is a tail of; or nothing.
+-- What the names on a cluster say of its target alias: what it is, or what it is a tail of, or nothing.
 ---@return string|nil exact
 ---@return string|nil tail
 local function target_of(book)
@@ -186,19 +207,15 @@ local function target_of(book)
     return nil, tail
 end
 
---- Does the mirror look as that specification would make it?
+-- Does the mirror look as that specification would make it?
 ---@return "yes"|"perhaps"|"no"
 local function fit(book, spec, mirror)
     local alias, name = spec.sourceAlias, mirror.connectorName
-    if mirror.topicsRegex ~= spec.topicsRegex or name:sub(1, #alias + 1) ~= alias .. "." then return "no" end
-    local target, exact, tail = target_in(name, alias), book.exact, book.tail
-    if exact then return target == exact and "yes" or "no" end
-    if tail then return target and ends_with(tail, target) and "perhaps" or "no" end
+    if mirror.topicsRegex ~= spec.topicsRegex or not extends(alias, name) then return "no" end
+    local target = target_in(name, alias)
+    if book.exact then return target == book.exact and "yes" or "no" end
+    if book.tail then return target and ends_with(book.tail, target) and "perhaps" or "no" end
     return target and not target:find(".", 1, true) and "yes" or "perhaps"
-end
-
-local function extends(alias, longer)
-    return longer:sub(1, #alias + 1) == alias .. "."
 end
 
 -- Could a mirror of one be mistaken for a mirror of the other?
@@ -219,7 +236,7 @@ end
 
 -- Lists ----------------------------------------------------------------------------------------------------------
 
--- Writes down that a mirror was seen in a list, unless an earlier one showed it.
+-- Writes down that a list showed a mirror, unless an earlier one did.
 local function note(book, id, list)
     local known = book.seen[id]
     if not known then
@@ -231,17 +248,22 @@ local function note(book, id, list)
     return known
 end
 
---- Takes in a list that was answered just now. Every list that is read for whatever reason may be told: it spares
---- the ledger a request and sharpens what it knows.
+local function unseen(book, mirrors)
+    local ids = {}
+    for _, mirror in ipairs(mirrors) do
+        if not book.seen[mirror.id] then ids[#ids + 1] = mirror.id end
+    end
+    return ids
+end
+
+--- Takes in a list that was answered just now. Every list that is read, for whatever reason, may be told: it sharpens
+--- what is known, and spares a request when it can serve as baseline.
 ---@param cluster string
 ---@param mirrors reconcile.mirror[]
----@param began? number  when it was asked for, on now()'s clock; without it the list does not serve as baseline
+---@param began? number  when it was asked for, on now()'s clock; without it, it does not serve as baseline
 function Ledger:saw(cluster, mirrors, began)
     local book = book_of(self, cluster)
-    local new = {}
-    for _, mirror in ipairs(mirrors) do
-        if not book.seen[mirror.id] then new[#new + 1] = mirror.id end
-    end
+    local new = unseen(book, mirrors)
     if #new > 0 and self.on_seen then self.on_seen(cluster, new) end
     book.lists = book.lists + 1
     for _, mirror in ipairs(mirrors) do
@@ -251,20 +273,10 @@ function Ledger:saw(cluster, mirrors, began)
     book.exact, book.tail = target_of(book)
     book.began = math.max(book.began, began or -math.huge)
     for _, entry in ipairs(book.entries) do
-        if entry.lost_at and not entry.closed and book.began >= entry.lost_at + self.settle then
-            entry.closed = book.lists
+        if entry.lost_at and book.began >= entry.lost_at + self.settle then
+            entry.closed = entry.closed or book.lists
         end
     end
-end
-
--- Waits for what other tasks do. Returns whether it came true in time.
-local function await(ledger, condition)
-    local limit = ledger.now() + ledger.patience
-    while not condition() do
-        if ledger.now() >= limit then return false end
-        ledger.sleep(ledger.step)
-    end
-    return true
 end
 
 local function is_cancelled(e)
@@ -284,23 +296,25 @@ local function read_list(ledger, book)
     error(e, 0)
 end
 
--- Sees to it that a list asked for at or after `since` has been answered; tasks that need one share it.
+local function wait_for(ledger, reading)
+    local limit = ledger.now() + ledger.patience
+    while not reading.ended and ledger.now() < limit do
+        ledger.sleep(ledger.step)
+    end
+    return reading.ended
+end
+
+-- Sees to it that a list asked for at or after `since` has been answered; creates that need one share it. Raises
+-- what list() raises.
 local function read_since(ledger, book, since)
     while book.began < since do
         local reading = book.reading
-        local ended = reading and await(ledger, function() return reading.ended end)
-        if not ended then
+        if not (reading and wait_for(ledger, reading)) then
             read_list(ledger, book)
         elseif reading.failure and reading.began >= since then
             error(reading.failure, 0)
         end
     end
-end
-
---- Takes the baseline of a cluster unless there is a fresh one. Raises what list() raises.
----@param cluster string
-function Ledger:baseline(cluster)
-    read_since(self, book_of(self, cluster), self.now() - self.fresh)
 end
 
 -- Judgement ------------------------------------------------------------------------------------------------------
@@ -309,23 +323,21 @@ local function may_own(entry, mirror)
     return entry.state ~= "waiting" and mirror.first > entry.sent and mirror.first <= (entry.closed or math.huge)
 end
 
--- The creates of one specification: those that wait for a verdict, earliest first, and the orphans.
-local function claimants(book, identity)
-    local lost, orphans = {}, {}
-    for _, entry in ipairs(book.entries) do
-        if entry.identity == identity then
-            local group = entry.state == "lost" and lost or entry.state == "orphan" and orphans
-            if group then group[#group + 1] = entry end
-        end
-    end
-    return lost, orphans
-end
-
 local function any_may_own(entries, mirror)
     for _, entry in ipairs(entries) do
         if may_own(entry, mirror) then return true end
     end
     return false
+end
+
+-- The creates of one specification: those that wait for a verdict, and the orphans.
+local function claimants(book, identity)
+    local lost, orphans = {}, {}
+    for _, entry in ipairs(book.entries) do
+        local group = entry.state == "lost" and lost or entry.state == "orphan" and orphans
+        if group and entry.identity == identity then group[#group + 1] = entry end
+    end
+    return lost, orphans
 end
 
 -- Is there a create, other than the interchangeable ones that are lost or orphans, that may own the mirror?
@@ -337,22 +349,19 @@ local function is_contested(book, identity, mirror)
     return false
 end
 
--- The mirrors that may belong to one of the entries, as they were first seen, and why they cannot simply be
--- adopted, if so.
-local function candidates_for(book, lost, orphans)
+-- The mirrors that may belong to one of those creates, earliest first, and what speaks against adopting them, if
+-- anything does.
+local function candidates_for(book, lost)
     local candidates, doubt = {}, nil
     local spec, identity = lost[1].spec, lost[1].identity
     for _, mirror in ipairs(book.order) do
-        if not book.taken[mirror.id] and mirror.connectorName
-            and (any_may_own(lost, mirror) or any_may_own(orphans, mirror)) then
+        if mirror.connectorName and not book.taken[mirror.id] and any_may_own(lost, mirror) then
             local fits = fit(book, spec, mirror)
-            if fits ~= "no" then
-                candidates[#candidates + 1] = mirror
-                if fits == "perhaps" then
-                    doubt = "its name can be read in two ways"
-                elseif is_contested(book, identity, mirror) then
-                    doubt = "it may be that of another create"
-                end
+            if fits ~= "no" then candidates[#candidates + 1] = mirror end
+            if fits == "perhaps" then
+                doubt = "its connector name can be read in two ways"
+            elseif fits == "yes" and is_contested(book, identity, mirror) then
+                doubt = "it may be that of another create"
             end
         end
     end
@@ -360,39 +369,27 @@ local function candidates_for(book, lost, orphans)
     return candidates, doubt
 end
 
--- Gives each candidate to an entry that may own it, lost ones first. What an earlier candidate may belong to, a
--- later one may as well, so taking the first that is free is never wrong. Returns nil when one is left over.
-local function share_out(candidates, lost, orphans)
-    local given, orphans_given, count = {}, {}, 0
-    local function give(mirror, entries, taken)
-        for _, entry in ipairs(entries) do
-            if not taken[entry] and may_own(entry, mirror) then
-                taken[entry] = mirror
-                return true
-            end
-        end
-        return false
-    end
-    for _, mirror in ipairs(candidates) do
-        if give(mirror, lost, given) then
-            count = count + 1
-        elseif not give(mirror, orphans, orphans_given) then
-            return nil
+local function give(mirror, entries, given)
+    for _, entry in ipairs(entries) do
+        if not given[entry] and may_own(entry, mirror) then
+            given[entry] = mirror
+            return true
         end
     end
-    return given, count
+    return false
 end
 
-local function last_loss(lost)
-    local at = -math.huge
-    for _, entry in ipairs(lost) do
-        at = math.max(at, entry.lost_at)
+-- Gives each candidate to a create that may own it, to lost ones first. Returns nil when one is left over.
+local function share_out(candidates, lost, orphans)
+    local given = {}
+    for _, mirror in ipairs(candidates) do
+        if not (give(mirror, lost, given) or give(mirror, orphans, given)) then return nil end
     end
-    return at
+    return given
 end
 
 local function decide(entry, verdict, state)
-    entry.verdict, entry.state = verdict, state or "waiting"
+    entry.verdict, entry.state = verdict, state
 end
 
 local function give_up(lost, candidates, reason)
@@ -401,52 +398,68 @@ local function give_up(lost, candidates, reason)
         found[i] = { id = mirror.id, connectorName = mirror.connectorName, topicsRegex = mirror.topicsRegex }
     end
     for _, entry in ipairs(lost) do
-        decide(entry, { candidates = found, reason = reason, lost = #lost })
+        decide(entry, { candidates = found, reason = reason, lost = #lost }, "orphan")
     end
 end
 
--- Decides the lost creates that are interchangeable with the entry, if the evidence allows it yet.
-local function judge(ledger, book, entry)
-    local lost, orphans = claimants(book, entry.identity)
-    local candidates, doubt = candidates_for(book, lost, orphans)
-    local settled = book.began >= last_loss(lost) + ledger.settle
-    local given, count
-    if not doubt then given, count = share_out(candidates, lost, orphans) end
-    if not given then
-        if settled then give_up(lost, candidates, doubt) end
-    elseif settled or count == #lost then
-        for _, each in ipairs(lost) do
-            local mirror = given[each]
-            if mirror then
-                book.taken[mirror.id] = each.spec
-                decide(each, { id = mirror.id }, not settled and "served" or nil)
-            else
-                decide(each, { missing = true })
-            end
-        end
+-- Decides all lost creates of one specification, by the lists read so far.
+local function judge(book, identity)
+    local lost, orphans = claimants(book, identity)
+    local candidates, doubt = candidates_for(book, lost)
+    local given = not doubt and share_out(candidates, lost, orphans)
+    if not given then return give_up(lost, candidates, doubt) end
+    for _, entry in ipairs(lost) do
+        local mirror = given[entry]
+        if mirror then book.taken[mirror.id] = entry.spec end
+        decide(entry, mirror and { id = mirror.id } or { missing = true }, "waiting")
     end
 end
 
--- Sends and waits ------------------------------------------------------------------------------------------------
+-- What to say of a create that cannot be decided ------------------------------------------------------------------
 
--- Is there another create that could be mistaken for this one, and is under way?
-local function has_rival_flying(book, entry)
-    for _, other in ipairs(book.entries) do
-        if other ~= entry and other.state == "flying" and alike(entry, other) then return true end
-    end
-    return false
+local function count_of(n, noun)
+    return ("%d %s%s"):format(n, noun, n == 1 and "" or "s")
 end
 
--- What a send has to wait for: whether there are creates to be decided or answered first, and the moment at which
--- the mirrors of those that nobody waits for must have shown.
+-- What stands in the way of a decision, and what to do about it.
+local function advice(cluster, spec, verdict)
+    local found = {}
+    for i, mirror in ipairs(verdict.candidates) do
+        found[i] = ("%s (%s)"):format(mirror.id, mirror.connectorName)
+    end
+    if #found == 0 then
+        return ("%s; when it can, run `kmirror list --cluster %s`, and the create again if it shows no new mirror "
+            .. "`%s.…` of these topics"):format(verdict.reason, cluster, spec.sourceAlias)
+    end
+    return ("%s for %s%s: %s; look at each with `kmirror get --cluster %s ID`, and delete what is too many, or run the "
+        .. "create again if none is yours"):format(count_of(#found, "new mirror"), count_of(verdict.lost, "lost create"),
+        verdict.reason and ", but " .. verdict.reason or "", table.concat(found, ", "), cluster)
+end
+
+local function unknown_outcome(ledger, book, entry, cause)
+    local spec, verdict = entry.spec, entry.verdict
+    local message = ("the answer was lost, and whether mirror `%s.…` of topics `%s` was made cannot be told: "):format(
+        spec.sourceAlias, spec.topicsRegex) .. advice(book.cluster, spec, verdict)
+    return ledger.error("unknown_outcome", message, {
+        operation = "create",
+        cluster = book.cluster,
+        details = { candidates = verdict.candidates, cause = cause and tostring(cause) or nil },
+    })
+end
+
+-- Creates --------------------------------------------------------------------------------------------------------
+
+-- What a send has to wait for: whether there are creates to be answered or decided first, and the moment after which
+-- a list shows all that those may have made that nobody waits for.
 local function in_the_way(ledger, book, entry)
-    local busy, open = false, nil
+    local busy, open = false, -math.huge
     for _, other in ipairs(book.entries) do
         if other ~= entry and alike(entry, other) then
-            if other.state == "lost" or other.state == "flying" and other.identity ~= entry.identity then
+            local differs = other.identity ~= entry.identity
+            if other.state == "lost" or other.state == "flying" and differs then
                 busy = true
-            elseif other.lost_at and not other.closed and other.identity ~= entry.identity then
-                open = math.max(open or -math.huge, other.lost_at + ledger.settle)
+            elseif other.state == "orphan" and differs and not other.closed then
+                open = math.max(open, other.lost_at + ledger.settle)
             end
         end
     end
@@ -458,7 +471,7 @@ local function hold(ledger, book, entry)
     local limit = ledger.now() + ledger.patience
     while ledger.now() < limit do
         local busy, open = in_the_way(ledger, book, entry)
-        if not busy and not open then return end
+        if not busy and book.began >= open then return end
         if not busy and ledger.now() >= open then
             read_since(ledger, book, open)
         else
@@ -467,68 +480,49 @@ local function hold(ledger, book, entry)
     end
 end
 
-local function described(candidates)
-    local parts = {}
-    for i, mirror in ipairs(candidates) do
-        parts[i] = ("%s (%s)"):format(mirror.id, mirror.connectorName)
+-- Is another create under way that could be mistaken for this one?
+local function has_rival_flying(book, entry)
+    for _, other in ipairs(book.entries) do
+        if other ~= entry and other.state == "flying" and alike(entry, other) then return true end
     end
-    return table.concat(parts, ", ")
+    return false
 end
 
-local function count_of(n, noun)
-    return n == 1 and ("1 %s"):format(noun) or ("%d %ss"):format(n, noun)
-end
-
--- What stands in the way of a decision, and what to do about it, for the person who reads the error.
-local function advice(cluster, spec, verdict)
-    local found = #verdict.candidates
-    if found == 0 then
-        return ("%s; when the list can be read, run `kmirror list --cluster %s`: without a new mirror `%s.…` of "
-            .. "topics `%s`, run the create again"):format(
-            verdict.reason, cluster, spec.sourceAlias, spec.topicsRegex)
+-- When the list must show what the lost creates of one specification have made.
+local function due_of(ledger, book, identity)
+    local due = -math.huge
+    for _, entry in ipairs((claimants(book, identity))) do
+        due = math.max(due, entry.lost_at + ledger.settle)
     end
-    local why = verdict.reason or ("%s for %s"):format(
-        count_of(found, "new mirror"), count_of(verdict.lost, "lost create"))
-    return ("%s: %s; look at each with `kmirror get --cluster %s ID`, keep the one that is yours, delete what is too "
-        .. "many"):format(why, described(verdict.candidates), cluster)
+    return due
 end
 
-local function unknown_outcome(ledger, book, entry, cause)
-    local spec, verdict = entry.spec, entry.verdict
-    local message = "the answer was lost, and whether mirror `%s.…` of topics `%s` was made cannot be told: %s"
-    message = message:format(spec.sourceAlias, spec.topicsRegex, advice(book.cluster, spec, verdict))
-    return ledger.error("unknown_outcome", message, {
-        operation = "create",
-        cluster = book.cluster,
-        details = { candidates = verdict.candidates, cause = cause and tostring(cause.message or cause) or nil },
-    })
-end
-
--- Reads the list once more when its turn has come. A list that cannot be read is tried again until `settle` is over.
-local function look(ledger, book, entry)
-    local now, reading = ledger.now(), book.reading
-    if now < math.max(book.began, book.failed) + ledger.poll then return end
-    local ok, e = pcall(read_since, ledger, book, reading and reading.began or now)
-    if ok then return end
-    if type(e) ~= "table" or is_cancelled(e) then error(e, 0) end
-    book.failed = ledger.now()
-    if book.failed >= entry.lost_at + ledger.settle and not entry.verdict then
-        local lost, orphans = claimants(book, entry.identity)
-        give_up(lost, candidates_for(book, lost, orphans), "the list of mirrors could not be read ("
-            .. tostring(e.message or e.kind) .. ")")
+-- Reads the list that decides, and decides. When there is none to be had, there is nothing left to decide by.
+local function read_and_judge(ledger, book, entry, due)
+    local ok, e = pcall(read_since, ledger, book, due)
+    if not ok and (type(e) ~= "table" or is_cancelled(e)) then error(e, 0) end
+    if entry.verdict then return end
+    if not ok then
+        local lost = claimants(book, entry.identity)
+        local reason = ("the list of mirrors could not be read (%s)"):format(tostring(e.message or e.kind))
+        give_up(lost, (candidates_for(book, lost)), reason)
+    elseif book.began >= due_of(ledger, book, entry.identity) then
+        judge(book, entry.identity)
     end
 end
 
 -- Waits for the verdict on a lost create. Returns the adopted id, or nil when it was surely not made.
 local function settle(ledger, book, entry, cause)
-    local limit = ledger.now() + ledger.patience
+    local limit = ledger.now() + ledger.settle + ledger.patience
     while not entry.verdict do
-        if ledger.now() >= limit or not has_rival_flying(book, entry) then
-            judge(ledger, book, entry)
-            if not entry.verdict then look(ledger, book, entry) end
-            if not entry.verdict then judge(ledger, book, entry) end
+        local now, due = ledger.now(), due_of(ledger, book, entry.identity)
+        if now < due then
+            ledger.sleep(due - now)
+        elseif now < limit and has_rival_flying(book, entry) then
+            ledger.sleep(ledger.step)
+        else
+            read_and_judge(ledger, book, entry, due)
         end
-        if not entry.verdict then ledger.sleep(ledger.step) end
     end
     local verdict = entry.verdict
     if verdict.candidates then error(unknown_outcome(ledger, book, entry, cause), 0) end
@@ -536,42 +530,21 @@ local function settle(ledger, book, entry, cause)
     return verdict.id
 end
 
-local function enter(book, entry)
-    book.entries[#book.entries + 1] = entry
-    return entry
-end
-
--- Takes a create out of the book when it has ended, or leaves it there as an orphan when its outcome is open.
-local function leave(ledger, book, entry)
-    if entry.state == "flying" or entry.state == "lost" then
-        entry.lost_at, entry.state = entry.lost_at or ledger.now(), "orphan"
-    end
-    if entry.state ~= "waiting" then return end
-    for i, each in ipairs(book.entries) do
-        if each == entry then
-            table.remove(book.entries, i)
-            return
-        end
-    end
-end
-
 -- One attempt. Returns the id, or nil and the error when the entry is to be settled or sent again.
 local function attempt_once(ledger, book, entry, send, sending)
     hold(ledger, book, entry)
     if sending then sending() end
-    entry.sent, entry.state = entry.sent or book.lists, "flying"
-    entry.lost_at, entry.closed = nil, nil
+    entry.sent, entry.lost_at, entry.closed = entry.sent or book.lists, nil, nil
+    entry.state = "flying"
     local outcome, value = send()
     if outcome == "lost" then
         entry.state, entry.lost_at = "lost", ledger.now()
         return nil, value
     end
     entry.state = "waiting"
-    if outcome == "created" then
-        book.taken[value] = entry.spec
-        return value
-    end
-    return nil, value
+    if outcome ~= "created" then return nil, value end
+    book.taken[value] = entry.spec
+    return value
 end
 
 -- Settles and sends, in turn, until there is an id.
@@ -585,6 +558,12 @@ local function drive(ledger, book, entry, send, again, sending)
         id, e = attempt_once(ledger, book, entry, send, attempt == 1 and sending)
         if id then return id end
     end
+end
+
+--- Takes the baseline of a cluster, unless a fresh list can serve. Raises what list() raises.
+---@param cluster string
+function Ledger:baseline(cluster)
+    read_since(self, book_of(self, cluster), self.now() - self.fresh)
 end
 
 --- Makes one mirror, once.
@@ -611,9 +590,9 @@ function Ledger:create(cluster, spec, send, again, how)
     return result
 end
 
---- Takes in what earlier runs of a job knew of a cluster, in the order in which it happened. Returns the creates
---- whose answers they did not live to see, in the same order: each is decided by create() with `how.lost`, and an
---- orphan until then. All of it lies before the first list of this ledger, also when that has been read already.
+--- Takes in what earlier runs of a job knew of a cluster, in the order in which it happened. Returns the creates whose
+--- answers they did not live to see, in the same order: each is decided by create() with `how.lost`, and an orphan
+--- until then. All of it lies before the first list of this ledger, even if that has been read already.
 ---@param cluster string
 ---@param history reconcile.event[]
 ---@return reconcile.entry[]

@@ -18,29 +18,29 @@ typedef struct scheduler scheduler;
 
 struct task {
     scheduler *scheduler;
-    lua_State *co;   /* its thread; the results, or the error, stay on its stack */
-    task_wait *wait; /* what it waits for */
-    task *next;      /* in the ready queue, or in the list of failures */
-    task *joiners;   /* tasks that wait for this one to end */
+    lua_State *co;               /* its thread; the results, or the error, stay on its stack */
+    task_wait *wait;             /* what it waits for */
+    task *next;                  /* in the ready queue, or in the list of failures */
+    task *joiners;               /* tasks that wait for this one to end */
     task *joining, *next_joiner; /* the one that this one waits for, and its place among its joiners */
     loop_timer timer;
-    task_wait own;   /* for sleep and join */
-    int nargs;  /* for its first resume */
+    task_wait own; /* for sleep and join */
+    int nargs;     /* for its first resume */
     unsigned char state;
     bool cancelled, observed;
 };
 
 struct scheduler {
     loop *loop;
-    lua_State *L; /* the main state: all tasks are resumed from it */
+    lua_State *L;       /* the main state: all tasks are resumed from it */
     task *first, *last; /* ready */
     task *running;
     task *failures; /* failed, and nobody has joined them */
     double resumed_at;
     size_t live;
     volatile sig_atomic_t interrupted;
-    bool stopping;      /* the interrupt was passed on */
-    const char *why;    /* what a cancelled call says */
+    bool stopping;   /* the interrupt was passed on */
+    const char *why; /* what a cancelled call says */
 };
 
 /* ---- the scheduler of a Lua state ---- */
@@ -170,7 +170,8 @@ static int keep_traceback(lua_State *L) {
         return 1;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks_key);
     lua_rawgetp(L, -1, t);
-    if (lua_getfield(L, -2, "joined") == LUA_TTABLE && lua_rawgeti(L, -1, 1) != LUA_TNIL && lua_rawequal(L, 1, -1))
+    if (lua_getfield(L, -2, "joined") == LUA_TTABLE && lua_rawgeti(L, -1, 1) != LUA_TNIL &&
+        lua_rawequal(L, 1, -1))
         lua_rawgeti(L, -2, 2);
     else
         luaL_traceback(L, L, NULL, 1);
@@ -409,7 +410,8 @@ void task_interrupt(void) {
         return;
     s->interrupted = 1;
     if (s->running != NULL && loop_now() - s->resumed_at > COMPUTING)
-        lua_sethook(s->running->co, stop_running, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+        lua_sethook(s->running->co, stop_running, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT,
+                    1);
     loop_wake(s->loop);
 }
 
@@ -422,12 +424,13 @@ bool task_interrupted(void) {
 static double check_seconds(lua_State *L, int index) {
     lua_Number seconds = luaL_checknumber(L, index);
     if (!(seconds >= 0))
-        error_raise(L, "invalid", "expected a number of seconds from 0 up, got %s", luaL_tolstring(L, index, NULL));
+        error_raise(L, "invalid", "expected a number of seconds from 0 up, got %s",
+                    luaL_tolstring(L, index, NULL));
     return seconds;
 }
 
 /* new(fn, ...) -> a task that start() or a cancel() starts */
-static int new(lua_State *L) {
+static int new (lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     new_task(L, lua_gettop(L) - 1);
     return 1;
@@ -537,8 +540,9 @@ static int wait(lua_State *L) {
     if (t == s->running)
         return error_raise(L, "invalid", "a task cannot wait for itself");
     if (waiter == NULL)
-        return error_raise(L, "invalid", "cannot wait for a task here: inside a coroutine of the script's own, or a "
-                                         "callback or finalizer, no other task can run");
+        return error_raise(L, "invalid",
+                           "cannot wait for a task here: inside a coroutine of the script's own, or a "
+                           "callback or finalizer, no other task can run");
     if (!shielded)
         task_check(L);
     waiter->own = (task_wait){.cancel = shielded ? NULL : cancel_join};
@@ -626,11 +630,20 @@ static int check(lua_State *L) {
 }
 
 int luaopen_task(lua_State *L) {
-    static const luaL_Reg functions[] = {{"new", new},     {"sleep", sleep_},       {"now", now},
-                                         {"wait", wait},       {"outcome", outcome},    {"cancel", cancel_},
-                                         {"status", status},   {"observe", observe_},   {"live", live},
-                                         {"check", check},              {"start", start},
-                                         {"running", running}, {"cancelled", cancelled}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"new", new},
+                                         {"sleep", sleep_},
+                                         {"now", now},
+                                         {"wait", wait},
+                                         {"outcome", outcome},
+                                         {"cancel", cancel_},
+                                         {"status", status},
+                                         {"observe", observe_},
+                                         {"live", live},
+                                         {"check", check},
+                                         {"start", start},
+                                         {"running", running},
+                                         {"cancelled", cancelled},
+                                         {NULL, NULL}};
     the_scheduler(L);
     luaL_newmetatable(L, TASK);
     luaL_newlib(L, functions);

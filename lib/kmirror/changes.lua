@@ -41,8 +41,8 @@ local function check(change, known)
     end
 end
 
---- Sends no change from here on: each is checked against what is there, as far as that can be, and given to `tell`
---- instead. A create is answered with the id of a mirror that does not exist.
+--- Sends no change from here on: each is checked against what is there, as far as that can be, and given to
+--- `tell` instead. A create is answered with the id of a mirror that does not exist.
 ---@param tell fun(change: table)
 function M.plan(tell)
     local known, created = {}, 0
@@ -70,12 +70,14 @@ function M.harmless()
     return fate ~= "sent"
 end
 
---- Runs `work` with its changes checked as far as that can be done without the API, and nothing else done with them.
+--- Runs `work` with its changes checked as far as can be without the API, and nothing else done with them.
 ---@param work fun()
 function M.rehearse(work)
+    warn("@off") -- what there is to warn of is said when the change is sent
     mirrors.intercept(function() end)
     local ok, problem = pcall(work)
     mirrors.intercept(current)
+    warn("@on")
     if not ok then
         error(problem, 0)
     end
@@ -105,8 +107,8 @@ local descriptions = {
         return ("delete mirror %s on cluster %s"):format(change.id, change.cluster)
     end,
     update_target_latency = function(change)
-        return ("set the target latency of mirror %s on cluster %s to %d ms"):format(change.id, change.cluster,
-            change.newTargetLatency)
+        return ("set the target latency of mirror %s on cluster %s to %d ms"):format(change.id,
+            change.cluster, change.newTargetLatency)
     end,
 }
 

@@ -17,7 +17,7 @@ local usage = require("kmirror.usage")
 local M = {}
 
 -- In the order in which help shows them; each has a module kmirror.cli.NAME that says
--- { name, arguments, summary, details, sets, define = function(parser), run = function(options) -> exit status }.
+-- { name, arguments, summary, details, sets, define = function(parser), run = function(options) -> status }.
 local names = { "run", "list", "get", "create", "delete", "latency", "sandbox", "version", "help" }
 
 local command_column = 26
@@ -35,18 +35,18 @@ local function is_command(name)
     return false
 end
 
--- ---- help -------------------------------------------------------------------------------------------------------
+-- ---- help -------------------------------------------------------------------------------------------------
 
 local function configure(parser)
     return parser:add_help(false):help_max_width(80):help_description_margin(command_column):help_usage_margin(2)
 end
 
 local function overview()
-    local lines = { "Runs runbooks that operate Kafka mirrors, and the API's operations one by one.\n\nCommands:" }
+    local lines = { "Runs runbooks that operate Kafka mirrors, and the API's operations one by one.", "", "Commands:" }
     for i, name in ipairs(names) do
         local command = command_of(name)
         local label = ("  %s %s"):format(name, command.arguments)
-        lines[i + 1] = ("%-" .. command_column - 1 .. "s %s"):format(label, command.summary)
+        lines[i + 3] = ("%-" .. command_column - 1 .. "s %s"):format(label, command.summary)
     end
     return table.concat(lines, "\n")
 end
@@ -54,8 +54,10 @@ end
 local epilog = [[
 Shipped runbooks: %s
 
-Environment: KMIRROR_ENDPOINT, KMIRROR_CLUSTER, KMIRROR_USERNAME, the key in KMIRROR_API_KEY or in the file named by KMIRROR_API_KEY_FILE; NO_COLOR; https_proxy and its kin.
-Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 done but some items failed, 130 interrupted.
+Environment: KMIRROR_ENDPOINT, KMIRROR_CLUSTER, KMIRROR_USERNAME, the key in
+KMIRROR_API_KEY or in the file named by KMIRROR_API_KEY_FILE; NO_COLOR; https_proxy.
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 done but some items
+failed, 130 interrupted.
 
 Try it without an account:  kmirror run --sandbox failover
 More about a command:       kmirror help COMMAND]]
@@ -94,7 +96,7 @@ function M.help(name)
     return is_command(name) and command_help(name) or nil
 end
 
--- ---- reading the arguments ----------------------------------------------------------------------------------------
+-- ---- reading the arguments --------------------------------------------------------------------------------
 
 -- Options that no command may have: a key in an argument can be read by everybody on the machine.
 local function refuse_keys(parser, seen)
@@ -182,7 +184,7 @@ local function check_sets(given)
     end
 end
 
--- ---- setting up ---------------------------------------------------------------------------------------------------
+-- ---- setting up -------------------------------------------------------------------------------------------
 
 local function start_sandbox(given)
     if given.endpoint then
@@ -255,13 +257,16 @@ end
 
 local function set_up(given)
     terminal.color(given.color or "auto")
+    if given.traceback then
+        host.traceback()
+    end
     log.configure({ level = given.log_level, file = given.log_file })
     confirm.assume(given.yes or given.sandbox or false)
     mirrors.trace(trace)
     guard_changes(given)
 end
 
--- ---- running ------------------------------------------------------------------------------------------------------
+-- ---- running ----------------------------------------------------------------------------------------------
 
 local function needs_api(given)
     for _, set in ipairs(command_of(given.command).sets) do

@@ -147,10 +147,16 @@ end
 ---@param value any
 function M.write(path, value)
     local beside = path .. ".new"
-    local file = assert(io.open(beside, "wb"))
-    assert(file:write(M.encode(value, true), "\n"))
-    assert(file:close())
-    assert(os.rename(beside, path))
+    local ok, problem = pcall(function()
+        local file <close> = assert(io.open(beside, "wb"))
+        assert(file:write(M.encode(value, true), "\n"))
+        assert(file:close())
+        assert(os.rename(beside, path))
+    end)
+    if not ok then
+        os.remove(beside)
+        error("cannot write " .. tostring(problem), 0)
+    end
 end
 
 return M

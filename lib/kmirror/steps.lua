@@ -1,4 +1,4 @@
---- steps: what a runbook does, step by step: a line when one begins, a line when it has ended, and how long each took.
+--- steps: what a runbook does, step by step: a line when one begins and when it has ended, and how long it took.
 
 local log = require("kmirror.log")
 local tables = require("kmirror.table")

@@ -250,7 +250,8 @@ describe("the sandbox's world", function()
             first:create(EAST.connect, spec())
             first:find(EAST.connect, first:list(EAST.connect)[1].id).targetLatency = 45000
             first:delete(EAST.connect, first:list(EAST.connect)[2].id)
-            local second = new({ mirrors = 3, fail_every = 2, seed = 99 }, cjson.decode(cjson.encode(first:state())))
+            local saved = cjson.decode(cjson.encode(first:state()))
+            local second = new({ mirrors = 3, fail_every = 2, seed = 99 }, saved)
             assert.same(described(first), described(second))
             assert.same(first:create(EAST.connect, spec()), second:create(EAST.connect, spec()))
             now = now + 100

@@ -9,7 +9,7 @@
 
 local reconcile = dofile("runtime/reconcile.lua")
 
-local settle, poll = 2, 1
+local settle = 2
 
 -- The model ------------------------------------------------------------------------------------------------------
 
@@ -71,7 +71,7 @@ function Model:open_ledger()
         list = function() return wait({ "list", began = self.clock }) end,
         sleep = function(seconds) wait({ "sleep", due = self.clock + seconds }) end,
         now = function() return self.clock end,
-        settle = settle, poll = poll, step = 1, patience = 30,
+        settle = settle, step = 1, patience = 30,
     }
     self.ledger.on_seen = function(_, ids) table.insert(self.history, { seen = ids }) end
 end
@@ -356,7 +356,7 @@ end
 -- Is the mirror named by the error of the create that made it, or of another one that might as well have?
 local function is_named(model, mirror)
     local own = model.results[mirror.owner].error
-    if own then return names(own, mirror.id) end
+    if own and own.kind ~= "cancelled" then return names(own, mirror.id) end
     for i, result in pairs(model.results) do
         local alike = result.error and name_of(model, i) == name_of(model, mirror.owner)
         if alike and not is_cancelled(result) and names(result.error, mirror.id) then return true end
@@ -364,17 +364,20 @@ local function is_named(model, mirror)
     return false
 end
 
--- What failed says so, and every mirror that no create returned is named. What was cancelled was told to let go.
+-- What failed says so, and every mirror that no create returned is named; but a cancelled create may leave one.
 local function check_failures(model, claimed)
-    for _, result in pairs(model.results) do
+    local left = {}
+    for i, result in pairs(model.results) do
         local e = result.error
         assert(not e or type(e) == "table", e)
         assert(not e or e.kind == "unknown_outcome" or e.kind == "cancelled", e and e.message)
+        if is_cancelled(result) then left[name_of(model, i)] = (left[name_of(model, i)] or 0) + 1 end
     end
     for _, mirror in ipairs(model.mirrors) do
-        local ours = name_of(model, mirror.owner) and not mirror.never
-        if ours and not claimed[mirror.id] and not is_cancelled(model.results[mirror.owner]) then
-            assert(is_named(model, mirror), "a mirror that nobody knows of")
+        local name = not mirror.never and not claimed[mirror.id] and name_of(model, mirror.owner)
+        if name and not is_named(model, mirror) then
+            left[name] = (left[name] or 0) - 1
+            assert(left[name] >= 0, "a mirror that nobody knows of")
         end
     end
 end
@@ -392,3 +395,132 @@ local function check_decided(model)
         assert(not e or e.kind == "cancelled", e and e.message)
     end
 end
+
+-- Scenarios ------------------------------------------------------------------------------------------------------
+
+local settled, dotted, contradictory = { "z.t.r0" }, { "z.b.t.r0" }, { "z.t.r0", "z.u.r0" }
+local nothing, unsent, rejected = {}, { "not sent" }, { "rejected" }
+local undone, done = { "not done and lost" }, { "done but lost" }
+local strangers = { false, "a", "a_regex", "ab" }
+
+local covered = 0
+
+-- Walks the scenario with each stranger. Unless it is doubtful even without one, every create must be decided when
+-- no stranger can make a double of it.
+local function walk(creates, fates, options)
+    options = options or {}
+    for _, foreign in ipairs(options.strangers or strangers) do
+        local scenario = {
+            creates = creates, fates = fates, foreign = foreign or nil, disaster = options.disaster,
+            world = options.world or settled, target = options.target or "t", hurry = options.hurry or 0,
+        }
+        local doubtful = options.doubtful or has_double(scenario) and has_lost(scenario)
+        covered = covered + explore(scenario, doubtful and check or check_decided)
+    end
+end
+
+describe("the ledger of creates, in every interleaving,", function()
+    local pairs_of_creates = { { "a", "a" }, { "a", "a_other" }, { "a", "ab" }, { "a", "b" } }
+    local triples = {
+        { "a", "a", "a" }, { "a", "a", "a_other" }, { "a", "a", "ab" }, { "a", "a", "b" }, { "a", "a_other", "ab" },
+    }
+
+    it("makes one mirror once, whatever becomes of the answer", function()
+        for hurry = 0, 2 do
+            for _, fate in ipairs({ nothing, unsent, rejected, undone, done }) do
+                walk({ "a" }, { fate }, { hurry = hurry })
+                walk({ "a" }, { fate }, { hurry = hurry, world = {} })
+            end
+            walk({ "a" }, { { undone[1], undone[1] } }, { hurry = hurry })
+            walk({ "a" }, { { undone[1], done[1] } }, { hurry = hurry })
+            walk({ "a" }, { { unsent[1], done[1] } }, { hurry = hurry })
+        end
+    end)
+
+    it("makes two mirrors, one of them with a fault", function()
+        for _, creates in ipairs(pairs_of_creates) do
+            for _, fate in ipairs({ nothing, unsent, rejected, undone, done }) do
+                walk(creates, { fate, nothing }, { hurry = 1 })
+                if creates[2] ~= "a" then walk(creates, { nothing, fate }, { hurry = 1 }) end
+            end
+        end
+    end)
+
+    it("makes two mirrors, both answers lost", function()
+        for _, creates in ipairs(pairs_of_creates) do
+            walk(creates, { done, done })
+            walk(creates, { done, undone })
+            walk(creates, { undone, done })
+            walk(creates, { undone, undone })
+        end
+    end)
+
+    it("makes three mirrors, one of them with a fault", function()
+        for _, creates in ipairs(triples) do
+            for _, fate in ipairs({ unsent, undone, done }) do
+                for faulty = 1, 3 do
+                    local fates = { nothing, nothing, nothing }
+                    fates[faulty] = fate
+                    if creates[faulty] ~= creates[faulty - 1] then
+                        walk(creates, fates, { strangers = { false, "a" } })
+                    end
+                end
+            end
+        end
+    end)
+
+    it("makes three equal mirrors, two or three answers lost", function()
+        walk({ "a", "a", "a" }, { done, done, nothing })
+        walk({ "a", "a", "a" }, { done, undone, nothing }, { strangers = { false, "a" } })
+        walk({ "a", "a", "a" }, { done, done, done })
+        walk({ "a", "a", "a" }, { done, done, undone }, { strangers = { false, "a" } })
+    end)
+
+    it("lets go of a create that is cancelled, and of no other", function()
+        for _, fate in ipairs({ nothing, unsent, undone, done }) do
+            walk({ "a" }, { fate }, { disaster = "cancel", hurry = 1 })
+        end
+        for _, creates in ipairs(pairs_of_creates) do
+            for _, fate in ipairs({ nothing, undone, done }) do
+                walk(creates, { fate, nothing }, { disaster = "cancel" })
+            end
+        end
+        walk({ "a", "a" }, { done, done }, { disaster = "cancel" })
+        walk({ "a", "a" }, { done, undone }, { disaster = "cancel" })
+    end)
+
+    it("goes on after the process was killed, from what was written down", function()
+        for _, fate in ipairs({ nothing, unsent, undone, done }) do
+            walk({ "a" }, { fate }, { disaster = "kill", hurry = 1 })
+        end
+        for _, creates in ipairs(pairs_of_creates) do
+            walk(creates, { nothing, nothing }, { disaster = "kill" })
+            walk(creates, { done, nothing }, { disaster = "kill", strangers = { false, "a" } })
+            -- That a lost create was found undone is not written down: another of the same look may then cast doubt.
+            walk(creates, { undone, nothing }, {
+                disaster = "kill", strangers = { false }, doubtful = creates[2] == "a_other",
+            })
+        end
+        walk({ "a", "a", "a" }, { nothing, nothing, nothing }, { disaster = "kill", strangers = { false } })
+    end)
+
+    it("doubts a name that can be read in two ways", function()
+        local options = { world = dotted, target = "b.t", doubtful = true }
+        for _, creates in ipairs(pairs_of_creates) do
+            walk(creates, { done, nothing }, options)
+            walk(creates, { nothing, done }, options)
+            walk(creates, { undone, nothing }, options)
+            walk(creates, { done, done }, options)
+        end
+        options.target, options.world = "t", contradictory
+        for _, creates in ipairs(pairs_of_creates) do
+            walk(creates, { done, nothing }, options)
+            walk(creates, { undone, nothing }, options)
+        end
+    end)
+
+    it("is covered by this many", function()
+        assert.is_true(covered > 100000, covered)
+        print(covered)
+    end)
+end)

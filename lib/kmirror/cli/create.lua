@@ -75,7 +75,7 @@ return {
     sets = { "connection", "safety", "results", "messages" },
 
     define = function(parser)
-        parser:argument("file", "What to create: a file, or - for JSON on standard input."):argname("FILE")
+        parser:argument("FILE", "What to create; - is JSON on standard input."):argname("FILE|-"):target("file")
     end,
 
     run = function(options)

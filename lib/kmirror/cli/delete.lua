@@ -35,7 +35,7 @@ return {
     sets = { "connection", "safety", "results", "messages" },
 
     define = function(parser)
-        parser:argument("id", "Id of a mirror."):args("+"):argname("ID")
+        parser:argument("ID", "Id of a mirror."):args("+"):argname("ID"):target("id")
     end,
 
     run = function(options)

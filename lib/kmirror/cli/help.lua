@@ -8,7 +8,7 @@ return {
     sets = {},
 
     define = function(parser)
-        parser:argument("topic", "A command."):args("?"):argname("COMMAND")
+        parser:argument("COMMAND", "A command."):args("?"):argname("COMMAND"):target("topic")
     end,
 
     run = function(options)

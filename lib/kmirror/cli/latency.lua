@@ -14,8 +14,8 @@ return {
     sets = { "connection", "safety", "results", "messages" },
 
     define = function(parser)
-        parser:argument("id", "Id of the mirror."):argname("ID")
-        parser:argument("ms", "The new target latency in milliseconds, 1000 or more."):argname("MS")
+        parser:argument("ID", "Id of the mirror."):argname("ID"):target("id")
+        parser:argument("MS", "The new target latency in milliseconds, 1000 or more."):argname("MS"):target("ms")
             :convert(options.integer("MS", "milliseconds, from 1000 to 2147483647", 1000))
     end,
 

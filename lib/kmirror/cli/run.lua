@@ -55,7 +55,7 @@ end
 return {
     name = "run",
     arguments = "SCRIPT [ARG...]",
-    summary = "Run a runbook: a Lua file, or one that ships with kmirror.",
+    summary = "Run a runbook: a file, or the name of a shipped one.",
     details = "SCRIPT is a file, - for standard input, or the name of a shipped runbook. What follows it belongs to "
         .. "the runbook, which has it as `...`; options for kmirror come before it. The exit status is what the runbook "
         .. "returns, 0 when it returns nothing.",
@@ -63,7 +63,7 @@ return {
 
     -- `end_here` makes kmirror's own arguments end: the rest belongs to the runbook.
     define = function(parser, end_here)
-        parser:argument("script", "The runbook."):argname("SCRIPT"):action(function(result, target, script)
+        parser:argument("SCRIPT", "The runbook."):argname("SCRIPT"):target("script"):action(function(result, target, script)
             result[target] = script
             end_here()
         end)

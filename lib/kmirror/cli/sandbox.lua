@@ -12,9 +12,9 @@ return {
     sets = { "limit", "world" },
 
     define = function(parser)
-        parser:option("--port", "8642 by default; 0 takes a free one."):argname("N")
+        parser:option("--port", "Default: 8642; 0: any that is free."):argname("N")
             :convert(options.integer("--port", "a port, from 0 to 65535", 0, 65535))
-        parser:option("--listen", "Address to listen on; 127.0.0.1 by default."):argname("ADDRESS")
+        parser:option("--listen", "Address to listen on; default: 127.0.0.1."):argname("ADDRESS")
     end,
 
     run = function(given)

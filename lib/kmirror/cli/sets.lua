@@ -11,18 +11,18 @@ end
 
 --- The sandbox command's own sense of --rate.
 function M.limit(parser)
-    rate(parser, "Requests it accepts in any one second; 35 by default, 0 for no limit.")
+    rate(parser, "Accepted in any one second; default: 35, 0: no limit.")
 end
 
 --- Where the API is.
 function M.connection(parser)
     parser:group(
         "Connection",
-        parser:option("--endpoint", "Base URL of the API; or KMIRROR_ENDPOINT."):argname("URL"),
-        parser:option("--cluster", "The Kafka Connect cluster; or KMIRROR_CLUSTER."):argname("UUID|NAME"),
-        parser:flag("--sandbox", "Start a stand-in for the API on this machine, and use that."),
-        parser:option("--ca-file", "Trust these certificates (PEM) instead of the system's."):argname("FILE"),
-        rate(parser, "Requests in any one second; 35 by default, 0 for no limit."),
+        parser:option("--endpoint", "Base URL of the API; default: KMIRROR_ENDPOINT."):argname("URL"),
+        parser:option("--cluster", "Kafka Connect cluster; default: KMIRROR_CLUSTER."):argname("UUID|NAME"),
+        parser:flag("--sandbox", "Use a stand-in for the API, started right here."),
+        parser:option("--ca-file", "CA certificates (PEM) instead of the system's."):argname("FILE"),
+        rate(parser, "Requests in any one second; default: 35, 0: no limit."),
         parser:option("--concurrency", "Requests under way at once."):argname("N")
             :convert(options.integer("--concurrency", "a whole number, 1 or more", 1)),
         parser:option("--timeout", "Seconds for one attempt of a request."):argname("SECONDS")
@@ -40,25 +40,25 @@ end
 
 --- How results are shown.
 function M.results(parser)
-    parser:group("Results", parser:flag("--json", "Print results as JSON, with the API's field names."))
+    parser:group("Results", parser:flag("--json", "Results as JSON, with the API's field names."))
 end
 
 --- What is said meanwhile, on stderr.
 function M.messages(parser)
     parser:group(
         "Messages",
-        parser:option("--log-file", "Append what is logged to a file, too."):argname("FILE"),
-        parser:option("--log-level", "The least important that is logged: error, warn, info (default), debug.")
+        parser:option("--log-file", "Append all messages to this file, too."):argname("FILE"),
+        parser:option("--log-level", "error, warn, info (default) or debug.")
             :argname("LEVEL"):choices({ "error", "warn", "info", "debug" }),
-        parser:option("--color", "When to use colour: auto (default), always, never."):argname("WHEN")
+        parser:option("--color", "auto (default), always or never."):argname("WHEN")
             :choices({ "auto", "always", "never" }),
-        parser:flag("--traceback", "Show where in the Lua code an error came from.")
+        parser:flag("--traceback", "Show where in the Lua code an error arose.")
     )
 end
 
 -- Key, option, placeholder and meaning. What values they take is checked by the sandbox.
 local world_options = {
-    { "world", "--world", "WORLD", "small, demo (default), empty, or a number of mirrors." },
+    { "world", "--world", "WORLD", "small, demo (default), empty or a number of mirrors." },
     { "state_file", "--state", "FILE", "Keep the world in this file, and go on from it." },
     { "creating_seconds", "--creating-seconds", "SECONDS", "How long a new mirror is CREATING." },
     { "sync_seconds", "--sync-seconds", "SECONDS", "How long it takes to catch up after that." },
@@ -66,7 +66,7 @@ local world_options = {
     { "fail_every", "--fail-every", "N", "Each Nth new mirror ends up FAILED." },
     { "stale_every", "--stale-every", "N", "Each Nth new mirror ends up as STALE_TOPIC." },
     { "list_delay", "--list-delay", "SECONDS", "How far the list runs behind." },
-    { "faults", "--faults", "FILE|NAME", "A fault plan: flaky, lossy, throttled, slow, outage, or a Lua file." },
+    { "faults", "--faults", "FILE|NAME", "flaky, lossy, throttled, slow, outage or a Lua file." },
     { "seed", "--seed", "N", "Seed of all that is random." },
     { "request_log", "--request-log", "FILE", "Write a line of JSON for each request." },
 }

@@ -12,8 +12,8 @@ sandbox.__index = sandbox
 
 ---@param options table as kmirror.sandbox.options gives them
 ---@param clock fun(): number seconds since the epoch; never goes back
----@param hooks { log: (fun(event: table)), changed: (fun()), saved: table|nil } `log` is told of each request and
----  `changed` after each change of the world; `saved` is a world to go on from
+---@param hooks { log: (fun(event: table)), changed: (fun()), saved: table|nil } `log` is told of each
+---  request, `changed` after each change of the world; `saved` is a world to go on from
 ---@return kmirror.sandbox
 function sandbox.new(options, clock, hooks)
     local its_world = world.new({

@@ -7,7 +7,7 @@ local options = {}
 local function number(least, most)
     return function(value)
         value = tonumber(value)
-        if not value or value < least or value > most then
+        if not (value and value >= least and value <= most) then
             return nil, ("a number from %g to %g"):format(least, most)
         end
         return value
@@ -34,8 +34,8 @@ end
 --- A world's name, or how many mirrors it has.
 local function size(value)
     local count = world.SIZES[value] or math.tointeger(tonumber(value))
-    if not count or count < 0 or count > 100000 then
-        return nil, "small, demo, empty or a number of mirrors up to 100000"
+    if not count or count < 0 or count > 10000 then
+        return nil, "small, demo, empty or a number of mirrors up to 10000"
     end
     return count
 end

@@ -49,6 +49,19 @@ function topics.regex_of(i)
     return (family(i)) .. "\\..*"
 end
 
+--- The topics of the i-th family.
+---@param i integer from 1
+---@return string[] sorted
+function topics.of_family(i)
+    local name, members = family(i)
+    local names = {}
+    for k = 2, #members do
+        names[k - 1] = name .. "." .. members[k]
+    end
+    table.sort(names)
+    return names
+end
+
 --- The topics of a Kafka cluster that holds `count` families and is mirrored from `peer`.
 ---@param count integer
 ---@param peer string alias of the other region
@@ -60,9 +73,8 @@ function topics.of_region(count, peer)
         peer .. ".checkpoints.internal",
     }
     for i = 1, count do
-        local name, members = family(i)
-        for k = 2, #members do
-            names[#names + 1] = name .. "." .. members[k]
+        for _, name in ipairs(topics.of_family(i)) do
+            names[#names + 1] = name
         end
     end
     table.sort(names)

@@ -100,15 +100,16 @@ function world:_populate(count)
             source = from.kafka,
             targetLatency = FIRST_TARGET_LATENCY,
             created_at = now - OLD,
-        })
+        }, topics.of_family(i))
     end
 end
 
 --- Puts a mirror in its place, with the topics that its regex takes.
-function world:_add(connect_id, mirror)
+function world:_add(connect_id, mirror, taken)
     local connect = self.connects[connect_id]
+    taken = taken or topics.select(mirror.topicsRegex, self.kafkas[mirror.source] or topics.EXTERNAL)
     mirror.topics = {}
-    for i, name in ipairs(topics.select(mirror.topicsRegex, self.kafkas[mirror.source] or topics.EXTERNAL)) do
+    for i, name in ipairs(taken) do
         mirror.topics[i] = topics.traffic(name)
     end
     connect.mirrors[mirror.id] = mirror

@@ -1,0 +1,59 @@
+--- health: how a mirror is doing, from what api:get() says of it.
+
+local tables = require("kmirror.table")
+
+local M = {}
+
+--- The highest latency among a mirror's topics.
+---@param mirror table
+---@return integer|nil milliseconds nil when it lists no topic
+function M.lag(mirror)
+    local highest
+    for _, topic in ipairs(mirror.topicStatuses or {}) do
+        highest = math.max(highest or 0, topic.averageLatency or 0)
+    end
+    return highest
+end
+
+--- Why a mirror is not healthy: not in sync, a connector that does not run, no topic, or one that is late.
+---@param mirror table
+---@return string|nil problem nil when it is
+function M.problem(mirror)
+    local lag = M.lag(mirror)
+    if mirror.status ~= "IN_SYNC" then
+        return "is " .. tostring(mirror.status)
+    elseif mirror.mirrorStatus ~= "RUNNING" or mirror.checkpointStatus ~= "RUNNING" then
+        return ("has its mirror connector %s, its checkpoint connector %s"):format(mirror.mirrorStatus,
+            mirror.checkpointStatus)
+    elseif not lag then
+        return "lists no topic"
+    elseif mirror.targetLatency and lag > mirror.targetLatency then
+        return ("has a topic that is %d ms behind, more than %d"):format(lag, mirror.targetLatency)
+    end
+end
+
+--- True of one that mirrors, be it late or not.
+---@param mirror table
+---@return boolean
+function M.works(mirror)
+    return mirror.status == "IN_SYNC" or mirror.status == "OUT_OF_SYNC"
+end
+
+local columns = {
+    { "CONNECTOR", "connectorName" },
+    { "TOPICS", "topicsRegex" },
+    { "STATUS", "status", paint = tables.status_color },
+    { "LAG ms", M.lag, align = "right" },
+    { "TARGET", "targetLatency", align = "right" },
+}
+
+--- Writes a table of mirrors, between blank lines.
+---@param file file*
+---@param mirrors table[] in full
+function M.show(file, mirrors)
+    file:write("\n")
+    tables.show(file, columns, mirrors)
+    file:write("\n")
+end
+
+return M

@@ -1,0 +1,69 @@
+--- wait: looks at mirrors again and again, until they are as wanted or the time is up.
+
+local bulk = require("kmirror.bulk")
+local mirrors = require("mirrors")
+local task = require("task")
+
+local M = {}
+
+local pause = 1 -- seconds between two looks; the account's rate spaces the requests of one look
+
+-- What `look` says of each item, until it says true of all or the time is up. Returns the items left over.
+local function until_none_left(items, seconds, look)
+    local deadline = task.now() + seconds
+    while true do
+        local left = {}
+        local ready = bulk.map(items, look)
+        for i, item in ipairs(items) do
+            left[#left + 1] = not ready[i] and item or nil
+        end
+        if #left == 0 or task.now() >= deadline then
+            return left
+        end
+        items = left
+        task.sleep(math.min(pause, math.max(0, deadline - task.now())))
+    end
+end
+
+--- Waits until `ready` is true of every mirror. Raises what api:get() raises.
+---@param api mirrors.Api
+---@param ids string[]
+---@param seconds number how long at most; each mirror is looked at once in any case
+---@param ready fun(mirror: table): boolean
+---@return table[] mirrors as last seen, in the order of the ids
+---@return integer left how many are not ready
+function M.all(api, ids, seconds, ready)
+    local places, seen = {}, {}
+    for i in ipairs(ids) do
+        places[i] = i
+    end
+    local left = until_none_left(places, seconds, function(place)
+        seen[place] = api:get(ids[place])
+        return ready(seen[place])
+    end)
+    return seen, #left
+end
+
+local function is_gone(api, id)
+    local there, problem = pcall(api.get, api, id)
+    if not there and not (type(problem) == "table" and problem.kind == "not_found") then
+        error(problem, 0)
+    end
+    return not there
+end
+
+--- Waits until none of the mirrors exists any more. Raises `timeout` when some still do at the end.
+---@param api mirrors.Api
+---@param ids string[]
+---@param seconds number how long at most
+function M.gone(api, ids, seconds)
+    local left = until_none_left(ids, seconds, function(id)
+        return is_gone(api, id)
+    end)
+    if #left > 0 then
+        local message = ("still there after %g seconds: %s"):format(seconds, table.concat(left, ", "))
+        error(mirrors.error("timeout", message), 0)
+    end
+end
+
+return M
