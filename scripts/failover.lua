@@ -1,8 +1,8 @@
 -- failover: turns the mirrors between two regions round.
 --
--- The mirrors FROM -> TO run on TO's Kafka Connect cluster. When all of them are healthy they are deleted, and
--- mirrors TO -> FROM of the same topics are created on FROM's. What there was is saved first; given that file, a
--- run that did not come to its end goes on where it stopped.
+-- The mirrors FROM -> TO run on TO's Kafka Connect cluster. When all are healthy they are deleted, and mirrors
+-- TO -> FROM of the same topics are created on FROM's. What there was is saved first; given that file, a run
+-- that did not end goes on where it stopped.
 
 local argparse = require("argparse")
 local bulk = require("kmirror.bulk")
@@ -15,7 +15,6 @@ local mirrors = require("mirrors")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local steps = require("kmirror.steps").new()
-local tables = require("kmirror.table")
 local usage = require("kmirror.usage")
 local wait = require("kmirror.wait")
 
@@ -26,8 +25,8 @@ local defaults = profile.current().runbooks.failover or {}
 local parser = argparse("kmirror run failover", [[
 Turns the mirrors between two regions round: deletes those FROM -> TO, creates the reverse ones.
 It does not stop the producers in FROM: do that first.]])
-parser:option("--from", "The region that clients leave: a name or ALIAS=CONNECT-UUID,KAFKA-UUID.", defaults.from)
-parser:option("--to", "The region that they move to.", defaults.to)
+parser:option("--from", "Region that clients leave: a name or ALIAS=CONNECT-UUID,KAFKA-UUID.", defaults.from)
+parser:option("--to", "Region that they move to.", defaults.to)
 parser:flag("--use-renaming", "The reverse mirrors prefix topics with TO's alias.")
 parser:flag("--use-private-ips", "The reverse mirrors reach TO's Kafka at its private addresses.")
 parser:option("--max-tasks", "Tasks of each reverse mirror.", "3")
@@ -98,8 +97,8 @@ local function check_mirrors()
         complain(mirror, ("runs %s -> %s already"):format(to.alias, from.alias))
     end
     if problems > 0 or #live == 0 then
-        error(("refused: %d problems, %d mirrors %s -> %s; nothing was changed"):format(problems, #live, from.alias,
-            to.alias), 0)
+        error(("refused: %d problems with %d mirrors %s -> %s; nothing was changed"):format(problems, #live,
+            from.alias, to.alias), 0)
     end
     return "all are healthy"
 end
@@ -133,8 +132,9 @@ confirm.typed(("failover: delete %d mirrors %s -> %s, and have %d the other way"
 
 -- The command that turns `source` -> `target` round with the options of this run.
 local function command(source, target)
-    return ("kmirror run failover --from %s --to %s --max-tasks %d%s%s"):format(source, target, given.max_tasks,
-        given.use_renaming and " --use-renaming" or "", given.use_private_ips and " --use-private-ips" or "")
+    return ("kmirror run failover --from %s --to %s --max-tasks %d"):format(source, target, given.max_tasks)
+        .. (given.use_renaming and " --use-renaming" or "")
+        .. (given.use_private_ips and " --use-private-ips" or "")
 end
 
 local deleted, created = {}, 0

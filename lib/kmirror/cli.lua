@@ -37,16 +37,17 @@ end
 
 -- ---- help -------------------------------------------------------------------------------------------------
 
-local function configure(parser)
-    return parser:add_help(false):help_max_width(80):help_description_margin(command_column):help_usage_margin(2)
+local function new_parser(name, description)
+    return argparse(name, description):add_help(false)
+        :help_max_width(80):help_description_margin(command_column):help_usage_margin(2)
 end
 
 local function overview()
-    local lines = { "Runs runbooks that operate Kafka mirrors, and the API's operations one by one.", "", "Commands:" }
-    for i, name in ipairs(names) do
+    local lines = { "Runs runbooks that operate Kafka mirrors, and single operations.", "", "Commands:" }
+    for _, name in ipairs(names) do
         local command = command_of(name)
         local label = ("  %s %s"):format(name, command.arguments)
-        lines[i + 3] = ("%-" .. command_column - 1 .. "s %s"):format(label, command.summary)
+        lines[#lines + 1] = ("%-" .. command_column - 1 .. "s %s"):format(label, command.summary)
     end
     return table.concat(lines, "\n")
 end
@@ -63,7 +64,7 @@ Try it without an account:  kmirror run --sandbox failover
 More about a command:       kmirror help COMMAND]]
 
 local function general_help()
-    local parser = configure(argparse("kmirror", overview()))
+    local parser = new_parser("kmirror", overview())
     parser:usage("Usage: kmirror [OPTION...] COMMAND [ARG...]")
     for _, set in ipairs({ "connection", "safety", "results", "messages" }) do
         sets[set](parser)
@@ -75,10 +76,10 @@ local function nothing() end
 
 local function command_help(name)
     local command = command_of(name)
-    local description = command.details ~= "" and command.summary .. "\n\n" .. command.details or command.summary
-    local parser = configure(argparse("kmirror " .. name, description))
+    local parser = new_parser("kmirror " .. name, command.summary .. "\n\n" .. command.details)
     local arguments = command.arguments ~= "" and " " .. command.arguments or ""
-    parser:usage(("Usage: kmirror %s%s%s"):format(name, #command.sets > 0 and " [OPTION...]" or "", arguments))
+    local any_options = #command.sets > 0 and " [OPTION...]" or ""
+    parser:usage(("Usage: kmirror %s%s%s"):format(name, any_options, arguments))
     command.define(parser, nothing)
     for _, set in ipairs(command.sets) do
         sets[set](parser)

@@ -81,7 +81,7 @@ function M.cluster(value)
     end
     local alias, connect, kafka = value:match("^([^=%s]+)=([^,]+),([^,]+)$")
     if not (alias and M.is_uuid(connect) and M.is_uuid(kafka)) then
-        unknown(value, "a name, or ALIAS=CONNECT-UUID,KAFKA-UUID with the ids of its Kafka Connect and Kafka clusters")
+        unknown(value, "a name, or ALIAS=CONNECT-UUID,KAFKA-UUID: its Kafka Connect and its Kafka cluster")
     end
     return { alias = alias, connect = connect, kafka = kafka }
 end

@@ -1,4 +1,4 @@
---- steps: what a runbook does, step by step: a line when one begins and when it has ended, and how long it took.
+--- steps: what a runbook does, step by step: a line when one begins, one when it has ended, and the timings.
 
 local log = require("kmirror.log")
 local tables = require("kmirror.table")

@@ -15,6 +15,7 @@ local function new(options, saved)
     for name, value in pairs(options or {}) do
         all[name] = value
     end
+    all.memory = all.list_delay
     return world.new(all, saved)
 end
 

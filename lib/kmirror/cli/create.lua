@@ -44,7 +44,7 @@ end
 local function read_specs(path)
     local value = parse(path, read(path))
     if type(value) ~= "table" then
-        usage("%s: expected a JSON object, or an array of them, not a %s; nothing was created", path, type(value))
+        usage("%s: expected an object or an array of them, not a %s; nothing was created", path, type(value))
     end
     local single = next(value) ~= nil and value[1] == nil
     return single and { value } or value, single
@@ -68,14 +68,20 @@ return {
     name = "create",
     arguments = "FILE|-",
     summary = "Create mirrors from a JSON or Lua file.",
-    details = "The file holds a JSON object with the API's field names, or an array of them; a file whose name ends in "
-        .. ".lua returns such a table. All are checked before the first is created. Prints the new ids. When only some "
-        .. 'could be created the exit status is 3.\n\nWith --json: {"mirrorId"}; for an array an array of them, in the '
-        .. 'same order, where one that failed is {"sourceAlias", "topicsRegex", "error": {"kind", "message", ...}}.',
+    details = [[
+The file holds a JSON object with the API's field names, or an array of them;
+a file whose name ends in .lua returns such a table. All are checked before
+the first is created. Prints the new ids. When only some could be created the
+exit status is 3.
+
+With --json: {"mirrorId"}; for an array an array of them, in the same order,
+where one that failed is
+{"sourceAlias", "topicsRegex", "error": {"kind", "message", ...}}.]],
     sets = { "connection", "safety", "results", "messages" },
 
     define = function(parser)
-        parser:argument("FILE", "What to create; - is JSON on standard input."):argname("FILE|-"):target("file")
+        parser:argument("FILE", "What to create; - is JSON on standard input.")
+            :argname("FILE|-"):target("file")
     end,
 
     run = function(options)

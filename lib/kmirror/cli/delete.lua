@@ -9,7 +9,7 @@ local function check_ids(ids)
     local seen = {}
     for _, id in ipairs(ids) do
         if not profile.is_uuid(id) then
-            usage("'%s' is not the id of a mirror: expected a UUID, as kmirror list shows it; nothing was deleted", id)
+            usage("'%s' is no mirror's id: expected a UUID, as kmirror list shows; nothing was deleted", id)
         elseif seen[id:lower()] then
             usage("%s is given twice; nothing was deleted", id)
         end
@@ -28,10 +28,13 @@ return {
     name = "delete",
     arguments = "ID...",
     summary = "Delete mirrors, with their connectors and tasks.",
-    details = "Asks for confirmation on a terminal; without one it needs --yes. When only some of several could be "
-        .. 'deleted the exit status is 3.\n\nWith --json: {"id", "deleted": true}; with several ids an array of them, '
-        .. 'in the order asked for, where one that failed is {"id", "deleted": false, "error": {"kind", "message", '
-        .. "...}}.",
+    details = [[
+Asks for confirmation on a terminal; without one it needs --yes. When only
+some of several could be deleted the exit status is 3.
+
+With --json: {"id", "deleted": true}; with several ids an array of them, in
+the order asked for, where one that failed is
+{"id", "deleted": false, "error": {"kind", "message", ...}}.]],
     sets = { "connection", "safety", "results", "messages" },
 
     define = function(parser)

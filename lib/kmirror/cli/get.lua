@@ -5,7 +5,9 @@ local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
 
-local fields = { "id", "status", "connectorName", "targetLatency", "topicsRegex", "mirrorStatus", "checkpointStatus" }
+local fields = {
+    "id", "status", "connectorName", "targetLatency", "topicsRegex", "mirrorStatus", "checkpointStatus",
+}
 
 local topic_columns = {
     { "TOPIC", "name" },
@@ -23,7 +25,8 @@ local function for_people(mirror, where)
     local lines = {}
     for i, field in ipairs(fields) do
         local value = value_text(mirror[field])
-        lines[i] = ("%-17s %s\n"):format(field, terminal.paint(where, tables.status_color(mirror[field]), value))
+        local color = tables.status_color(mirror[field])
+        lines[i] = ("%-17s %s\n"):format(field, terminal.paint(where, color, value))
     end
     local topics = mirror.topicStatuses or {}
     if #topics == 0 then
@@ -57,9 +60,13 @@ return {
     name = "get",
     arguments = "ID...",
     summary = "One or more mirrors in full.",
-    details = "In a pipe: a line for each field with its value, and for each topic with name, latency and rate; a tab "
-        .. "between them.\n\nWith --json: the mirror as the API answers it; with several ids an array of them, in the "
-        .. 'order asked for, where one that failed is {"id", "error": {"kind", "message", ...}}.',
+    details = [[
+In a pipe: a line for each field with its value, and one for each topic with
+name, latency and rate; a tab between them.
+
+With --json: the mirror as the API answers it; with several ids an array of
+them, in the order asked for, where one that failed is
+{"id", "error": {"kind", "message", ...}}.]],
     sets = { "connection", "results", "messages" },
 
     define = function(parser)

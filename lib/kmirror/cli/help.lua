@@ -4,7 +4,7 @@ return {
     name = "help",
     arguments = "[COMMAND]",
     summary = "About kmirror, or one of its commands.",
-    details = "",
+    details = "Runbooks have their own: kmirror run NAME --help.",
     sets = {},
 
     define = function(parser)

@@ -65,8 +65,8 @@ local function entry_of(work, outcome)
     return entry
 end
 
--- Tells outcomes in the order they were asked for, text as soon as those before are known; at the end, however it
--- comes, tells all that is known.
+-- Tells outcomes in the order they were asked for: text as soon as those before are known, and at the end,
+-- however it comes, all that is known.
 local function teller(work, count)
     local outcomes, told = {}, 0
     local function advance()

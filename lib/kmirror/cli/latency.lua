@@ -9,13 +9,16 @@ return {
     name = "latency",
     arguments = "ID MS",
     summary = "Set the target latency of a mirror.",
-    details = "A mirror counts as out of sync when one of its topics lags behind more than that.\n\n"
-        .. 'With --json: {"id", "targetLatency"}',
+    details = [[
+A mirror counts as out of sync when one of its topics lags behind more than
+that.
+
+With --json: {"id", "targetLatency"}.]],
     sets = { "connection", "safety", "results", "messages" },
 
     define = function(parser)
         parser:argument("ID", "Id of the mirror."):argname("ID"):target("id")
-        parser:argument("MS", "The new target latency in milliseconds, 1000 or more."):argname("MS"):target("ms")
+        parser:argument("MS", "Its target latency in milliseconds, 1000 or more."):argname("MS"):target("ms")
             :convert(options.integer("MS", "milliseconds, from 1000 to 2147483647", 1000))
     end,
 

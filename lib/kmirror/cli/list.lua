@@ -21,8 +21,11 @@ return {
     name = "list",
     arguments = "",
     summary = "All mirrors of a cluster.",
-    details = "Sorted by connector name. In a pipe: id, connector name and topics with a tab between, no titles.\n\n"
-        .. 'With --json: [{"id", "connectorName", "topicsRegex"}, ...]',
+    details = [[
+Sorted by connector name. In a pipe: id, connector name and topics with a tab
+between, without titles.
+
+With --json: [{"id", "connectorName", "topicsRegex"}, ...].]],
     sets = { "connection", "results", "messages" },
 
     define = function() end,

@@ -49,22 +49,29 @@ local function status_of(script, value)
     elseif math.type(value) == "integer" and value >= 0 and value <= 255 then
         return value
     end
-    error(("%s returned %s: expected nothing, or an exit status from 0 to 255"):format(script, tostring(value)), 0)
+    local expected = "expected nothing, or an exit status from 0 to 255"
+    error(("%s returned %s: %s"):format(script, tostring(value), expected), 0)
 end
 
 return {
     name = "run",
     arguments = "SCRIPT [ARG...]",
     summary = "Run a runbook: a file, or the name of a shipped one.",
-    details = "SCRIPT is a file, - for standard input, or the name of a shipped runbook. What follows it belongs to "
-        .. "the runbook, which has it as `...`; options for kmirror come before it. The exit status is what the runbook "
-        .. "returns, 0 when it returns nothing.",
+    details = [[
+SCRIPT is a file, - for standard input, or the name of a shipped runbook. What
+follows it belongs to the runbook, which has it as `...`; options for kmirror
+come before it. The exit status is what the runbook returns, 0 when it returns
+nothing.
+
+With --sandbox it takes the options of the sandbox's world, too; see
+kmirror help sandbox.]],
     sets = { "connection", "safety", "messages" },
 
     -- `end_here` makes kmirror's own arguments end: the rest belongs to the runbook.
     define = function(parser, end_here)
-        parser:argument("SCRIPT", "The runbook."):argname("SCRIPT"):target("script"):action(function(result, target, script)
-            result[target] = script
+        local script = parser:argument("SCRIPT", "The runbook."):argname("SCRIPT"):target("script")
+        script:action(function(result, target, value)
+            result[target] = value
             end_here()
         end)
     end,

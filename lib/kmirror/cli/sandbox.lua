@@ -5,10 +5,14 @@ return {
     name = "sandbox",
     arguments = "",
     summary = "Serve a stand-in for the API on this machine.",
-    details = "Prints its address and serves until it is stopped, as by Ctrl-C. The user name is sandbox, the key "
-        .. "sandbox-full-key or sandbox-read-only-key. There are two Kafka Connect clusters: us-west, "
-        .. "5a9b1c52-0000-4000-8000-0000000000c1, and us-east, 5a9b1c52-0000-4000-8000-0000000000c2, where the "
-        .. "mirrors from us-west to us-east are.\n\nOther commands take the options under World, too, with --sandbox.",
+    details = [[
+Prints its address, and serves until it is stopped, as by Ctrl-C. The user name
+is sandbox, the key sandbox-full-key or sandbox-read-only-key. There are two
+Kafka Connect clusters, and mirrors from us-west to us-east on the second:
+  us-west  5a9b1c52-0000-4000-8000-0000000000c1
+  us-east  5a9b1c52-0000-4000-8000-0000000000c2
+
+With --sandbox, other commands take the options under World, too.]],
     sets = { "limit", "world" },
 
     define = function(parser)

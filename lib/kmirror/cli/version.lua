@@ -5,7 +5,8 @@ return {
     name = "version",
     arguments = "",
     summary = "Which kmirror this is.",
-    details = 'With --json: {"version"}',
+    details = [[
+With --json: {"version"}.]],
     sets = { "results" },
 
     define = function() end,

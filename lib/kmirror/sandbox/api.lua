@@ -24,6 +24,7 @@ local LINK = "https://www.instaclustr.com/support/documentation/" -- where the A
 ---@field operation string|nil one of the five operations; nil when no route fits
 ---@field cluster string|nil as it stands in the path, in lower case
 ---@field id string|nil as it stands in the path, in lower case
+---@field list_delay number|nil seconds by which its list runs behind, when not as set for the world
 
 ---@param options { world: kmirror.sandbox.world, clock: (fun(): number), rate: number }
 ---@return kmirror.sandbox.api
@@ -192,8 +193,11 @@ function api:_check_source(spec, problems)
     end
 end
 
---- The schema marks no field of a create as required; these a mirror cannot be without.
-function api:_check_create(spec)
+--- What is wrong with the body of a create, by field. The schema marks none as required; a few a mirror cannot be
+--- without.
+---@param spec table
+---@return table<string, string> problems
+function api:check_create(spec)
     local problems = check_fields(spec, CREATE_FIELDS)
     for _, name in ipairs { "sourceType", "sourceAlias", "topicsRegex" } do
         if spec[name] == nil then
@@ -226,7 +230,7 @@ end
 local operations = {}
 
 function operations:list(route)
-    return json(200, { mirrors = self.world:list(route.cluster) })
+    return json(200, { mirrors = self.world:list(route.cluster, route.list_delay) })
 end
 
 function operations:create(route, request)
@@ -234,7 +238,7 @@ function operations:create(route, request)
     if not spec then
         return refusal
     end
-    local problems = self:_check_create(spec)
+    local problems = self:check_create(spec)
     if next(problems) then
         return api.error(400, "The mirror cannot be created as described", problems)
     end
@@ -298,9 +302,9 @@ end
 
 --- Takes a request into the user's window of one second. Requests that are turned away do not count.
 ---@param user string
+---@param now number seconds
 ---@return boolean accepted
-function api:accept(user)
-    local now = self.clock()
+function api:accept(user, now)
     local window = self.accepted[user] or { first = 1, last = 0 }
     self.accepted[user] = window
     while window.first <= window.last and window[window.first] <= now - 1 do
@@ -340,7 +344,7 @@ function api:answer(request, route)
         refusal.headers["WWW-Authenticate"] = 'Basic realm="provisioning API"'
         return refusal
     end
-    if not self:accept(request.username) then
+    if not self:accept(request.username, self.clock()) then
         return api.error(429, "Rate Limit Exceeded")
     end
     if access == "read-only" and request.method ~= "GET" then

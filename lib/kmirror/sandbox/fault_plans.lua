@@ -1,4 +1,4 @@
---- Fault plans: the ready-made ones, and those in files.
+--- Fault plans: the ready-made ones, and those in files. What a plan is, is said in faults.lua.
 
 local check = require "kmirror.sandbox.fault_checks"
 local kinds = require "kmirror.sandbox.fault_kinds"
@@ -6,48 +6,11 @@ local usage = require "kmirror.usage"
 
 local plans = {}
 
-local SELECTORS = {
-    operation = operations, nth = counts, every = count, probability = probability,
-    from = number, to = number, times = count,
-}
+local CHANGES = { "create", "delete", "update_target_latency" }
 
---- What is wrong with a rule, in words; nil when nothing is.
-local function problem_of(rule)
-    if type(rule) ~= "table" then
-        return "expected a table, got " .. type(rule)
-    end
-    local kind = KINDS[rule.fault]
-    if not kind then
-        local names = {}
-        for name in pairs(KINDS) do
-            names[#names + 1] = name
-        end
-        table.sort(names)
-        return ("fault is '%s', expected one of: %s"):format(rule.fault, table.concat(names, ", "))
-    end
-    for name, value in pairs(rule) do
-        local check = SELECTORS[name] or kind.fields[name] or name == "when" and before_or_after
-        if name ~= "fault" and not check then
-            return ("%s takes no '%s'"):format(rule.fault, name)
-        end
-        local good, expected = true, nil
-        if check then
-            good, expected = check(value)
-        end
-        if not good then
-            return ("%s is '%s', expected %s"):format(name, value, expected)
-        end
-    end
-    if not (rule.when or kind.when) then
-        return rule.fault .. " needs when = 'before' or 'after'"
-    elseif kind.only and rule.when and rule.when ~= kind.only then
-        return ("%s can only come %s the change"):format(rule.fault, kind.only)
-    end
-end
-
---- Ready-made plans.
+--- The plans by name.
 ---@type table<string, table[]>
-faults.plans = {
+plans.named = {
     --- A bit of everything, now and then.
     flaky = {
         { fault = "drop", when = "before", probability = 0.04 },
@@ -58,13 +21,11 @@ faults.plans = {
         { fault = "throttle", retry_after = 1, probability = 0.03 },
         { fault = "throttle", probability = 0.02 },
         { fault = "truncate", probability = 0.02 },
-        { fault = "wrong_shape", operation = { "list", "get" }, probability = 0.01 },
         { fault = "stall", seconds = { 0.1, 1 }, probability = 0.1 },
     },
     --- Answers get lost, before and after the change, and the list takes a moment to know.
     lossy = {
-        { fault = "drop", when = "after", operation = { "create", "delete", "update_target_latency" },
-            probability = 0.15 },
+        { fault = "drop", when = "after", operation = CHANGES, probability = 0.15 },
         { fault = "drop", when = "before", probability = 0.1 },
         { fault = "truncate", probability = 0.05 },
         { fault = "garbage", operation = "create", probability = 0.03 },
@@ -80,11 +41,11 @@ faults.plans = {
     },
     --- Everything takes its time.
     slow = {
-        { fault = "drip", rate = 400, operation = { "list", "get" }, probability = 0.1 },
-        { fault = "stall", seconds = { 0.2, 3 }, probability = 0.6 },
+        { fault = "drip", rate = 400, operation = "get", probability = 0.1 },
         { fault = "stale_list", operation = "list", seconds = 3 },
+        { fault = "stall", seconds = { 0.2, 3 }, probability = 0.6 },
     },
-    --- After three seconds nothing can be reached for five, and then a proxy answers for three more.
+    --- After three seconds nothing can be reached for five; then a proxy answers for three more.
     outage = {
         { fault = "refuse", from = 3, to = 8 },
         { fault = "server_error", status = 502, body = "html", from = 8, to = 10 },
@@ -92,11 +53,67 @@ faults.plans = {
     },
 }
 
+local SELECTORS = {
+    operation = check.some(check.one_of("list", "create", "get", "delete", "update_target_latency")),
+    nth = check.some(check.count),
+    every = check.count,
+    probability = check.probability,
+    from = check.number,
+    to = check.number,
+    times = check.count,
+    when = check.one_of("before", "after"),
+    fault = function()
+        return true
+    end,
+}
+
+local function names_of(set)
+    local names = {}
+    for name in pairs(set) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    return table.concat(names, ", ")
+end
+
+--- What is wrong with the fields of a rule, in words; nil when nothing is.
+local function problem_of_fields(rule, kind)
+    for name, value in pairs(rule) do
+        local checked = SELECTORS[name] or kind.fields[name]
+        if not checked then
+            return ("%s takes no '%s'"):format(rule.fault, tostring(name))
+        end
+        local good, expected = checked(value)
+        if not good then
+            return ("%s is '%s', expected %s"):format(name, tostring(value), expected)
+        end
+    end
+end
+
+--- What is wrong with a rule, in words; nil when nothing is.
+local function problem_of(rule)
+    if type(rule) ~= "table" then
+        return "expected a table, got " .. type(rule)
+    end
+    local kind = kinds[rule.fault]
+    if not kind then
+        return ("fault is '%s', expected one of: %s"):format(tostring(rule.fault), names_of(kinds))
+    end
+    local problem = problem_of_fields(rule, kind)
+    if problem then
+        return problem
+    elseif not (rule.when or kind.when) then
+        return rule.fault .. " needs when = 'before' or 'after'"
+    elseif kind.always and rule.when and rule.when ~= kind.when then
+        return ("%s can only come %s the change"):format(rule.fault, kind.when)
+    end
+end
+
 --- Checks a plan. Raises usage when it is wrong.
 ---@param plan any
 ---@param name string what to call it
 ---@return table[] plan
-function faults.check(plan, name)
+function plans.check(plan, name)
     if type(plan) ~= "table" then
         usage("fault plan %s: expected an array of rules, got %s", name, type(plan))
     end
@@ -114,27 +131,23 @@ function faults.check(plan, name)
     return plan
 end
 
---- The plan of that name, or in that Lua file. Raises usage when there is none, or it is wrong.
+--- The plan of that name, or the one that the Lua file of that name returns. Raises usage when there is none or it
+--- is wrong.
 ---@param name string
 ---@return table[] plan
-function faults.load(name)
-    if faults.plans[name] then
-        return faults.check(faults.plans[name], name)
+function plans.load(name)
+    if plans.named[name] then
+        return plans.named[name]
     end
     local chunk, why = loadfile(name, "t", {})
     if not chunk then
-        local names = {}
-        for each in pairs(faults.plans) do
-            names[#names + 1] = each
-        end
-        table.sort(names)
-        usage("fault plan %s: not one of %s, and not a Lua file: %s", name, table.concat(names, ", "), why)
+        usage("fault plan %s: not one of %s, and not a Lua file: %s", name, names_of(plans.named), why)
     end
     local returned, plan = pcall(chunk --[[@as function]])
     if not returned then
         usage("fault plan %s: %s", name, tostring(plan))
     end
-    return faults.check(plan, name)
+    return plans.check(plan, name)
 end
 
 return plans

@@ -1,6 +1,6 @@
---- Fault plans: what goes wrong between the sandbox and its clients, and when.
+--- Faults: what goes wrong between the sandbox and its clients, as a plan has it.
 ---
---- A plan is an array of rules, by a ready-made name (faults.plans) or in a Lua file that returns it:
+--- A plan is an array of rules, under a ready-made name or in a Lua file that returns it (fault_plans.lua):
 ---
 ---     return {
 ---         { fault = "drop", when = "after", operation = "create", probability = 0.3 },
@@ -9,23 +9,30 @@
 ---     }
 ---
 --- A rule says which requests it is for; all that it says must hold:
----     operation    one of the five operations, or an array of them
----     nth          a number, or an array of them: the first such request is 1
+---
+---     operation    list, create, get, delete, update_target_latency; or an array of them
+---     from, to     seconds since the sandbox started
+---     nth          the how-manieth of these requests, from 1; or an array of numbers
 ---     every        each so many of them
 ---     probability  from 0 to 1
----     from, to     seconds since the sandbox started
 ---     times        at most so often
---- and what happens to them (KINDS below). Of the rules that fit a request the first is carried out; those that
---- are not about the answer (other_creates, other_deletes, eats_quota) each on top of it. `when` says whether the
---- fault comes before the request took effect, which it then never does, or after.
 ---
---- Every rule draws from a random stream of its own, so that the same requests meet the same faults.
+--- and what happens to them: a kind of fault with its own fields (fault_kinds.lua). `when` is "before" or "after"
+--- the request takes effect; before means that it never does. Of the rules that fit a request the first is
+--- carried out, and beside it all that are about what others do (other_creates, other_deletes, eats_quota).
+---
+--- Each rule is asked about each request and draws from a random stream of its own. So what one rule does depends
+--- on the seed, its place in the plan and the requests before, and on no other rule.
 
 local kinds = require "kmirror.sandbox.fault_kinds"
 local random = require "kmirror.sandbox.random"
 
 local faults = {}
 faults.__index = faults
+
+---@class kmirror.sandbox.faults
+---@field theirs string[] ids of the mirrors that others created
+---@field refused_until number until when connects are refused, by a request's fault
 
 local function set_of(said)
     local set = {}
@@ -35,122 +42,71 @@ local function set_of(said)
     return set
 end
 
----@class kmirror.sandbox.faults
-
---- Faults as a checked plan has them, from now on.
----@param plan table[]
+--- Faults as a plan has them, from now on.
+---@param plan table[] a checked one
 ---@param seed integer
----@param now number seconds on the clock that the other calls' times are of
+---@param now number seconds, on the clock of all times to come
 ---@return kmirror.sandbox.faults
 function faults.new(plan, seed, now)
     local rules = {}
     for i, said in ipairs(plan) do
-        rules[i] = setmetatable({
-            random = random.new(random.hash(("%d/%d"):format(seed, i))),
+        local fields = {
             operations = said.operation and set_of(said.operation),
             nths = said.nth and set_of(said.nth),
+            when = said.when or kinds[said.fault].when,
+            kind = kinds[said.fault],
+            random = random.new(random.hash(("%d/%d"):format(seed, i))),
             seen = 0,
             done = 0,
-        }, { __index = said })
+        }
+        rules[i] = setmetatable(fields, { __index = said })
     end
-    return setmetatable({ rules = rules, started = now, refused_until = 0, theirs = {} }, faults)
+    return setmetatable({ rules = rules, started = now, refused_until = now, theirs = {} }, faults)
 end
 
---- True of a rule that is about time alone: no request is asked about it.
-local function is_refusal_by_time(rule)
+--- Is a rule about time alone, so that connects are refused and no request is asked about it?
+local function is_closing_time(rule)
     return rule.fault == "refuse" and (rule.from or rule.to)
-        and not (rule.operations or rule.nths or rule.every or rule.probability or rule.times or rule.seconds)
+        and not (rule.operation or rule.nth or rule.every or rule.probability or rule.times or rule.seconds)
 end
 
-local function in_time(rule, age)
+function faults:_in_time(rule, now)
+    local age = now - self.started
     return age >= (rule.from or 0) and age < (rule.to or math.huge)
 end
 
---- Does a rule fit this request? Every rule is asked about every request, so that none depends on the others.
-local function fits(rule, its_operation, age)
-    if not in_time(rule, age) or rule.operations and not rule.operations[its_operation] then
+--- Does a rule fit this request, the next one that it is asked about?
+function faults:_fits(rule, operation, now)
+    if not self:_in_time(rule, now) or rule.operations and not rule.operations[operation] then
         return false
     end
     rule.seen = rule.seen + 1
-    if rule.probability and rule.random:fraction() >= rule.probability then
-        return false
-    end
-    return (not rule.nths or rule.nths[rule.seen])
+    local drawn = not rule.probability or rule.random:fraction() < rule.probability
+    return drawn
+        and (not rule.nths or rule.nths[rule.seen])
         and (not rule.every or rule.seen % rule.every == 0)
         and (not rule.times or rule.done < rule.times)
-        and not is_refusal_by_time(rule)
+        and not is_closing_time(rule)
 end
 
---- The faults that a request meets.
----@param route kmirror.sandbox.route
+--- The rules that a request meets.
+---@param operation string|nil
 ---@param now number
----@return table|nil fault of the answer: { name, comes_before, list_delay, answer = function(answer) }
----@return table[] besides rules to be carried out on top
-function faults:meet(route, now)
+---@return table|nil rule about the answer
+---@return table[] besides rules about what others do
+function faults:meet(operation, now)
     local met, besides = nil, {}
-    if not route.operation then
-        return met, besides
-    end
-    for _, rule in ipairs(self.rules) do
-        local kind = KINDS[rule.fault]
-        if fits(rule, route.operation, now - self.started) then
-            if kind.besides then
-                rule.done = rule.done + 1
-                besides[#besides + 1] = rule
-            elseif not met then
-                rule.done = rule.done + 1
-                met = rule
-            end
+    for _, rule in ipairs(operation and self.rules or {}) do
+        local fits = self:_fits(rule, operation, now)
+        if fits and rule.kind.besides then
+            besides[#besides + 1] = rule
+            rule.done = rule.done + 1
+        elseif fits and not met then
+            met = rule
+            rule.done = rule.done + 1
         end
     end
-    if not met then
-        return nil, besides
-    end
-    local kind = KINDS[met.fault]
-    return {
-        name = met.fault,
-        comes_before = (met.when or kind.when) == "before",
-        list_delay = met.fault == "stale_list" and (met.seconds or 5) or nil,
-        answer = function(answer)
-            return kind.answer(met, answer, now, self)
-        end,
-    }, besides
-end
-
---- Carries out what happens besides, before or after the request.
----@param besides table[] from meet()
----@param when "before"|"after"
----@param sandbox kmirror.sandbox
----@param request table
----@param route kmirror.sandbox.route
----@param now number
----@param tell fun(rule: table, operation: string, effect: table) is told of each change
-function faults:carry_out(besides, when, sandbox, request, route, now, tell)
-    for _, rule in ipairs(besides) do
-        local kind = KINDS[rule.fault]
-        if (rule.when or kind.when) == when and sandbox.world:has_connect(route.cluster) then
-            local changed, effect = kind.besides(rule, self, request, route, sandbox.world, now, sandbox.api)
-            if effect then
-                tell(rule, changed, effect)
-            end
-        end
-    end
-end
-
---- An id among those that somebody else created and that are still there.
-function faults:_pick_theirs(rule, world, cluster)
-    local there = {}
-    for _, mirror in ipairs(self.theirs) do
-        if mirror.cluster == cluster and world:find(cluster, mirror.id) then
-            there[#there + 1] = mirror.id
-        end
-    end
-    return #there > 0 and there[rule.random:integer(#there)] or nil
-end
-
-function faults:_pick_any(rule, world, cluster)
-    local all = world:list(cluster, 0)
-    return #all > 0 and all[rule.random:integer(#all)].id or nil
+    return met, besides
 end
 
 --- Are connects refused now?
@@ -161,21 +117,37 @@ function faults:refusing(now)
         return true
     end
     for _, rule in ipairs(self.rules) do
-        if is_refusal_by_time(rule) and in_time(rule, now - self.started) then
+        if is_closing_time(rule) and self:_in_time(rule, now) then
             return true
         end
     end
     return false
 end
 
---- The longest that any list runs behind, in seconds.
----@return number
+--- Can it come to refusing connects?
+---@return boolean
+function faults:may_refuse()
+    for _, rule in ipairs(self.rules) do
+        if rule.fault == "refuse" then
+            return true
+        end
+    end
+    return false
+end
+
+--- By how much a list runs behind on which this rule is carried out.
+---@param rule table|nil
+---@return number|nil seconds nil: by no rule's will
+function faults.list_delay(rule)
+    return rule and rule.fault == "stale_list" and (rule.seconds or 5) or nil
+end
+
+--- The most that any list runs behind.
+---@return number seconds
 function faults:longest_list_delay()
     local longest = 0
     for _, rule in ipairs(self.rules) do
-        if rule.fault == "stale_list" then
-            longest = math.max(longest, rule.seconds or 5)
-        end
+        longest = math.max(longest, faults.list_delay(rule) or 0)
     end
     return longest
 end

@@ -40,6 +40,13 @@ local function size(value)
     return count
 end
 
+local function fault_plan(value)
+    if type(value) ~= "string" or value == "" then
+        return nil, "the name of a fault plan, or of a Lua file"
+    end
+    return require("kmirror.sandbox.fault_plans").load(value)
+end
+
 local A_YEAR = 366 * 24 * 3600
 
 --- By name: { default, check }. A check returns the value, or nil and what was expected.
@@ -56,7 +63,7 @@ local KNOWN = {
     list_delay = { 0, number(0, A_YEAR) }, -- seconds by which the list runs behind
     seed = { 1, integer(math.mininteger, math.maxinteger) }, -- of all that is random
     world = { "demo", size }, -- small, demo, empty, or how many mirrors
-    faults = { nil, text }, -- a fault plan: its name, or a Lua file
+    faults = { nil, fault_plan }, -- a plan's name, or a Lua file that returns one
     request_log = { nil, text }, -- a file that gets a line of JSON a request
 }
 

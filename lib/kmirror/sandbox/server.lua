@@ -74,6 +74,14 @@ local function assemble(options)
     return sandbox
 end
 
+--- Opens and closes the door as the fault plan has it.
+local function keep_door(sandbox, listener)
+    while true do
+        listener:refuse(sandbox:refusing())
+        task.sleep(0.02)
+    end
+end
+
 --- Serves until it is cancelled, as Ctrl-C does. Its first line on stdout is `listening on URL`.
 ---@param given table options by name: see kmirror.sandbox.options
 ---@return integer exit status
@@ -87,10 +95,14 @@ function server.main(given)
             return sandbox:handle(request)
         end,
     }
+    local keeper = sandbox.faults:may_refuse() and task.spawn(keep_door, sandbox, listener)
     local host = options.listen:find(":", 1, true) and "[" .. options.listen .. "]" or options.listen
     io.stdout:write("listening on http://", host, ":", listener:port(), "\n")
     io.stdout:flush()
     local _, why = pcall(listener.wait, listener)
+    if keeper then
+        keeper:cancel()
+    end
     if type(why) == "table" and why.kind == "cancelled" then
         return 0
     end

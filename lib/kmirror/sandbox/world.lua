@@ -47,10 +47,12 @@ local BACKLOG = 4 * FIRST_TARGET_LATENCY
 ---@field fail_every integer every n-th created mirror ends FAILED; 0: none
 ---@field stale_every integer every n-th created mirror ends STALE_TOPIC; 0: none
 ---@field list_delay number seconds by which the list runs behind
+---@field memory number seconds for which deleted mirrors are remembered, for lists that run behind
 
 --- A world with `mirrors` forward mirrors that are in sync, or the one that `saved` describes.
 ---@param options { clock: (fun(): number), mirrors: integer, seed: integer, creating_seconds: number,
----  sync_seconds: number, lag_ms: number, fail_every: integer, stale_every: integer, list_delay: number }
+---  sync_seconds: number, lag_ms: number, fail_every: integer, stale_every: integer, list_delay: number,
+---  memory: number }
 ---@param saved table|nil what world:state() gave
 ---@return kmirror.sandbox.world
 function world.new(options, saved)
@@ -62,6 +64,7 @@ function world.new(options, saved)
         fail_every = options.fail_every,
         stale_every = options.stale_every,
         list_delay = options.list_delay,
+        memory = options.memory,
         random = random.new(options.seed),
         families = math.max(options.mirrors, world.SIZES.demo),
         created = 0,
@@ -175,22 +178,35 @@ function world:delete(connect_id, id)
             break
         end
     end
-    if self.list_delay > 0 then
+    if self.memory > 0 then
         mirror.deleted_at = self.clock()
         table.insert(connect.gone, mirror)
     end
     return mirror
 end
 
---- What the list shows: the world of `list_delay` seconds ago. New mirrors are missing and deleted ones are
---- still there for so long.
+--- Forgets deleted mirrors that no list can show any more; they are in the order of their deletion.
+local function forget(gone, deleted_until)
+    local first = 1
+    while gone[first] and gone[first].deleted_at <= deleted_until do
+        first = first + 1
+    end
+    if first > 1 then
+        table.move(gone, first, #gone + first - 1, 1)
+    end
+end
+
+--- What the list shows: the world of a while ago. New mirrors are missing and deleted ones still there for so long.
+---@param connect_id string
+---@param delay number|nil seconds that it runs behind, when not as set for this world
 ---@return table[] { id, connectorName, topicsRegex }
-function world:list(connect_id)
+function world:list(connect_id, delay)
     local connect = self.connects[connect_id]
-    local seen_at = self.clock() - self.list_delay
+    local now = self.clock()
+    local seen_at = now - (delay or self.list_delay)
     local shown = {}
     local function show(mirror)
-        if mirror.created_at <= seen_at then
+        if mirror.created_at <= seen_at and (not mirror.deleted_at or mirror.deleted_at > seen_at) then
             shown[#shown + 1] = {
                 id = mirror.id,
                 connectorName = mirror.connectorName,
@@ -201,14 +217,10 @@ function world:list(connect_id)
     for _, mirror in ipairs(connect.order) do
         show(mirror)
     end
-    local still_shown = {}
+    forget(connect.gone, now - self.memory)
     for _, mirror in ipairs(connect.gone) do
-        if mirror.deleted_at > seen_at then
-            still_shown[#still_shown + 1] = mirror
-            show(mirror)
-        end
+        show(mirror)
     end
-    connect.gone = still_shown
     return shown
 end
 

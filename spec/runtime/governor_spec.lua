@@ -1,0 +1,117 @@
+local support = require "spec.support"
+
+-- The most events in any one second.
+local function most_in_a_second(times)
+    table.sort(times)
+    local first, most = 1, 0
+    for last = 1, #times do
+        while times[last] - times[first] >= 1 do first = first + 1 end
+        most = math.max(most, last - first + 1)
+    end
+    return most
+end
+
+local function accepted(sandbox)
+    local times, refused = {}, 0
+    for _, request in ipairs(sandbox:requests()) do
+        if request.status == 429 then
+            refused = refused + 1
+        else
+            times[#times + 1] = request.time
+        end
+    end
+    return times, refused
+end
+
+-- A runbook that gets one mirror so many times, all at once.
+local many_gets = [[
+    local mirrors, task = require "mirrors", require "task"
+    local count, options = tonumber((...)), { quota_file = select(2, ...) }
+    local api = mirrors.connect(options)
+    local id = "5a9b1c52-0000-4000-8000-00000000abcd"
+    local g <close> = task.group()
+    for _ = 1, count do g:spawn(function() pcall(api.get, api, id) end) end]]
+
+local function gets(sandbox, count, ...)
+    return support.start { "run", "--rate", "20", support.temporary("gets.lua", many_gets), tostring(count), ...,
+        env = sandbox:env() }
+end
+
+describe("the governor #native", function()
+    it("lets no more than `rate` requests into any second, and goes on as soon as it may", function()
+        local sandbox = support.sandbox { rate = 20 }
+        local result = gets(sandbox, 50):wait(20)
+        assert.are.equal(0, result.status, result.stderr)
+        local times, refused = accepted(sandbox)
+        assert.are.equal(50, #times)
+        assert.are.equal(0, refused)
+        assert.are.equal(20, most_in_a_second(times))
+        sandbox:stop()
+    end)
+
+    it("shares one window among processes that name the same file, also when one of them is killed", function()
+        local sandbox = support.sandbox { rate = 20 }
+        local quota = support.temporary("quota")
+        local processes = {}
+        for i = 1, 3 do processes[i] = gets(sandbox, 20, quota) end
+        local killed = gets(sandbox, 1000, quota)
+        support.eventually("a few requests", function() return #sandbox:requests() > 5 end)
+        killed:signal("KILL")
+        for _, process in ipairs(processes) do assert.are.equal(0, process:wait(20).status) end
+        local times, refused = accepted(sandbox)
+        assert.is_true(#times >= 60, "accepted " .. #times)
+        assert.is_true(refused <= 2, "refused " .. refused)
+        sandbox:stop()
+    end)
+
+    it("starts afresh from a quota file that holds nonsense", function()
+        local sandbox = support.sandbox { rate = 0 }
+        local quota = support.temporary("quota", ("\255"):rep(200000))
+        assert.are.equal(0, gets(sandbox, 3, quota):wait().status)
+        assert.are.equal(3, #sandbox:requests())
+        sandbox:stop()
+    end)
+
+    it("refuses a quota file that it cannot use, by name", function()
+        local problem = support.raises("invalid", require "mirrors".connect, {
+            endpoint = "http://127.0.0.1:1", username = "u", api_key = "k", quota_file = "/nowhere/quota",
+        })
+        assert.matches("/nowhere/quota: No such file or directory", tostring(problem), 1, true)
+    end)
+
+    it("has no more under way at once than `concurrency`", function()
+        local server = support.server { { body = '{"id":"x"}', wait = 0.02 } }
+        local source = [[
+            local mirrors, task = require "mirrors", require "task"
+            local api = mirrors.connect { rate = 0, concurrency = 3 }
+            local g <close> = task.group()
+            for i = 1, 12 do g:spawn(api.get, api, "m" .. i) end]]
+        local result = support.run { "run", support.temporary("runbook.lua", source), env = {
+            KMIRROR_ENDPOINT = server.url, KMIRROR_CLUSTER = support.cluster, KMIRROR_USERNAME = "u",
+            KMIRROR_API_KEY = "k",
+        } }
+        server:stop()
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(12, #server:requests())
+        assert.is_true(server:connections() <= 3)
+    end)
+
+    it("holds what is queued after a 429 and slows down, so that the next ones get through", function()
+        local sandbox = support.sandbox { rate = 5 } -- lower than what the client thinks
+        local result = gets(sandbox, 12):wait(30)
+        assert.are.equal(0, result.status)
+        local times, refused = accepted(sandbox)
+        assert.are.equal(12, #times)
+        assert.is_true(refused <= 40, "refused " .. refused)
+        sandbox:stop()
+    end)
+
+    it("with rate 0 holds nothing back", function()
+        local sandbox = support.sandbox { rate = 0 }
+        local began = support.now()
+        local api = require "mirrors".connect(sandbox:options { rate = 0 })
+        for _ = 1, 100 do api:list() end
+        assert.is_true(support.now() - began < 2)
+        sandbox:stop()
+    end)
+end)

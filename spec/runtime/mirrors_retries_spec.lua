@@ -1,0 +1,233 @@
+local support = require "spec.support"
+
+local MIRROR = support.mirror
+local EMPTY = { body = '{"mirrors":[]}' }
+local GONE = { status = 404, body = '{"status":404,"message":"Mirror not found"}' }
+local DONE = { status = 204 }
+local LOST = { close = "after" }
+
+local SPEC = {
+    sourceType = "instaclustr", useRenaming = true, kafkaSource = "ff4fccf3-2ac0-494b-9f40-e95288dd752d",
+    usePrivateIps = false, sourceAlias = "west", topicsRegex = "orders\\..*", maxTasks = 3,
+}
+
+-- A list that shows these ids as mirrors of SPEC.
+local function listed(...)
+    local items = {}
+    for i, id in ipairs { ... } do
+        items[i] = ('{"id":"%s","connectorName":"west.east.%012d","topicsRegex":"orders\\\\..*"}'):format(id, i)
+    end
+    return { body = ('{"mirrors":[%s]}'):format(table.concat(items, ",")) }
+end
+
+-- An api that retries without losing time.
+local function connect(server, overrides)
+    local options = { retries = 3, backoff = 0.001, settle = 0.05 }
+    for name, value in pairs(overrides or {}) do options[name] = value end
+    return support.connect(server, options)
+end
+
+-- Runs call(api) against the scripted answers, and returns what it returned (or the error) and what was asked.
+local function meet(answers, call, overrides)
+    local server = support.server(answers)
+    local outcome = table.pack(pcall(call, connect(server, overrides)))
+    server:stop()
+    local asked = {}
+    for i, request in ipairs(server:requests()) do asked[i] = request.method end
+    return outcome[1], outcome[2], table.concat(asked, " ")
+end
+
+local calls = {
+    list = function(api) return api:list() end,
+    get = function(api) return api:get(MIRROR) end,
+    delete = function(api) return api:delete(MIRROR) end,
+    latency = function(api) return api:update_target_latency(MIRROR, 5000) end,
+    create = function(api) return api:create(SPEC) end,
+}
+
+local good = { list = EMPTY, get = { body = '{"id":"x"}' }, delete = DONE, latency = DONE }
+local methods = { list = "GET", get = "GET", delete = "DELETE", latency = "PUT" }
+
+describe("retries #native", function()
+    local passing = {
+        ["a 429"] = { status = 429, body = '{"status":429,"message":"Rate Limit Exceeded"}' },
+        ["a 500"] = { status = 500, body = "{}" },
+        ["a 503 without a body"] = { status = 503 },
+        ["a 502 with HTML"] = { status = 502, type = "text/html", body = "<html>" },
+        ["a connection closed without an answer"] = LOST,
+        ["a connection reset"] = { close = "after", reset = true },
+        ["a body cut short"] = { body = ("x"):rep(100), truncate = 10 },
+    }
+    for what, failure in pairs(passing) do
+        it(("after %s send list, get, delete and latency again"):format(what), function()
+            for name, answer in pairs(good) do
+                local ok, e, asked = meet({ failure, failure, answer }, calls[name])
+                assert.is_true(ok, tostring(e))
+                assert.are.equal((methods[name] .. " "):rep(3), asked .. " ")
+            end
+        end)
+    end
+
+    it("after an attempt that took too long, too", function()
+        local ok, e, asked = meet({ { hang = true }, EMPTY }, calls.list, { timeout = 0.1 })
+        assert.is_true(ok, tostring(e))
+        assert.are.equal("GET GET", asked)
+    end)
+
+    it("are never made after an answer that says no", function()
+        for _, status in ipairs { 400, 401, 403, 404, 415, 409, 302 } do
+            local ok, e, asked = meet({ { status = status, body = "{}" }, EMPTY }, calls.list)
+            assert.is_false(ok)
+            assert.are.equal(status, e.status)
+            assert.are.equal(1, e.attempts)
+            assert.are.equal("GET", asked)
+        end
+    end)
+
+    it("are never made after an answer that makes no sense", function()
+        local ok, e, asked = meet({ { body = "<html>" }, EMPTY }, calls.list)
+        assert.is_false(ok)
+        assert.are.equal("protocol", e.kind)
+        assert.are.equal("GET", asked)
+    end)
+
+    it("end after `retries`, and the error says how often it was tried", function()
+        local ok, e, asked = meet({ { status = 503 } }, calls.get, { retries = 2 })
+        assert.is_false(ok)
+        assert.are.equal("server", e.kind)
+        assert.are.equal(3, e.attempts)
+        assert.matches("(after 3 attempts)", tostring(e), 1, true)
+        assert.are.equal("GET GET GET", asked)
+    end)
+
+    it("end when the deadline would be over, and the error says so", function()
+        local ok, e = meet({ { status = 503, headers = { "Retry-After: 60" } } }, calls.get, { deadline = 5 })
+        assert.is_false(ok)
+        assert.are.equal(1, e.attempts)
+        assert.matches("the deadline of 5 s is over", e.message, 1, true)
+    end)
+
+    it("hand what is left of the deadline to the attempt", function()
+        local began = support.now()
+        local ok, e = meet({ { hang = true } }, calls.get, { deadline = 0.3, timeout = 0.2, retries = 100 })
+        assert.is_false(ok)
+        assert.are.equal("timeout", e.kind)
+        assert.is_true(support.now() - began < 2)
+    end)
+
+    it("wait as long as Retry-After says", function()
+        local server = support.server { { status = 503, headers = { "Retry-After: 1" } }, EMPTY }
+        connect(server):list()
+        server:stop()
+        local requests = server:requests()
+        assert.is_true(requests[2].at - requests[1].at >= 0.99)
+    end)
+
+    it("take a Retry-After that is a date, too", function()
+        local date = os.date("!%a, %d %b %Y %H:%M:%S GMT", os.time() + 2)
+        local server = support.server { { status = 503, headers = { "Retry-After: " .. date } }, EMPTY }
+        connect(server):list()
+        server:stop()
+        local requests = server:requests()
+        local waited = requests[2].at - requests[1].at
+        assert.is_true(waited >= 0.5 and waited < 4, "waited " .. waited)
+    end)
+
+    it("stop when the retry budget is used up, so that an outage is not made worse", function()
+        local server = support.server { { status = 503 } }
+        local api = connect(server, { retries = 100, deadline = 60, backoff = 0 })
+        local first = support.raises("server", api.list, api)
+        assert.are.equal(101, first.attempts)
+        local second = support.raises("server", api.list, api)
+        assert.are.equal(1, second.attempts)
+        assert.matches("retry budget", second.message, 1, true)
+        server:stop()
+    end)
+
+    it("are told to whoever traces, with their reason", function()
+        local mirrors = require "mirrors"
+        local events = {}
+        mirrors.trace(function(event)
+            events[#events + 1] = event.what .. ":" .. (event.error and event.error.kind or "fine")
+        end)
+        local ok = meet({ { status = 503 }, EMPTY }, calls.list)
+        mirrors.trace(nil)
+        assert.is_true(ok)
+        assert.are.same({ "attempt:server", "retry:server", "attempt:fine" }, events)
+    end)
+
+    describe("of a delete", function()
+        it("take a 404 for success when an earlier attempt may have worked", function()
+            local ok, e, asked = meet({ LOST, GONE }, calls.delete)
+            assert.is_true(ok, tostring(e))
+            assert.are.equal("DELETE DELETE", asked)
+        end)
+
+        it("take a 404 on the first attempt for what it is", function()
+            local ok, e = meet({ GONE }, calls.delete)
+            assert.is_false(ok)
+            assert.are.equal("not_found", e.kind)
+        end)
+    end)
+
+    describe("of a create", function()
+        local CREATED = { body = '{"mirrorId":"11111111-0000-4000-8000-000000000001"}' }
+        local ID = "11111111-0000-4000-8000-000000000001"
+
+        it("are made when the answer says that it was not done", function()
+            local ok, id, asked = meet({ EMPTY, { status = 429, body = "{}" }, CREATED }, calls.create)
+            assert.is_true(ok, tostring(id))
+            assert.are.equal(ID, id)
+            assert.are.equal("GET POST POST", asked)
+        end)
+
+        it("are not made after a 400", function()
+            local ok, e, asked = meet({ EMPTY, { status = 400, body = '{"message":"no such topic"}' } }, calls.create)
+            assert.is_false(ok)
+            assert.are.equal("invalid", e.kind)
+            assert.are.equal("GET POST", asked)
+        end)
+
+        for what, loss in pairs {
+            ["a connection closed"] = LOST,
+            ["a 500"] = { status = 500 },
+            ["a body cut short"] = { body = CREATED.body, truncate = 5 },
+            ["garbage"] = { body = "OK" },
+            ["an answer without the id"] = { body = "{}" },
+        } do
+            it(("after %s look whether the mirror is there, and adopt it"):format(what), function()
+                local ok, id, asked = meet({ EMPTY, loss, listed(ID) }, calls.create)
+                assert.is_true(ok, tostring(id))
+                assert.are.equal(ID, id)
+                assert.are.equal("GET POST GET", asked)
+            end)
+        end
+
+        it("after a loss are made only when no mirror has appeared in time", function()
+            local ok, id, asked = meet({ EMPTY, LOST, EMPTY, CREATED }, calls.create, { settle = 0 })
+            assert.is_true(ok, tostring(id))
+            assert.are.equal(ID, id)
+            assert.are.equal("GET POST GET POST", asked)
+        end)
+
+        it("are not made when it cannot be told; the candidates are named", function()
+            local other = "22222222-0000-4000-8000-000000000002"
+            local ok, e, asked = meet({ EMPTY, LOST, listed(ID, other) }, calls.create, { settle = 0 })
+            assert.is_false(ok)
+            assert.are.equal("unknown_outcome", e.kind)
+            assert.are.equal("GET POST GET", asked)
+            assert.are.equal(2, #e.details.candidates)
+            assert.matches(ID, tostring(e), 1, true)
+            assert.matches(other, tostring(e), 1, true)
+        end)
+
+        it("are made when nothing was sent: the server could not be reached", function()
+            local server = support.server { EMPTY }
+            local api = connect(server)
+            api:list()
+            server:stop()
+            local e = support.raises("transport", api.create, api, SPEC)
+            assert.are.equal(4, e.attempts)
+        end)
+    end)
+end)
