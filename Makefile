@@ -14,7 +14,7 @@ PREFIX ?= /usr/local
 
 PKG_CONFIG ?= pkg-config
 
-# ---- flags -----------------------------------------------------------------------------------------------------
+# ---- flags -------------------------------------------------------------------------------------------------
 
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
            $(if $(WERROR),-Werror)
@@ -36,7 +36,7 @@ ALL_CFLAGS = -std=c11 -fPIC -fstack-protector-strong $(OPTIMIZE) $(WARNINGS) $(C
 ALL_CPPFLAGS = -D_GNU_SOURCE -DKMIRROR_VERSION='"$(VERSION)"' -Iruntime $(package_flags) $(CPPFLAGS)
 ALL_LDFLAGS = $(filter -fsanitize%,$(OPTIMIZE)) -Wl,-z,relro,-z,now $(LDFLAGS)
 
-# ---- files -----------------------------------------------------------------------------------------------------
+# ---- files -------------------------------------------------------------------------------------------------
 
 # Only the executable has these; the rest is in mirrors.so, too, which also loads into stock Lua.
 HOST_ONLY = main host httpd
@@ -51,19 +51,20 @@ LUA_FILES := $(sort $(shell find lib scripts runtime -name '*.lua'))
 HOST_LUA = $(LUA_FILES) $(ARGPARSE)
 MODULE_LUA = $(wildcard runtime/*.lua)
 
-# ---- build -----------------------------------------------------------------------------------------------------
+# ---- build -------------------------------------------------------------------------------------------------
 
 .PHONY: all
 all: $(BUILD)/kmirror $(BUILD)/mirrors.so
 
-# The Lua API is exported, so that Lua modules in C (LuaDBI, …) load into the executable. lua-cjson goes in whole, so
-# that it can be copied alone.
+# The Lua API is exported, so that Lua modules in C (LuaDBI, …) load into the executable. lua-cjson goes in
+# whole, so that it can be copied alone.
 $(BUILD)/kmirror: $(HOST_OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -Wl,-E -o $@ $^ -l:liblua5.4-cjson.a -llua5.4 -lcurl -lmicrohttpd -lgnutls -lm
 
 # The Lua API comes from whoever loads the module. Debian's static lua-cjson is not made for shared objects.
 $(BUILD)/mirrors.so: $(MODULE_OBJECTS) runtime/mirrors.map
-	$(CC) $(ALL_LDFLAGS) -shared -Wl,--version-script=runtime/mirrors.map -o $@ $(MODULE_OBJECTS) -llua5.4-cjson -lcurl -lm
+	$(CC) $(ALL_LDFLAGS) -shared -Wl,--version-script=runtime/mirrors.map -o $@ $(MODULE_OBJECTS) \
+	  -llua5.4-cjson -lcurl -lm
 
 $(BUILD)/%.o: runtime/%.c Makefile | $(BUILD)/packages
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -95,7 +96,7 @@ FORCE:
 
 -include $(wildcard $(BUILD)/*.d)
 
-# ---- use -------------------------------------------------------------------------------------------------------
+# ---- use ---------------------------------------------------------------------------------------------------
 
 .PHONY: help
 help:
@@ -127,7 +128,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-# ---- specs and lint --------------------------------------------------------------------------------------------
+# ---- specs and lint ----------------------------------------------------------------------------------------
 
 .PHONY: test
 test: test-deps
@@ -148,9 +149,11 @@ lint-c: | $(BUILD)/packages
 lint-lua:
 	luacheck --quiet lib scripts runtime spec bench
 
-# ---- Debian packages -------------------------------------------------------------------------------------------
+# ---- Debian packages ---------------------------------------------------------------------------------------
 
-DEPS = libc6-dev pkg-config liblua5.4-dev lua-cjson-dev libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev lua-argparse
+# To build, then to run.
+DEPS = libc6-dev pkg-config liblua5.4-dev lua-cjson-dev libcurl4-openssl-dev libmicrohttpd-dev \
+       libgnutls28-dev lua-argparse lua-rex-pcre2
 TEST_DEPS = $(DEPS) lua5.4 lua-busted lua-cjson lua-socket lua-sec openssl curl \
             valgrind clang-tidy-14 clang-format-14 lua-check
 
@@ -158,7 +161,7 @@ TEST_DEPS = $(DEPS) lua5.4 lua-busted lua-cjson lua-socket lua-sec openssl curl 
 deps:
 	@sh .ci/packages.sh deps $(DEPS)
 
-# Prism judges client and sandbox by the OpenAPI description; Debian's npm is asked for when there is no other.
+# Prism judges client and sandbox by the OpenAPI description; Debian's npm is asked for where there is none.
 PRISM = build/prism
 
 test-deps:

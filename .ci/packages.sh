@@ -1,6 +1,6 @@
 #!/bin/sh
-# packages.sh TARGET PACKAGE...: installs the Debian packages that are missing. When all are there it does nothing,
-# and needs neither root nor a network. TARGET is the make target to name in messages.
+# packages.sh TARGET PACKAGE...: installs the Debian packages that are missing. When all are there it does
+# nothing, and needs neither root nor a network. TARGET is the make target to name in messages.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 target=$1

@@ -6,8 +6,10 @@
 
 void chunk_run(lua_State *L, const char *name, int nargs) {
     const struct embedded_file *file = embedded_find(name);
-    if (file == NULL)
+    if (file == NULL) {
         luaL_error(L, "%s was not built into this executable", name);
+        return;
+    }
     lua_pushfstring(L, "@%s", name);
     if (luaL_loadbufferx(L, file->data, file->size, lua_tostring(L, -1), "t") != LUA_OK)
         lua_error(L);

@@ -13,8 +13,8 @@ for file; do
     *) name=$file ;;
     esac
     size=$(wc -c < "$file")
-    printf '__asm__(".section .rodata\\n.local embedded_%d\\nembedded_%d: .incbin \\"%s\\"\\n.byte 0\\n.previous");\n' \
-        "$number" "$number" "$file"
+    printf '__asm__(".section .rodata\\n.local embedded_%d\\n"\n' "$number"
+    printf '        "embedded_%d: .incbin \\"%s\\"\\n.byte 0\\n.previous");\n' "$number" "$file"
     printf 'extern const char embedded_%d[] __attribute__((visibility("hidden")));\n' "$number"
     table="$table    {${quote}$name${quote}, embedded_$number, $size},
 "

@@ -213,8 +213,7 @@ static window *map_file(governor *g, const char *path) {
         return NULL;
     lock(g);
     int error = fstat(g->file, &status) != 0 ? errno : 0;
-    if (error == 0 &&
-        status.st_size < (off_t)sizeof(window)) /* room now, not a SIGBUS on a full disk later */
+    if (error == 0 && status.st_size < (off_t)sizeof(window)) /* room now, not a SIGBUS on a full disk later */
         error = posix_fallocate(g->file, 0, sizeof(window));
     unlock(g);
     errno = error;

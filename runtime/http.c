@@ -178,8 +178,7 @@ static void finish(http_request *r, CURLcode code) {
     if (code != CURLE_OK)
         answer->reason = reason_of(code, r);
     curl_easy_getinfo(r->transfer.easy, CURLINFO_RESPONSE_CODE, &answer->status);
-    if (curl_easy_getinfo(r->transfer.easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK &&
-        retry_after > 0)
+    if (curl_easy_getinfo(r->transfer.easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK && retry_after > 0)
         answer->retry_after = (double)retry_after;
     curl_easy_getinfo(r->transfer.easy, CURLINFO_CONTENT_TYPE, &type);
     answer->type = type;
@@ -359,8 +358,7 @@ static bool copy_options(http_options *to, const http_options *from) {
 }
 
 static void free_options(http_options *o) {
-    const char *strings[] = {o->base,      o->user_agent, o->username, o->ca_file,
-                             o->cert_file, o->key_file,   o->proxy};
+    const char *strings[] = {o->base, o->user_agent, o->username, o->ca_file, o->cert_file, o->key_file, o->proxy};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free((char *)strings[i]);
     if (o->password != NULL)
@@ -383,8 +381,7 @@ http_client *http_client_new(loop *l, const http_options *options) {
     if (copy_options(&c->options, options) && url_allowed(c->options.base, &c->loopback) &&
         add_header(&c->headers, "Accept: application/json") &&
         add_header(&c->body_headers, "Accept: application/json") &&
-        add_header(&c->body_headers, "Content-Type: application/json") &&
-        add_header(&c->body_headers, "Expect:"))
+        add_header(&c->body_headers, "Content-Type: application/json") && add_header(&c->body_headers, "Expect:"))
         return c;
     http_client_free(c);
     return NULL;
@@ -393,12 +390,13 @@ http_client *http_client_new(loop *l, const http_options *options) {
 void http_client_free(http_client *c) {
     if (c == NULL)
         return;
-    while (c->active != NULL)
-        http_release(c->active);
-    while (c->idle != NULL) {
-        http_request *next = c->idle->next;
-        free_request(c->idle);
-        c->idle = next;
+    for (http_request *r = c->active, *next; r != NULL; r = next) {
+        next = r->next;
+        http_release(r);
+    }
+    for (http_request *r = c->idle, *next; r != NULL; r = next) {
+        next = r->next;
+        free_request(r);
     }
     curl_slist_free_all(c->headers);
     curl_slist_free_all(c->body_headers);

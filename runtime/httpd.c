@@ -119,8 +119,7 @@ typedef struct header_list {
     size_t count;
 } header_list;
 
-static enum MHD_Result collect_header(void *into, enum MHD_ValueKind kind, const char *name,
-                                      const char *value) {
+static enum MHD_Result collect_header(void *into, enum MHD_ValueKind kind, const char *name, const char *value) {
     header_list *headers = into;
     (void)kind;
     if (headers->count == MAX_HEADERS)
@@ -160,8 +159,8 @@ static void set_credentials(lua_State *L, struct MHD_Connection *c) {
     char *password = NULL;
     char *username = MHD_basic_auth_get_username_password(c, &password);
     char user[256], pass[256]; /* copies, so that a memory error leaks nothing; longer is nobody's key */
-    bool known = username != NULL && password != NULL && strlen(username) < sizeof user &&
-                 strlen(password) < sizeof pass;
+    bool known =
+        username != NULL && password != NULL && strlen(username) < sizeof user && strlen(password) < sizeof pass;
     if (known) {
         strcpy(user, username);
         strcpy(pass, password);
@@ -349,8 +348,7 @@ static void handle(exchange *e) {
     if (lua_pcall(L, 1, 0, top + 1) != LUA_OK) {
         const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error";
         fprintf(stderr, "kmirror: error while answering %s %s: %s\n", e->method, e->target, message);
-        answer_plainly(e, MHD_HTTP_INTERNAL_SERVER_ERROR,
-                       "the handler failed; its error is on the server's stderr\n");
+        answer_plainly(e, MHD_HTTP_INTERNAL_SERVER_ERROR, "the handler failed; its error is on the server's stderr\n");
     }
     lua_settop(L, top);
 }
@@ -367,8 +365,7 @@ static void *request_begins(void *owner, const char *target, struct MHD_Connecti
     return e;
 }
 
-static void request_ends(void *owner, struct MHD_Connection *c, void **state,
-                         enum MHD_RequestTerminationCode how) {
+static void request_ends(void *owner, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode how) {
     exchange *e = *state;
     (void)owner, (void)c, (void)how;
     if (e == NULL)
@@ -408,9 +405,8 @@ static enum MHD_Result send_answer(exchange *e) {
 }
 
 /* Called when the headers are there, for each part of the body, at its end, and again after a rest. */
-static enum MHD_Result request_goes_on(void *owner, struct MHD_Connection *c, const char *path,
-                                       const char *method, const char *version, const char *data,
-                                       size_t *size, void **state) {
+static enum MHD_Result request_goes_on(void *owner, struct MHD_Connection *c, const char *path, const char *method,
+                                       const char *version, const char *data, size_t *size, void **state) {
     exchange *e = *state;
     (void)owner, (void)c, (void)path, (void)version;
     if (e == NULL || e->target == NULL || e->server->refusing || e->server->closing)
@@ -568,11 +564,10 @@ static void server_close(server *s) {
 }
 
 static bool start_daemon(server *s) {
-    s->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-                         request_goes_on, s, MHD_OPTION_URI_LOG_CALLBACK, request_begins, s,
-                         MHD_OPTION_NOTIFY_COMPLETED, request_ends, s, MHD_OPTION_NOTIFY_CONNECTION,
-                         connection_changes, s, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+                                 request_goes_on, s, MHD_OPTION_URI_LOG_CALLBACK, request_begins, s,
+                                 MHD_OPTION_NOTIFY_COMPLETED, request_ends, s, MHD_OPTION_NOTIFY_CONNECTION,
+                                 connection_changes, s, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
     if (s->daemon == NULL)
         return false;
     s->polling.fd = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
@@ -626,8 +621,8 @@ static void check_names(lua_State *L) {
         while (known[i] != NULL && strcmp(known[i], name) != 0)
             i++;
         if (known[i] == NULL)
-            error_raise(L, "invalid",
-                        "httpd.listen: unknown option '%s'; it takes host, port, handler, max_body", name);
+            error_raise(L, "invalid", "httpd.listen: unknown option '%s'; it takes host, port, handler, max_body",
+                        name);
     }
 }
 
@@ -638,10 +633,10 @@ static server *new_server(lua_State *L) {
     memset(s, 0, sizeof *s);
     s->loop = l;
     s->anchor = LUA_NOREF;
-    s->listening = (loop_watch){
-        .fd = -1, .events = CURL_WAIT_POLLIN, .background = false, .ready = listen_ready, .owner = s};
-    s->polling = (loop_watch){
-        .fd = -1, .events = CURL_WAIT_POLLIN, .background = false, .ready = poll_ready, .owner = s};
+    s->listening =
+        (loop_watch){.fd = -1, .events = CURL_WAIT_POLLIN, .background = false, .ready = listen_ready, .owner = s};
+    s->polling =
+        (loop_watch){.fd = -1, .events = CURL_WAIT_POLLIN, .background = false, .ready = poll_ready, .owner = s};
     s->timer = (loop_timer){.fire = timer_fires, .owner = s};
     luaL_setmetatable(L, SERVER_TYPE);
     return s;
@@ -697,8 +692,7 @@ static int server_refuse(lua_State *L) {
     if (refuse == s->refusing)
         return 0;
     if (!(refuse ? start_refusing(s) : start_listening(s)))
-        return error_raise(L, "transport", "cannot %s: %s", refuse ? "keep the port" : "listen again",
-                           strerror(errno));
+        return error_raise(L, "transport", "cannot %s: %s", refuse ? "keep the port" : "listen again", strerror(errno));
     return 0;
 }
 

@@ -47,9 +47,8 @@ static void warn(void *data, const char *message, int more) {
 }
 
 static void preload(lua_State *L) {
-    static const luaL_Reg modules[] = {{"mirrors", luaopen_mirrors}, {"task", luaopen_task},
-                                       {"host", luaopen_host},       {"httpd", luaopen_httpd},
-                                       {"cjson", luaopen_cjson},     {NULL, NULL}};
+    static const luaL_Reg modules[] = {{"mirrors", luaopen_mirrors}, {"task", luaopen_task},   {"host", luaopen_host},
+                                       {"httpd", luaopen_httpd},     {"cjson", luaopen_cjson}, {NULL, NULL}};
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     luaL_setfuncs(L, modules, 0);
     lua_pop(L, 1);

@@ -46,8 +46,7 @@ typedef struct call {
     loop_timer grace;
     loop *loop;
     double timeout;
-    double granted_at, sent_at,
-        ended_at; /* of the last attempt, on loop_now()'s clock; 0: did not come to it */
+    double granted_at, sent_at, ended_at; /* of the last attempt, on loop_now()'s clock; 0: did not come to it */
     const char *url, *body;
     size_t body_length;
     bool out_of_memory;
@@ -93,8 +92,8 @@ static void granted(governor_pass *p) {
     static const http_events events = {.sending = sending, .done = answered};
     call *c = p->owner;
     c->granted_at = loop_now();
-    c->http = http_start(c->account->http, c->operation->method, c->url, c->body, c->body_length, c->timeout,
-                         &events, c);
+    c->http =
+        http_start(c->account->http, c->operation->method, c->url, c->body, c->body_length, c->timeout, &events, c);
     c->out_of_memory = c->http == NULL;
     if (c->out_of_memory)
         task_wake(&c->wait);
@@ -227,9 +226,8 @@ static int push_decoded(lua_State *L, const call *c, const http_answer *answer) 
     if (answer->length == 0)
         problem = "the answer is empty: expected JSON";
     else if (!json_decode(L, answer->body, answer->length))
-        problem = looks_like_html(answer)
-                      ? describe_status(c, answer)
-                      : lua_pushfstring(L, "the answer is not JSON: %s", lua_tostring(L, -1));
+        problem = looks_like_html(answer) ? describe_status(c, answer)
+                                          : lua_pushfstring(L, "the answer is not JSON: %s", lua_tostring(L, -1));
     else if ((problem = c->operation->check_result(L)) != NULL)
         problem = lua_pushfstring(L, "the answer does not fit the API's description: %s", problem);
     if (problem == NULL)
@@ -436,6 +434,13 @@ static void push_task_module(lua_State *L) {
     luaL_requiref(L, "mirrors.task", luaopen_task, 0);
 }
 
+/* load(name, ...) -> what the embedded file returns when run with the rest as its arguments */
+static int load_part(lua_State *L) {
+    const char *name = luaL_checkstring(L, 1);
+    chunk_run(L, name, lua_gettop(L) - 1);
+    return 1;
+}
+
 int luaopen_mirrors(lua_State *L) {
     static const luaL_Reg functions[] = {{"account", new_account},
                                          {"governor", new_governor},
@@ -458,9 +463,10 @@ int luaopen_mirrors(lua_State *L) {
         lua_setfield(L, -2, operations[i - 1].name);
     }
     lua_setfield(L, -2, "operations");
+    lua_pushcfunction(L, load_part);
+    lua_insert(L, -2);
     error_constructor(L);
     push_task_module(L);
-    chunk_run(L, "runtime/reconcile.lua", 0);
     chunk_run(L, "runtime/mirrors.lua", 4);
     return 1;
 }

@@ -60,8 +60,7 @@ static void check_uuid(lua_State *L, const char *field, int index) {
         wrong(L, field, "a UUID such as " EXAMPLE_UUID, index);
 }
 
-static lua_Integer check_int32(lua_State *L, const char *field, const char *expected, lua_Integer lowest,
-                               int index) {
+static lua_Integer check_int32(lua_State *L, const char *field, const char *expected, lua_Integer lowest, int index) {
     int whole = 0;
     lua_Integer n = lua_type(L, index) == LUA_TNUMBER ? lua_tointegerx(L, index, &whole) : 0;
     if (!whole || n < lowest || n > INT32_MAX)
@@ -121,8 +120,8 @@ static void push_field(lua_State *L, const char *name, field_type type) {
         break;
     case SECRET: /* not shown */
         if (!is_text(L, -1))
-            error_raise(L, "invalid", "%s must be a non-empty string of Kafka client properties, got %s",
-                        name, lua_type(L, -1) == LUA_TSTRING ? "an empty one" : luaL_typename(L, -1));
+            error_raise(L, "invalid", "%s must be a non-empty string of Kafka client properties, got %s", name,
+                        lua_type(L, -1) == LUA_TSTRING ? "an empty one" : luaL_typename(L, -1));
         break;
     case TEXT:
         if (!is_text(L, -1))
@@ -165,8 +164,7 @@ static void check_form(lua_State *L, int spec) {
                     "kafkaSource is missing: with sourceType 'instaclustr' it is the UUID of the source "
                     "Kafka cluster");
     if (!custom && properties)
-        error_raise(L, "invalid",
-                    "sourceConnectionProperties goes with sourceType 'custom', not 'instaclustr'");
+        error_raise(L, "invalid", "sourceConnectionProperties goes with sourceType 'custom', not 'instaclustr'");
     if (custom && !properties && !source)
         error_raise(L, "invalid",
                     "sourceConnectionProperties is missing: with sourceType 'custom' it is a string of "

@@ -16,7 +16,7 @@ struct operation {
     bool change;
     enum { NO_ID, ANY_ID, UUID_ID } id;            /* what comes before the argument */
     void (*push_body)(lua_State *L, int argument); /* checks and encodes; NULL: no body [-0, +1, v] */
-    const char *(*check_result)(lua_State *L); /* of the value on top; NULL when right, else what is wrong */
+    const char *(*check_result)(lua_State *L);     /* of the value on top; NULL when right, else what is wrong */
 };
 
 /* All five; the last one has no name. */

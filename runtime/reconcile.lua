@@ -1,58 +1,63 @@
 --- reconcile: makes sure that a create whose answer was lost is never made twice and never forgotten.
 ---
---- The API has no idempotency key. When the answer to a create is lost, the only evidence is the list of mirrors:
---- ids, connector names, topic regexes. This file holds the reasoning on that evidence. It does no I/O of its own
---- and requires nothing: list, sleep and now are passed in, so that its spec can go through every interleaving.
+--- The API has no idempotency key. When the answer to a create is lost, the only evidence is the list of
+--- mirrors: ids, connector names, topic regexes. This file holds the reasoning on that evidence. It does no
+--- I/O of its own and requires nothing: list, sleep and now are passed in, so that its spec can go through
+--- every interleaving.
 ---
 --- What may be the outcome of a create
 ---
 ---   A mirror that
 ---   - no create was answered with, and none has adopted;
----   - was in no list that was answered before the create was first sent. So a list is read before the first create
----     on a cluster (the baseline), and every list that is answered later counts as well;
----   - is in a list asked for at most `settle` seconds after the answer was lost, or in the first one after that;
----   - *fits*: it has the same topics regex, and its connector name `<source alias>.<target alias>.<random>` begins
----     with the source alias.
----   Aliases may hold dots: `a.b.t.r` is alias `a` into target `b.t`, or alias `a.b` into target `t`. All mirrors of
----   one Connect cluster go into one target, so the target alias is a tail that all their names share. A name of
----   three parts settles it (nearly always there is one), and so does a mirror that one of our creates was answered
----   with. While it is not settled, such a mirror fits *perhaps*: enough to doubt, not enough to adopt. Names that
----   contradict each other settle nothing.
+---   - was in no list that was answered before the create was first sent. So a list is read before the first
+---     create on a cluster (the baseline), and every list that is answered later counts as well;
+---   - is in a list asked for at most `settle` seconds after the answer was lost, or in the first one after
+---     that;
+---   - *fits*: it has the same topics regex, and its connector name `<source alias>.<target alias>.<random>`
+---     begins with the source alias.
+---   Aliases may hold dots: `a.b.t.r` is alias `a` into target `b.t`, or alias `a.b` into target `t`. All
+---   mirrors of one Connect cluster go into one target, so the target alias is a tail that all their names
+---   share. A name of three parts settles it (nearly always there is one), and so does a mirror that one of
+---   our creates was answered with. While it is not settled, such a mirror fits *perhaps*: enough to doubt,
+---   not enough to adopt. Names that contradict each other settle nothing.
 ---
 --- How lost creates are decided
 ---
----   Creates of the same specification are interchangeable. Those of them that are lost are decided together, by the
----   first list asked for `settle` seconds after the last of the losses. n are lost, m mirrors may be theirs:
+---   Creates of the same specification are interchangeable. Those of them that are lost are decided together,
+---   by the first list asked for `settle` seconds after the last of the losses. n are lost, m mirrors may be
+---   theirs:
 ---
 ---   m = 0        none was done: all are sent again.
 ---   0 < m <= n   m are adopted; the other n - m were not done, and are sent again.
 ---   m > n        unknown_outcome, with the m candidates. Unless there are orphans (below).
----   m > 0        and one of the mirrors fits only perhaps, or may be that of another create: unknown_outcome.
+---   m > 0        and one of them fits only perhaps, or may be that of another create: unknown_outcome.
 ---   no list      can be had: unknown_outcome.
 ---
 ---   A decision is never made early, on the first mirror that fits: it may be somebody else's, and ours late.
 ---
----   Creates that could be mistaken for one another (same regex; same alias, or one alias the other plus `.more`) are
----   kept from mixing: none is sent while another is lost and undecided, two of different specifications are not
----   under way at once, and a decision waits for those that are under way.
+---   Creates that could be mistaken for one another (same regex; same alias, or one alias the other plus
+---   `.more`) are kept from mixing: none is sent while another is lost and undecided, two of different
+---   specifications are not under way at once, and a decision waits for those that are under way.
 ---
----   A create that nobody waits for any more, though its outcome is open (its task was cancelled; it could not be
----   decided; an earlier run of the job was killed) is an *orphan*: it may own a mirror but claims none. With o orphans of the same specification up to n + o mirrors are
----   explained, n of them are adopted, and it makes no difference which. A create of another specification that could
----   be mistaken for an orphan is sent only after a list has shown all that the orphan may have made.
+---   A create that nobody waits for any more, though its outcome is open (its task was cancelled; it could
+---   not be decided; an earlier run of the job was killed) is an *orphan*: it may own a mirror but claims
+---   none. With o orphans of the same specification up to n + o mirrors are explained, n of them are adopted,
+---   and it makes no difference which. A create of another specification that could be mistaken for an orphan
+---   is sent only after a list has shown all that the orphan may have made.
 ---
 --- What this rests on, and where evidence ends
 ---
----   - A create has taken effect, and shows in every list asked for, `settle` seconds after its answer was lost, or
----     never. A mirror that comes later than that is one too many, and nobody is told.
+---   - A create has taken effect, and shows in every list asked for, `settle` seconds after its answer was
+---     lost, or never. A mirror that comes later than that is one too many, and nobody is told.
 ---   - Topics regex and alias come back in the list as they were sent.
----   - A mirror of the very same look that somebody else makes between our last list and our loss, while ours was not
----     done, cannot be told from ours: it is what was asked for, so it is adopted. A list serves as baseline for
----     `fresh` seconds only, to keep that window short.
----   - Every wait for another create is bounded by `patience`; after it, the other counts as a possible owner.
+---   - A mirror of the very same look that somebody else makes between our last list and our loss, while ours
+---     was not done, cannot be told from ours: it is what was asked for, so it is adopted. A list serves as
+---     baseline for `fresh` seconds only, to keep that window short.
+---   - Every wait for another create is bounded by `patience`; after it, the other counts as a possible
+---     owner.
 ---
---- An error object that create() raises with a kind other than unknown_outcome and cancelled means: surely not made.
---- An error that is no object (a mistake in a program) says nothing.
+--- An error object that create() raises with a kind other than unknown_outcome and cancelled means: surely
+--- not made. An error that is no object (a mistake in a program) says nothing.
 
 local reconcile = {}
 
@@ -80,7 +85,7 @@ local reconcile = {}
 
 ---@class reconcile.how
 ---@field lost? reconcile.entry  goes on with this lost create of seed(), instead of sending a new one
----@field identity? string  creates of equal identity are interchangeable; taken from the specification otherwise
+---@field identity? string  creates of equal identity are interchangeable; default: from the specification
 ---@field sending? fun()  called before the first attempt is sent; what it raises ends the create, unsent
 
 --- One create of ours that may own a mirror.
@@ -94,7 +99,8 @@ local reconcile = {}
 ---@field verdict table|nil  { id = } | { missing = true } | { candidates =, reason = }
 
 ---@class reconcile.ledger
----@field on_seen nil|fun(cluster: string, ids: string[])  told of ids that a list showed for the first time
+---@field on_seen nil|fun(cluster: string, ids: string[])  told of ids that a list showed for the first time,
+---  before anything is sent that relies on them; what it raises is raised by whoever read the list
 local Ledger = {}
 Ledger.__index = Ledger
 
@@ -120,8 +126,9 @@ function reconcile.ledger(options)
     }, Ledger)
 end
 
--- What is known of one cluster.
+-- What is known of one cluster. Its UUID may be written in capitals or not.
 local function book_of(ledger, cluster)
+    cluster = cluster:lower()
     local book = ledger.books[cluster]
     if not book then
         book = {
@@ -160,7 +167,7 @@ local function leave(ledger, book, entry)
     end
 end
 
--- Looks ----------------------------------------------------------------------------------------------------------
+-- Looks -----------------------------------------------------------------------------------------------------
 
 local function extends(alias, longer)
     return longer:sub(1, #alias + 1) == alias .. "."
@@ -234,7 +241,7 @@ local function identity_of(spec)
     return table.concat(parts, ",")
 end
 
--- Lists ----------------------------------------------------------------------------------------------------------
+-- Lists -----------------------------------------------------------------------------------------------------
 
 -- Writes down that a list showed a mirror, unless an earlier one did.
 local function note(book, id, list)
@@ -256,15 +263,15 @@ local function unseen(book, mirrors)
     return ids
 end
 
---- Takes in a list that was answered just now. Every list that is read, for whatever reason, may be told: it sharpens
---- what is known, and spares a request when it can serve as baseline.
+--- Takes in a list that was answered just now. Every list that is read, for whatever reason, may be told: it
+--- sharpens what is known, and spares a request when it can serve as baseline.
 ---@param cluster string
 ---@param mirrors reconcile.mirror[]
 ---@param began? number  when it was asked for, on now()'s clock; without it, it does not serve as baseline
 function Ledger:saw(cluster, mirrors, began)
     local book = book_of(self, cluster)
     local new = unseen(book, mirrors)
-    if #new > 0 and self.on_seen then self.on_seen(cluster, new) end
+    if #new > 0 and self.on_seen then self.on_seen(book.cluster, new) end
     book.lists = book.lists + 1
     for _, mirror in ipairs(mirrors) do
         local known = note(book, mirror.id, book.lists)
@@ -304,8 +311,8 @@ local function wait_for(ledger, reading)
     return reading.ended
 end
 
--- Sees to it that a list asked for at or after `since` has been answered; creates that need one share it. Raises
--- what list() raises.
+-- Sees to it that a list asked for at or after `since` has been answered; creates that need one share it.
+-- Raises what list() raises.
 local function read_since(ledger, book, since)
     while book.began < since do
         local reading = book.reading
@@ -317,10 +324,11 @@ local function read_since(ledger, book, since)
     end
 end
 
--- Judgement ------------------------------------------------------------------------------------------------------
+-- Judgement -------------------------------------------------------------------------------------------------
 
 local function may_own(entry, mirror)
-    return entry.state ~= "waiting" and mirror.first > entry.sent and mirror.first <= (entry.closed or math.huge)
+    local last = entry.closed or math.huge
+    return entry.state ~= "waiting" and mirror.first > entry.sent and mirror.first <= last
 end
 
 local function any_may_own(entries, mirror)
@@ -349,8 +357,8 @@ local function is_contested(book, identity, mirror)
     return false
 end
 
--- The mirrors that may belong to one of those creates, earliest first, and what speaks against adopting them, if
--- anything does.
+-- The mirrors that may belong to one of those creates, earliest first, and what speaks against adopting them,
+-- if anything does.
 local function candidates_for(book, lost)
     local candidates, doubt = {}, nil
     local spec, identity = lost[1].spec, lost[1].identity
@@ -415,7 +423,7 @@ local function judge(book, identity)
     end
 end
 
--- What to say of a create that cannot be decided ------------------------------------------------------------------
+-- What to say of a create that cannot be decided ------------------------------------------------------------
 
 local function count_of(n, noun)
     return ("%d %s%s"):format(n, noun, n == 1 and "" or "s")
@@ -428,18 +436,20 @@ local function advice(cluster, spec, verdict)
         found[i] = ("%s (%s)"):format(mirror.id, mirror.connectorName)
     end
     if #found == 0 then
-        return ("%s; when it can, run `kmirror list --cluster %s`, and the create again if it shows no new mirror "
-            .. "`%s.…` of these topics"):format(verdict.reason, cluster, spec.sourceAlias)
+        local text = "%s; when it can, run `kmirror list --cluster %s`, and the create again if it shows no "
+            .. "new mirror `%s.…` of these topics"
+        return text:format(verdict.reason, cluster, spec.sourceAlias)
     end
-    return ("%s for %s%s: %s; look at each with `kmirror get --cluster %s ID`, and delete what is too many, or run the "
-        .. "create again if none is yours"):format(count_of(#found, "new mirror"), count_of(verdict.lost, "lost create"),
-        verdict.reason and ", but " .. verdict.reason or "", table.concat(found, ", "), cluster)
+    local count = ("%s for %s"):format(count_of(#found, "new mirror"), count_of(verdict.lost, "lost create"))
+    if verdict.reason then count = count .. ", but " .. verdict.reason end
+    return ("%s: %s; look at each with `kmirror get --cluster %s ID`, and delete what is too many, or run "
+        .. "the create again if none is yours"):format(count, table.concat(found, ", "), cluster)
 end
 
 local function unknown_outcome(ledger, book, entry, cause)
     local spec, verdict = entry.spec, entry.verdict
-    local message = ("the answer was lost, and whether mirror `%s.…` of topics `%s` was made cannot be told: "):format(
-        spec.sourceAlias, spec.topicsRegex) .. advice(book.cluster, spec, verdict)
+    local message = "the answer was lost, and whether mirror `%s.…` of topics `%s` was made cannot be told: "
+    message = message:format(spec.sourceAlias, spec.topicsRegex) .. advice(book.cluster, spec, verdict)
     return ledger.error("unknown_outcome", message, {
         operation = "create",
         cluster = book.cluster,
@@ -447,10 +457,10 @@ local function unknown_outcome(ledger, book, entry, cause)
     })
 end
 
--- Creates --------------------------------------------------------------------------------------------------------
+-- Creates ---------------------------------------------------------------------------------------------------
 
--- What a send has to wait for: whether there are creates to be answered or decided first, and the moment after which
--- a list shows all that those may have made that nobody waits for.
+-- What a send has to wait for: whether there are creates to be answered or decided first, and the moment
+-- after which a list shows all that those may have made that nobody waits for.
 local function in_the_way(ledger, book, entry)
     local busy, open = false, -math.huge
     for _, other in ipairs(book.entries) do
@@ -569,9 +579,9 @@ end
 --- Makes one mirror, once.
 ---@param cluster string
 ---@param spec table  the specification; sourceAlias and topicsRegex are strings
----@param send fun(): string, any  one attempt: "created", id | "rejected", error (surely not done) | "unsent", error
----  (surely not sent) | "lost", error (sent, outcome unknown)
----@param again fun(e: any, attempt: integer)  waits before another attempt, or raises when there is to be none
+---@param send fun(): string, any  one attempt: "created", id | "rejected", error (surely not done) |
+---  "unsent", error (surely not sent) | "lost", error (sent, outcome unknown)
+---@param again fun(e: any, attempt: integer)  waits before another attempt; raises when there is to be none
 ---@param how? reconcile.how
 ---@return string id
 function Ledger:create(cluster, spec, send, again, how)
@@ -583,16 +593,18 @@ function Ledger:create(cluster, spec, send, again, how)
         self:baseline(cluster)
         entry = enter(book, { spec = spec, identity = how.identity or identity_of(spec), state = "waiting" })
     end
-    -- Not a <close> variable: those of a coroutine that dies of an error are only closed by whoever resumed it.
+    -- Not a <close> variable: those of a coroutine that dies of an error are only closed by whoever resumed
+    -- it.
     local ok, result = pcall(drive, self, book, entry, send, again, how.sending)
     leave(self, book, entry)
     if not ok then error(result, 0) end
     return result
 end
 
---- Takes in what earlier runs of a job knew of a cluster, in the order in which it happened. Returns the creates whose
---- answers they did not live to see, in the same order: each is decided by create() with `how.lost`, and an orphan
---- until then. All of it lies before the first list of this ledger, even if that has been read already.
+--- Takes in what earlier runs of a job knew of a cluster, in the order in which it happened. Returns the
+--- creates whose answers they did not live to see, in the same order: each is decided by create() with
+--- `how.lost`, and an orphan until then. All of it lies before the first list of this ledger, even if that
+--- has been read already.
 ---@param cluster string
 ---@param history reconcile.event[]
 ---@return reconcile.entry[]

@@ -1,6 +1,6 @@
 -- failover: turns the mirrors between two regions round.
 --
--- The mirrors FROM -> TO run on TO's Kafka Connect cluster. When all are healthy they are deleted, and mirrors
+-- The mirrors FROM -> TO run on TO's Kafka Connect cluster. When all of them are healthy they go, and mirrors
 -- TO -> FROM of the same topics are created on FROM's. What there was is saved first; given that file, a run
 -- that did not end goes on where it stopped.
 
@@ -26,16 +26,17 @@ local parser = argparse("kmirror run failover", [[
 Turns the mirrors between two regions round: deletes those FROM -> TO, creates the reverse ones.
 It does not stop the producers in FROM: do that first.]])
 parser:option("--from", "Region that clients leave: a name or ALIAS=CONNECT-UUID,KAFKA-UUID.", defaults.from)
-parser:option("--to", "Region that they move to.", defaults.to)
+    :argname("REGION")
+parser:option("--to", "Region that they move to.", defaults.to):argname("REGION")
 parser:flag("--use-renaming", "The reverse mirrors prefix topics with TO's alias.")
 parser:flag("--use-private-ips", "The reverse mirrors reach TO's Kafka at its private addresses.")
-parser:option("--max-tasks", "Tasks of each reverse mirror.", "3")
+parser:option("--max-tasks", "Tasks of each reverse mirror.", "3"):argname("N")
     :convert(options.integer("--max-tasks", "a whole number, 1 or more", 1))
-parser:option("--target-latency", "Of the reverse mirrors, in ms; that of the forward ones by default.")
+parser:option("--target-latency", "Of the reverse mirrors; by default as before."):argname("MS")
     :convert(options.integer("--target-latency", "milliseconds, 1000 or more", 1000))
-parser:option("--wait", "Seconds that the reverse mirrors have to come up and catch up.", "600")
+parser:option("--wait", "How long the reverse mirrors have to catch up.", "600"):argname("SECONDS")
     :convert(options.number("--wait", "seconds, 0 or more", 0))
-parser:option("--state", "Where to save what there was. A file that exists is gone on from.")
+parser:option("--state", "Where to save what there was; to go on, where it was saved."):argname("FILE")
 
 local given = options.parse(parser, ...)
 if not given then
@@ -74,7 +75,7 @@ end
 local live, opposite
 steps:run("look at both regions", function()
     live, opposite = between(forward, from, to), between(reverse, to, from)
-    return ("%d mirrors %s -> %s, %d the other way"):format(#live, from.alias, to.alias, #opposite)
+    return ("%d mirrors, %d the other way"):format(#live, #opposite)
 end)
 health.show(io.stderr, live)
 
@@ -141,11 +142,12 @@ local deleted, created = {}, 0
 local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then
         log.error("stopped: %d mirrors deleted, %d created in this run", #deleted, created)
-        log.error("to go on: %s --state '%s'", command(given.from, given.to), path)
+        log.error(in_sandbox and "this sandbox ends now" or "to go on: %s --state '%s'",
+            command(given.from, given.to), path)
     end
 end })
 
-steps:run(("delete the mirrors %s -> %s"):format(from.alias, to.alias), function()
+steps:run(("delete %s -> %s"):format(from.alias, to.alias), function()
     bulk.map(live, function(mirror)
         forward:delete(mirror.id)
         deleted[#deleted + 1] = mirror.id
@@ -179,7 +181,7 @@ local function turn_round(wanted)
     return id
 end
 
-local ids = steps:run(("create the mirrors %s -> %s"):format(to.alias, from.alias), function()
+local ids = steps:run(("create %s -> %s"):format(to.alias, from.alias), function()
     local ids = bulk.map(state.mirrors, turn_round)
     return ("%d created, %d were there"):format(created, #ids - created), ids
 end)
@@ -234,7 +236,7 @@ health.show(io.stdout, after)
 steps:show(io.stdout)
 print(("\nFailover %s -> %s: %d of %d reverse mirrors work, after %.1f seconds."):format(from.alias, to.alias,
     working, #after, steps:seconds()))
-print(("The highest lag before was %d ms: records that young may be missing in %s."):format(lag, to.alias))
+print(("Highest lag before: %d ms; records that young may be missing in %s."):format(lag, to.alias))
 print("What there was:  " .. path)
 print("To fail back:    " .. command(given.to, given.from))
 if in_sandbox then

@@ -16,8 +16,7 @@ end
 --- Refuses every change from here on, with an error of the kind read_only.
 function M.refuse()
     install("refused", function(change)
-        local what = change.operation:gsub("_", " ")
-        error(mirrors.error("read_only", what .. " refused: --read-only lets nothing be changed", {
+        error(mirrors.error("read_only", "refused: --read-only lets nothing be changed", {
             operation = change.operation,
             cluster = change.cluster,
             id = change.id,

@@ -144,12 +144,20 @@ local function unknown_command(name)
     end
 end
 
-local function complain(problem)
-    local name = problem:match("^unknown command '(.-)'")
-    if name then
-        unknown_command(name)
+-- The arguments that argparse took; the last one is what it did not like.
+local function complain(problem, taken)
+    local unknown = problem:match("^unknown command '(.-)'")
+    if unknown then
+        unknown_command(unknown)
+    elseif problem == "too many arguments" then
+        problem = ("unexpected argument '%s'"):format(taken[#taken])
     end
-    options.complain(problem, "kmirror")
+    for _, argument in ipairs(taken) do
+        if is_command(argument) then
+            options.complain(problem, "kmirror help " .. argument)
+        end
+    end
+    options.complain(problem, "kmirror help")
 end
 
 local function parse(arguments)
@@ -161,7 +169,7 @@ local function parse(arguments)
     elseif seen.help then
         return { command = "help", topic = seen.help ~= true and seen.help or nil }
     elseif not ok then
-        complain(result)
+        complain(result, table.move(arguments, 1, view.taken, 1, {}))
     elseif result.show_version then
         return { command = "version" }
     end
@@ -193,22 +201,23 @@ local function start_sandbox(given)
     end
     local world, arguments = sets.world_given(given)
     require("kmirror.sandbox.options").read(world)
-    local url = host.start_sandbox(arguments)
     local constants = require("kmirror.sandbox.world")
-    profile.use({
+    local its_profile = {
         name = "sandbox",
         sandbox = true,
-        endpoint = url,
         username = constants.username,
         clusters = constants.clusters,
         runbooks = constants.runbooks,
-    })
-    log.info("sandbox at %s: a stand-in for the API on this machine, gone when this command ends", url)
+    }
+    profile.use(its_profile)
+    local cluster = profile.connect_cluster(given.cluster or constants.runbooks.failover.to)
+    its_profile.endpoint = host.start_sandbox(arguments)
+    log.info("sandbox at %s: not the real API; ends with this run", its_profile.endpoint)
     return {
-        endpoint = url,
+        endpoint = its_profile.endpoint,
         username = constants.username,
         api_key = constants.api_key,
-        cluster = profile.connect_cluster(given.cluster or "us-east"),
+        cluster = cluster,
     }
 end
 

@@ -1,5 +1,6 @@
 --- confirm: has the person at the terminal type a word before something that cannot be undone.
 
+local task = require("task")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
 local usage = require("kmirror.usage")
@@ -27,6 +28,10 @@ function M.typed(question, word)
     end
     io.stderr:write(text.clean(question), "\nType ", word, " to go on: ")
     local answer = io.read("l")
+    if not answer then
+        io.stderr:write("\n")
+        task.sleep(0) -- raises when it was Ctrl-C that ended the input
+    end
     if (answer or ""):match("^%s*(.-)%s*$") ~= word then
         error("not confirmed: nothing was changed", 0)
     end

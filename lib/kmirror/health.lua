@@ -47,10 +47,13 @@ local columns = {
     { "TARGET", "targetLatency", align = "right" },
 }
 
---- Writes a table of mirrors, between blank lines.
+--- Writes a table of mirrors, between blank lines; nothing when there are none.
 ---@param file file*
 ---@param mirrors table[] in full
 function M.show(file, mirrors)
+    if #mirrors == 0 then
+        return
+    end
     file:write("\n")
     tables.show(file, columns, mirrors)
     file:write("\n")

@@ -142,16 +142,20 @@ function M.read(path)
     return value
 end
 
+local function must(value, problem)
+    return value or error(problem, 0)
+end
+
 --- Writes a value to a JSON file: the whole of it or, when that cannot be done, nothing. Raises why.
 ---@param path string
 ---@param value any
 function M.write(path, value)
     local beside = path .. ".new"
     local ok, problem = pcall(function()
-        local file <close> = assert(io.open(beside, "wb"))
-        assert(file:write(M.encode(value, true), "\n"))
-        assert(file:close())
-        assert(os.rename(beside, path))
+        local file <close> = must(io.open(beside, "wb"))
+        must(file:write(M.encode(value, true), "\n"))
+        must(file:close())
+        must(os.rename(beside, path))
     end)
     if not ok then
         os.remove(beside)

@@ -4,11 +4,17 @@ local usage = require("kmirror.usage")
 
 local M = {}
 
---- Raises usage for what argparse found wrong; its "Did you mean" is kept, on the same line.
+--- Raises usage for what argparse found wrong, on one line.
 ---@param problem string
----@param program string what to run with --help: "kmirror run failover"
-function M.complain(problem, program)
-    usage("%s%s see %s --help", problem:gsub("\n", ". "), problem:find("%?$") and "" or ";", program)
+---@param help string the command that shows more: "kmirror help list"
+function M.complain(problem, help)
+    local wrong, tip = problem:match("^(.-)\n(.*)$")
+    if not wrong then
+        usage("%s; see %s", problem, help)
+    elseif wrong:find("'%-.'") then -- any other letter is as near
+        usage("%s; see %s", wrong, help)
+    end
+    usage("%s. %s See %s", wrong, tip, help)
 end
 
 --- Parses arguments. Returns nil when they ask for help, after printing it. Raises usage when they are wrong.
@@ -17,7 +23,7 @@ end
 ---@return table|nil
 function M.parse(parser, ...)
     local help = false
-    parser:add_help(false)
+    parser:add_help(false):help_max_width(80)
     parser:flag("-h --help", "Show this help."):action(function()
         help = true
     end)
@@ -27,7 +33,7 @@ function M.parse(parser, ...)
         return nil
     end
     if not ok then
-        M.complain(result, parser._name)
+        M.complain(result, parser._name .. " --help")
     end
     return result
 end

@@ -9,6 +9,7 @@ local M = {}
 ---@field [1] string title
 ---@field [2] string|fun(row: table): any the field of a row, or what to compute from it
 ---@field align? "right"
+---@field whole? boolean never cut, as what is copied from the terminal has to be
 ---@field paint? fun(value: any): string|nil the colour of a cell, by its value
 
 local gap = "  "
@@ -50,24 +51,28 @@ local function measure(columns, rows)
     return cells, widths
 end
 
--- Takes from the widest column until the row fits, or no column can give any more.
-local function shrink(widths, available)
-    local total = #gap * (#widths - 1)
-    for _, width in ipairs(widths) do
-        total = total + width
+-- The widest of the columns that can give; nil when none can.
+local function widest_of(columns, widths)
+    local widest
+    for c, column in ipairs(columns) do
+        if not column.whole and widths[c] > (widths[widest] or narrowest) then
+            widest = c
+        end
     end
-    while total > available do
-        local widest = 1
-        for c = 2, #widths do
-            if widths[c] > widths[widest] then
-                widest = c
-            end
-        end
-        if widths[widest] <= narrowest then
-            return
-        end
+    return widest
+end
+
+-- Takes from the widest column until the row fits, or no column can give any more.
+local function shrink(columns, widths, available)
+    local excess = #gap * (#widths - 1) - available
+    for _, width in ipairs(widths) do
+        excess = excess + width
+    end
+    local widest = widest_of(columns, widths)
+    while excess > 0 and widest do
         widths[widest] = widths[widest] - 1
-        total = total - 1
+        excess = excess - 1
+        widest = widest_of(columns, widths)
     end
 end
 
@@ -92,7 +97,7 @@ function M.aligned(columns, rows, where)
     where = where or { terminal = false, color = false }
     local cells, widths = measure(columns, rows)
     if where.width then
-        shrink(widths, where.width)
+        shrink(columns, widths, where.width)
     end
     local titles = {}
     for c, column in ipairs(columns) do

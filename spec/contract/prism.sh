@@ -1,5 +1,5 @@
 #!/bin/sh
-# prism.sh DIRECTORY: installs Prism there, the judge of spec/contract/prism_spec.lua; nothing of it is shipped.
+# prism.sh DIRECTORY: installs Prism there, the judge of prism_spec.lua. Nothing of it is shipped.
 set -eu
 mkdir -p "$1"
 echo '{"private":true}' > "$1/package.json"

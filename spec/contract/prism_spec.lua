@@ -1,5 +1,5 @@
--- An independent judge: Prism knows the API from openapi.yaml alone. As a mock server it refuses what kmirror should
--- not send; as a proxy in front of the sandbox it refuses what the sandbox should not answer.
+-- An independent judge: Prism knows the API from openapi.yaml alone. As a mock server it refuses what kmirror
+-- should not send; as a proxy in front of the sandbox it refuses what the sandbox should not answer.
 local support = require "spec.support"
 local cjson = require "cjson"
 
@@ -8,8 +8,8 @@ local CONTRACT = "spec/contract/openapi.yaml"
 local WEST_KAFKA = "5a9b1c52-0000-4000-8000-000000000001"
 
 local SPEC = {
-    sourceType = "instaclustr", kafkaSource = WEST_KAFKA, sourceAlias = "us-west", topicsRegex = "orders\\..*",
-    useRenaming = true, usePrivateIps = false, maxTasks = 3,
+    sourceType = "instaclustr", kafkaSource = WEST_KAFKA, usePrivateIps = false, sourceAlias = "us-west",
+    topicsRegex = "orders\\..*", useRenaming = true, maxTasks = 3,
 }
 
 local function free_port()
@@ -40,9 +40,8 @@ local function ask(url, method, path, body, options)
         url .. "/provisioning/v1/" .. path,
     }
     if body then
-        for _, each in ipairs { "-H", "Content-Type: " .. (options.type or "application/json"), "--data-binary", body } do
-            arguments[#arguments + 1] = each
-        end
+        local type = "Content-Type: " .. (options.type or "application/json")
+        table.move({ "-H", type, "--data-binary", body }, 1, 4, #arguments + 1, arguments)
     end
     local answer = support.run(arguments).stdout
     return {
@@ -73,8 +72,8 @@ describe("by Prism's judgement of what kmirror sends,", function()
     it("create is as the contract has it, in each of its forms", function()
         assert.are.equal(support.mirror, api:create(SPEC))
         assert.are.equal(support.mirror, api:create {
-            sourceType = "custom", sourceConnectionProperties = "bootstrap.servers=10.0.0.1:9092", sourceAlias = "on-prem",
-            topicsRegex = ".*", useRenaming = false, maxTasks = 1,
+            sourceType = "custom", sourceConnectionProperties = "bootstrap.servers=10.0.0.1:9092",
+            sourceAlias = "on-prem", topicsRegex = ".*", useRenaming = false, maxTasks = 1,
         })
         assert.are.equal(support.mirror, api:create { -- the vendor's published sample
             sourceType = "custom", useRenaming = true, kafkaSource = "ff4fccf3-2ac0-494b-9f40-e95288dd752d",
@@ -113,6 +112,7 @@ describe("by Prism's judgement of what the sandbox answers,", function()
 
     local function mirrors_of(cluster) return cluster .. "/kafka-connect/mirrors" end
     local EAST = mirrors_of(support.us_east)
+    local LATENCY = EAST .. "/" .. support.mirror .. "/targetLatency"
 
     it("the five operations are as the contract has them", function()
         local api = require "mirrors".connect(sandbox:options { endpoint = proxy.url, rate = 0 })
@@ -150,17 +150,16 @@ describe("by Prism's judgement of what the sandbox answers,", function()
     it("400 is, for each bad input", function() -- but broken JSON, which Prism does not pass on
         for _, body in ipairs {
             "", "[]", "null", '"text"', "{}",
-            create_with { maxTasks = 0 }, create_with { maxTasks = "3" }, create_with { maxTasks = 2147483648 },
+            create_with { maxTasks = 0 }, create_with { maxTasks = "3" }, create_with { maxTasks = 1 << 31 },
             create_with { sourceType = "kafka" }, create_with { kafkaSource = "us-west" },
-            create_with { topicsRegex = "(" }, create_with { topicRegex = "x" }, create_with { useRenaming = "true" },
-            create_with { sourceAlias = "" },
+            create_with { topicsRegex = "(" }, create_with { topicRegex = "x" },
+            create_with { useRenaming = "true" }, create_with { sourceAlias = "" },
         } do
             answers(400, "POST", EAST, body)
         end
-        local latency = EAST .. "/" .. support.mirror .. "/targetLatency"
         for _, body in ipairs { "", "{}", '{"newTargetLatency":999}', '{"newTargetLatency":"30000"}',
             '{"newTargetLatency":30000,"more":1}', '{"newTargetLatency":1000.5}' } do
-            answers(400, "PUT", latency, body)
+            answers(400, "PUT", LATENCY, body)
         end
         answers(400, "DELETE", EAST .. "/x")
         answers(400, "GET", mirrors_of("us-east"))
@@ -176,7 +175,7 @@ describe("by Prism's judgement of what the sandbox answers,", function()
         local reader = { user = "sandbox:sandbox-read-only-key" }
         answers(403, "POST", EAST, CREATE, reader)
         answers(403, "DELETE", EAST .. "/" .. support.mirror, nil, reader)
-        answers(403, "PUT", EAST .. "/" .. support.mirror .. "/targetLatency", '{"newTargetLatency":1000}', reader)
+        answers(403, "PUT", LATENCY, '{"newTargetLatency":1000}', reader)
         assert.are.equal(200, ask(proxy.url, "GET", EAST, nil, reader).status)
     end)
 
@@ -185,13 +184,13 @@ describe("by Prism's judgement of what the sandbox answers,", function()
         answers(404, "GET", mirrors_of(WEST_KAFKA))
         answers(404, "GET", EAST .. "/" .. support.mirror)
         answers(404, "DELETE", EAST .. "/" .. support.mirror)
-        answers(404, "PUT", EAST .. "/" .. support.mirror .. "/targetLatency", '{"newTargetLatency":1000}')
+        answers(404, "PUT", LATENCY, '{"newTargetLatency":1000}')
         answers(404, "POST", mirrors_of(support.cluster), CREATE)
     end)
 
     it("415 is, for another content type", function()
         answers(415, "POST", EAST, CREATE, { type = "text/plain" })
-        answers(415, "PUT", EAST .. "/" .. support.mirror .. "/targetLatency", "<a/>", { type = "application/xml" })
+        answers(415, "PUT", LATENCY, "<a/>", { type = "application/xml" })
     end)
 
     it("429 is, for more requests in a second than the rate", function()

@@ -187,7 +187,8 @@ describe("the sandbox's API", function()
         end)
 
         it("names all wrong fields at once", function()
-            local details = assert_error(400, create { maxTasks = 0, sourceAlias = "", extra = 1 }).errorDetails
+            local answer = create { maxTasks = 0, sourceAlias = "", extra = 1 }
+            local details = assert_error(400, answer).errorDetails
             assert.is_truthy(details.maxTasks and details.sourceAlias and details.extra)
         end)
 
@@ -355,7 +356,8 @@ describe("the sandbox's API", function()
                     assert.matches("^Basic realm=", answer.headers["WWW-Authenticate"])
                 end
             end
-            assert.equal(401, api:handle({ method = "GET", path = mirrors(), headers = {}, body = "" }).status)
+            local nobody = { method = "GET", path = mirrors(), headers = {}, body = "" }
+            assert.equal(401, api:handle(nobody).status)
         end)
 
         it("that are read-only read, and are answered 403 to everything else", function()

@@ -26,8 +26,8 @@ describe("arguments are checked before anything is sent:", function()
 
     local function create_with(changes)
         local spec = {
-            sourceType = "instaclustr", kafkaSource = "5a9b1c52-0000-4000-8000-000000000001", sourceAlias = "west",
-            topicsRegex = ".*", useRenaming = true, usePrivateIps = false, maxTasks = 3,
+            sourceType = "instaclustr", kafkaSource = "5a9b1c52-0000-4000-8000-000000000001",
+            sourceAlias = "west", topicsRegex = ".*", useRenaming = true, usePrivateIps = false, maxTasks = 3,
         }
         for name, value in pairs(changes) do
             if value == "absent" then spec[name] = nil else spec[name] = value end
@@ -36,12 +36,8 @@ describe("arguments are checked before anything is sent:", function()
     end
 
     describe("ids:", function()
-        local bad = {
-            ["nothing"] = nil, ["an empty string"] = "", ["a number"] = 17, ["a table"] = {}, ["a boolean"] = true,
-        }
-
         it("get, delete and update_target_latency want a string that is not empty", function()
-            for _, id in pairs(bad) do
+            for _, id in ipairs { "", 17, {}, true } do
                 refused("id", api.get, api, id)
                 refused("id", api.delete, api, id)
                 refused("id", api.update_target_latency, api, id, 30000)
@@ -52,8 +48,10 @@ describe("arguments are checked before anything is sent:", function()
         end)
 
         it("delete and update_target_latency want a UUID, as the contract does", function()
-            for _, id in ipairs { "x", MIRROR .. "0", MIRROR:sub(2), MIRROR:gsub("-", "_"), MIRROR:gsub("f", "g"),
-                MIRROR .. "/targetLatency", MIRROR .. "\n", MIRROR .. "?a=b", " " .. MIRROR, "{" .. MIRROR .. "}" } do
+            for _, id in ipairs {
+                "x", MIRROR .. "0", MIRROR:sub(2), MIRROR:gsub("%-", "_"), MIRROR:gsub("f", "g"),
+                " " .. MIRROR, MIRROR .. "\n", MIRROR .. "?a=b", MIRROR .. "/x", "{" .. MIRROR .. "}",
+            } do
                 refused("UUID", api.delete, api, id)
                 refused("UUID", api.update_target_latency, api, id, 30000)
             end
@@ -79,7 +77,7 @@ describe("arguments are checked before anything is sent:", function()
 
     describe("target latency:", function()
         it("an integer of milliseconds from 1000 to 2147483647", function()
-            for _, latency in pairs { 999, 0, -1, 1000.5, 2147483648, 2 ^ 53, 0 / 0, 1 / 0, "30000", true, {} } do
+            for _, latency in ipairs { 999, 0, -1, 1000.5, 1 << 31, 2 ^ 53, 0 / 0, 1 / 0, "30000", {} } do
                 refused("1000", api.update_target_latency, api, MIRROR, latency)
             end
             refused("1000", api.update_target_latency, api, MIRROR)
@@ -108,7 +106,8 @@ describe("arguments are checked before anything is sent:", function()
         it("wants the fields that go with the source type, and not those of the other", function()
             refused("kafkaSource", create_with { kafkaSource = "absent" })
             refused("sourceConnectionProperties", create_with { sourceConnectionProperties = "a=b" })
-            refused("sourceConnectionProperties", create_with { sourceType = "custom", kafkaSource = "absent" })
+            refused("sourceConnectionProperties",
+                create_with { sourceType = "custom", kafkaSource = "absent" })
         end)
 
         it("wants kafkaSource to be a UUID", function()
@@ -126,7 +125,7 @@ describe("arguments are checked before anything is sent:", function()
         end)
 
         it("wants maxTasks to be an integer from 1 to 2147483647", function()
-            for _, tasks in pairs { 0, -1, 1.5, 2147483648, "3", true, 0 / 0, 1 / 0 } do
+            for _, tasks in ipairs { 0, -1, 1.5, 1 << 31, "3", true, 0 / 0, 1 / 0 } do
                 refused("maxTasks", create_with { maxTasks = tasks })
             end
         end)
@@ -172,13 +171,17 @@ describe("arguments are checked before anything is sent:", function()
         end)
 
         it("speaks plain http to a loopback address only", function()
-            for _, endpoint in ipairs { "http://api.instaclustr.com", "http://10.0.0.1", "http://127.0.0.1.nip.io",
-                "http://localhost.example.org", "http://[::2]:80", "ftp://127.0.0.1", "file:///etc/passwd",
-                "http://127.0.0.1@example.org/", "127.0.0.1:8642", "https://", "nonsense", "" } do
+            for _, endpoint in ipairs {
+                "http://api.instaclustr.com", "http://10.0.0.1", "http://127.0.0.1.nip.io", "http://[::2]:80",
+                "http://localhost.example.org", "http://127.0.0.1@example.org/", "ftp://127.0.0.1",
+                "file:///etc/passwd", "127.0.0.1:8642", "https://", "nonsense", "",
+            } do
                 refused("endpoint", support.connect, { url = endpoint })
             end
-            for _, endpoint in ipairs { "http://localhost:1", "http://127.0.0.1:1", "http://127.1.2.3:1",
-                "http://[::1]:1", "https://api.instaclustr.com" } do
+            for _, endpoint in ipairs {
+                "http://localhost:1", "http://127.0.0.1:1", "http://127.1.2.3:1", "http://[::1]:1",
+                "https://api.instaclustr.com",
+            } do
                 support.connect { url = endpoint }
             end
         end)
@@ -211,8 +214,8 @@ describe("path parts", function()
         local server = support.server { { body = '{"id":"x"}' } }
         local api = support.connect(server)
         local ids = {
-            "a/b", "../..", "a?b=c", "a#b", "a b", "a%2Fb", "ä", "a\r\nX-Evil: 1", "a;b", "a&b=c", "\1\127", "...",
-            ".%2e", "a\\b",
+            "a/b", "../..", "a?b=c", "a#b", "a b", "a%2Fb", "ä", "a\r\nX-Evil: 1", "a;b", "a&b=c", "\1\127",
+            "...", ".%2e", "a\\b",
         }
         for _, id in ipairs(ids) do api:get(id) end
         server:stop()

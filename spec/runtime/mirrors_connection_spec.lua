@@ -14,8 +14,9 @@ describe("connections", function()
         assert.are.equal(1, server:connections())
     end)
 
-    it("are used again after an answer of the API that is an error, and after a body with a 204", function()
-        local server = support.server { { status = 404, body = "{}" }, { status = 500, body = "<html>" }, LIST }
+    it("are used again after an answer that is an error", function()
+        local gone, broken = { status = 404, body = "{}" }, { status = 500, body = "<html>" }
+        local server = support.server { gone, broken, LIST }
         local api = support.connect(server)
         support.raises("not_found", list, api)
         support.raises("server", list, api)
@@ -24,7 +25,7 @@ describe("connections", function()
         assert.are.equal(1, server:connections())
     end)
 
-    it("are shared by apis of one process that differ in their credentials, but credentials are not", function()
+    it("never carry the credentials of one api with the requests of another", function()
         local server = support.server { LIST }
         support.connect(server, { username = "a", api_key = "1" }):list()
         support.connect(server, { username = "b", api_key = "2" }):list()
@@ -52,7 +53,8 @@ describe("connections", function()
             "run", script,
             env = {
                 KMIRROR_ENDPOINT = server.url, KMIRROR_CLUSTER = support.cluster, KMIRROR_USERNAME = "user",
-                KMIRROR_API_KEY = "s3cret-key", http_proxy = proxy.url, https_proxy = proxy.url, ALL_PROXY = proxy.url,
+                KMIRROR_API_KEY = "s3cret-key",
+                http_proxy = proxy.url, https_proxy = proxy.url, ALL_PROXY = proxy.url,
             },
         }
         server:stop()
@@ -61,7 +63,7 @@ describe("connections", function()
         assert.are.equal(0, proxy:connections())
     end)
 
-    it("to an https address go through the proxy of the environment, by CONNECT, without our credentials", function()
+    it("to an https address go by CONNECT through the environment's proxy, which is told no key", function()
         local proxy = support.server { { status = 502, body = "no" } }
         local script = support.temporary("list.lua", 'require "mirrors".connect{ retries = 0 }:list()')
         local result = support.run {
@@ -132,10 +134,12 @@ describe("TLS", function()
 
     it("with a client certificate works where the server asks for one, and is refused without", function()
         local asking = {
-            certificate = certificates.good.certificate, key = certificates.good.key, client_ca = certificates.ca,
+            certificate = certificates.good.certificate, key = certificates.good.key,
+            client_ca = certificates.ca,
         }
         local ok, problem = meet(asking, {
-            ca_file = certificates.ca, cert_file = certificates.client.certificate, key_file = certificates.client.key,
+            ca_file = certificates.ca,
+            cert_file = certificates.client.certificate, key_file = certificates.client.key,
         })
         assert.is_true(ok, tostring(problem))
         ok, problem = meet(asking, { ca_file = certificates.ca })

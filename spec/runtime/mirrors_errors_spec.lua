@@ -3,7 +3,7 @@ local support = require "spec.support"
 local CLUSTER, MIRROR = support.cluster, support.mirror
 
 local SPEC = {
-    sourceType = "custom", sourceConnectionProperties = "bootstrap.servers=10.0.0.1:9092\nsasl.password=hunter2",
+    sourceType = "custom", sourceConnectionProperties = "bootstrap.servers=h:9092\nsasl.password=hunter2",
     sourceAlias = "on-prem", topicsRegex = ".*", useRenaming = true, maxTasks = 1,
 }
 
@@ -16,11 +16,9 @@ local OPERATIONS = {
 }
 
 local function api_error(status, message)
-    return {
-        status = status,
-        body = ('{"status":%d,"message":"%s","errorDetails":{"field":"why"},"code":77,"link":"https://docs.example.org/"}')
-            :format(status, message),
-    }
+    local body = [[{"status":%d,"message":"%s","errorDetails":{"field":"why"},"code":77,
+        "link":"https://docs.example.org/"}]]
+    return { status = status, body = body:format(status, message) }
 end
 
 local LIST = { body = '{"mirrors":[]}' }
@@ -55,7 +53,7 @@ describe("an error answer of the API", function()
     }
 
     for status, kind in pairs(kinds) do
-        it(("of status %d is raised as %s, with all that the API said, by each operation"):format(status, kind),
+        it(("of status %d is raised as %s by each operation, with all that it said"):format(status, kind),
             function()
                 for operation, call in pairs(OPERATIONS) do
                     -- A create that met a 5xx may have been done: what is raised then is not in this table.
@@ -107,7 +105,8 @@ describe("an error answer of the API", function()
     end)
 
     it("shows a message of several lines and control characters as one line", function()
-        presentable(meet("invalid", { status = 400, body = [[{"message":"first\r\nsecond\u001b[31m\tthird\u0000"}]] }))
+        local body = [[{"message":"first\r\nsecond\u001b[31m\tthird\u0000"}]]
+        presentable(meet("invalid", { status = 400, body = body }))
     end)
 end)
 
@@ -141,8 +140,10 @@ describe("an answer that is not the API's", function()
     end
 
     it("(a list with something else than mirrors in it) is a protocol error", function()
-        for _, items in ipairs { '1', '"x"', '{}', '{"id":5}', '{"id":null}', '{"id":"x"},[]', 'null', 'null,{"id":"x"}',
-            '{"id":"x"},null', '[]' } do
+        for _, items in ipairs {
+            '1', '"x"', '{}', '{"id":5}', '{"id":null}', '{"id":"x"},[]', '[]', 'null', 'null,{"id":"x"}',
+            '{"id":"x"},null',
+        } do
             meet("protocol", { body = '{"mirrors":[' .. items .. "]}" }, OPERATIONS.list)
         end
     end)
@@ -219,7 +220,8 @@ describe("an answer that does not come:", function()
 
     it("an answer cut short is a transport error", function()
         meet("transport", { body = '{"mirrors":[]}' .. (" "):rep(1000), truncate = 500 }, OPERATIONS.list)
-        meet("transport", { raw = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[1,2" }, OPERATIONS.list)
+        local head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        meet("transport", { raw = head .. "5\r\n[1,2" }, OPERATIONS.list)
     end)
 
     it("an answer cut short within its head, which libcurl lets pass, is a protocol error", function()
@@ -249,21 +251,28 @@ end)
 describe("an answer larger than 64 MiB", function()
     it("is a protocol error, announced or not, and is not read to its end", function()
         local size = 65 * 1024 * 1024
-        has(meet("protocol", { huge = size }, OPERATIONS.list, { timeout = 60 }), "large")
-        has(meet("protocol", { huge = size, chunked = 1024 * 1024 }, OPERATIONS.list, { timeout = 60 }), "large")
+        local patient = { timeout = 60 }
+        has(meet("protocol", { huge = size }, OPERATIONS.list, patient), "large")
+        has(meet("protocol", { huge = size, chunked = 1024 * 1024 }, OPERATIONS.list, patient), "large")
     end)
 
     it("is a protocol error when it only becomes that large by decompression", function()
-        meet("protocol", { body = (" "):rep(65 * 1024 * 1024), gzip = true }, OPERATIONS.list, { timeout = 60 })
+        local bomb = { body = (" "):rep(65 * 1024 * 1024), gzip = true }
+        meet("protocol", bomb, OPERATIONS.list, { timeout = 60 })
     end)
 end)
 
 describe("a create whose answer was lost", function()
-    -- Sent again it may make a second mirror; so it never looks like a plain failure, and one request goes out.
+    -- Sent again it may make a second mirror; so it never looks like a plain failure, and one request goes
+    -- out.
     local lost = {
-        ["closed"] = { close = "after" }, ["reset"] = { close = "after", reset = true }, ["silence"] = { hang = true },
+        ["closed"] = { close = "after" },
+        ["reset"] = { close = "after", reset = true },
+        ["silence"] = { hang = true },
         ["truncated"] = { body = '{"mirrorId":"x"}' .. (" "):rep(100), truncate = 20 },
-        ["not JSON"] = { body = "OK" }, ["a 500"] = api_error(500, "oops"), ["HTML"] = { status = 502, body = "<html>" },
+        ["not JSON"] = { body = "OK" },
+        ["a 500"] = api_error(500, "oops"),
+        ["HTML"] = { status = 502, body = "<html>" },
     }
 
     for name, answer in pairs(lost) do

@@ -36,8 +36,9 @@ local function retune(api) return api:update_target_latency(MIRROR, 45000) end
 local LIST = { body = [[{"mirrors":[{"id":"ff4fccf3-2ac0-494b-9f40-e95288dd752d",
     "connectorName":"us-west.us-east.stFR45Jhdg5r","topicsRegex":"orders\\..*"}]}]] }
 local GET = { body = [[{"id":"ff4fccf3-2ac0-494b-9f40-e95288dd752d","status":"IN_SYNC",
-    "connectorName":"us-west.us-east.stFR45Jhdg5r","targetLatency":30000,"topicsRegex":".*","mirrorStatus":"RUNNING",
-    "checkpointStatus":"RUNNING","topicStatuses":[{"name":"orders","averageLatency":153,"averageRate":1.5}]}]] }
+    "connectorName":"us-west.us-east.stFR45Jhdg5r","targetLatency":30000,"topicsRegex":".*",
+    "mirrorStatus":"RUNNING","checkpointStatus":"RUNNING",
+    "topicStatuses":[{"name":"orders","averageLatency":153,"averageRate":1.5}]}]] }
 local CREATE = { body = '{"mirrorId":"ff4fccf3-2ac0-494b-9f40-e95288dd752d"}' }
 local NO_CONTENT = { status = 204 }
 
@@ -85,8 +86,8 @@ describe("what goes over the wire for", function()
         local _, request = exchange_create(SPEC, CREATE)
         assert.are.same(SPEC, cjson.decode(request.body))
         assert.are.equal("integer", math.type(math.tointeger(request.body:match('"maxTasks":(%d+)[,}]'))))
-        assert.are.equal(head(request, "POST", PATH,
-            "Content-Type: application/json", "Content-Length: " .. #request.body) .. request.body, request.raw)
+        assert.are.equal(head(request, "POST", PATH, "Content-Type: application/json",
+            "Content-Length: " .. #request.body) .. request.body, request.raw)
     end)
 
     it("create: the vendor's published sample as it stands", function()
@@ -103,7 +104,7 @@ describe("what goes over the wire for", function()
         local custom = {
             sourceType = "custom", sourceAlias = "on-prem", topicsRegex = "ä\\d+|\"quoted\"", maxTasks = 1,
             useRenaming = false,
-            sourceConnectionProperties = "bootstrap.servers=10.0.0.1:9092\nsasl.password=\"pa/ss\\word\"\tüñ\u{1F511}",
+            sourceConnectionProperties = "servers=h:9092\nsasl.password=\"pa/ss\\word\"\tüñ\u{1F511}",
         }
         local _, request = exchange_create(custom, CREATE)
         assert.are.same(custom, cjson.decode(request.body))
@@ -167,8 +168,8 @@ describe("what comes back from", function()
     end)
 
     it("get: fields that kmirror does not know, kept as they are", function()
-        local mirror = exchange({ body = [[{"id":"x","topicStatuses":[],"future":{"deep":[1,2.5,"three",true]}}]] },
-            get)
+        local body = [[{"id":"x","topicStatuses":[],"future":{"deep":[1,2.5,"three",true]}}]]
+        local mirror = exchange({ body = body }, get)
         assert.are.same({ deep = { 1, 2.5, "three", true } }, mirror.future)
         assert.are.equal("integer", math.type(mirror.future.deep[1]))
     end)
@@ -188,8 +189,10 @@ describe("what comes back from", function()
     end)
 
     it("an answer that is chunked, compressed, dripping or with a charset: the same", function()
-        for _, how in ipairs { { chunked = 7 }, { gzip = true }, { gzip = true, chunked = 5 }, { drip = 5000 },
-            { type = "application/json; charset=utf-8" }, { type = "application/vnd.vendor+json" } } do
+        for _, how in ipairs {
+            { chunked = 7 }, { gzip = true }, { gzip = true, chunked = 5 }, { drip = 5000 },
+            { type = "application/json; charset=utf-8" }, { type = "application/vnd.vendor+json" },
+        } do
             how.body = LIST.body
             assert.are.equal(1, #(exchange(how, list)))
         end

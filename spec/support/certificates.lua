@@ -31,8 +31,8 @@ return function(support)
         local file = directory .. "/" .. name
         local extensions = support.write(file .. ".ext", "subjectAltName=" .. names .. "\n")
         openssl(("req -new %s -subj '/CN=%s' -keyout %s.key -out %s.csr"):format(NEW_KEY, name, file, file))
-        openssl(("x509 -req -in %s.csr -CA %s/%s.pem -CAkey %s/%s.key -CAcreateserial -days %d -extfile %s -out %s.pem")
-            :format(file, directory, by, directory, by, days, extensions, file))
+        openssl(("x509 -req -in %s.csr -out %s.pem -CA %s/%s.pem -CAkey %s/%s.key -CAcreateserial"
+            .. " -days %d -extfile %s"):format(file, file, directory, by, directory, by, days, extensions))
         return { certificate = file .. ".pem", key = file .. ".key" }
     end
 

@@ -1,5 +1,5 @@
--- helper.lua: busted loads it before any spec. It counts for the tally, looks for leaks after each spec, and cleans
--- up after each file and at the end.
+-- helper.lua: busted loads it before any spec. It counts for the tally, looks for leaks after each spec, and
+-- cleans up after each file and at the end.
 local busted = require "busted"
 local support = require "spec.support"
 

@@ -1,6 +1,6 @@
---- support: what the specs share. It runs the real executable, sandboxes and scripted servers as processes of their
---- own, and cleans up after them: at the end of a spec file whatever still runs is killed, and when the specs
---- themselves are killed, the kernel does it.
+--- support: what the specs share. It runs the real executable, sandboxes and scripted servers as processes of
+--- their own, and cleans up after them: at the end of a spec file whatever still runs is killed, and when the
+--- specs themselves are killed, the kernel does it.
 local socket = require "socket"
 
 local support = {}
@@ -30,7 +30,7 @@ function support.eventually(what, condition, seconds)
     end
 end
 
--- ---- files ----------------------------------------------------------------------------------------------------
+-- ---- files ------------------------------------------------------------------------------------------------
 
 ---@param path string
 ---@return string content "" when there is no such file
@@ -75,7 +75,7 @@ function support.temporary_directory(name)
     return path
 end
 
--- ---- commands -------------------------------------------------------------------------------------------------
+-- ---- commands ---------------------------------------------------------------------------------------------
 
 ---A word that the shell takes as it is.
 ---@param word string|number
@@ -118,9 +118,9 @@ local function status_of(how, code)
     return how == "signal" and 128 + code or code
 end
 
----Runs the executable to its end: support.run{ "list", "--json", env = { KMIRROR_CLUSTER = … }, stdin = "…" }.
----`env` is added to an environment that is otherwise the same everywhere; `timeout` (30 seconds) raises when over;
----`command` names another program than kmirror; `directory` is where it runs.
+---Runs the executable to its end: support.run{ "list", env = { KMIRROR_CLUSTER = … }, stdin = "…" }.
+---`env` is added to an environment that is otherwise the same everywhere; `timeout` (30 seconds) raises when
+---over; `command` names another program than kmirror; `directory` is where it runs.
 ---@param options table
 ---@return support.result
 function support.run(options)
@@ -130,7 +130,9 @@ function support.run(options)
     local inside = options.directory and "cd " .. support.quote(options.directory) .. " && " or ""
     local _, how, code = os.execute(("%sexec timeout --foreground -k 2 %g %s %s < %s > %s 2> %s"):format(
         inside, seconds, environment(options.env), command_line(options), stdin, stdout, stderr))
-    local result = { status = status_of(how, code), stdout = support.read(stdout), stderr = support.read(stderr) }
+    local result = {
+        status = status_of(how, code), stdout = support.read(stdout), stderr = support.read(stderr),
+    }
     if result.status == 124 or result.status == 137 then
         error(("%s did not end within %g seconds; stdout: %s; stderr: %s"):format(
             table.concat(options, " "), seconds, result.stdout, result.stderr), 2)
@@ -138,7 +140,7 @@ function support.run(options)
     return result
 end
 
--- ---- processes ------------------------------------------------------------------------------------------------
+-- ---- processes --------------------------------------------------------------------------------------------
 
 local running = {} -- processes by pid
 
@@ -156,7 +158,8 @@ function support.start(options)
     self.stdout_path, self.stderr_path = support.temporary("stdout"), support.temporary("stderr")
     local stdin = options.stdin and support.temporary("stdin", options.stdin) or "/dev/null"
     local inside = options.directory and "cd " .. support.quote(options.directory) .. " && " or ""
-    -- The shell becomes setpriv, env and then the program: all under one pid. pdeathsig ends it with the specs.
+    -- The shell becomes setpriv, env and then the program: all under one pid. pdeathsig ends it with the
+    -- specs.
     self.pipe = assert(io.popen(("%secho $$; exec setpriv --pdeathsig KILL %s %s < %s > %s 2> %s"):format(
         inside, environment(options.env), command_line(options), stdin, self.stdout_path, self.stderr_path)))
     self.pid = assert(math.tointeger(tonumber(self.pipe:read("l"))), "the process did not start")
@@ -190,7 +193,8 @@ end
 ---@return support.result
 function process:wait(seconds)
     if not self.result then
-        support.eventually("process " .. self.pid .. " to end", function() return not self:alive() end, seconds)
+        local function ended() return not self:alive() end
+        support.eventually("process " .. self.pid .. " to end", ended, seconds)
         local _, how, code = self.pipe:close()
         running[self.pid] = nil
         self.result = { status = status_of(how, code), stdout = self:stdout(), stderr = self:stderr() }
@@ -224,7 +228,7 @@ function support.clean_up()
     directory, support.home = nil, nil
 end
 
--- ---- the sandbox ----------------------------------------------------------------------------------------------
+-- ---- the sandbox ------------------------------------------------------------------------------------------
 
 support.us_east = "5a9b1c52-0000-4000-8000-0000000000c2" -- Kafka Connect clusters of the default world
 support.us_west = "5a9b1c52-0000-4000-8000-0000000000c1"
@@ -235,7 +239,7 @@ support.us_west = "5a9b1c52-0000-4000-8000-0000000000c1"
 local sandbox = setmetatable({}, process)
 sandbox.__index = sandbox
 
----Starts `kmirror sandbox`. Each option becomes one of its own: support.sandbox{ creating_seconds = 0, faults = "flaky" }.
+---Starts `kmirror sandbox` with these options: support.sandbox{ creating_seconds = 0, faults = "flaky" }.
 ---@param options table?
 ---@return support.sandbox
 function support.sandbox(options)
@@ -259,7 +263,9 @@ end
 function sandbox:requests()
     local cjson = require "cjson"
     local requests = {}
-    for line in support.read(self.log_path):gmatch("[^\n]+") do requests[#requests + 1] = cjson.decode(line) end
+    for line in support.read(self.log_path):gmatch("[^\n]+") do
+        requests[#requests + 1] = cjson.decode(line)
+    end
     return requests
 end
 
@@ -283,7 +289,7 @@ function sandbox:env()
     }
 end
 
--- ---- the module -----------------------------------------------------------------------------------------------
+-- ---- the module -------------------------------------------------------------------------------------------
 
 support.cluster = "0c7067d6-c70a-11ea-87d0-0242ac130003" -- any cluster and mirror, for scripted servers
 support.mirror = "ff4fccf3-2ac0-494b-9f40-e95288dd752d"
@@ -316,7 +322,7 @@ function support.raises(kind, call, ...)
     return problem
 end
 
--- ---- the scripted server and its certificates are rooms of their own --------------------------------------------
+-- ---- the scripted server and its certificates are rooms of their own --------------------------------------
 
 support.server = require "spec.support.server"(support)
 support.certificates = require "spec.support.certificates"(support)

@@ -1,5 +1,5 @@
--- rawserver.lua PLAN LOG: the process behind support.server; what it can do is described there. One thread; each
--- connection is a coroutine that yields what it waits for. Writes its port to stdout.
+-- rawserver.lua PLAN LOG: the process behind support.server; what it can do is described there. One thread;
+-- each connection is a coroutine that yields what it waits for. Writes its port to stdout.
 local socket = require "socket"
 local ssl_found, ssl = pcall(require, "ssl")
 
@@ -21,7 +21,7 @@ local function next_answer(only)
     return answer
 end
 
--- ---- waiting: a connection yields "read", "write" or the time to go on at -----------------------------------
+-- ---- waiting: a connection yields "read", "write" or the time to go on at ---------------------------------
 
 local function patiently(call, ...)
     while true do
@@ -57,7 +57,7 @@ local function pause(seconds)
     coroutine.yield(socket.gettime() + seconds)
 end
 
--- ---- one request ----------------------------------------------------------------------------------------------
+-- ---- one request ------------------------------------------------------------------------------------------
 
 -- Returns the request's bytes and what came after them; nil when the client has gone.
 local function read_request(client, buffer)
@@ -126,7 +126,7 @@ local function perform(client, answer)
     return not (answer.raw or answer.truncate or answer.keep == false)
 end
 
--- ---- connections ----------------------------------------------------------------------------------------------
+-- ---- connections ------------------------------------------------------------------------------------------
 
 local function secured(client, number)
     if not plan.tls then return client end
@@ -167,12 +167,14 @@ local function serve(client, number)
         stream = secured(client, number)
         answer = stream and converse(stream, number)
     end
-    if answer and answer.reset and stream == client then client:setoption("linger", { on = true, timeout = 0 }) end
+    if answer and answer.reset and stream == client then
+        client:setoption("linger", { on = true, timeout = 0 })
+    end
     if stream then stream:close() end
     note("close", number)
 end
 
--- ---- the loop -------------------------------------------------------------------------------------------------
+-- ---- the loop ---------------------------------------------------------------------------------------------
 
 local listener = assert(socket.bind("127.0.0.1", 0, 128))
 listener:settimeout(0)
@@ -209,7 +211,8 @@ local function step()
             nearest = math.min(nearest or math.huge, connection.wants)
         end
     end
-    local readable, writable = socket.select(readers, writers, nearest and math.max(0, nearest - socket.gettime()))
+    local seconds = nearest and math.max(0, nearest - socket.gettime())
+    local readable, writable = socket.select(readers, writers, seconds)
     local ready = {}
     for thread, connection in pairs(connections) do
         if readable[connection.client] or writable[connection.client] or

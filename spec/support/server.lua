@@ -1,5 +1,5 @@
---- support.server: a server that answers as scripted, well or badly, and keeps the exact bytes of what it was asked.
---- It runs rawserver.lua in a process of its own, so that a client that blocks is served all the same.
+--- support.server: a server that answers as scripted, well or badly, and keeps the exact bytes of what it was
+--- asked. It runs rawserver.lua in a process of its own, so that a client that blocks is served all the same.
 
 ---@class support.answer
 ---@field status integer? 200
@@ -7,7 +7,7 @@
 ---@field type string? Content-Type; application/json
 ---@field headers string[]? further header lines
 ---@field raw string? exactly these bytes instead of an answer built from the above
----@field close string? "before" reading the request (but after sending `raw`), or "after" it, without an answer
+---@field close string? "before" reading the request (but after sending `raw`), or "after" it
 ---@field reset boolean? a close is a TCP reset
 ---@field wait number? seconds before the first byte
 ---@field hang boolean? no answer, ever
@@ -68,13 +68,14 @@ return function(support)
         return copy
     end
 
-    -- What the log says, event by event: "open N TIME", "request N TIME LENGTH" and the bytes, "close N TIME", …
+    -- What the log says, event by event: "open N TIME", "request N TIME LENGTH" and the bytes, "close N
+    -- TIME", …
     function server:events()
         local log, events, at = support.read(self.log_path), {}, 1
         while true do
             local kind, connection, time, rest, after = log:match("^(%S+) (%d+) (%S+) ?([^\n]*)\n()", at)
             if not kind then return events end
-            local event = { kind = kind, connection = math.tointeger(connection), at = tonumber(time), detail = rest }
+            local event = { kind = kind, connection = math.tointeger(connection), at = tonumber(time) }
             at = after
             if kind == "request" then
                 local length = math.tointeger(rest) --[[@as integer]]
@@ -114,16 +115,19 @@ return function(support)
         return self.process:stop()
     end
 
-    ---Starts one: support.server{ { status = 404, body = "{}" }, { hang = true }, tls = certificate }. Each request takes
-    ---the next answer, on whatever connection; the last answer serves all that follow. `tls` is
+    ---Starts one: support.server{ { status = 404, body = "{}" }, { hang = true }, tls = certificate }. Each
+    ---request takes the next answer, on whatever connection; the last answer serves all that follow. `tls` is
     ---{ certificate = file, key = file, client_ca = file or nil }.
     ---@param plan table
     return function(plan)
         local answers = {}
         for i, answer in ipairs(plan) do answers[i] = prepared(answer) end
         local self = setmetatable({ log_path = support.temporary("server.log", "") }, server)
-        local plan_path = support.temporary("plan.lua", "return " .. literal { answers = answers, tls = plan.tls })
-        self.process = support.start { command = "lua5.4", "spec/support/rawserver.lua", plan_path, self.log_path }
+        local script = "return " .. literal { answers = answers, tls = plan.tls }
+        self.process = support.start {
+            command = "lua5.4",
+            "spec/support/rawserver.lua", support.temporary("plan.lua", script), self.log_path,
+        }
         self.port = support.eventually("the server's port", function()
             if not self.process:alive() then error("the server ended: " .. self.process:wait().stderr, 0) end
             return self.process:stdout():match("^(%d+)\n")

@@ -1,6 +1,7 @@
 #!/bin/bash
-# suites.sh [SPEC...]: runs the specs with stock Lua, then those of the native modules inside the host as well, and ends
-# with one line: N passed, N failed. `make test` calls it. With SPECs, only those, and only with stock Lua.
+# suites.sh [SPEC...]: runs the specs with stock Lua, then those of the native modules inside the host as
+# well, and ends with one line: N passed, N failed. `make test` calls it. With SPECs, only those, and only
+# with stock Lua.
 set -u
 export KMIRROR_BUILD=${KMIRROR_BUILD:-build}
 export KMIRROR_TALLY=$KMIRROR_BUILD/tally
@@ -15,7 +16,8 @@ if [ "${SAN:-}" ]; then
         "LD_PRELOAD=$(cc -print-file-name=libasan.so) $(cc -print-file-name=libubsan.so)" lua5.4)
 fi
 
-# suite NAME COMMAND...: each writes its line into the tally; one that fails without saying so there counts as well.
+# suite NAME COMMAND...: each writes its line into the tally; one that fails without saying so there counts as
+# well.
 suite() {
     local name=$1 before status counted
     shift
@@ -34,5 +36,5 @@ suite 'with stock Lua' "${stock[@]}" /usr/bin/busted "$@"
 [ $# -gt 0 ] || suite 'inside the host' \
     "$KMIRROR_BUILD/kmirror" run spec/support/busted_in_host.lua spec/runtime/{mirrors,task}*_spec.lua
 
-awk '{ passed += $1; failed += $3 } END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 }' \
-    "$KMIRROR_TALLY"
+awk '{ passed += $1; failed += $3 }
+    END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 }' "$KMIRROR_TALLY"

@@ -4,6 +4,10 @@ local items = require("kmirror.cli.items")
 local json = require("kmirror.json")
 local usage = require("kmirror.usage")
 
+local function name_of(path)
+    return path == "-" and "standard input" or path
+end
+
 local function read(path)
     if path == "-" then
         return io.read("a")
@@ -35,7 +39,7 @@ local function parse(path, source)
     end
     local value, problem = json.decode(source)
     if problem then
-        usage("%s is not JSON: %s; nothing was created", path == "-" and "standard input" or path, problem)
+        usage("%s is not JSON: %s; nothing was created", name_of(path), problem)
     end
     return value
 end
@@ -44,7 +48,8 @@ end
 local function read_specs(path)
     local value = parse(path, read(path))
     if type(value) ~= "table" then
-        usage("%s: expected an object or an array of them, not a %s; nothing was created", path, type(value))
+        usage("%s: expected an object or an array of them, not a %s; nothing was created", name_of(path),
+            type(value))
     end
     local single = next(value) ~= nil and value[1] == nil
     return single and { value } or value, single
@@ -57,8 +62,8 @@ local function check(api, path, specs)
             api:create(spec)
         end)
         if not ok then
-            local where = #specs > 1 and ("%s, mirror %d of %d"):format(path, i, #specs) or path
-            usage("%s: %s; nothing was created", where,
+            local place = #specs > 1 and (", mirror %d of %d"):format(i, #specs) or ""
+            usage("%s%s: %s; nothing was created", name_of(path), place,
                 type(problem) == "table" and problem.message or tostring(problem))
         end
     end

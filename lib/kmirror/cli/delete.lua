@@ -17,10 +17,10 @@ local function check_ids(ids)
     end
 end
 
-local function ask(ids)
+local function ask(ids, cluster)
     if not changes.harmless() then
-        local what = #ids == 1 and "delete mirror " .. ids[1] or ("delete %d mirrors"):format(#ids)
-        confirm.typed(what, "delete")
+        local what = #ids == 1 and "mirror " .. ids[1] or #ids .. " mirrors"
+        confirm.typed(("delete %s on cluster %s"):format(what, cluster), "delete")
     end
 end
 
@@ -44,7 +44,7 @@ the order asked for, where one that failed is
     run = function(options)
         check_ids(options.id)
         local api = connect()
-        ask(options.id)
+        ask(options.id, api.cluster)
         local planned = changes.planned()
         return items.each(options.id, {
             json = options.json,

@@ -4,7 +4,7 @@ local log = require("kmirror.log")
 local tables = require("kmirror.table")
 
 local columns = {
-    { "ID", "id" },
+    { "ID", "id", whole = true },
     { "CONNECTOR", "connectorName" },
     { "TOPICS", "topicsRegex" },
 }

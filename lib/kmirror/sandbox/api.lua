@@ -193,8 +193,8 @@ function api:_check_source(spec, problems)
     end
 end
 
---- What is wrong with the body of a create, by field. The schema marks none as required; a few a mirror cannot be
---- without.
+--- What is wrong with the body of a create, by field. The schema requires none of them; a mirror cannot be
+--- without some.
 ---@param spec table
 ---@return table<string, string> problems
 function api:check_create(spec)

@@ -24,7 +24,8 @@ function check.seconds(value)
     if type(value) ~= "table" then
         return check.number(value), expected
     end
-    return #value == 2 and check.number(value[1]) and check.number(value[2]) and value[1] <= value[2], expected
+    local least, most = value[1], value[2]
+    return #value == 2 and check.number(least) and check.number(most) and least <= most, expected
 end
 
 --- One of some texts.

@@ -18,10 +18,10 @@ local topics = require "kmirror.sandbox.topics"
 ---@field fields table<string, function> what a rule may say beside the selectors
 ---@field when "before"|"after"|nil when it comes unless the rule says; nil: the rule must
 ---@field always boolean|nil it can come at no other time
----@field answer nil|fun(rule: table, answer: table|nil, meeting: kmirror.sandbox.meeting): table makes the answer
----  from the true one, which there is none of before the change
----@field besides nil|fun(rule: table, meeting: kmirror.sandbox.meeting): string|nil, table|nil does something on
----  top of the answer; gives the operation and the effect when it changed something
+---@field answer nil|fun(rule: table, answer: table|nil, meeting: kmirror.sandbox.meeting): table
+---  makes the answer from the true one, which there is none of before the change
+---@field besides nil|fun(rule: table, meeting: kmirror.sandbox.meeting): string|nil, table|nil
+---  does something beside the answer; gives the operation and the effect when it changed something
 
 ---@type table<string, kmirror.sandbox.fault_kind>
 local kinds = {}
@@ -36,8 +36,8 @@ end
 
 ---- faults of the connection ----
 
---- The connection is closed, and connects are refused for `seconds` (1). A rule that says nothing but `from` and
---- `to` refuses all that time.
+--- The connection is closed, and connects are refused for `seconds` (1). A rule that says nothing but `from`
+--- and `to` refuses all that time.
 kinds.refuse = {
     fields = { seconds = check.seconds },
     when = "before",
@@ -127,7 +127,8 @@ local ERRORS = {
         return api.error(status, "Something went wrong on our side")
     end,
     html = function(status)
-        return { status = status, headers = { ["Content-Type"] = "text/html" }, body = HTML:format(status, status) }
+        local body = HTML:format(status, status)
+        return { status = status, headers = { ["Content-Type"] = "text/html" }, body = body }
     end,
     nothing = function(status)
         return { status = status, headers = {}, body = "" }
@@ -214,8 +215,8 @@ kinds.other_creates = {
     end,
 }
 
---- Another operator deletes a mirror on the request's cluster: one of those that other operators created, or any
---- that there is when `any` is true.
+--- Another operator deletes a mirror on the request's cluster: one of those that other operators created, or
+--- any that there is when `any` is true.
 kinds.other_deletes = {
     fields = { any = check.boolean },
     when = "before",
@@ -237,7 +238,7 @@ kinds.other_deletes = {
     end,
 }
 
---- Another client of the same user sends `rate` requests a second (20).
+--- Another client of the sandbox's user sends `rate` requests a second (20).
 kinds.eats_quota = {
     fields = { rate = check.count },
     when = "before",
@@ -246,7 +247,7 @@ kinds.eats_quota = {
         local step = 1 / (rule.rate or 20)
         local at = math.max(rule.ate_until or 0, meeting.now - 1) + step
         while at <= meeting.now do
-            meeting.api:accept(meeting.request.username, at)
+            meeting.api:accept(meeting.world.username, at)
             rule.ate_until = at
             at = at + step
         end

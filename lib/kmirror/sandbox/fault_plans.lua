@@ -131,8 +131,8 @@ function plans.check(plan, name)
     return plan
 end
 
---- The plan of that name, or the one that the Lua file of that name returns. Raises usage when there is none or it
---- is wrong.
+--- The plan of that name, or the one that the Lua file of that name returns. Raises usage when there is none,
+--- or when it is wrong.
 ---@param name string
 ---@return table[] plan
 function plans.load(name)

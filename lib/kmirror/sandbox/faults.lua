@@ -17,12 +17,13 @@
 ---     probability  from 0 to 1
 ---     times        at most so often
 ---
---- and what happens to them: a kind of fault with its own fields (fault_kinds.lua). `when` is "before" or "after"
---- the request takes effect; before means that it never does. Of the rules that fit a request the first is
---- carried out, and beside it all that are about what others do (other_creates, other_deletes, eats_quota).
+--- and what happens to them: a kind of fault with its own fields (fault_kinds.lua). `when` is "before" or
+--- "after" the request takes effect; before means that it never does. Of the rules that fit a request the
+--- first is carried out, and beside it all that are about what others do (other_creates, other_deletes,
+--- eats_quota).
 ---
---- Each rule is asked about each request and draws from a random stream of its own. So what one rule does depends
---- on the seed, its place in the plan and the requests before, and on no other rule.
+--- Each rule is asked about each request and draws from a random stream of its own. So what one rule does
+--- depends on the seed, its place in the plan and the requests before, and on no other rule.
 
 local kinds = require "kmirror.sandbox.fault_kinds"
 local random = require "kmirror.sandbox.random"
@@ -33,6 +34,9 @@ faults.__index = faults
 ---@class kmirror.sandbox.faults
 ---@field theirs string[] ids of the mirrors that others created
 ---@field refused_until number until when connects are refused, by a request's fault
+
+--- The rule that a request meets while connects are refused.
+local CLOSED = { fault = "refuse", when = "before", kind = kinds.drop }
 
 local function set_of(said)
     local set = {}
@@ -64,7 +68,7 @@ function faults.new(plan, seed, now)
     return setmetatable({ rules = rules, started = now, refused_until = now, theirs = {} }, faults)
 end
 
---- Is a rule about time alone, so that connects are refused and no request is asked about it?
+--- Is a rule about time alone? Connects are refused then, whatever the request would have been.
 local function is_closing_time(rule)
     return rule.fault == "refuse" and (rule.from or rule.to)
         and not (rule.operation or rule.nth or rule.every or rule.probability or rule.times or rule.seconds)
@@ -89,13 +93,17 @@ function faults:_fits(rule, operation, now)
         and not is_closing_time(rule)
 end
 
---- The rules that a request meets.
+--- The rules that a request meets. One that comes on an old connection while connects are refused meets that,
+--- and nothing else.
 ---@param operation string|nil
 ---@param now number
 ---@return table|nil rule about the answer
 ---@return table[] besides rules about what others do
 function faults:meet(operation, now)
     local met, besides = nil, {}
+    if self:refusing(now) then
+        return CLOSED, besides
+    end
     for _, rule in ipairs(operation and self.rules or {}) do
         local fits = self:_fits(rule, operation, now)
         if fits and rule.kind.besides then

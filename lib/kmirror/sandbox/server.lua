@@ -1,6 +1,7 @@
 --- `kmirror sandbox`: the sandbox on the network, with its files.
 
 local cjson = require "cjson"
+local task = require "task"
 local usage = require "kmirror.usage"
 
 local server = {}
@@ -14,6 +15,10 @@ local function steady_clock()
     end
 end
 
+local function refuse_state(path, why)
+    usage("sandbox: cannot go on from the state file %s: %s; remove it or name another", path, tostring(why))
+end
+
 --- The world that a state file holds; nil when there is no file yet.
 local function load_state(path)
     local file = io.open(path)
@@ -23,21 +28,29 @@ local function load_state(path)
     local content = file:read "a"
     file:close()
     local valid, state = pcall(cjson.decode, content)
-    if not valid or type(state) ~= "table" or type(state.connects) ~= "table" then
-        usage("sandbox: the state file %s does not hold a sandbox's state; remove it or name another", path)
+    if not valid or type(state) ~= "table" then
+        refuse_state(path, "it is not a JSON object")
     end
     return state
 end
 
---- A function that writes the world to its file, whole or not at all.
-local function state_saver(path, state)
-    return function()
-        local beside = path .. ".new"
-        local file = assert(io.open(beside, "w"))
-        assert(file:write(cjson.encode(state())))
-        assert(file:close())
-        assert(os.rename(beside, path))
+--- Writes a file, whole or not at all.
+---@return boolean|nil written
+---@return string|nil why not
+local function write_whole(path, content)
+    local beside = path .. ".new"
+    local file, why = io.open(beside, "w")
+    if not file then
+        return nil, why
     end
+    local written
+    written, why = file:write(content)
+    local closed, why_not = file:close()
+    if not (written and closed) then
+        os.remove(beside)
+        return nil, why or why_not
+    end
+    return os.rename(beside, path)
 end
 
 local function open_log(path)
@@ -61,21 +74,44 @@ local function assemble(options)
         end
     end
     hooks.saved = options.state_file and load_state(options.state_file)
-    local sandbox = require("kmirror.sandbox").new(options, steady_clock(), hooks)
+    local made, sandbox = pcall(require("kmirror.sandbox").new, options, steady_clock(), hooks)
+    if not made and hooks.saved then
+        refuse_state(options.state_file, sandbox)
+    elseif not made then
+        error(sandbox, 0)
+    end
     if options.state_file then
-        hooks.changed = state_saver(options.state_file, function()
-            return sandbox.world:state()
-        end)
-        local writable, why = pcall(hooks.changed)
-        if not writable then
-            usage("sandbox: cannot write the state file: %s", tostring(why))
+        hooks.changed = function()
+            local written, why = write_whole(options.state_file, cjson.encode(sandbox.world:state()))
+            if not written then
+                usage("sandbox: cannot write the state file %s", why)
+            end
         end
+        hooks.changed()
     end
     return sandbox
 end
 
---- Opens and closes the door as the fault plan has it.
-local function keep_door(sandbox, listener)
+--- Listens, and keeps the door as the fault plan has it.
+local function listen(options, sandbox)
+    local listener
+    listener = require("httpd").listen {
+        host = options.listen,
+        port = options.port,
+        handler = function(request)
+            local answer = sandbox:handle(request)
+            listener:refuse(sandbox:refusing())
+            return answer
+        end,
+    }
+    return listener
+end
+
+--- Serves until it is cancelled. A plan that refuses connects has times to keep, also when no request comes.
+local function serve(sandbox, listener)
+    if not sandbox.faults:may_refuse() then
+        return listener:wait()
+    end
     while true do
         listener:refuse(sandbox:refusing())
         task.sleep(0.02)
@@ -88,25 +124,15 @@ end
 function server.main(given)
     local options = require("kmirror.sandbox.options").read(given)
     local sandbox = assemble(options)
-    local listener <close> = require("httpd").listen {
-        host = options.listen,
-        port = options.port,
-        handler = function(request)
-            return sandbox:handle(request)
-        end,
-    }
-    local keeper = sandbox.faults:may_refuse() and task.spawn(keep_door, sandbox, listener)
+    local listener <close> = listen(options, sandbox)
     local host = options.listen:find(":", 1, true) and "[" .. options.listen .. "]" or options.listen
     io.stdout:write("listening on http://", host, ":", listener:port(), "\n")
     io.stdout:flush()
-    local _, why = pcall(listener.wait, listener)
-    if keeper then
-        keeper:cancel()
+    local ended, why = pcall(serve, sandbox, listener)
+    if not ended and not (type(why) == "table" and why.kind == "cancelled") then
+        error(why, 0)
     end
-    if type(why) == "table" and why.kind == "cancelled" then
-        return 0
-    end
-    error(why, 0)
+    return 0
 end
 
 return server

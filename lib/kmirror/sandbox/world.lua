@@ -39,6 +39,13 @@ local STATE_VERSION = 1
 -- `sync_seconds`, and then on to nothing.
 local BACKLOG = 4 * FIRST_TARGET_LATENCY
 
+local function check_version(saved)
+    if saved.version ~= STATE_VERSION then
+        local found = math.tointeger(saved.version) or saved.version
+        error(("its version is %s, expected %d"):format(found, STATE_VERSION), 0)
+    end
+end
+
 ---@class kmirror.sandbox.world
 ---@field clock fun(): number seconds
 ---@field creating_seconds number
@@ -72,6 +79,7 @@ function world.new(options, saved)
         kafkas = {}, -- Kafka cluster id -> names of its topics
     }, world)
     if saved then
+        check_version(saved)
         self.families = saved.families
     end
     self:_lay_out()
@@ -196,7 +204,7 @@ local function forget(gone, deleted_until)
     end
 end
 
---- What the list shows: the world of a while ago. New mirrors are missing and deleted ones still there for so long.
+--- What the list shows: the world of a while ago. New mirrors are missing and deleted ones still there.
 ---@param connect_id string
 ---@param delay number|nil seconds that it runs behind, when not as set for this world
 ---@return table[] { id, connectorName, topicsRegex }
@@ -328,9 +336,6 @@ function world:state()
 end
 
 function world:_restore(saved)
-    if saved.version ~= STATE_VERSION then
-        error(("its version is %s, expected %d"):format(saved.version, STATE_VERSION), 0)
-    end
     self.created = saved.created
     self.random.state = math.tointeger(tonumber(saved.random, 16))
     for connect_id, mirrors in pairs(saved.connects) do

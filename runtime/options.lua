@@ -1,0 +1,179 @@
+-- options: what mirrors.connect{} takes, what it checks, and where the rest comes from.
+local native, new_error = ...
+
+local function invalid(message, ...)
+    error(new_error("invalid", message:format(...)), 0)
+end
+
+local function is_number(lowest)
+    return function(value)
+        return type(value) == "number" and value >= lowest and value < math.huge, ("a number from %g up"):format(lowest)
+    end
+end
+
+local function is_integer(lowest, highest)
+    return function(value)
+        return math.type(value) == "integer" and value >= lowest and value <= highest,
+            ("an integer from %d to %d"):format(lowest, highest)
+    end
+end
+
+local function is_positive(value)
+    return type(value) == "number" and value > 0 and value < math.huge, "a number of seconds over 0"
+end
+
+local function is_text(value)
+    return type(value) == "string" and value ~= "" and not value:find("%c"), "a non-empty string on one line"
+end
+
+local function is_user(value)
+    return is_text(value) and not value:find(":", 1, true), "a user name, without a colon"
+end
+
+local function is_endpoint(value)
+    return is_text(value) and native.url_allowed(value) and not value:find("[?#@]"),
+        "an https URL (http only for this machine's own addresses), without user, query or fragment"
+end
+
+local function is_readable(value)
+    local file = is_text(value) and io.open(value)
+    if file then file:close() end
+    return file, "the name of a readable file"
+end
+
+local MAX_RATE <const> = 16384
+
+---@class mirrors.Options
+---@field cluster? string          UUID of the Kafka Connect cluster; KMIRROR_CLUSTER
+---@field endpoint? string         https://api.instaclustr.com; KMIRROR_ENDPOINT
+---@field username? string         KMIRROR_USERNAME
+---@field api_key? string          a provisioning API key; KMIRROR_API_KEY, or the file named by KMIRROR_API_KEY_FILE
+---@field rate? number             requests in any one second, 0 for no limit; 35
+---@field concurrency? integer     requests under way at once; 64
+---@field timeout? number          seconds for one attempt; 30
+---@field connect_timeout? number  seconds for a connection; 10
+---@field deadline? number         seconds for a whole call, from its first attempt on, with all retries; 120
+---@field retries? integer         attempts after the first; 4
+---@field backoff? number          seconds that the wait before the first retry is drawn from; 0.25, and 4 times as much after a 429
+---@field settle? number           seconds within which a mirror whose create was not answered shows in the list; 10
+---@field max_body? integer        bytes of one answer; 64 MiB
+---@field ca_file? string          CA certificates, PEM, instead of the system's
+---@field cert_file? string        client certificate, PEM
+---@field key_file? string         its key, PEM
+---@field proxy? string            URL; default: libcurl's environment variables
+---@field quota_file? string       through which the processes on this machine share one rate; default: none
+local checks = {
+    cluster = function(value) return native.is_uuid(value), "the UUID of a Kafka Connect cluster" end,
+    endpoint = is_endpoint,
+    username = is_user,
+    api_key = is_text,
+    rate = function(value)
+        return type(value) == "number" and (value == 0 or value >= 0.01 and value <= MAX_RATE),
+            ("a number of requests per second from 0.01 to %d, or 0 for no limit"):format(MAX_RATE)
+    end,
+    concurrency = is_integer(1, 1000),
+    timeout = is_positive,
+    connect_timeout = is_positive,
+    deadline = is_positive,
+    retries = is_integer(0, 100),
+    backoff = is_number(0),
+    settle = is_number(0),
+    max_body = is_integer(1, 1 << 40),
+    ca_file = is_readable,
+    cert_file = is_readable,
+    key_file = is_readable,
+    proxy = is_text,
+    quota_file = is_text,
+}
+
+local defaults = {
+    endpoint = "https://api.instaclustr.com",
+    rate = 35,
+    concurrency = 64,
+    timeout = 30,
+    connect_timeout = 10,
+    deadline = 120,
+    retries = 4,
+    backoff = 0.25,
+    settle = 10,
+    max_body = 64 << 20,
+}
+
+local set_by_host = {}
+
+local function check_options(where, given)
+    if type(given) ~= "table" then invalid("%s: expected a table of options, got %s", where, type(given)) end
+    for name, value in pairs(given) do
+        local check = checks[name]
+        if not check then
+            local known = {}
+            for each in pairs(checks) do known[#known + 1] = each end
+            table.sort(known)
+            invalid("%s: unknown option '%s'; known are %s", where, tostring(name), table.concat(known, ", "))
+        end
+        local ok, expected = check(value)
+        if not ok then
+            local secret = name == "api_key" or tostring(value):find("@", 1, true)
+            local shown = secret and "something else (not shown)" or ("'%s'"):format(tostring(value))
+            invalid("%s: %s must be %s, got %s", where, name, expected, shown)
+        end
+    end
+end
+
+local function read_key(path)
+    local file, problem = io.open(path)
+    if not file then invalid("cannot read the API key from KMIRROR_API_KEY_FILE: %s", problem) end
+    local key = file:read("l")
+    file:close()
+    if native.is_private(path) ~= true then
+        invalid("%s can be read by others than its owner: chmod 600 %s", path, path)
+    end
+    return key
+end
+
+local function from_environment(without_key)
+    local function variable(name)
+        local value = os.getenv(name)
+        return value ~= "" and value or nil
+    end
+    local file = not without_key and variable("KMIRROR_API_KEY_FILE")
+    return {
+        endpoint = variable("KMIRROR_ENDPOINT"),
+        cluster = variable("KMIRROR_CLUSTER"),
+        username = variable("KMIRROR_USERNAME"),
+        api_key = not without_key and (variable("KMIRROR_API_KEY") or file and read_key(file)) or nil,
+    }
+end
+
+local options = {}
+
+---Refuses an unknown option or a wrong value, by name.
+---@param where string  for the message
+---@param given table
+function options.check(where, given)
+    check_options(where, given)
+end
+
+function options.set_defaults(given)
+    check_options("mirrors.defaults", given)
+    set_by_host = given
+end
+
+---All options of a connection: its own, those of the host, those of the environment, the defaults; in this order.
+---@param given mirrors.Options
+---@return table
+function options.resolve(given)
+    check_options("mirrors.connect", given)
+    local environment = from_environment(given.api_key or set_by_host.api_key)
+    check_options("the environment", environment)
+    local all = {}
+    for name in pairs(checks) do
+        all[name] = given[name] or set_by_host[name] or environment[name] or defaults[name]
+    end
+    all.endpoint = all.endpoint:gsub("/+$", "")
+    if not all.username then invalid("no user name: set KMIRROR_USERNAME, or username in mirrors.connect{}") end
+    if not all.api_key then invalid("no API key: set KMIRROR_API_KEY, or KMIRROR_API_KEY_FILE to a file with it") end
+    return all
+end
+
+return options

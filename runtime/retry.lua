@@ -1,0 +1,130 @@
+-- retry: one call, in as many attempts as it takes, within its deadline.
+local native, task, complete = ...
+
+local retry = {}
+
+local tracer
+
+---Tells a function of every attempt that was answered or failed, and of every wait before a retry.
+---@param fn? fun(event: table)  { what = "attempt"|"retry", operation, cluster, id, attempt, error?, wait?, granted, sent, ended }
+function retry.trace(fn)
+    tracer = fn
+end
+
+-- After AWS's SDKs: a call that has to be retried pays, one that succeeds at once pays back, and when nothing is
+-- left an outage is not made worse by retrying.
+retry.BUDGET = 500
+local RETRY_COST <const>, TIMEOUT_COST <const> = 5, 10
+
+local LONGEST_BACKOFF <const> = 20 -- seconds
+local LONGEST_HINT <const> = 300   -- seconds of Retry-After that are believed
+local HINT_SLACK <const> = 5       -- seconds that may be added to it
+local THROTTLED <const> = 4        -- times the backoff after a 429
+
+local worth_retrying = { rate_limited = true, server = true, timeout = true, transport = true }
+
+local function event_of(call, what, e)
+    local granted, sent, ended = native.times(call.native)
+    return { what = what, operation = call.operation, cluster = call.cluster, id = call.id, attempt = call.attempts,
+        error = e, granted = granted, sent = sent, ended = ended }
+end
+
+-- How long to wait before another attempt; nil and why when there is to be none.
+local function backoff(call, e, hint)
+    local account = call.account
+    local options = account.options
+    if not worth_retrying[e.kind] then return nil end
+    if call.attempts > options.retries then return nil end
+    local cost = e.kind == "timeout" and TIMEOUT_COST or RETRY_COST
+    if account.budget < cost then return nil, "the retry budget is used up: too much has failed lately" end
+    local base = options.backoff * (e.kind == "rate_limited" and THROTTLED or 1)
+    local wait = math.random() * math.min(LONGEST_BACKOFF, base * 2 ^ (call.attempts - 1))
+    if hint then
+        hint = math.min(hint, LONGEST_HINT)
+        wait = math.max(hint, math.min(wait, hint + HINT_SLACK))
+    end
+    if task.now() + wait >= call.until_ then return nil, ("the deadline of %g s is over"):format(options.deadline) end
+    account.budget = account.budget - cost
+    return wait
+end
+
+-- Waits before another attempt, or raises the error.
+local function again(call, e, hint)
+    local wait, why = backoff(call, e, hint)
+    if not wait then
+        if why then e.message = ("%s; %s"):format(e.message, why) end
+        error(e, 0)
+    end
+    if tracer then
+        local event = event_of(call, "retry", e)
+        event.wait = wait
+        tracer(event)
+    end
+    task.sleep(wait)
+end
+
+-- One attempt, within the call's deadline, which begins when the first attempt is let go: waiting for the quota is
+-- not the call's fault.
+local function attempt(call)
+    local options = call.account.options
+    local timeout = options.timeout
+    if call.until_ then timeout = math.max(0.001, math.min(timeout, call.until_ - task.now())) end
+    call.attempts = call.attempts + 1
+    local ok, result, sent, hint = native.attempt(call.native, timeout)
+    if not call.until_ then
+        local granted = native.times(call.native)
+        call.until_ = (granted > 0 and granted or task.now()) + options.deadline
+    end
+    if not ok then complete(call, result) end
+    if tracer then tracer(event_of(call, "attempt", not ok and result or nil)) end
+    return ok, result, sent, hint
+end
+
+local function succeeded(account)
+    if account.budget < retry.BUDGET then account.budget = account.budget + 1 end
+end
+
+---Does what may be done again without harm: list, get, delete, latency.
+---@param call table
+---@return any  the decoded answer
+function retry.perform(call)
+    local maybe_done = false
+    while true do
+        local ok, result, sent, hint = attempt(call)
+        if ok then
+            succeeded(call.account)
+            return result
+        end
+        if result.kind == "not_found" and call.operation == "delete" and maybe_done then return nil end
+        maybe_done = maybe_done or sent
+        again(call, result, hint)
+    end
+end
+
+-- What an attempt to create came to, in the words of reconcile.lua.
+local answered = { invalid = true, unauthorized = true, forbidden = true, not_found = true,
+    unsupported_media_type = true, rate_limited = true }
+
+local function outcome_of(ok, result, sent)
+    if ok then return "created" end
+    if not sent then return "unsent" end
+    local refused = answered[result.kind] or result.status and result.status >= 300 and result.status < 500
+    return refused and "rejected" or "lost"
+end
+
+---Makes a mirror. It is never sent again blindly: the ledger looks first whether it was made.
+---@param call table
+---@param how? reconcile.how
+---@return string id
+function retry.create(call, how)
+    local hint
+    local function send()
+        local ok, result, sent
+        ok, result, sent, hint = attempt(call)
+        if ok then succeeded(call.account) end
+        return outcome_of(ok, result, sent), result
+    end
+    return call.account.ledger:create(call.cluster, call.spec, send, function(e) again(call, e, hint) end, how)
+end
+
+return retry

@@ -1,0 +1,65 @@
+/* scheduler: the tasks of a Lua state and their turns. What other modules need of it is in task.h; this is what it
+ * shares with the `task` module. */
+#ifndef KMIRROR_SCHEDULER_H
+#define KMIRROR_SCHEDULER_H
+
+#include "task.h"
+
+#include <signal.h>
+
+#define TASK "task"
+
+/* Where a task's own thread and, when it failed, the traceback are kept with the userdata. */
+enum { THREAD = 1, TRACEBACK = 2, TASK_VALUES = 2 };
+
+typedef enum { HELD, READY, RUNNING, WAITING, SUCCEEDED, FAILED } task_state;
+
+typedef struct scheduler scheduler;
+
+struct task {
+    scheduler *scheduler;
+    lua_State *co;               /* its thread; the results, or the error, stay on its stack */
+    task_wait *wait;             /* what it waits for */
+    task *next;                  /* in the ready queue, or in the list of failures */
+    task *joiners;               /* tasks that wait for this one to end */
+    task *joining, *next_joiner; /* the one that this one waits for, and its place among its joiners */
+    loop_timer timer;
+    task_wait own; /* for sleep and join */
+    int nargs;     /* for its first resume */
+    unsigned char state;
+    bool cancelled, observed;
+};
+
+struct scheduler {
+    loop *loop;
+    lua_State *L;       /* the main state: all tasks are resumed from it */
+    task *first, *last; /* ready */
+    task *running;
+    task *failures; /* failed, and nobody has joined them */
+    double resumed_at;
+    size_t live;
+    volatile sig_atomic_t interrupted;
+    bool stopping;   /* the interrupt was passed on */
+    const char *why; /* what a cancelled call says */
+};
+
+/* The scheduler of this Lua state, made on first use. [-0, +0, m] */
+scheduler *scheduler_of(lua_State *L);
+/* Pushes the table of the tasks that have not ended, or failed unobserved: by their address. [-0, +1, -] */
+void scheduler_push_tasks(lua_State *L);
+
+/* Makes a task, not started yet, of the function and its arguments on top. [-(nargs + 1), +1, m] */
+task *scheduler_new(lua_State *L, int nargs);
+void scheduler_start(task *t);
+/* Asks it to end: see Task:cancel(). */
+void scheduler_cancel(task *t);
+/* Its failure will be looked at. */
+void scheduler_observe(task *t);
+
+/* The task whose own coroutine L is, when it can yield from here; else NULL: a wait blocks. */
+task *scheduler_yielding(const scheduler *s, lua_State *L);
+bool scheduler_ended(const task *t);
+/* True of a task that died of being cancelled, and of nothing else. */
+bool scheduler_died_cancelled(const task *t);
+
+#endif

@@ -1,0 +1,65 @@
+local json = require "kmirror.json"
+local support = require "spec.support"
+
+describe("JSON written", function()
+    it("has its keys in order, and integers as integers", function()
+        assert.are.equal('{"a":30000,"b":1.5,"c":[true,"x"],"d":9007199254740993}',
+            json.encode { d = 9007199254740993, b = 1.5, c = { true, "x" }, a = 30000 })
+    end)
+
+    it("tells an empty array from an empty object", function()
+        assert.are.equal('{"array":[],"object":{}}', json.encode { array = json.array {}, object = {} })
+    end)
+
+    it("keeps any text, and stays valid UTF-8", function()
+        assert.are.equal([["say \"hi\"\\\n\u0001 é/"]], json.encode("say \"hi\"\\\n\1 é/"))
+        assert.are.equal('"\u{FFFD}"', json.encode("\xFF"))
+    end)
+
+    it("has a float's every digit, and null for what is no number", function()
+        assert.are.equal("[0.1,0.30000000000000004,null,null]",
+            json.encode { 0.1, 0.1 + 0.2, math.huge, 0 / 0 })
+    end)
+
+    it("is indented when people are to read it", function()
+        assert.are.equal('{\n  "a": [\n    1\n  ],\n  "b": []\n}',
+            json.encode({ a = { 1 }, b = json.array {} }, true))
+    end)
+
+    it("refuses what JSON has no word for", function()
+        assert.has_error(function() json.encode { print } end, "cannot write a function as JSON")
+    end)
+end)
+
+describe("JSON read", function()
+    it("gives integers as integers, and null as nil", function()
+        local value = json.decode '{"ms": 30000, "rate": 1.5, "none": null}'
+        assert.are.equal("integer", math.type(value.ms))
+        assert.are.same({ ms = 30000, rate = 1.5 }, value)
+    end)
+
+    it("says where it is wrong", function()
+        local value, problem = json.decode '{\n  "a": 1,\n  "b" 2\n}'
+        assert.is_nil(value)
+        assert.is_truthy(problem:find("^line 3, column %d+: Expected colon"))
+    end)
+
+    it("comes back from a file as it was written", function()
+        local path = support.temporary("state.json")
+        assert.is_nil(json.read(path))
+        json.write(path, { mirrors = { { id = "a", targetLatency = 30000 } } })
+        assert.are.same({ mirrors = { { id = "a", targetLatency = 30000 } } }, json.read(path))
+        assert.are.equal("", support.read(path .. ".new"))
+    end)
+
+    it("names the file that is none, or that cannot be written", function()
+        local path = support.temporary("state.json", "{")
+        local ok, problem = pcall(json.read, path)
+        assert.is_false(ok)
+        assert.are.equal("usage", problem.kind)
+        assert.is_truthy(problem.message:find(path .. " is not JSON: line 1", 1, true))
+        ok, problem = pcall(json.write, "/nowhere/state.json", {})
+        assert.is_false(ok)
+        assert.are.equal("cannot write /nowhere/state.json.new: No such file or directory", problem)
+    end)
+end)

@@ -1,0 +1,36 @@
+local text = require "kmirror.text"
+
+describe("text", function()
+    it("leaves plain text as it is", function()
+        assert.are.equal("us-west.us-east.x Zürich 東京", text.clean("us-west.us-east.x Zürich 東京"))
+    end)
+
+    it("makes what a terminal would obey visible", function()
+        assert.are.equal("a\\u{1B}[31mb", text.clean("a\27[31mb"))
+        assert.are.equal("one\\ntwo\\tthree\\r", text.clean("one\ntwo\tthree\r"))
+        assert.are.equal("\\u{9B}2J", text.clean("\u{9B}2J"))
+        assert.are.equal("\\u{202E}txt", text.clean("\u{202E}txt"))
+        assert.are.equal("\\u{0}\\u{7F}", text.clean("\0\127"))
+    end)
+
+    it("replaces bytes that are no UTF-8", function()
+        assert.are.equal("a\u{FFFD}b\u{FFFD}", text.clean("a\xFFb\xC3"))
+        assert.are.equal("a?b", text.valid("a\xFFb", "?"))
+    end)
+
+    it("knows how many columns a text takes", function()
+        assert.are.equal(5, text.width("plain"))
+        assert.are.equal(6, text.width("Zürich"))
+        assert.are.equal(4, text.width("東京"))
+        assert.are.equal(1, text.width("e\u{301}"))
+        assert.are.equal(2, text.width("🚀"))
+    end)
+
+    it("cuts to a width, and marks the cut", function()
+        assert.are.equal("short", text.cut("short", 5))
+        assert.are.equal("shor…", text.cut("shorter", 5))
+        assert.are.equal("東…", text.cut("東京都", 4))
+        assert.are.equal("…", text.cut("東京", 1))
+        for width = 1, 8 do assert.is_true(text.width(text.cut("a東b京c都d", width)) <= width) end
+    end)
+end)
