@@ -30,7 +30,7 @@ mirrors.defaults = options.set_defaults
 local interceptor
 
 ---Tells a function of every attempt that was answered or failed, and of every wait before a retry.
----@type fun(fn?: fun(event: table))  # { what = "attempt"|"retry", operation, cluster, id, attempt, error?, wait?, granted, sent, ended }
+---@type fun(fn?: fun(event: mirrors.Event))
 mirrors.trace = retry.trace
 
 ---@class mirrors.Change
@@ -52,6 +52,33 @@ end
 mirrors.under_way = native.under_way
 
 -- ---- the API object ----
+
+---@class mirrors.Summary what list() says of a mirror
+---@field id string
+---@field connectorName string     <source alias>.<target alias>.<random>
+---@field topicsRegex string
+
+---@class mirrors.Topic
+---@field name string
+---@field averageLatency integer   ms
+---@field averageRate number       records/s; 0 when idle
+
+---@class mirrors.Mirror: mirrors.Summary
+---@field status string            CREATING, IN_SYNC, OUT_OF_SYNC, STALE_TOPIC, FAILED
+---@field targetLatency integer    ms
+---@field mirrorStatus string      of the source connector: RUNNING, PAUSED, UNASSIGNED, FAILED, …
+---@field checkpointStatus string  of the checkpoint connector, likewise
+---@field topicStatuses mirrors.Topic[]
+
+---@class mirrors.Spec what create() takes
+---@field sourceType "instaclustr"|"custom"
+---@field kafkaSource? string      UUID of the source Kafka cluster; with "instaclustr"
+---@field usePrivateIps? boolean   with "instaclustr"
+---@field sourceConnectionProperties? string  Kafka client properties, a line each; with "custom". Kept secret
+---@field sourceAlias string
+---@field topicsRegex string
+---@field useRenaming boolean      prefix the topics with the alias
+---@field maxTasks integer         from 1 to 2147483647
 
 ---@class mirrors.Api
 ---@field cluster string  UUID of the Kafka Connect cluster
@@ -88,7 +115,7 @@ local function change(api, call, fields, proceed)
 end
 
 ---All mirrors of the cluster.
----@return { id: string, connectorName: string, topicsRegex: string }[]
+---@return mirrors.Summary[]
 ---Raises unauthorized, forbidden, not_found (no such Kafka Connect cluster), rate_limited, server, transport, tls,
 ---timeout, protocol, cancelled.
 function Api:list()
@@ -100,14 +127,14 @@ end
 
 ---One mirror.
 ---@param id string
----@return { id: string, status: string, connectorName: string, targetLatency: integer, topicsRegex: string, mirrorStatus: string, checkpointStatus: string, topicStatuses: { name: string, averageLatency: integer, averageRate: number }[] }
----Latencies are in ms, averageRate in records/s. Raises what list() raises; `invalid` for an empty id.
+---@return mirrors.Mirror
+---Raises what list() raises; `invalid` for an empty id.
 function Api:get(id)
     return retry.perform(prepare(self, "get", id))
 end
 
 ---Makes a mirror. The API sets it up after it has answered: its status is CREATING until then.
----@param spec { sourceType: "instaclustr"|"custom", kafkaSource: string?, sourceConnectionProperties: string?, usePrivateIps: boolean?, sourceAlias: string, topicsRegex: string, useRenaming: boolean, maxTasks: integer }
+---@param spec mirrors.Spec
 ---@return string id  of the new mirror
 ---Raises what list() raises; `invalid` before anything is sent for a missing, unknown or wrong field; `read_only`;
 ---`unknown_outcome` when the answer was lost and it cannot be told whether the mirror was made.

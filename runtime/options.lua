@@ -54,7 +54,7 @@ local MAX_RATE <const> = 16384
 ---@field connect_timeout? number  seconds for a connection; 10
 ---@field deadline? number         seconds for a whole call, from its first attempt on, with all retries; 120
 ---@field retries? integer         attempts after the first; 4
----@field backoff? number          seconds that the wait before the first retry is drawn from; 0.25, and 4 times as much after a 429
+---@field backoff? number          seconds: the wait before the first retry is drawn from 0 to this; 0.25, 1 after a 429
 ---@field settle? number           seconds within which a mirror whose create was not answered shows in the list; 10
 ---@field max_body? integer        bytes of one answer; 64 MiB
 ---@field ca_file? string          CA certificates, PEM, instead of the system's

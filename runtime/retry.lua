@@ -5,8 +5,20 @@ local retry = {}
 
 local tracer
 
+---@class mirrors.Event
+---@field what "attempt"|"retry"
+---@field operation string
+---@field cluster string
+---@field id? string
+---@field attempt integer      from 1
+---@field error? mirrors.Error  of a failed attempt, and of the one before a retry
+---@field wait? number         seconds before the retry
+---@field granted number       when it was let go, on task.now()'s clock; 0: it did not come to it; sent, ended likewise
+---@field sent number
+---@field ended number
+
 ---Tells a function of every attempt that was answered or failed, and of every wait before a retry.
----@param fn? fun(event: table)  { what = "attempt"|"retry", operation, cluster, id, attempt, error?, wait?, granted, sent, ended }
+---@param fn? fun(event: mirrors.Event)
 function retry.trace(fn)
     tracer = fn
 end

@@ -13,8 +13,7 @@ end
 
 ---Waits for the task to end.
 ---@return any ...  what its function returned
----Raises the very error value that the task died of;
-`cancelled` when the waiting task is cancelled; `invalid` where no
+---Raises the very error value that the task died of; `cancelled` when the waiting task is cancelled; `invalid` where no
 ---other task can run (a coroutine of the script's own, a callback, a finalizer).
 function methods:join()
     native.wait(self)
@@ -154,28 +153,23 @@ end
 
 ---@class task
 local task = {
-    -- -Starts a task.One that fails and that nobody joins is reported when the run
-            ends.-- -@type
-            fun(fn
-                : function, ...
-                : any)
-        : task.Task-- -
-        Raises `invalid` when fn is no function; `cancelled` in a cancelled task.
+    ---Starts a task. One that fails and that nobody joins is reported when the run ends.
+    ---@type fun(fn: function, ...: any): task.Task
+    ---Raises `invalid` when fn is no function; `cancelled` in a cancelled task.
     spawn = spawn,
     ---Waits for that many seconds. Raises `cancelled`; `invalid` for a negative number.
     ---@type fun(seconds: number)
     sleep = native.sleep,
-    ---@type fun(): number  # seconds on a clock that never goes back;
-    only differences mean anything now = native.now,
-                                   -- -@type fun()
-        : integer #how many tasks have not ended yet live = native.live,
+    ---@type fun(): number  # seconds on a clock that never goes back; only differences mean anything
+    now = native.now,
+    ---@type fun(): integer  # how many tasks have not ended yet
+    live = native.live,
 }
 
 ---@class task.GroupOptions
 ---@field concurrency? integer  how many may run at once (default: no limit)
 
----Makes a group: `local g <close> = task.group{
-    concurrency = 16 }`.
+---Makes a group: `local g <close> = task.group{ concurrency = 16 }`.
 ---@param options? task.GroupOptions
 ---@return task.Group
 ---Raises `invalid` for an unknown option or a concurrency that is no integer from 1 up.

@@ -138,6 +138,7 @@ local function command(source, target)
         .. (given.use_private_ips and " --use-private-ips" or "")
 end
 
+local would = changes.planned() and "would be " or ""
 local deleted, created = {}, 0
 local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then
@@ -152,7 +153,7 @@ steps:run(("delete %s -> %s"):format(from.alias, to.alias), function()
         forward:delete(mirror.id)
         deleted[#deleted + 1] = mirror.id
     end)
-    return #deleted .. " deleted"
+    return ("%d %sdeleted"):format(#deleted, would)
 end)
 if not changes.planned() then
     steps:run("confirm that they are gone", function()
@@ -183,7 +184,7 @@ end
 
 local ids = steps:run(("create %s -> %s"):format(to.alias, from.alias), function()
     local ids = bulk.map(state.mirrors, turn_round)
-    return ("%d created, %d were there"):format(created, #ids - created), ids
+    return ("%d %screated, %d were there"):format(created, would, #ids - created), ids
 end)
 if changes.planned() then
     return

@@ -1,5 +1,6 @@
 --- confirm: has the person at the terminal type a word before something that cannot be undone.
 
+local changes = require("kmirror.changes")
 local task = require("task")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
@@ -15,12 +16,12 @@ function M.assume(yes)
     agreed = yes
 end
 
---- Goes on only when the person types that word. Raises when another one is typed, and usage when there is
---- no terminal to ask on.
+--- Goes on only when the person types that word, or when no change will be sent anyway. Raises when another word
+--- is typed, and usage when there is no terminal to ask on.
 ---@param question string what is about to happen
 ---@param word string what has to be typed
 function M.typed(question, word)
-    if agreed then
+    if agreed or changes.harmless() then
         return
     end
     if not (terminal.of(io.stdin).terminal and terminal.of(io.stderr).terminal) then

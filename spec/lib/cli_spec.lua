@@ -24,6 +24,8 @@ local function usage_error(...)
 end
 
 describe("kmirror by itself", function()
+    local commands = { "run", "list", "get", "create", "delete", "latency", "sandbox", "version", "help" }
+
     it("prints help without arguments, for --help and for help, and is content", function()
         local result = support.run {}
         assert.are.equal(0, result.status)
@@ -37,7 +39,7 @@ describe("kmirror by itself", function()
     end)
 
     it("fits its help into 80 columns", function()
-        for _, command in ipairs { "run", "list", "get", "create", "delete", "latency", "sandbox", "version", "help" } do
+        for _, command in ipairs(commands) do
             for line in support.run { "help", command }.stdout:gmatch("[^\n]+") do
                 assert.is_true(#line <= 80, line)
             end
@@ -45,7 +47,7 @@ describe("kmirror by itself", function()
     end)
 
     it("has help for each command, however it is asked for", function()
-        for _, command in ipairs { "run", "list", "get", "create", "delete", "latency", "sandbox", "version", "help" } do
+        for _, command in ipairs(commands) do
             local result = support.run { "help", command }
             assert.are.equal(0, result.status)
             assert.are.equal(1, (result.stdout:find("Usage: kmirror " .. command, 1, true)))
@@ -266,7 +268,8 @@ describe("the one-shot commands", function()
         end)
         assert.are.same({}, made)
         assert.are.equal(2, result.status)
-        assert.is_truthy(result.stderr:find("^kmirror: standard input, mirror 2 of 2: .* missing.*; nothing was created\n$"))
+        assert.is_truthy(result.stderr:find(
+            "^kmirror: standard input, mirror 2 of 2: .* missing.*; nothing was created\n$"))
     end)
 
     it("say what is wrong with a file", function()
@@ -381,13 +384,17 @@ describe("delete on a terminal", function()
     lazy_setup(function() sandbox = support.sandbox { rate = 0 } end)
     lazy_teardown(function() sandbox:stop() end)
 
-    -- Runs `kmirror delete` of the first mirror there is, on a terminal of its own where `typed` is typed.
+    -- $1 is run on a terminal, $2 the terminal's log, $3 what is typed once the question is there.
+    local on_terminal = [[
+        { until grep -qs 'to go on' "$2"; do sleep 0.05; done; printf "$3"; sleep 0.5; } | script -qefc "$1" "$2"]]
+
+    -- Runs `kmirror delete` of the first mirror there is, where `typed` is typed.
     local function delete(typed)
         local env = sandbox:env()
         local id = support.run { "list", env = env }.stdout:match("%S+")
         local log = support.temporary("typescript")
         local result = support.run {
-            "-qefc", ("%s delete %s"):format(support.executable, id), log, command = "script", env = env, stdin = typed,
+            "-c", on_terminal, "sh", support.executable .. " delete " .. id, log, typed, command = "sh", env = env,
         }
         return id, result.status, support.read(log)
     end
@@ -397,7 +404,7 @@ describe("delete on a terminal", function()
     end
 
     it("asks, and does it when the word is typed", function()
-        local id, status, screen = delete("delete\n")
+        local id, status, screen = delete("delete\\n")
         assert.are.equal(0, status, screen)
         assert.is_truthy(screen:find(("delete mirror %s on cluster %s"):format(id, EAST), 1, true))
         assert.is_truthy(screen:find("Type delete to go on", 1, true))
@@ -406,7 +413,7 @@ describe("delete on a terminal", function()
     end)
 
     it("does nothing when another word is typed, or none", function()
-        for _, typed in ipairs { "yes\n", "\n", "\4" } do
+        for _, typed in ipairs { "yes\\n", "\\n", "\\004" } do
             local id, status, screen = delete(typed)
             assert.are.equal(1, status, screen)
             assert.is_truthy(screen:find("not confirmed: nothing was changed", 1, true))
@@ -415,7 +422,7 @@ describe("delete on a terminal", function()
     end)
 
     it("does nothing when it is interrupted at the question", function()
-        local id, status, screen = delete("\3")
+        local id, status, screen = delete("\\003")
         assert.are.equal(130, status, screen)
         assert.is_true(exists(id))
     end)
@@ -444,7 +451,8 @@ describe("kmirror run", function()
         assert.are.equal(3, run_script("return 3").status)
         local result = run_script("return 'done'")
         assert.are.equal(1, result.status)
-        assert.is_truthy(result.stderr:find("returned done: expected nothing, or an exit status from 0 to 255", 1, true))
+        local expected = "returned done: expected nothing, or an exit status from 0 to 255"
+        assert.is_truthy(result.stderr:find(expected, 1, true))
     end)
 
     it("reports what a runbook dies of, and where when asked", function()
@@ -454,7 +462,7 @@ describe("kmirror run", function()
         local path = support.temporary("deep.lua", "local function inner() error('no luck') end inner()")
         result = support.run { "run", "--traceback", path }
         assert.is_truthy(result.stderr:find("stack traceback", 1, true))
-        assert.is_truthy(result.stderr:find("in upvalue 'inner'", 1, true) or result.stderr:find("in local 'inner'", 1, true))
+        assert.is_truthy(result.stderr:find("in %w+ 'inner'"))
     end)
 
     it("runs what stands in the way before a shipped runbook of that name", function()
@@ -468,7 +476,8 @@ describe("kmirror run", function()
     it("says what can be run when there is no such runbook", function()
         assert.are.equal("no runbook 'failovre': expected a file, or one of those that ship with kmirror: failover",
             usage_error("run", "failovre"))
-        assert.are.equal("cannot read the runbook ./none.lua: No such file or directory", usage_error("run", "./none.lua"))
+        assert.are.equal("cannot read the runbook ./none.lua: No such file or directory",
+            usage_error("run", "./none.lua"))
     end)
 
     it("gives a runbook an API that needs no configuration in the sandbox", function()
@@ -498,7 +507,8 @@ describe("--sandbox", function()
 
     it("does not touch what the environment is set up for", function()
         local result = support.run { "list", "--sandbox", env = {
-            KMIRROR_ENDPOINT = "http://127.0.0.1:1", KMIRROR_CLUSTER = NOBODY, KMIRROR_USERNAME = "u", KMIRROR_API_KEY = "k",
+            KMIRROR_ENDPOINT = "http://127.0.0.1:1", KMIRROR_CLUSTER = NOBODY,
+            KMIRROR_USERNAME = "u", KMIRROR_API_KEY = "k",
         } }
         assert.are.equal(0, result.status, result.stderr)
         assert.are.equal(24, select(2, result.stdout:gsub("\n", "")))

@@ -18,10 +18,8 @@ local function check_ids(ids)
 end
 
 local function ask(ids, cluster)
-    if not changes.harmless() then
-        local what = #ids == 1 and "mirror " .. ids[1] or #ids .. " mirrors"
-        confirm.typed(("delete %s on cluster %s"):format(what, cluster), "delete")
-    end
+    local what = #ids == 1 and "mirror " .. ids[1] or #ids .. " mirrors"
+    confirm.typed(("delete %s on cluster %s"):format(what, cluster), "delete")
 end
 
 return {
