@@ -34,7 +34,7 @@ suite() {
 
 suite 'with stock Lua' "${stock[@]}" /usr/bin/busted "$@"
 [ $# -gt 0 ] || suite 'inside the host' \
-    "$KMIRROR_BUILD/kmirror" run spec/support/busted_in_host.lua spec/runtime/{mirrors,task}*_spec.lua
+    "$KMIRROR_BUILD/kmirror" --log-level error run spec/support/busted_in_host.lua spec/runtime/{mirrors,task}*_spec.lua
 
 awk '{ passed += $1; failed += $3 }
     END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 }' "$KMIRROR_TALLY"
