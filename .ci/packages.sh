@@ -1,6 +1,6 @@
 #!/bin/sh
-# packages.sh TARGET PACKAGE...: installs the Debian packages that are missing. When all are there it does
-# nothing, and needs neither root nor a network. TARGET is the make target to name in messages.
+# packages.sh TARGET PACKAGE...: installs the Debian packages that are missing. When all are there it does nothing,
+# and needs neither root nor a network. TARGET is the make target to name in messages.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 target=$1
@@ -23,10 +23,11 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root="sudo env DEBIAN_FRONTEND=$DEBIAN_FRONTEND"
 fi
 
-# The package lists may be absent or old; fetch them only when the installation fails without.
 install() {
     # shellcheck disable=SC2086
-    $as_root apt-get install -y -qq --no-install-recommends $missing < /dev/null
+    $as_root apt-get install -y -qq --no-install-recommends $missing < /dev/null > /dev/null
 }
+
+# The package lists may be absent or old: they are fetched only when it does not work without.
 echo "make $target: installing$missing" >&2
-install > /dev/null 2>&1 || { $as_root apt-get update -qq && install; } >&2
+install 2> /dev/null || { $as_root apt-get update -qq && install; }

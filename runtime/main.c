@@ -38,12 +38,20 @@ static void handle_signals(void) {
 
 /* ---- the Lua state ---- */
 
+/* What warn() goes by: scripts turn warnings off and on with warn("@off") and warn("@on"). */
+typedef struct warnings {
+    bool off, begun;
+} warnings;
+
 static void warn(void *data, const char *message, int more) {
-    bool *begun = data;
-    if (!*begun && !more && message[0] == '@') /* a control message; warnings are always on */
+    warnings *w = data;
+    if (!w->begun && !more && message[0] == '@') {
+        w->off = strcmp(message, "@off") == 0;
         return;
-    fprintf(stderr, "%s%s%s", *begun ? "" : "kmirror: warning: ", message, more ? "" : "\n");
-    *begun = more != 0;
+    }
+    if (!w->off)
+        fprintf(stderr, "%s%s%s", w->begun ? "" : "kmirror: warning: ", message, more ? "" : "\n");
+    w->begun = more != 0;
 }
 
 static void preload(lua_State *L) {
@@ -71,6 +79,18 @@ static void report(lua_State *L, int index) {
         fprintf(stderr, "%s\n", lua_tostring(L, index + 1));
 }
 
+static bool has_field(lua_State *L, int index, const char *name) {
+    bool has = lua_istable(L, index) && lua_getfield(L, index, name) != LUA_TNIL;
+    lua_settop(L, index);
+    return has;
+}
+
+/* Wrong usage, or a configuration that was found wanting before any call to the API. */
+static bool is_usage(lua_State *L, int index) {
+    return has_kind(L, index, "usage") ||
+           (has_kind(L, index, "invalid") && !has_field(L, index, "operation") && !has_field(L, index, "status"));
+}
+
 static int status_of_error(lua_State *L, int index) {
     if (task_interrupted()) {
         if (has_kind(L, index, "cancelled"))
@@ -80,7 +100,7 @@ static int status_of_error(lua_State *L, int index) {
     }
     report(L, index);
     lua_settop(L, index);
-    return has_kind(L, index, "usage") ? USAGE : FAILED;
+    return is_usage(L, index) ? USAGE : FAILED;
 }
 
 /* Runs the command line; leaves the exit status. */
@@ -117,7 +137,7 @@ static void push_arguments(lua_State *L, int argc, char **argv) {
 }
 
 int kmirror_main(int argc, char **argv) {
-    bool warning = false;
+    warnings warning = {.off = false};
     lua_State *L = luaL_newstate();
     if (L == NULL) {
         fprintf(stderr, "kmirror: not enough memory\n");

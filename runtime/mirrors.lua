@@ -51,6 +51,10 @@ end
 ---@type fun(): integer
 mirrors.under_way = native.under_way
 
+---Whether nobody but its owner can read a file; nil when it cannot be looked at.
+---@type fun(path: string): boolean?
+mirrors.is_private = native.is_private
+
 -- ---- the API object ----
 
 ---@class mirrors.Summary what list() says of a mirror

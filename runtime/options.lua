@@ -131,18 +131,23 @@ local function read_key(path)
     return key
 end
 
-local function from_environment(without_key)
-    local function variable(name)
-        local value = os.getenv(name)
-        return value ~= "" and value or nil
+local variables = { endpoint = "KMIRROR_ENDPOINT", cluster = "KMIRROR_CLUSTER", username = "KMIRROR_USERNAME",
+    api_key = "KMIRROR_API_KEY" }
+
+local function variable(name)
+    local value = os.getenv(name)
+    return value ~= "" and value or nil
+end
+
+-- What the environment says of what nobody else has set.
+local function from_environment(set)
+    local found = {}
+    for name, its_variable in pairs(variables) do
+        if not set[name] then found[name] = variable(its_variable) end
     end
-    local file = not without_key and variable("KMIRROR_API_KEY_FILE")
-    return {
-        endpoint = variable("KMIRROR_ENDPOINT"),
-        cluster = variable("KMIRROR_CLUSTER"),
-        username = variable("KMIRROR_USERNAME"),
-        api_key = not without_key and (variable("KMIRROR_API_KEY") or file and read_key(file)) or nil,
-    }
+    local file = variable("KMIRROR_API_KEY_FILE")
+    if file and not set.api_key and not found.api_key then found.api_key = read_key(file) end
+    return found
 end
 
 local options = {}
@@ -164,15 +169,14 @@ end
 ---@return table
 function options.resolve(given)
     check_options("mirrors.connect", given)
-    local environment = from_environment(given.api_key or set_by_host.api_key)
-    check_options("the environment", environment)
     local all = {}
-    for name in pairs(checks) do
-        all[name] = given[name] or set_by_host[name] or environment[name] or defaults[name]
-    end
+    for name in pairs(checks) do all[name] = given[name] or set_by_host[name] end
+    local environment = from_environment(all)
+    check_options("the environment", environment)
+    for name in pairs(checks) do all[name] = all[name] or environment[name] or defaults[name] end
     all.endpoint = all.endpoint:gsub("/+$", "")
-    if not all.username then invalid("no user name: set KMIRROR_USERNAME, or username in mirrors.connect{}") end
-    if not all.api_key then invalid("no API key: set KMIRROR_API_KEY, or KMIRROR_API_KEY_FILE to a file with it") end
+    if not all.username then invalid("no user name: set KMIRROR_USERNAME") end
+    if not all.api_key then invalid("no API key: set KMIRROR_API_KEY, or KMIRROR_API_KEY_FILE to the name of a file with it") end
     return all
 end
 

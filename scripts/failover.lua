@@ -63,8 +63,14 @@ local function between(api, source, target)
             ids[#ids + 1] = mirror.id
         end
     end
-    local found = bulk.map(ids, function(id)
-        return api:get(id)
+    local found = {}
+    bulk.map(ids, function(id)
+        local there, mirror = pcall(api.get, api, id)
+        if there then
+            found[#found + 1] = mirror
+        elseif mirror.kind ~= "not_found" then -- the list may still have what is gone
+            error(mirror, 0)
+        end
     end)
     table.sort(found, function(a, b)
         return a.topicsRegex < b.topicsRegex
@@ -115,6 +121,16 @@ local function check_state()
     elseif state.finished or state.from.connect ~= from.connect or state.to.connect ~= to.connect then
         usage("%s is of a failover that is done, or of other regions; give --state another name", path)
     end
+    local known = {}
+    for _, mirror in ipairs(state.mirrors) do
+        known[mirror.id] = true
+    end
+    for _, mirror in ipairs(live) do
+        if not known[mirror.id] then
+            error(("mirror %s of '%s' is not in %s; nothing was changed in this run"):format(mirror.id,
+                mirror.topicsRegex, path), 0)
+        end
+    end
     return ("going on with the %d mirrors in %s"):format(#state.mirrors, path)
 end
 
@@ -136,6 +152,7 @@ local function command(source, target)
     return ("kmirror run failover --from %s --to %s --max-tasks %d"):format(source, target, given.max_tasks)
         .. (given.use_renaming and " --use-renaming" or "")
         .. (given.use_private_ips and " --use-private-ips" or "")
+        .. (given.target_latency and " --target-latency " .. given.target_latency or "")
 end
 
 local would = changes.planned() and "would be " or ""
@@ -162,12 +179,20 @@ if not changes.planned() then
     end)
 end
 
--- The reverse of a forward mirror: one that an earlier run has created, or a new one.
+local taken = {}
+for _, wanted in ipairs(state.mirrors) do
+    taken[wanted.reverse or ""] = true
+end
+
+-- The reverse of a forward mirror: the one that an earlier run has created, or a new one, noted down at once.
 local function turn_round(wanted)
-    for i, mirror in ipairs(opposite) do
-        if mirror.topicsRegex == wanted.topicsRegex then
-            return table.remove(opposite, i).id
+    for _, mirror in ipairs(opposite) do
+        if not wanted.reverse and not taken[mirror.id] and mirror.topicsRegex == wanted.topicsRegex then
+            wanted.reverse, taken[mirror.id] = mirror.id, true
         end
+    end
+    if wanted.reverse then
+        return wanted.reverse
     end
     local id = reverse:create({
         sourceType = "instaclustr",
@@ -179,6 +204,10 @@ local function turn_round(wanted)
         maxTasks = given.max_tasks,
     })
     created = created + 1
+    if not changes.planned() then
+        wanted.reverse = id
+        json.write(path, state)
+    end
     return id
 end
 
@@ -190,8 +219,14 @@ if changes.planned() then
     return
 end
 
+local waiting_since = steps:seconds()
+
 local function is_up(mirror)
     return mirror.status ~= "CREATING"
+end
+
+local function has_caught_up(mirror)
+    return is_up(mirror) and mirror.status ~= "OUT_OF_SYNC"
 end
 
 local up = steps:run("wait until they are up", function()
@@ -212,9 +247,8 @@ steps:run("set their target latencies", function()
 end)
 
 local after = steps:run("wait until they have caught up", function()
-    local after, left = wait.all(reverse, ids, math.max(0, given.wait - steps:seconds()), function(mirror)
-        return is_up(mirror) and mirror.status ~= "OUT_OF_SYNC"
-    end)
+    local seconds = math.max(0, given.wait - (steps:seconds() - waiting_since))
+    local after, left = wait.all(reverse, ids, seconds, has_caught_up)
     return ("%d have, %d still behind"):format(#after - left, left), after
 end)
 

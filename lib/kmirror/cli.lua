@@ -2,6 +2,7 @@
 
 local argparse = require("argparse")
 local changes = require("kmirror.changes")
+local config = require("kmirror.config")
 local confirm = require("kmirror.confirm")
 local host = require("host")
 local items = require("kmirror.cli.items")
@@ -16,8 +17,16 @@ local usage = require("kmirror.usage")
 
 local M = {}
 
--- In the order in which help shows them; each has a module kmirror.cli.NAME that says
--- { name, arguments, summary, details, sets, define = function(parser), run = function(options) -> status }.
+---@class kmirror.command what the module kmirror.cli.NAME says of a command
+---@field name string
+---@field arguments string how help shows what it takes: "ID MS"
+---@field summary string one line
+---@field details string the rest of its help, in lines of less than 80 columns
+---@field sets string[] names of the sets of options that it takes, from kmirror.cli.sets
+---@field define fun(parser: table, end_here: fun()) adds its arguments and its own options
+---@field run fun(options: table): integer does it; the exit status
+
+-- In the order in which help shows them.
 local names = { "run", "list", "get", "create", "delete", "latency", "sandbox", "version", "help" }
 
 local command_column = 26
@@ -56,9 +65,9 @@ local epilog = [[
 Shipped runbooks: %s
 
 Environment: KMIRROR_ENDPOINT, KMIRROR_CLUSTER, KMIRROR_USERNAME, the key in
-KMIRROR_API_KEY or in the file named by KMIRROR_API_KEY_FILE; NO_COLOR; https_proxy.
-Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 done but some items
-failed, 130 interrupted.
+KMIRROR_API_KEY or in the file named by KMIRROR_API_KEY_FILE; NO_COLOR.
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 done but some
+items failed, 130 interrupted.
 
 Try it without an account:  kmirror run --sandbox failover
 More about a command:       kmirror help COMMAND]]
@@ -221,18 +230,43 @@ local function start_sandbox(given)
     }
 end
 
-local function from_environment(given)
-    local cluster = given.cluster or os.getenv("KMIRROR_CLUSTER")
+local function variable(name)
+    local value = os.getenv(name)
+    return value ~= "" and value or nil
+end
+
+-- An option, else the environment, else the profile of the configuration file.
+local function from_configuration(given)
+    local name, chosen = config.choose(given.profile or variable("KMIRROR_PROFILE"))
+    profile.use({
+        name = name,
+        sandbox = false,
+        endpoint = given.endpoint or variable("KMIRROR_ENDPOINT") or chosen.endpoint,
+        username = variable("KMIRROR_USERNAME") or chosen.username,
+        clusters = chosen.clusters or {},
+        runbooks = chosen.runbooks or {},
+    })
+    local cluster = given.cluster or variable("KMIRROR_CLUSTER") or chosen.cluster
+    local has_key = variable("KMIRROR_API_KEY") or variable("KMIRROR_API_KEY_FILE")
+    given.read_only = given.read_only or chosen.read_only
     return {
-        endpoint = given.endpoint,
-        cluster = cluster and cluster ~= "" and profile.connect_cluster(cluster) or nil,
+        endpoint = profile.current().endpoint,
+        username = profile.current().username,
+        api_key = not has_key and name and config.key(name, chosen) or nil,
+        cluster = cluster and profile.connect_cluster(cluster) or nil,
+        rate = chosen.rate,
+        concurrency = chosen.concurrency,
+        timeout = chosen.timeout,
+        ca_file = chosen.ca_file,
     }
 end
 
 local function set_defaults(given)
-    local defaults = (given.sandbox and start_sandbox or from_environment)(given)
+    local defaults = (given.sandbox and start_sandbox or from_configuration)(given)
     for _, name in ipairs({ "rate", "concurrency", "timeout", "ca_file" }) do
-        defaults[name] = given[name]
+        if given[name] ~= nil then
+            defaults[name] = given[name]
+        end
     end
     local ok, problem = pcall(mirrors.defaults, defaults)
     if not ok then

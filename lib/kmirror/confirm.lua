@@ -16,8 +16,8 @@ function M.assume(yes)
     agreed = yes
 end
 
---- Goes on only when the person types that word, or when no change will be sent anyway. Raises when another word
---- is typed, and usage when there is no terminal to ask on.
+--- Goes on only when the person types that word, or when no change will be sent anyway. Raises when another
+--- word is typed, and usage when there is no terminal to ask on.
 ---@param question string what is about to happen
 ---@param word string what has to be typed
 function M.typed(question, word)

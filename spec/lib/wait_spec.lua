@@ -9,7 +9,7 @@ local function run(statuses, script)
         function api:get(id)
             looks[id] = (looks[id] or 0) + 1
             local status = statuses[id][math.min(looks[id], #statuses[id])]
-            if status == "unauthorized" then error(mirrors.error("unauthorized", "no"), 0) end
+            if status == "unauthorized" or status == "server" then error(mirrors.error(status, "no"), 0) end
             if not status then error(mirrors.error("not_found", "gone"), 0) end
             return { id = id, status = status }
         end
@@ -39,6 +39,14 @@ describe("wait.all", function()
         assert.are.equal("1\t1\n", run('{ a = { "CREATING" } }', [[
             local _, left = wait.all(api, { "a" }, 0, up)
             print(left, looks.a)]]))
+    end)
+
+    it("does not give up because of what passes by itself", function()
+        assert.are.equal("RUNNING\t0\t3\n", run('{ a = { "server", "server", "RUNNING" } }', [[
+            local seen, left = wait.all(api, { "a" }, 30, up)
+            print(seen[1].status, left, looks.a)]]))
+        assert.are.equal("server\n", run('{ a = { "CREATING", "server" }, b = { "RUNNING" } }', [[
+            print(select(2, pcall(wait.all, api, { "a", "b" }, 0.2, up)).kind)]]))
     end)
 
     it("raises what the API raises", function()

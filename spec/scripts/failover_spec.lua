@@ -252,6 +252,36 @@ describe("the failover runbook", function()
         assert.is_truthy(result.stderr:find("is of a failover that is done", 1, true))
     end)
 
+    it("does not go on when there is a mirror that it knows nothing of", function()
+        start { creating_seconds = 60 }
+        local path, its = saved("--wait", "0")
+        assert.are.equal(3, failover({ "--yes" }, its).status)
+        local spec = ([[{ "sourceType": "instaclustr", "kafkaSource": "%s", "sourceAlias": "us-west", "maxTasks": 1,
+            "topicsRegex": "new", "useRenaming": false }]]):format(WEST_REGION:match(",(.+)"))
+        support.run { "create", "-", stdin = spec, env = sandbox:env() }
+        local result = failover({ "--yes" }, its)
+        assert.are.equal(1, result.status)
+        assert.is_truthy(result.stderr:find("of 'new' is not in " .. path .. "; nothing was changed", 1, true))
+        assert.are.equal(13, #changes())
+    end)
+
+    it("goes by what it noted down, not by a list that runs behind", function()
+        start { list_delay = 3, creating_seconds = 2 }
+        local path, its = saved()
+        local run = support.start(arguments({ "--yes" }, its))
+        support.eventually("the wait for what was created", function()
+            return run:stderr():find("wait until they are up ...", 1, true)
+        end, 20)
+        run:signal("KILL")
+        run:wait()
+        local result = failover({ "--yes" }, its)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.is_truthy(result.stderr:find("look at both regions: 0 mirrors, 0 the other way", 1, true))
+        assert.is_truthy(result.stderr:find("0 created, 6 were there", 1, true))
+        assert.are.equal(12, #changes())
+        assert.is_truthy(json.read(path).finished)
+    end)
+
     it("says what it needs when it knows no regions", function()
         local result = support.run { "run", "failover" }
         assert.are.equal(2, result.status)

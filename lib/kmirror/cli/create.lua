@@ -69,6 +69,7 @@ local function check(api, path, specs)
     end
 end
 
+---@type kmirror.command
 return {
     name = "create",
     arguments = "FILE|-",

@@ -22,6 +22,7 @@ local function ask(ids, cluster)
     confirm.typed(("delete %s on cluster %s"):format(what, cluster), "delete")
 end
 
+---@type kmirror.command
 return {
     name = "delete",
     arguments = "ID...",

@@ -30,9 +30,9 @@ local function for_people(mirror, where)
     end
     local topics = mirror.topicStatuses or {}
     if #topics == 0 then
-        return table.concat(lines) .. "No topic is mirrored.\n\n"
+        return table.concat(lines) .. "no topics\n"
     end
-    return table.concat(lines) .. "\n" .. tables.aligned(topic_columns, topics, where) .. "\n"
+    return table.concat(lines) .. "\n" .. tables.aligned(topic_columns, topics, where)
 end
 
 local function for_programs(mirror)
@@ -43,12 +43,17 @@ local function for_programs(mirror)
     for _, topic in ipairs(mirror.topicStatuses or {}) do
         lines[#lines + 1] = { "topic", topic.name, topic.averageLatency, topic.averageRate }
     end
-    return tables.tabs({ { "", 1 }, { "", 2 }, { "", 3 }, { "", 4 } }, lines):gsub("\t+\n", "\n")
+    local told = tables.tabs({ { "", 1 }, { "", 2 }, { "", 3 }, { "", 4 } }, lines):gsub("\t+\n", "\n")
+    return told
 end
 
-local function to_text(mirror)
-    local where = terminal.of(io.stdout)
-    return where.terminal and for_people(mirror, where) or for_programs(mirror)
+local function teller()
+    local where, before = terminal.of(io.stdout), ""
+    return function(mirror)
+        local told = where.terminal and before .. for_people(mirror, where) or for_programs(mirror)
+        before = "\n"
+        return told
+    end
 end
 
 local function to_json(mirror)
@@ -56,6 +61,7 @@ local function to_json(mirror)
     return mirror
 end
 
+---@type kmirror.command
 return {
     name = "get",
     arguments = "ID...",
@@ -81,7 +87,7 @@ them, in the order asked for, where one that failed is
             run = function(id)
                 return api:get(id)
             end,
-            text = to_text,
+            text = teller(),
             shape = to_json,
             name = function(id)
                 return { id = id }

@@ -1,5 +1,6 @@
 local usage = require("kmirror.usage")
 
+---@type kmirror.command
 return {
     name = "help",
     arguments = "[COMMAND]",

@@ -5,6 +5,7 @@ local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local usage = require("kmirror.usage")
 
+---@type kmirror.command
 return {
     name = "latency",
     arguments = "ID MS",

@@ -17,6 +17,7 @@ local function by_connector(a, b)
     return tostring(a.id) < tostring(b.id)
 end
 
+---@type kmirror.command
 return {
     name = "list",
     arguments = "",

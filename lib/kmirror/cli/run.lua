@@ -53,6 +53,7 @@ local function status_of(script, value)
     error(("%s returned %s: %s"):format(script, tostring(value), expected), 0)
 end
 
+---@type kmirror.command
 return {
     name = "run",
     arguments = "SCRIPT [ARG...]",

@@ -1,6 +1,7 @@
 local options = require("kmirror.options")
 local sets = require("kmirror.cli.sets")
 
+---@type kmirror.command
 return {
     name = "sandbox",
     arguments = "",

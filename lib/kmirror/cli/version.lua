@@ -1,6 +1,7 @@
 local host = require("host")
 local json = require("kmirror.json")
 
+---@type kmirror.command
 return {
     name = "version",
     arguments = "",

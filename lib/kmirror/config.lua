@@ -1,0 +1,203 @@
+--- config: the configuration file, `$XDG_CONFIG_HOME/kmirror/config.lua` (`~/.config/kmirror/config.lua`): named
+--- profiles, each an account with its clusters and its habits.
+---
+---     return {
+---         profile = "production",                      -- the one to use when none is named
+---         profiles = {
+---             production = {
+---                 endpoint = "https://api.instaclustr.com",
+---                 username = "alice",
+---                 api_key_command = "pass show kmirror", -- or api_key_file = "…", or api_key = "…"
+---                 rate = 20,                           -- requests in any one second
+---                 read_only = true,                    -- as --read-only, unless --writable
+---                 cluster = "us-east",                 -- the one to use when none is named
+---                 clusters = {
+---                     ["us-east"] = { connect = "UUID", kafka = "UUID", alias = "us-east" },
+---                     ["us-west"] = { connect = "UUID", kafka = "UUID", alias = "us-west" },
+---                 },
+---                 runbooks = { failover = { from = "us-west", to = "us-east" } },
+---             },
+---         },
+---     }
+---
+--- It is read as data: the one function it may call is getenv(). A file with a key in it must not be readable by
+--- others than its owner.
+
+local mirrors = require("mirrors")
+local usage = require("kmirror.usage")
+
+local M = {}
+
+-- ---- what may stand in it ----------------------------------------------------------------------------------
+
+local function is(kind, expected)
+    return { expected = expected, check = function(value)
+        return type(value) == kind
+    end }
+end
+
+local text = { expected = "a non-empty string on one line", check = function(value)
+    return type(value) == "string" and value ~= "" and not value:find("%c")
+end }
+
+local uuid = { expected = "a UUID", check = function(value)
+    return type(value) == "string" and value:find("^%x+%-%x+%-%x+%-%x+%-%x+$") ~= nil and #value == 36
+end }
+
+local function number(low, expected)
+    return { expected = expected, check = function(value)
+        return type(value) == "number" and value >= low and value < math.huge
+    end }
+end
+
+local defaults_of_runbooks = { expected = "a table of options by runbook, each a table", check = function(value)
+    if type(value) ~= "table" then return false end
+    for name, options in pairs(value) do
+        if type(name) ~= "string" or type(options) ~= "table" then return false end
+    end
+    return true
+end }
+
+local cluster_fields = {
+    connect = { expected = uuid.expected, check = uuid.check, required = true },
+    kafka = uuid,
+    alias = text,
+}
+
+local profile_fields = {
+    endpoint = text,
+    username = text,
+    api_key = text,
+    api_key_file = text,
+    api_key_command = text,
+    ca_file = text,
+    store = text,
+    rate = number(0, "a number of requests per second, 0 for no limit"),
+    concurrency = number(1, "an integer from 1 up"),
+    timeout = number(0.001, "a number of seconds over 0"),
+    read_only = is("boolean", "true or false"),
+    cluster = text,
+    clusters = is("table", "a table of clusters by name"),
+    runbooks = defaults_of_runbooks,
+}
+
+local file_fields = { profile = text, profiles = is("table", "a table of profiles by name") }
+
+local function sorted_names(names)
+    local sorted = {}
+    for name in pairs(names) do sorted[#sorted + 1] = tostring(name) end
+    table.sort(sorted)
+    return table.concat(sorted, ", ")
+end
+
+-- Refuses what is not in `fields`, naming where it stands. Values are not shown: one may be a key.
+local function check(path, where, given, fields)
+    if type(given) ~= "table" then
+        usage("%s: %s must be a table, got a %s", path, where == "" and "what it returns" or where, type(given))
+    end
+    local prefix = where == "" and "" or where .. "."
+    for name, value in pairs(given) do
+        local field = fields[name]
+        if not field then
+            usage("%s: unknown field %s%s; known are %s", path, prefix, tostring(name), sorted_names(fields))
+        elseif not field.check(value) then
+            usage("%s: %s%s must be %s", path, prefix, name, field.expected)
+        end
+    end
+    for name, field in pairs(fields) do
+        if field.required and given[name] == nil then
+            usage("%s: %s%s is missing: expected %s", path, prefix, name, field.expected)
+        end
+    end
+end
+
+local function check_profile(path, name, given)
+    local where = "profiles." .. tostring(name)
+    check(path, where, given, profile_fields)
+    for cluster, fields in pairs(given.clusters or {}) do
+        check(path, ("%s.clusters.%s"):format(where, tostring(cluster)), fields, cluster_fields)
+    end
+    if given.api_key and mirrors.is_private(path) ~= true then
+        usage("%s holds an API key and can be read by others than its owner: chmod 600 %s", path, path)
+    end
+end
+
+-- ---- reading it --------------------------------------------------------------------------------------------
+
+--- Where the configuration file is looked for.
+---@return string|nil path nil when there is no home to look in
+function M.path()
+    local base = os.getenv("XDG_CONFIG_HOME")
+    local home = os.getenv("HOME")
+    if not base or base == "" then base = home and home .. "/.config" end
+    return base and base .. "/kmirror/config.lua"
+end
+
+--- Reads the file; an absent one holds nothing. Raises usage, naming file and field, for what is wrong in it.
+---@param path string
+---@return { profile: string|nil, profiles: table<string, table> }
+function M.read(path)
+    local file <close> = io.open(path, "rb")
+    if not file then return { profiles = {} } end
+    local chunk, problem = load(file:read("a") or "", "@" .. path, "t", { getenv = os.getenv })
+    if not chunk then usage("%s", problem) end
+    local ok, given = pcall(chunk)
+    if not ok then usage("%s", tostring(given)) end
+    check(path, "", given, file_fields)
+    for name, fields in pairs(given.profiles or {}) do check_profile(path, name, fields) end
+    return { profile = given.profile, profiles = given.profiles or {} }
+end
+
+-- ---- the key -----------------------------------------------------------------------------------------------
+
+local function expand(path)
+    return (path:gsub("^~/", (os.getenv("HOME") or "") .. "/"))
+end
+
+local function key_from_file(name, path)
+    local file <close>, problem = io.open(path, "rb")
+    if not file then usage("profile %s: cannot read the API key: %s", name, problem) end
+    if mirrors.is_private(path) ~= true then
+        usage("profile %s: %s can be read by others than its owner: chmod 600 %s", name, path, path)
+    end
+    return file:read("l")
+end
+
+local function key_from_command(name, command)
+    local pipe <close> = io.popen(command, "r")
+    local key = pipe and pipe:read("l")
+    if not pipe or not pipe:close() or not key or key == "" then
+        usage("profile %s: api_key_command gave no key: run it by hand to see why: %s", name, command)
+    end
+    return key
+end
+
+--- The profile's API key, from wherever it says; nil when it says nothing of one.
+---@param name string of the profile, for errors
+---@param profile table
+---@return string|nil
+function M.key(name, profile)
+    if profile.api_key then return profile.api_key end
+    if profile.api_key_file then return key_from_file(name, expand(profile.api_key_file)) end
+    return profile.api_key_command and key_from_command(name, profile.api_key_command) or nil
+end
+
+--- The profile to use: the one named, else the one that the file names, else none. Raises usage for an unknown name.
+---@param name string|nil
+---@return string|nil name
+---@return table profile empty when there is none
+function M.choose(name)
+    local path = M.path()
+    local config = path and M.read(path) or { profiles = {} }
+    name = name or config.profile
+    if not name then return nil, {} end
+    local profile = config.profiles[name]
+    if not profile then
+        local known = sorted_names(config.profiles)
+        usage("unknown profile '%s': %s", name, known == "" and ("there are none in " .. (path or "~/.config"))
+            or "known are " .. known)
+    end
+    return name, profile
+end
+
+return M
