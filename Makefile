@@ -169,7 +169,13 @@ test-deps: test-packages prism
 test-packages:
 	@sh .ci/packages.sh test-deps $(TEST_DEPS) $$(command -v npm > /dev/null || echo nodejs npm)
 
-# Prism judges client and sandbox by the OpenAPI description.
-.PHONY: prism
+# Prism judges client and sandbox by the OpenAPI description; installed once, and anew when package.json changes.
+.PHONY: prism install-prism
 prism:
-	@test -x build/prism/node_modules/.bin/prism || sh spec/contract/prism.sh build/prism
+	@cmp -s spec/contract/package.json build/prism/package.json && \
+	  test -x build/prism/node_modules/.bin/prism || $(MAKE) --no-print-directory install-prism
+
+install-prism:
+	@echo 'make prism: installing Prism in build/prism' >&2
+	@rm -rf build/prism && mkdir -p build/prism && cp spec/contract/package.json build/prism/
+	@npm install --prefix build/prism --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel error >&2

@@ -17,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -125,6 +126,20 @@ static int lock(lua_State *L) {
     return 2;
 }
 
+/* make_directory(path) -> true | nil, what went wrong. With all above it; what is new only the owner may enter. */
+static int make_directory(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    char *part = lua_newuserdatauv(L, strlen(path) + 1, 0);
+    strcpy(part, path);
+    for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(part, 0700); /* one that is there, or cannot be made, shows below */
+        *slash = '/';
+    }
+    bool ok = mkdir(part, 0700) == 0 || (errno == EEXIST && access(part, W_OK | X_OK) == 0);
+    return luaL_fileresult(L, ok, path);
+}
+
 /* ---- the sandbox ---- */
 
 /* In the child: becomes a sandbox, in a Lua state of its own, that does not outlive its parent. */
@@ -226,6 +241,7 @@ int luaopen_host(lua_State *L) {
                                          {"hmac_sha256", hmac_sha256},
                                          {"random", random_bytes},
                                          {"lock", lock},
+                                         {"make_directory", make_directory},
                                          {"start_sandbox", start_sandbox},
                                          {"traceback", want_traceback},
                                          {NULL, NULL}};

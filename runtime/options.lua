@@ -53,7 +53,7 @@ local MAX_RATE <const> = 16384
 ---@field timeout? number          seconds for one attempt; 30
 ---@field connect_timeout? number  seconds for a connection; 10
 ---@field deadline? number         seconds for a whole call, from its first attempt on, with all retries; 120
----@field retries? integer         attempts after the first; 8
+---@field retries? integer         attempts after the first; 6
 ---@field backoff? number          seconds: the wait before the first retry is drawn from 0 to this; 0.25, 1 after a 429
 ---@field settle? number           seconds within which a mirror whose create was not answered shows in the list; 10
 ---@field max_body? integer        bytes of one answer; 64 MiB
@@ -93,7 +93,7 @@ local defaults = {
     timeout = 30,
     connect_timeout = 10,
     deadline = 120,
-    retries = 8,
+    retries = 6,
     backoff = 0.25,
     settle = 10,
     max_body = 64 << 20,

@@ -75,6 +75,15 @@ local reconcile = {}
 ---@field patience? number  seconds to wait for other creates at most; 120
 ---@field step? number  seconds between two looks at what other creates of this process do; 0.05
 ---@field error? fun(kind: string, message: string, fields: table): any  makes the error object
+---@field tell? fun(event: reconcile.news)  told of what is going on
+
+---@class reconcile.news
+---@field what "lost"|"adopted"|"undone"|"undecided"  of a create
+---@field cluster string
+---@field spec table
+---@field wait? number  seconds until the list is asked, when its answer was lost
+---@field id? string  of the mirror that it turned out to have made
+---@field error? any  why the answer was lost; nil when that was in an earlier run
 
 ---@class reconcile.event one of
 ---@field seen? string[]  ids that a list showed
@@ -96,11 +105,16 @@ local reconcile = {}
 ---@field sent integer|nil  how many lists had been answered when it was first sent
 ---@field lost_at number|nil  when the last answer was lost
 ---@field closed integer|nil  the list that must have shown its mirror, if it was made
----@field verdict table|nil  { id = } | { missing = true } | { candidates =, reason = }
+---@field verdict reconcile.verdict|nil
+
+---@class reconcile.verdict
+---@field what "adopted"|"undone"|"undecided"
+---@field id? string  adopted
+---@field candidates? reconcile.mirror[]  undecided: the mirrors that may be it
+---@field lost? integer  undecided: how many creates these may belong to
+---@field reason? string  undecided: why, when it is not the number
 
 ---@class reconcile.ledger
----@field on_seen nil|fun(cluster: string, ids: string[])  told of ids that a list showed for the first time,
----  before anything is sent that relies on them; what it raises is raised by whoever read the list
 local Ledger = {}
 Ledger.__index = Ledger
 
@@ -122,6 +136,8 @@ function reconcile.ledger(options)
         patience = options.patience or 120,
         step = options.step or 0.05,
         error = options.error or plain_error,
+        tell = options.tell or function() end,
+        listener = function() end,
         books = {},
     }, Ledger)
 end
@@ -263,6 +279,18 @@ local function unseen(book, mirrors)
     return ids
 end
 
+--- Tells a function of the ids that a list shows for the first time, before anything is sent that relies on them,
+--- and at once of those that lists have shown so far. What it raises is raised by whoever read the list.
+---@param listener fun(cluster: string, ids: string[])
+function Ledger:listen(listener)
+    for cluster, book in pairs(self.books) do
+        local ids = {}
+        for i, mirror in ipairs(book.order) do ids[i] = mirror.id end
+        if #ids > 0 then listener(cluster, ids) end
+    end
+    self.listener = listener
+end
+
 --- Takes in a list that was answered just now. Every list that is read, for whatever reason, may be told: it
 --- sharpens what is known, and spares a request when it can serve as baseline.
 ---@param cluster string
@@ -271,7 +299,7 @@ end
 function Ledger:saw(cluster, mirrors, began)
     local book = book_of(self, cluster)
     local new = unseen(book, mirrors)
-    if #new > 0 and self.on_seen then self.on_seen(book.cluster, new) end
+    if #new > 0 then self.listener(book.cluster, new) end
     book.lists = book.lists + 1
     for _, mirror in ipairs(mirrors) do
         local known = note(book, mirror.id, book.lists)
@@ -406,7 +434,7 @@ local function give_up(lost, candidates, reason)
         found[i] = { id = mirror.id, connectorName = mirror.connectorName, topicsRegex = mirror.topicsRegex }
     end
     for _, entry in ipairs(lost) do
-        decide(entry, { candidates = found, reason = reason, lost = #lost }, "orphan")
+        decide(entry, { what = "undecided", candidates = found, reason = reason, lost = #lost }, "orphan")
     end
 end
 
@@ -419,7 +447,7 @@ local function judge(book, identity)
     for _, entry in ipairs(lost) do
         local mirror = given[entry]
         if mirror then book.taken[mirror.id] = entry.spec end
-        decide(entry, mirror and { id = mirror.id } or { missing = true }, "waiting")
+        decide(entry, { what = mirror and "adopted" or "undone", id = mirror and mirror.id }, "waiting")
     end
 end
 
@@ -524,6 +552,11 @@ end
 -- Waits for the verdict on a lost create. Returns the adopted id, or nil when it was surely not made.
 local function settle(ledger, book, entry, cause)
     local limit = ledger.now() + ledger.settle + ledger.patience
+    local function tell(what, fields)
+        fields.what, fields.cluster, fields.spec, fields.error = what, book.cluster, entry.spec, cause
+        ledger.tell(fields)
+    end
+    tell("lost", { wait = math.max(0, entry.lost_at + ledger.settle - ledger.now()) })
     while not entry.verdict do
         local now, due = ledger.now(), due_of(ledger, book, entry.identity)
         if now < due then
@@ -535,7 +568,8 @@ local function settle(ledger, book, entry, cause)
         end
     end
     local verdict = entry.verdict
-    if verdict.candidates then error(unknown_outcome(ledger, book, entry, cause), 0) end
+    tell(verdict.what, { id = verdict.id })
+    if verdict.what == "undecided" then error(unknown_outcome(ledger, book, entry, cause), 0) end
     entry.verdict = nil
     return verdict.id
 end

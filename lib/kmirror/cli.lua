@@ -12,6 +12,7 @@ local mirrors = require("mirrors")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local sets = require("kmirror.cli.sets")
+local state = require("kmirror.state")
 local terminal = require("kmirror.terminal")
 local usage = require("kmirror.usage")
 
@@ -247,11 +248,13 @@ local function from_configuration(given)
         runbooks = chosen.runbooks or {},
     })
     local cluster = given.cluster or variable("KMIRROR_CLUSTER") or chosen.cluster
+    local endpoint, username = profile.current().endpoint, profile.current().username
     local has_key = variable("KMIRROR_API_KEY") or variable("KMIRROR_API_KEY_FILE")
     given.read_only = given.read_only or chosen.read_only
     return {
-        endpoint = profile.current().endpoint,
-        username = profile.current().username,
+        endpoint = endpoint,
+        username = username,
+        quota_file = username and state.quota_file(endpoint or "", username),
         api_key = not has_key and name and config.key(name, chosen) or nil,
         cluster = cluster and profile.connect_cluster(cluster) or nil,
         rate = chosen.rate,
@@ -307,7 +310,6 @@ local function set_up(given)
     log.configure({ level = given.log_level, file = given.log_file })
     confirm.assume(given.yes or given.sandbox or false)
     mirrors.trace(trace)
-    guard_changes(given)
 end
 
 -- ---- running ----------------------------------------------------------------------------------------------
@@ -326,6 +328,7 @@ local function run(given)
     set_up(given)
     if needs_api(given) then
         set_defaults(given)
+        guard_changes(given)
     end
     return command_of(given.command).run(given)
 end

@@ -74,7 +74,7 @@ function Model:open_ledger()
         now = function() return self.clock end,
         settle = settle, step = 1, patience = 30,
     }
-    self.ledger.on_seen = function(_, ids) table.insert(self.history, { seen = ids }) end
+    self.ledger:listen(function(_, ids) table.insert(self.history, { seen = ids }) end)
 end
 
 function Model:add(spec, owner, shown)
@@ -657,10 +657,10 @@ describe("the ledger of creates", function()
 
     it("sends nothing when what was seen, or what is about to be sent, cannot be written down", function()
         local function full() error({ kind = "store", message = "disk full" }, 0) end
-        for _, broken in ipairs({ "on_seen", "sending" }) do
+        for _, broken in ipairs({ "listen", "sending" }) do
             local world = new_world()
             world.api.list = function() return { mirror("id0", "z.t.r0") } end
-            world.ledger.on_seen = broken == "on_seen" and full or nil
+            if broken == "listen" then world.ledger:listen(full) end
             local one = world.spawn(function()
                 local sending = broken == "sending" and full or nil
                 return world.ledger:create("c", specs.a, error, fail, { sending = sending })
@@ -677,7 +677,8 @@ describe("the ledger of creates", function()
             tell("list")
             return { mirror("id0", "z.t.r0"), world.lists > 1 and mirror("id9", "q.t.r9") or nil }
         end
-        world.ledger.on_seen = function(cluster, ids) tell(cluster .. " " .. table.concat(ids, " ")) end
+        world.ledger:saw("d", { mirror("id5", "e.t.r5") })
+        world.ledger:listen(function(cluster, ids) tell(cluster .. " " .. table.concat(ids, " ")) end)
         world.spawn(function()
             return world.ledger:create("c", specs.a, function()
                 tell("send")
@@ -687,7 +688,24 @@ describe("the ledger of creates", function()
             end, function() end, { sending = function() tell("sending") end })
         end)
         world.run()
-        assert.same({ "list", "c id0", "sending", "send", "list", "c id9", "send" }, told)
+        assert.same({ "d id5", "list", "c id0", "sending", "send", "list", "c id9", "send" }, told)
+    end)
+
+    it("says what it waits for, and how that ended", function()
+        local told, sends = {}, 0
+        local world = new_world({ settle = 4, tell = function(event)
+            told[#told + 1] = ("%s %s"):format(event.what, event.wait or event.id or event.error.message)
+        end })
+        world.ledger:saw("c", {}, 0)
+        world.api.list = function() return { sends == 2 and mirror("id1", "a.t.r1") or nil } end
+        world.spawn(function()
+            return world.ledger:create("c", specs.a, function()
+                sends = sends + 1
+                return lose()
+            end, function() end)
+        end)
+        world.run()
+        assert.same({ "lost 4", "undone no answer within 30 s", "lost 4", "adopted id1" }, told)
     end)
 
     it("says what cannot be told when the list cannot be read", function()

@@ -20,6 +20,7 @@ function M.connection(parser)
         "Connection",
         parser:option("--endpoint", "Base URL of the API; default: KMIRROR_ENDPOINT."):argname("URL"),
         parser:option("--cluster", "Kafka Connect cluster; default: KMIRROR_CLUSTER."):argname("UUID|NAME"),
+        parser:option("--profile", "Profile of the configuration file; default: KMIRROR_PROFILE."):argname("NAME"),
         parser:flag("--sandbox", "Use a stand-in for the API, started right here."),
         parser:option("--ca-file", "CA certificates (PEM) instead of the system's."):argname("FILE"),
         rate(parser, "Requests in any one second; default: 35, 0: no limit."),

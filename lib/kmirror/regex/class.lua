@@ -4,6 +4,8 @@
 --- set: [a-z&&[^b]] is an intersection, [a-c[x-z]] a union, and [\w-.] holds a hyphen. PCRE2 itself would take
 --- them for something else, or refuse them.
 
+local tokens = require("kmirror.regex.tokens")
+
 local M = {}
 
 --- All characters that a topic name may hold.
@@ -76,6 +78,11 @@ local function character_of(code)
     return code < 256 and string.char(code) or "\xff" -- beyond what topic names hold
 end
 
+-- Java knows more properties than stand here.
+local function unknown(at, text)
+    error({ message = ("it is not known here what '%s' takes"):format(text), at = at, untried = true }, 0)
+end
+
 local controls = { a = "\a", e = "\27", f = "\f", n = "\n", r = "\r", t = "\t" }
 
 -- The one character that an escape stands for; nil when it does not.
@@ -91,20 +98,6 @@ local function character(text)
     return controls[letter] or letter:match("^%W$")
 end
 
---- An escape outside of classes, written for PCRE2.
----@param text string
----@return string|nil nil when it is not known here what it takes
-function M.escape(text)
-    local value = character(text)
-    if value then
-        return ("\\x%02x"):format(value:byte())
-    elseif text:find("^\\[pP]") then
-        local pattern, negated = pattern_of_escape(text)
-        return pattern and M.write(set_of(pattern, negated))
-    end
-    return text
-end
-
 --- A set of characters, written for PCRE2.
 ---@param set table<string, true>
 ---@param negated? boolean all but those
@@ -118,6 +111,26 @@ function M.write(set, negated)
         return negated and "." or nothing
     end
     return (negated and "[^" or "[") .. table.concat(parts) .. "]"
+end
+
+--- An escape outside of classes, written for PCRE2. Raises a problem when it is not known here what it takes.
+---@param token kmirror.regex.token
+---@return string
+function M.escape(token)
+    local text = token.text
+    local value = character(text)
+    if value then
+        return ("\\x%02x"):format(value:byte())
+    elseif text:find("^\\%d") then
+        return ("\\g{%s}"):format(text:sub(2)) -- what follows may be a digit
+    elseif not text:find("^\\[pPNX]") then
+        return text
+    end
+    local pattern, negated = pattern_of_escape(text)
+    if not pattern then
+        unknown(token.at, text)
+    end
+    return M.write(set_of(pattern, negated))
 end
 
 -- ---- classes ----------------------------------------------------------------------------------------------
@@ -148,15 +161,11 @@ local function intersection(sets)
     return common
 end
 
----@class kmirror.regex.reader
----@field text string
----@field at integer
----@field escape_end fun(text: string, at: integer): integer
 local Reader = {}
 Reader.__index = Reader
 
-function Reader:refuse(message, at)
-    error({ message = message, at = at or self.at }, 0)
+function Reader:refuse(at, message, ...)
+    tokens.refuse(self.base + at - 1, message, ...)
 end
 
 -- A single character, written as it is or as an escape, or nil and the set that an escape takes.
@@ -166,7 +175,7 @@ function Reader:element()
         self.at = start + 1
         return self.text:sub(start, start)
     end
-    local last = self.escape_end(self.text, start)
+    local last = tokens.escape_end(self.text, start)
     local text = self.text:sub(start, last)
     self.at = last + 1
     local single = character(text)
@@ -175,7 +184,7 @@ function Reader:element()
     end
     local pattern, negated = pattern_of_escape(text)
     if not pattern then
-        self:refuse(("'%s' in a class is not known here"):format(text), start)
+        unknown(self.base + start - 1, text)
     end
     return nil, set_of(pattern, negated)
 end
@@ -198,7 +207,7 @@ function Reader:item(set)
         self.at = self.at + 1
         high = self:element()
         if not high or high < low then
-            self:refuse("the range runs backwards", start)
+            self:refuse(start, "the range runs backwards")
         end
     end
     for each in M.alphabet:gmatch(".") do
@@ -237,18 +246,17 @@ function Reader:class()
         self.at = self.at + (more and 2 or 1)
     until not more
     if #sets == 0 then
-        self:refuse("there is nothing in the class", start)
+        self:refuse(start, "there is nothing in the class")
     end
     local set = intersection(sets)
     return negated and complement(set) or set, negated
 end
 
---- A class, written for PCRE2. Raises a kmirror.regex.problem when Java refuses it or it is not known here.
----@param text string from [ to ]
----@param escape_end fun(text: string, at: integer): integer
+--- A class, written for PCRE2. Raises a problem when Java refuses it, or when it is not known here.
+---@param token kmirror.regex.token
 ---@return string
-function M.class(text, escape_end)
-    local reader = setmetatable({ text = text, at = 1, escape_end = escape_end }, Reader)
+function M.class(token)
+    local reader = setmetatable({ text = token.text, at = 1, base = token.at }, Reader)
     local set, negated = reader:class()
     if negated then -- written so that it stays right when case is ignored
         return M.write(complement(set), true)

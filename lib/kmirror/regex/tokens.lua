@@ -15,8 +15,13 @@ local M = {}
 ---@class kmirror.regex.problem
 ---@field message string what is wrong, without its place
 ---@field at integer where, from 1
+---@field untried? boolean Java may well take it, but it cannot be tried out here
 
-local function problem(at, message, ...)
+--- Raises a problem.
+---@param at integer
+---@param message string
+---@param ... any for string.format
+function M.refuse(at, message, ...)
     error({ message = message:format(...), at = at }, 0)
 end
 
@@ -33,8 +38,11 @@ local long_escapes = {
 }
 local short_escapes = "[aefnrtdDhHsSvVwWbBAGZzRX1-9]"
 
--- Where the escape ends that begins at `at`.
-local function escape_end(text, at)
+--- Where the escape ends that begins at `at`. Raises a problem when Java knows no such escape.
+---@param text string
+---@param at integer
+---@return integer
+function M.escape_end(text, at)
     local letter = text:sub(at + 1, at + 1)
     for _, pattern in ipairs(long_escapes[letter] or {}) do
         local _, last = text:find(pattern, at + 2)
@@ -43,9 +51,9 @@ local function escape_end(text, at)
         end
     end
     if letter == "" then
-        problem(at, "nothing follows the backslash")
+        M.refuse(at, "nothing follows the backslash")
     elseif long_escapes[letter] or letter:find("%a") and not letter:find(short_escapes) then
-        problem(at, "Java knows no escape '%s'", text:sub(at, at + 1))
+        M.refuse(at, "Java knows no escape '%s'", text:sub(at, at + 1))
     end
     return at + 1
 end
@@ -62,13 +70,13 @@ local function class_end(text, at)
             local _, last = text:find("\\E", i, true)
             i = last or #text
         elseif character == "\\" then
-            i = escape_end(text, i)
+            i = M.escape_end(text, i)
         elseif character == "[" then
             i = class_end(text, i)
         end
         i = i + 1
     end
-    problem(at, "the '[' is never closed")
+    M.refuse(at, "the '[' is never closed")
 end
 
 local groups = { "^%(%?[:>]", "^%(%?<%a%w*>", "^%(%?[=!]", "^%(%?<[=!]", "^%(%?[idmsuxU]*%-?[idmsuxU]*:" }
@@ -86,7 +94,7 @@ local function open(text, at)
             return "open", last
         end
     end
-    problem(at, "Java knows no group that begins with '%s'", text:sub(at, at + 2))
+    M.refuse(at, "Java knows no group that begins with '%s'", text:sub(at, at + 2))
 end
 
 local function repetition_end(text, at)
@@ -94,7 +102,7 @@ local function repetition_end(text, at)
     if not last then
         _, last = text:find("^{%d+,%d*}", at)
     end
-    return last or problem(at, "'{' repeats something, as in x{2}; for the character itself write \\{")
+    return last or M.refuse(at, "'{' repeats something, as in x{2}; for the character itself write \\{")
 end
 
 local kinds = { ["."] = "any", [")"] = "close", ["|"] = "bar", ["^"] = "anchor", ["$"] = "anchor" }
@@ -103,7 +111,7 @@ local kinds = { ["."] = "any", [")"] = "close", ["|"] = "bar", ["^"] = "anchor",
 local function measure(text, at)
     local character = text:sub(at, at)
     if character == "\\" then
-        return "escape", escape_end(text, at)
+        return "escape", M.escape_end(text, at)
     elseif character == "[" then
         return "class", class_end(text, at)
     elseif character == "(" then
@@ -141,17 +149,20 @@ local function check_groups(tokens)
         if token.kind == "open" then
             opened[#opened + 1] = token
         elseif token.kind == "close" and not table.remove(opened) then
-            problem(token.at, "the ')' closes nothing; for the character itself write \\)")
+            M.refuse(token.at, "the ')' closes nothing; for the character itself write \\)")
         elseif token.kind == "quantifier" and (i == 1 or starts[tokens[i - 1].kind]) then
-            problem(token.at, "there is nothing that '%s' could repeat", token.text)
+            M.refuse(token.at, "there is nothing that '%s' could repeat", token.text)
         end
     end
     if #opened > 0 then
-        problem(opened[#opened].at, "the '(' is never closed")
+        M.refuse(opened[#opened].at, "the '(' is never closed")
     end
 end
 
-local function take_apart(text)
+--- The tokens of an expression. Raises a problem when Java would refuse it.
+---@param text string
+---@return kmirror.regex.token[]
+function M.of(text)
     local tokens, at = {}, 1
     while at <= #text do
         if text:find("^\\Q", at) then
@@ -171,18 +182,5 @@ local function take_apart(text)
     return tokens
 end
 
---- The tokens of an expression; nil and what is wrong when Java would refuse it.
----@param text string
----@return kmirror.regex.token[]|nil
----@return kmirror.regex.problem|nil
-function M.of(text)
-    local ok, result = pcall(take_apart, text)
-    if ok then
-        return result
-    elseif type(result) ~= "table" then
-        error(result, 0)
-    end
-    return nil, result
-end
 
 return M

@@ -1,0 +1,188 @@
+--- regex: which topics a topics regex takes.
+---
+--- It is read as MirrorMaker 2 reads its `topics`: a list with commas between the entries, each a topic's name or
+--- a regex in Java's syntax, that has to fit the whole name. PCRE2 does the matching; where it differs from Java,
+--- the expression is translated first. What neither allows is an error here, with its place; what only Java
+--- allows and cannot be translated (a lookbehind of variable length, rare properties) is one, too, and says so.
+--- Internal topics, as MirrorMaker 2's default topics.exclude has them, are not counted as taken.
+
+local expressions = require("kmirror.regex.expression")
+local mirrors = require("mirrors")
+local samples = require("kmirror.regex.samples")
+local text = require("kmirror.text")
+local warnings = require("kmirror.regex.warnings")
+
+local M = {}
+
+--- What is wrong with a topics regex; nil when it can be tried out.
+---@param regex string
+---@return kmirror.regex.problem|nil
+---Raises `invalid` when PCRE2 is not installed.
+function M.problem(regex)
+    local _, problem = expressions.parse(regex)
+    return problem
+end
+
+local function parse(regex)
+    local expression, problem = expressions.parse(regex)
+    if not expression then
+        local message = ("the topics regex '%s' %s: %s, at character %d"):format(text.clean(regex),
+            problem.untried and "cannot be tried out" or "is broken", problem.message, problem.at)
+        error(mirrors.error("invalid", message, { details = { position = problem.at } }), 0)
+    end
+    return expression
+end
+
+--- The topics that a regex takes.
+---@param regex string
+---@param topics string[]
+---@return string[] taken in the order given
+---@return string[] internal those that fit, but that MirrorMaker 2 leaves out
+---Raises `invalid` for a regex that cannot be tried out, with the place in details.position.
+function M.select(regex, topics)
+    local expression = parse(regex)
+    local taken, internal = {}, {}
+    for _, name in ipairs(topics) do
+        if expression:takes(name) then
+            local list = warnings.is_internal(name) and internal or taken
+            list[#list + 1] = name
+        end
+    end
+    return taken, internal
+end
+
+---@class kmirror.regex.comparison topics in the order given
+---@field taken string[] by the new one
+---@field kept string[] by both
+---@field gained string[] by the new one only
+---@field lost string[] by the old one only
+
+--- What changes when one regex takes the place of another.
+---@param old string
+---@param new string
+---@param topics string[]
+---@return kmirror.regex.comparison
+---Raises `invalid` as select does.
+function M.compare(old, new, topics)
+    local taken, before = M.select(new, topics), M.select(old, topics)
+    local is_taken, was_taken = {}, {}
+    for _, name in ipairs(taken) do
+        is_taken[name] = true
+    end
+    local result = { taken = taken, kept = {}, gained = {}, lost = {} }
+    for _, name in ipairs(before) do
+        was_taken[name] = true
+        local list = is_taken[name] and result.kept or result.lost
+        list[#list + 1] = name
+    end
+    for _, name in ipairs(taken) do
+        if not was_taken[name] then
+            table.insert(result.gained, name)
+        end
+    end
+    return result
+end
+
+--- What may not be meant by a regex. The codes: `everything` (takes every topic), `internal` (takes internal
+--- ones), `nothing` (takes none that is known), `part` (fits inside of names that it does not take), `anchors`
+--- (^ or $), `dot` (one that should be \.), `glob` (a star as in the shell), `java` (Java reads it differently
+--- from most tools).
+---@param regex string
+---@param topics? string[] those that are known
+---@return kmirror.regex.note[]
+---Raises `invalid` as select does.
+function M.warnings(regex, topics)
+    return warnings.of(parse(regex), topics)
+end
+
+-- ---- overlap ----------------------------------------------------------------------------------------------
+
+---@class kmirror.regex.overlap
+---@field first integer index of a regex
+---@field second integer index of another, after it
+---@field topics string[] that both take: known ones, or one made up
+
+local function starts_with(name, prefix)
+    return name:sub(1, #prefix) == prefix
+end
+
+local function may_overlap(a, b)
+    return starts_with(a.prefix, b.prefix) or starts_with(b.prefix, a.prefix)
+end
+
+local function made_up(expression)
+    local function takes(token, character)
+        local one = expressions.parse(token.text)
+        return one ~= nil and one:takes(character)
+    end
+    local names = {}
+    for _, name in ipairs(samples.of(expression.tokens, takes)) do
+        names[#names + 1] = name ~= "" and expression:takes(name) and name or nil
+    end
+    return names
+end
+
+-- A name that both take, made from what each of them takes, or from both together ("orders.*" and ".*-raw").
+local function common_name(a, b)
+    local function both(name)
+        return not warnings.is_internal(name) and a.expression:takes(name) and b.expression:takes(name)
+    end
+    for _, list in ipairs({ a.names, b.names }) do
+        for _, name in ipairs(list) do
+            if both(name) then
+                return name
+            end
+        end
+    end
+    for _, left in ipairs(a.names) do
+        for _, right in ipairs(b.names) do
+            if both(left .. right) or both(right .. left) then
+                return both(left .. right) and left .. right or right .. left
+            end
+        end
+    end
+end
+
+local function common_topics(a, b, topics)
+    local common = {}
+    for _, name in ipairs(topics) do
+        if not warnings.is_internal(name) and a.expression:takes(name) and b.expression:takes(name) then
+            common[#common + 1] = name
+        end
+    end
+    return common
+end
+
+local function common(a, b, topics)
+    if topics then
+        return common_topics(a, b, topics)
+    end
+    a.names, b.names = a.names or made_up(a.expression), b.names or made_up(b.expression)
+    return { common_name(a, b) }
+end
+
+--- Which regexes of one source take the same topics: their mirrors would copy these twice. Without known topics it
+--- goes by the text, and may miss some.
+---@param regexes string[]
+---@param topics? string[] those that are known
+---@param involves? fun(index: integer): boolean only pairs with one of these
+---@return kmirror.regex.overlap[] in order
+---Raises `invalid` as select does.
+function M.overlaps(regexes, topics, involves)
+    local sides, found = {}, {}
+    for i, regex in ipairs(regexes) do
+        local expression = parse(regex)
+        sides[i] = { expression = expression, prefix = samples.prefix(expression.tokens) }
+    end
+    for i, a in ipairs(sides) do
+        for k = i + 1, #sides do
+            if (not involves or involves(i) or involves(k)) and may_overlap(a, sides[k]) then
+                local names = common(a, sides[k], topics)
+                found[#found + 1] = #names > 0 and { first = i, second = k, topics = names } or nil
+            end
+        end
+    end
+    return found
+end
+
+return M

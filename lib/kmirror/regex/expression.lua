@@ -1,0 +1,201 @@
+--- regex.expression: a topics regex that can be tried out: a list as MirrorMaker 2 takes it, in Java's syntax, made
+--- into one expression for PCRE2.
+
+local class = require("kmirror.regex.class")
+local mirrors = require("mirrors")
+local tokens = require("kmirror.regex.tokens")
+
+local M = {}
+
+local ENDANCHORED <const> = 0x20000000 -- of PCRE2; lrexlib passes it on, but has no name for it
+
+---@class kmirror.regex.note
+---@field code string
+---@field message string
+---@field at? integer where in the expression it begins, from 1
+
+---@class kmirror.regex.expression
+---@field text string as it was given
+---@field tokens kmirror.regex.token[]
+---@field notes kmirror.regex.note[] where Java's reading is not everybody's
+---@field whole table of lrexlib: takes whole names
+---@field pattern string for PCRE2
+local Expression = {}
+Expression.__index = Expression
+
+-- ---- the list ---------------------------------------------------------------------------------------------
+
+-- MirrorMaker 2 splits at every comma, wherever it stands, and joins the entries by a bar. Returns that, and for
+-- each place in it the place in `text`.
+local function join(text)
+    local joined, places = {}, {}
+    local function add(part, at)
+        for i = 1, #part do
+            joined[#joined + 1] = part:sub(i, i)
+            places[#joined] = at + i - 1
+        end
+    end
+    local at, last = text:match("^%s*()"), #text:match("^(.-)%s*$")
+    while true do
+        local from, to = text:find("%s*,%s*", at)
+        add(text:sub(at, (from or last + 1) - 1), at)
+        if not from then
+            places[#joined + 1] = math.max(1, #text)
+            return table.concat(joined), places
+        end
+        add("|", from)
+        at = to + 1
+    end
+end
+
+-- ---- from Java to PCRE2 -----------------------------------------------------------------------------------
+
+local function note(notes, token, message, ...)
+    notes[#notes + 1] = { code = "java", message = message:format(...), at = token.at }
+end
+
+local function translate_class(token, notes)
+    local inside = token.text:sub(2)
+    if inside:find("%[:%^?%a+:%]") then
+        note(notes, token, "in Java '%s' holds the letters between the colons; the property is \\p{%s}", token.text,
+            (inside:match("%[:%^?(%a+)"):gsub("^%l", string.upper)))
+    elseif inside:find("&&", 1, true) or inside:gsub("\\.", ""):find("[", 1, true) then
+        note(notes, token, "'%s' is read as Java does it, %s; most other tools do not", token.text,
+            inside:find("&&", 1, true) and "as an intersection" or "as a class within a class")
+    end
+    return class.class(token)
+end
+
+local function translate_escape(token, notes)
+    if token.text:find("^\\[Rhvs]$") then
+        note(notes, token, "'%s' takes blanks or line ends, which no topic name holds", token.text)
+    elseif token.text == "\\Z" then
+        note(notes, token, "'\\Z' changes nothing: the whole name has to match anyway")
+    end
+    return class.escape(token)
+end
+
+-- d and u are Java's own, and U is something else in PCRE2; none of them matters to a topic name.
+local function translate_flags(token, notes)
+    local text = token.text:gsub("^%(%?[%a-]+", function(flags)
+        return (flags:gsub("[duU]", ""))
+    end)
+    if text ~= token.text then
+        note(notes, token, "the flags d, u and U of '%s' make no difference to topic names", token.text)
+    end
+    return text
+end
+
+local translators = {
+    literal = function(token)
+        return (token.value:gsub("[][^$()|*+?.{}\\]", "\\%0"))
+    end,
+    class = translate_class,
+    escape = translate_escape,
+    flags = translate_flags,
+    open = translate_flags,
+}
+
+-- The expression for PCRE2, and for each place in it the place in what it was made from.
+local function translate(list, notes)
+    local parts, places = {}, {}
+    for i, token in ipairs(list) do
+        local translator = translators[token.kind]
+        parts[i] = translator and translator(token, notes) or token.text
+        for k = 1, #parts[i] do
+            places[#places + 1] = token.at + math.min(k, #token.text) - 1
+        end
+    end
+    return table.concat(parts), places
+end
+
+-- ---- the expression ---------------------------------------------------------------------------------------
+
+-- Loaded when first needed: all but the topics regexes works without it.
+local function pcre()
+    local found, rex = pcall(require, "rex_pcre2")
+    if not found then
+        error(mirrors.error("invalid", "topics regexes cannot be tried out: install the Debian package lua-rex-pcre2"), 0)
+    end
+    return rex
+end
+
+-- PCRE2 says "what is wrong (pattern offset: 5)". It knows no lookbehind of variable length, Java does.
+local function compile(pattern, flags)
+    local rex = pcre()
+    local ok, result = pcall(rex.new, pattern, flags)
+    if ok then
+        return result
+    end
+    local message, offset = tostring(result):match("^(.-) %(pattern offset: (%d+)%)$")
+    return nil, {
+        message = message or tostring(result),
+        at = math.tointeger(tonumber(offset)) or 1,
+        untried = message ~= nil and message:find("lookbehind", 1, true) ~= nil,
+    }
+end
+
+local function build(joined)
+    local notes = {}
+    local list = tokens.of(joined)
+    local pattern, places = translate(list, notes)
+    local whole, problem = compile(pattern, pcre().flags().ANCHORED | ENDANCHORED)
+    if not whole then
+        problem.at = places[problem.at] or #joined
+        error(problem, 0)
+    end
+    return setmetatable({ tokens = list, notes = notes, pattern = pattern, whole = whole }, Expression)
+end
+
+local comma_in_braces = "; a comma ends an entry of the list, even in {1,2}: write it another way"
+
+--- An expression that can be tried out.
+---@param text string
+---@return kmirror.regex.expression|nil
+---@return kmirror.regex.problem|nil problem what is wrong with it
+---Raises `invalid` when PCRE2 is not installed.
+function M.parse(text)
+    local joined, places = join(text)
+    local ok, result = pcall(build, joined)
+    if not ok and not (type(result) == "table" and result.at) then
+        error(result, 0)
+    elseif not ok then
+        result.at = places[result.at] or places[#places]
+        result.message = result.message .. (text:find("{%d*%s*,") and comma_in_braces or "")
+        return nil, result
+    end
+    for _, list in ipairs({ result.tokens, result.notes }) do
+        for _, each in ipairs(list) do
+            each.at = places[each.at]
+        end
+    end
+    result.text = text
+    return result
+end
+
+local function find(regex, text, name)
+    local ok, from = pcall(regex.find, regex, name)
+    if not ok then
+        error(mirrors.error("invalid", ("the topics regex '%s' cannot be tried on '%s': %s"):format(text, name,
+            tostring(from))), 0)
+    end
+    return from ~= nil
+end
+
+--- True when it takes the topic: all of the name has to match.
+---@param name string
+---@return boolean
+---Raises `invalid` when it takes too long.
+function Expression:takes(name)
+    return find(self.whole, self.text, name)
+end
+
+--- True when it matches somewhere in the name, as many tools have it, but not MirrorMaker 2.
+---@param name string
+---@return boolean
+function Expression:touches(name)
+    self.part = self.part or compile(self.pattern)
+    return find(self.part, self.text, name)
+end
+
+return M

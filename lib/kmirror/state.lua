@@ -1,0 +1,31 @@
+--- state: where kmirror keeps what outlives a run: `$XDG_STATE_HOME/kmirror` (`~/.local/state/kmirror`).
+
+local host = require("host")
+
+local M = {}
+
+--- The directory, made when it is not there, for its owner alone.
+---@return string|nil path
+---@return string|nil problem why it cannot be used
+function M.directory()
+    local base = os.getenv("XDG_STATE_HOME")
+    local home = os.getenv("HOME")
+    if not base or base == "" then base = home and home .. "/.local/state" end
+    if not base then return nil, "neither XDG_STATE_HOME nor HOME is set" end
+    local path = base .. "/kmirror"
+    local ok, problem = host.make_directory(path)
+    return ok and path, problem
+end
+
+--- The file through which all processes of this user on this machine share one account's quota; nil when there is
+--- no place for it: then each process counts for itself.
+---@param endpoint string
+---@param username string
+---@return string|nil
+function M.quota_file(endpoint, username)
+    local directory = M.directory()
+    if not directory then return nil end
+    return ("%s/quota-%s"):format(directory, host.hmac_sha256("quota", endpoint .. "\n" .. username):sub(1, 16))
+end
+
+return M

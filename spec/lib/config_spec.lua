@@ -1,0 +1,109 @@
+local support = require "spec.support"
+
+-- Runs kmirror with this configuration file; `mode` are its permissions.
+local function with(content, words, env, mode)
+    local home = support.temporary_directory("home")
+    os.execute("mkdir -p " .. home .. "/kmirror")
+    local path = support.write(home .. "/kmirror/config.lua", content)
+    os.execute(("chmod %s %s"):format(mode or "600", path))
+    words.env = { XDG_CONFIG_HOME = home, XDG_STATE_HOME = home, HOME = home }
+    for name, value in pairs(env or {}) do words.env[name] = value end
+    return support.run(words), path, home
+end
+
+local function config_for(sandbox, more)
+    return ([[return { profile = "test", profiles = { test = {
+        endpoint = "%s", username = "sandbox", cluster = "east", %s
+        clusters = { east = { connect = "%s" }, west = { connect = "%s" } },
+    }, other = {} } }]]):format(sandbox.url, more, support.us_east, support.us_west)
+end
+
+describe("the configuration file", function()
+    local sandbox
+
+    setup(function() sandbox = support.sandbox { rate = 0, world = "small" } end)
+    teardown(function() sandbox:stop() end)
+
+    it("holds endpoint, user, key, and clusters by name", function()
+        local config = config_for(sandbox, [[api_key = "sandbox-full-key",]])
+        assert.are.equal(0, with(config, { "list" }).status)
+        assert.are.equal("[]\n", with(config, { "list", "--cluster", "west", "--json" }).stdout)
+        local wrong = with(config, { "list", "--cluster", "north" })
+        assert.are.equal(2, wrong.status)
+        assert.matches("known names: east, west", wrong.stderr, 1, true)
+    end)
+
+    it("takes the key from a file or a command, too", function()
+        local key = support.temporary("key", "sandbox-full-key\n")
+        os.execute("chmod 600 " .. key)
+        assert.are.equal(0, with(config_for(sandbox, ("api_key_file = %q,"):format(key)), { "list" }).status)
+        local config = config_for(sandbox, [[api_key_command = "echo sandbox-full-key",]])
+        assert.are.equal(0, with(config, { "list" }).status)
+        local failing = with(config_for(sandbox, [[api_key_command = "false",]]), { "list" })
+        assert.are.equal(2, failing.status)
+        assert.matches("profile test: api_key_command gave no key", failing.stderr, 1, true)
+    end)
+
+    it("gives way to the environment, and that to options", function()
+        local config = config_for(sandbox, [[api_key = "wrong",]])
+        local env = { KMIRROR_API_KEY = "sandbox-full-key", KMIRROR_CLUSTER = "west" }
+        assert.are.equal("[]\n", with(config, { "list", "--json" }, env).stdout)
+        assert.are_not.equal("[]\n", with(config, { "list", "--json", "--cluster", "east" }, env).stdout)
+    end)
+
+    it("is refused when others can read a key in it", function()
+        local result, path = with(config_for(sandbox, [[api_key = "sandbox-full-key",]]), { "list" }, nil, "644")
+        assert.are.equal(2, result.status)
+        assert.matches(path .. " holds an API key and can be read by others than its owner: chmod 600", result.stderr,
+            1, true)
+        assert.is_nil(result.stderr:find("sandbox-full-key", 1, true))
+    end)
+
+    it("is refused when the file with the key can be read by others", function()
+        local key = support.temporary("key", "sandbox-full-key\n")
+        os.execute("chmod 640 " .. key)
+        local result = with(config_for(sandbox, ("api_key_file = %q,"):format(key)), { "list" })
+        assert.are.equal(2, result.status)
+        assert.matches("chmod 600 " .. key, result.stderr, 1, true)
+    end)
+
+    it("can make a profile read-only", function()
+        local config = config_for(sandbox, [[api_key = "sandbox-full-key", read_only = true,]])
+        local result = with(config, { "delete", "--yes", support.mirror })
+        assert.are_not.equal(0, result.status)
+        assert.matches("read-only", result.stderr, 1, true)
+    end)
+
+    it("has several profiles, one of which is chosen", function()
+        local config = config_for(sandbox, [[api_key = "sandbox-full-key",]])
+        assert.matches("no user name", with(config, { "list", "--profile", "other" }).stderr, 1, true)
+        assert.matches("no user name", with(config, { "list" }, { KMIRROR_PROFILE = "other" }).stderr, 1, true)
+        local unknown = with(config, { "list", "--profile", "prod" })
+        assert.are.equal(2, unknown.status)
+        assert.matches("unknown profile 'prod': known are other, test", unknown.stderr, 1, true)
+    end)
+
+    it("names file and field of what is wrong in it", function()
+        for content, expected in pairs {
+            ["return {"] = "config.lua:1: ",
+            ["return 5"] = "what it returns must be a table, got a number",
+            ["error('oh', 0)"] = "config.lua:1: attempt to call a nil value",
+            ["os.exit()"] = "config.lua:1: ",
+            ["return { profiles = { a = { rate = 'x' } } }"] = "profiles.a.rate must be a number of requests per second",
+            ["return { profiles = { a = { api_keys = 'x' } } }"] = "unknown field profiles.a.api_keys; known are api_key,",
+            ["return { profiles = { a = { clusters = { b = { connect = 'x' } } } } }"] =
+                "profiles.a.clusters.b.connect must be a UUID",
+            ["return { profiles = { a = { clusters = { b = {} } } } }"] = "profiles.a.clusters.b.connect is missing",
+        } do
+            local result = with(content, { "list" })
+            assert.are.equal(2, result.status, content)
+            assert.matches(expected, result.stderr, 1, true)
+        end
+    end)
+
+    it("may be absent", function()
+        local result = support.run { "list", env = { XDG_CONFIG_HOME = "/nowhere", HOME = "/nowhere" } }
+        assert.are.equal(2, result.status)
+        assert.matches("no user name: set KMIRROR_USERNAME", result.stderr, 1, true)
+    end)
+end)
