@@ -169,7 +169,7 @@ test-deps: test-packages prism
 test-packages:
 	@sh .ci/packages.sh test-deps $(TEST_DEPS) $$(command -v npm > /dev/null || echo nodejs npm)
 
-# Prism judges client and sandbox by the OpenAPI description; installed once, and anew when package.json changes.
+# Prism judges client and sandbox by the OpenAPI description. Installed once, and again when package.json changes.
 .PHONY: prism install-prism
 prism:
 	@cmp -s spec/contract/package.json build/prism/package.json && \

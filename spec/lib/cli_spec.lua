@@ -386,7 +386,8 @@ describe("delete on a terminal", function()
 
     -- $1 is run on a terminal, $2 the terminal's log, $3 what is typed once the question is there.
     local on_terminal = [[
-        { until grep -qs 'to go on' "$2"; do sleep 0.05; done; printf "$3"; sleep 0.5; } | script -qefc "$1" "$2"]]
+        { for _ in $(seq 200); do grep -qs 'to go on' "$2" && break; sleep 0.05; done; printf "$3"; sleep 0.5; } |
+            script -qefc "$1" "$2"]]
 
     -- Runs `kmirror delete` of the first mirror there is, where `typed` is typed.
     local function delete(typed)

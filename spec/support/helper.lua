@@ -4,8 +4,8 @@ local busted = require "busted"
 local support = require "spec.support"
 
 -- Loaded here, outside busted's insulation, so that all spec files see the same modules and the same loop.
-local found, mirrors = pcall(require, "mirrors")
-local task = found and require "mirrors.task"
+local mirrors = require "mirrors" -- not found: run make first
+local task = require "mirrors.task"
 
 local passed, failed = 0, 0
 
@@ -26,12 +26,9 @@ busted.subscribe({ "exit" }, function()
     file:write(("%d passed, %d failed\n"):format(passed, failed))
 end)
 
-if found then
-    -- What lives beside the spec itself: the main task, in the host.
-    local at_rest = task.live()
-    busted.after_each(function()
-        collectgarbage()
-        assert(task.live() == at_rest, "a task of this spec is still waiting")
-        assert(mirrors.under_way() == 0, "a request of this spec is still under way")
-    end)
-end
+local at_rest = task.live() -- in the host, the main task is always there
+busted.after_each(function()
+    collectgarbage()
+    assert(task.live() == at_rest, "a task of this spec is still waiting")
+    assert(mirrors.under_way() == 0, "a request of this spec is still under way")
+end)

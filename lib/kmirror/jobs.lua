@@ -1,0 +1,346 @@
+--- jobs: what the commands `kmirror jobs`, `jobs show`, `jobs resume` and `jobs forget` do, and what is said
+--- of a job when a run of it begins and ends.
+
+local changes = require("kmirror.changes")
+local journal = require("kmirror.journal")
+local json = require("kmirror.json")
+local log = require("kmirror.log")
+local stores = require("kmirror.store")
+local tables = require("kmirror.table")
+local usage = require("kmirror.usage")
+
+local M = {}
+
+-- ---- words ------------------------------------------------------------------------------------------------
+
+local function time_of(seconds)
+    return seconds and os.date("!%Y-%m-%dT%H:%M:%SZ", seconds // 1)
+end
+
+local function plural(count, one, many)
+    return ("%d %s"):format(count, count == 1 and one or many or one .. "s")
+end
+
+local by_status = { [0] = "done", [3] = "done, some items failed", [130] = "interrupted" }
+
+-- How a run ended, or that it goes on.
+local function state_of(run, running)
+    if not run.ended then
+        return running and "running" or "killed"
+    end
+    return by_status[run.status] or "failed"
+end
+
+-- "12 creates, 3 deletes"
+local function done_of(summary)
+    local parts = {}
+    for _, kind in ipairs({ { "create" }, { "update_target_latency", "latency update" }, { "delete" } }) do
+        local count = summary.done[kind[1]]
+        if count > 0 then
+            parts[#parts + 1] = plural(count, kind[2] or kind[1])
+        end
+    end
+    return #parts > 0 and table.concat(parts, ", ") or "nothing"
+end
+
+--- What to tell when a run of a job begins; nil for the first one.
+---@param opened kmirror.journal
+---@return string|nil
+function M.notice(opened)
+    local last = opened.runs[#opened.runs - 1]
+    if not last then
+        return nil
+    end
+    local summary = journal.summary(opened.job.name, opened.runs, opened.changes)
+    local text = ("job %s, run %d: the last one (%s) was %s; done so far: %s"):format(opened.job.name, #opened.runs,
+        time_of(last.started), state_of(last, false), done_of(summary))
+    if summary.unanswered > 0 then
+        text = ("%s; %s to be reconciled"):format(text, plural(summary.unanswered, "unanswered change"))
+    end
+    if last.status == 0 then
+        text = ("%s; to do it all anew: kmirror jobs forget %s"):format(text, opened.job.name)
+    end
+    return text
+end
+
+--- What to tell when a run of a job has ended, a line each. The last line is how to go on, if there is
+--- anything left.
+---@param summary kmirror.journal.summary
+---@return string[]
+function M.closing(summary)
+    local lines = { ("job %s: %s in %s"):format(summary.job, done_of(summary), plural(summary.runs, "run")) }
+    if summary.failed > 0 then
+        lines[1] = ("%s; %s failed"):format(lines[1], plural(summary.failed, "change"))
+    end
+    if summary.unanswered > 0 then
+        lines[1] = ("%s; %s never answered"):format(lines[1], plural(summary.unanswered, "change was", "changes were"))
+    end
+    if #summary.unasked > 0 then
+        lines[#lines + 1] = ("%s of earlier runs that this one did not ask for; see kmirror jobs show %s"):format(
+            plural(#summary.unasked, "change"), summary.job)
+    end
+    if summary.problem then
+        lines[#lines + 1] = ("nothing more could be written down: %s"):format(tostring(summary.problem))
+    end
+    if summary.resume then
+        lines[#lines + 1] = "to go on: " .. summary.resume
+    end
+    return lines
+end
+
+-- ---- looking ----------------------------------------------------------------------------------------------
+
+local function is_running(store, name)
+    local lock = store:lock(name)
+    if lock then
+        lock:close()
+    end
+    return lock == nil
+end
+
+-- Calls a function with an open store. What the store raises is for the user to put right.
+local function with_store(url, body)
+    local ok, result = pcall(function()
+        local store = stores.open(url)
+        local called, value = pcall(body, store)
+        store:close()
+        if not called then
+            error(value, 0)
+        end
+        return value
+    end)
+    if ok then
+        return result
+    elseif type(result) == "table" and result.kind == "store" then
+        usage("%s", result.message)
+    end
+    error(result, 0)
+end
+
+local function find(store, name)
+    local job = store:job(name)
+    if job then
+        return job
+    end
+    local names = {}
+    for i, each in ipairs(store:jobs()) do
+        names[i] = each.name
+    end
+    usage("there is no job '%s'; %s", name,
+        #names > 0 and "there are: " .. table.concat(names, ", ") or "there are none: kmirror run --job NAME makes one")
+end
+
+---@class kmirror.jobs.job a job as --json shows it; times are UTC, ISO 8601
+---@field name string
+---@field state "running"|"done"|"done, some items failed"|"failed"|"interrupted"|"killed"
+---@field script string
+---@field target string
+---@field created string
+---@field runs integer
+---@field started string of the last run
+---@field ended string|nil
+---@field status integer|nil exit status of the last run
+---@field done { create: integer, delete: integer, update_target_latency: integer }
+---@field failed integer surely not done
+---@field unanswered integer not known
+---@field unasked integer recorded, but not asked for by the last run
+
+local function describe(store, job)
+    local runs = store:runs(job.name)
+    local last = runs[#runs]
+    local summary = journal.summary(job.name, runs, store:changes(job.name))
+    return {
+        name = job.name, script = job.script, target = job.target, created = time_of(job.created),
+        state = state_of(last, is_running(store, job.name)), runs = #runs,
+        started = time_of(last.started), ended = time_of(last.ended), status = last.status,
+        done = summary.done, failed = summary.failed, unanswered = summary.unanswered, unasked = #summary.unasked,
+    }
+end
+
+--- All jobs of a store, by name.
+---@param url? string
+---@return kmirror.jobs.job[]
+function M.all(url)
+    return with_store(url, function(store)
+        local found = {}
+        for i, job in ipairs(store:jobs()) do
+            found[i] = describe(store, job)
+        end
+        return found
+    end)
+end
+
+local function run_shape(run, running)
+    return {
+        number = run.number, args = json.array(run.args), directory = run.directory, settings = run.settings,
+        started = time_of(run.started), ended = time_of(run.ended), status = run.status,
+        state = state_of(run, running),
+    }
+end
+
+local function change_shape(change)
+    return {
+        number = change.number, operation = change.operation, cluster = change.cluster, id = change.id,
+        arguments = change.arguments, state = change.state, problem = change.problem, run = change.run,
+        sent = time_of(change.sent), answered = time_of(change.answered), asked = change.asked,
+    }
+end
+
+--- One job with its runs and changes. Raises usage when there is none of that name.
+---@param name string
+---@param url? string
+---@return kmirror.jobs.job with `history` (runs) and `changes`
+function M.one(name, url)
+    return with_store(url, function(store)
+        local shape = describe(store, find(store, name))
+        shape.history, shape.changes = json.array({}), json.array({})
+        for i, run in ipairs(store:runs(name)) do
+            shape.history[i] = run_shape(run, shape.state == "running" and i == shape.runs)
+        end
+        for i, change in ipairs(store:changes(name)) do
+            shape.changes[i] = change_shape(change)
+        end
+        return shape
+    end)
+end
+
+-- ---- the commands -----------------------------------------------------------------------------------------
+
+local state_colors = { done = "green", running = "cyan", failed = "red", killed = "red", sent = "yellow" }
+
+local function paint(state)
+    return state_colors[state] or "yellow"
+end
+
+local job_columns = {
+    { "JOB", "name" },
+    { "STATE", "state", paint = paint },
+    { "RUNS", "runs", align = "right" },
+    { "LAST RUN", "started" },
+    { "DONE", done_of },
+    { "FAILED", "failed", align = "right" },
+    { "UNANSWERED", "unanswered", align = "right" },
+    { "RUNBOOK", "script" },
+}
+
+local run_columns = {
+    { "RUN", "number", align = "right" },
+    { "STATE", "state", paint = paint },
+    { "STARTED", "started" },
+    { "ENDED", "ended" },
+    { "ARGUMENTS", function(run)
+        return table.concat(run.args, " ")
+    end },
+}
+
+local change_columns = {
+    { "#", "number", align = "right" },
+    { "CHANGE", function(change)
+        return changes.describe({
+            operation = change.operation, cluster = change.cluster, id = change.id, spec = change.arguments,
+            newTargetLatency = change.arguments.newTargetLatency,
+        })
+    end },
+    { "STATE", "state", paint = paint },
+    { "RUN", "run", align = "right" },
+    { "ANSWERED", "answered" },
+    { "NOTE", function(change)
+        return change.problem or not change.asked and "the last run did not ask for it" or nil
+    end },
+}
+
+--- `kmirror jobs`: prints all jobs.
+---@param options { store: string|nil, json: boolean|nil }
+---@return integer exit status
+function M.list(options)
+    local found = M.all(options.store)
+    if options.json then
+        io.stdout:write(json.encode(json.array(found), true), "\n")
+    elseif #found > 0 then
+        tables.write(io.stdout, job_columns, found)
+    else
+        log.info("there are no jobs: kmirror run --job NAME makes one")
+    end
+    return 0
+end
+
+--- `kmirror jobs show`: prints one job, its runs and its changes.
+---@param options { name: string, store: string|nil, json: boolean|nil }
+---@return integer exit status
+function M.show(options)
+    local job = M.one(options.name, options.store)
+    if options.json then
+        io.stdout:write(json.encode(job, true), "\n")
+        return 0
+    end
+    tables.write(io.stdout, job_columns, { job })
+    io.stdout:write("\n")
+    tables.write(io.stdout, run_columns, job.history)
+    if #job.changes > 0 then
+        io.stdout:write("\n")
+        tables.write(io.stdout, change_columns, job.changes)
+    end
+    return 0
+end
+
+---@class kmirror.jobs.resumption what to run, for `kmirror run`
+---@field job string
+---@field script string
+---@field args string[]
+---@field settings table<string, string|number|boolean> kmirror's own options, as they were given to the last run
+
+-- Why a job cannot be resumed here; nil when it can be.
+local function obstacle(store, job, run, directory)
+    local summary = journal.summary(job.name, { run }, store:changes(job.name))
+    if is_running(store, job.name) then
+        return "job '%s' is at work in another kmirror process", job.name
+    elseif run.status == 0 and summary.unanswered == 0 then
+        return "job '%s' has ended well (%s): there is nothing to resume; to do it all anew: kmirror jobs forget %s",
+            job.name, time_of(run.ended), job.name
+    elseif job.script == "-" then
+        return "the runbook of job '%s' came from standard input, and was not kept: give it to kmirror run --job %s "
+            .. "once more", job.name, job.name
+    elseif run.directory ~= directory then
+        return "job '%s' ran in another directory: cd %s and resume it there", job.name, run.directory
+    end
+end
+
+--- `kmirror jobs resume`: what the command line has to run for it. Raises usage when there is nothing to run.
+---@param options { name: string, store: string|nil, directory: string } directory: where this process runs
+---@return kmirror.jobs.resumption
+function M.resume(options)
+    return with_store(options.store, function(store)
+        local job = find(store, options.name)
+        local runs = store:runs(job.name)
+        local run = runs[#runs]
+        local problem = table.pack(obstacle(store, job, run, options.directory))
+        if problem[1] then
+            usage(table.unpack(problem, 1, problem.n))
+        end
+        return { job = job.name, script = job.script, args = run.args, settings = run.settings }
+    end)
+end
+
+--- `kmirror jobs forget`: removes a job and all that is recorded of it. Raises usage when it is at work, and,
+--- unless `yes` is given, when it has changes that were never answered.
+---@param options { name: string, store: string|nil, yes: boolean|nil }
+---@return integer exit status
+function M.forget(options)
+    return with_store(options.store, function(store)
+        local job = find(store, options.name)
+        local lock <close> = store:lock(job.name)
+        if not lock then
+            usage("job '%s' is at work in another kmirror process", job.name)
+        end
+        local unanswered = journal.summary(job.name, {}, store:changes(job.name)).unanswered
+        if unanswered > 0 and not options.yes then
+            usage("job '%s' has %s, and only its record can tell what became of them: resume it first, or give "
+                .. "--yes to forget it nonetheless", job.name, plural(unanswered, "unanswered change"))
+        end
+        store:forget(job.name)
+        log.info("forgot job %s", job.name)
+        return 0
+    end)
+end
+
+return M

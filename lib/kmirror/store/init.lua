@@ -1,0 +1,100 @@
+--- store: where jobs are kept. It is opened by URL; what it must be able to do is little, so that another
+--- database can take SQLite's place.
+---
+--- A store writes down what journal.lua tells it and gives it back; it draws no conclusions. Each method that
+--- writes has it on the disk when it returns. Each raises an error object of the kind `store` when it cannot
+--- do its work; nothing of what that call should have written is there then.
+
+local usage = require("kmirror.usage")
+
+local M = {}
+
+---@class kmirror.store
+---@field url string what opens it again; without a password
+---@field secret fun(self): string a key for digests, random, the same for as long as the store lives
+---@field lock fun(self, job: string): kmirror.lock|nil nil while another process has it; it goes with its holder
+---@field jobs fun(self): kmirror.store.job[] in the order of their names
+---@field job fun(self, name: string): kmirror.store.job|nil
+---@field forget fun(self, name: string) removes a job and all that belongs to it
+---@field begin_run fun(self, job: kmirror.store.job, run: kmirror.store.run) writes the job as well, if it is new
+---@field end_run fun(self, job: string, run: kmirror.store.run, unasked: integer[]|nil) the numbers of changes of
+---  earlier runs that this one did not ask for; nil when that cannot be told
+---@field runs fun(self, job: string): kmirror.store.run[] in order
+---@field write_change fun(self, job: string, change: kmirror.store.change) in place of that of the same number
+---@field changes fun(self, job: string): kmirror.store.change[] in order of their numbers
+---@field write_seen fun(self, job: string, seen: kmirror.store.seen)
+---@field seen fun(self, job: string): kmirror.store.seen[] in order
+---@field close fun(self) idempotent
+
+---@class kmirror.lock
+---@field close fun(self)
+
+---@class kmirror.store.job
+---@field name string
+---@field script string
+---@field target string what it changes: an endpoint, say
+---@field created number seconds since the epoch, as all times here
+
+---@class kmirror.store.run
+---@field number integer from 1
+---@field args string[] of the script
+---@field directory string where it ran
+---@field settings table<string, string|number|boolean> kmirror's own options
+---@field started number
+---@field ended number|nil nil while it runs, and when it was killed
+---@field status integer|nil exit status
+
+---@class kmirror.store.change
+---@field number integer from 1, in the order in which they were first asked for
+---@field order integer when it was last sent, among the changes and what was seen
+---@field key string digest of what it is
+---@field operation "create"|"delete"|"update_target_latency"
+---@field cluster string
+---@field id string|nil of the mirror; of a create, once it has been answered
+---@field arguments table without secrets
+---@field state "sent"|"done"|"failed" sent: the outcome is not known; failed: it was surely not done
+---@field problem string|nil why it failed, or was not answered
+---@field run integer that last sent it
+---@field sent number
+---@field answered number|nil
+---@field asked boolean false: the last run that ended did not ask for it
+
+---@class kmirror.store.seen ids of mirrors that a list showed for the first time
+---@field order integer
+---@field cluster string
+---@field ids string[]
+
+local function state_directory()
+    local state, home = os.getenv("XDG_STATE_HOME"), os.getenv("HOME")
+    if state and state:sub(1, 1) == "/" then
+        return state .. "/kmirror"
+    elseif home and home ~= "" then
+        return home .. "/.local/state/kmirror"
+    end
+    usage("there is no place to keep jobs in: set HOME or XDG_STATE_HOME, or give --store sqlite:FILE")
+end
+
+-- The file that a URL names; refuses what is none. A URL may hold a password, so it is not shown.
+local function path_of(url)
+    local scheme, rest = url:match("^(%a[%w+.-]*):(.*)$")
+    if not scheme then
+        return url
+    elseif scheme:lower() ~= "sqlite" then
+        usage("a store '%s:…' is not known: expected sqlite:FILE", scheme)
+    end
+    return (rest:gsub("^//(/)", "%1"))
+end
+
+--- Opens a store, and makes it when it is not there. Raises `store`, and usage for a wrong URL.
+---@param url? string sqlite:FILE, or just FILE; default: KMIRROR_STORE, else jobs.db among the user's state
+---@return kmirror.store
+function M.open(url)
+    url = url or os.getenv("KMIRROR_STORE")
+    local path = url and url ~= "" and path_of(url) or state_directory() .. "/jobs.db"
+    if path == "" or path:find("%c") then
+        usage("the store's file name is %s: expected sqlite:FILE", path == "" and "empty" or "not printable")
+    end
+    return require("kmirror.store.sqlite").open(path)
+end
+
+return M

@@ -1,0 +1,268 @@
+local support = require "spec.support"
+
+-- Runs Lua in the host, with a store's file as `path`; returns what it printed.
+local function run(path, script, options)
+    options = options or {}
+    local result = support.run { "run", "-", env = options.env, stdin = ([[
+        local stores, sqlite = require "kmirror.store", require "kmirror.store.sqlite"
+        local path = %q
+        local job = { name = "j", script = "failover", target = "here", created = 1.5 }
+        local first = { number = 1, args = { "--to", "us-east", "" }, directory = "/tmp", settings = { rate = 5 },
+            started = 2.25 }
+        local function change(fields)
+            local made = { number = 1, order = 2, key = "k", operation = "create", cluster = "c",
+                arguments = { topicsRegex = "a\"\\.*\n" }, state = "sent", run = 1, sent = 3.125, asked = true }
+            for key, value in pairs(fields or {}) do made[key] = value end
+            return made
+        end
+        local function show(value)
+            print(require("kmirror.json").encode(value))
+        end
+        %s]]):format(path, script) }
+    if options.fails then
+        assert.are.equal(options.fails, result.status)
+        return result.stderr
+    end
+    assert.are.equal("", result.stderr)
+    assert.are.equal(0, result.status)
+    return result.stdout
+end
+
+local function place()
+    return support.temporary_directory("store") .. "/jobs.db"
+end
+
+local function shell(command)
+    local pipe <close> = assert(io.popen(command))
+    return (pipe:read("a"):gsub("%s+$", ""))
+end
+
+local function sqlite3(path, statement)
+    return shell(("sqlite3 %s %s"):format(support.quote(path), support.quote(statement)))
+end
+
+describe("a store in SQLite", function()
+    it("gives back, opened anew, what was written into it", function()
+        local path = place()
+        run(path, [[
+            local store = stores.open(path)
+            store:begin_run(job, first)
+            store:write_change("j", change())
+            store:write_change("j", change { number = 2, order = 4, operation = "delete", id = "m", state = "failed",
+                problem = "no such mirror; sorry ☹", answered = 4.5 })
+            store:write_change("j", change { order = 2, state = "done", id = "made", answered = 5 })
+            store:write_seen("j", { order = 1, cluster = "c", ids = { "m2", "m1" } })
+            store:write_seen("j", { order = 3, cluster = "c", ids = { "m3" } })
+            store:write_seen("j", { order = 3, cluster = "d", ids = { "m3" } })
+            first.ended, first.status = 9, 130
+            store:end_run("j", first, { 2 })
+            store:begin_run(job, { number = 2, args = {}, directory = "/", settings = {}, started = 10 })
+            store:close()
+            store:close()]])
+        assert.are.equal([[
+{"created":1.5,"name":"j","script":"failover","target":"here"}
+[{"args":["--to","us-east",""],"directory":"/tmp","ended":9,"number":1,"settings":{"rate":5},"started":2.25,"status":130},]]
+            .. [[{"args":{},"directory":"/","number":2,"settings":{},"started":10}]
+[{"answered":5,"arguments":{"topicsRegex":"a\"\\.*\n"},"asked":true,"cluster":"c","id":"made","key":"k","number":1,]]
+            .. [["operation":"create","order":2,"run":1,"sent":3.125,"state":"done"},]]
+            .. [[{"answered":4.5,"arguments":{"topicsRegex":"a\"\\.*\n"},"asked":false,"cluster":"c","id":"m","key":"k",]]
+            .. [["number":2,"operation":"delete","order":4,"problem":"no such mirror; sorry ☹","run":1,"sent":3.125,]]
+            .. [["state":"failed"}]
+[{"cluster":"c","ids":["m1","m2"],"order":1},{"cluster":"c","ids":["m3"],"order":3},]]
+            .. [[{"cluster":"d","ids":["m3"],"order":3}]
+]], run(path, [[
+            local store = stores.open("sqlite:" .. path)
+            show(store:job("j"))
+            show(store:runs("j"))
+            show(store:changes("j"))
+            show(store:seen("j"))
+            store:close()]]))
+    end)
+
+    it("forgets a job with all that belongs to it, and no other", function()
+        local path = place()
+        run(path, [[
+            local store = stores.open(path)
+            for _, name in ipairs { "j", "k" } do
+                job.name = name
+                store:begin_run(job, first)
+                store:write_change(name, change())
+                store:write_seen(name, { order = 1, cluster = "c", ids = { "m" } })
+            end
+            store:forget("j")]])
+        local count = "SELECT group_concat(job || count, ' ') FROM (SELECT job, count(*) AS count FROM %s GROUP BY job)"
+        for _, name in ipairs { "runs", "changes", "seen" } do
+            assert.are.equal("k1", sqlite3(path, count:format(name)))
+        end
+        assert.are.equal("k", sqlite3(path, "SELECT name FROM jobs"))
+    end)
+
+    it("is its owner's alone, and so are its directory, its key and its locks", function()
+        local directory = support.temporary_directory("state") .. "/a b/it's"
+        local path = directory .. "/jobs.db"
+        run(path, [[
+            local store = stores.open(path)
+            store:secret()
+            store:begin_run(job, first)
+            store:lock("j")]])
+        local modes = shell(("umask 0; stat -c '%%a %%n' %s %s/*"):format(support.quote(directory),
+            support.quote(directory)))
+        assert.are.equal(("700 %s\n600 %s\n600 %s.j.lock\n600 %s.key"):format(directory, path, path, path), modes)
+    end)
+
+    it("is found where the environment says", function()
+        local home = support.temporary_directory("home")
+        local function url(env)
+            return run("", "print('sqlite:~' .. stores.open().url:sub(#'sqlite:' + #os.getenv('HOME') + 1))",
+                { env = { HOME = home, XDG_STATE_HOME = env.state, KMIRROR_STORE = env.store } })
+        end
+        assert.are.equal("sqlite:~/.local/state/kmirror/jobs.db\n", url {})
+        assert.are.equal("sqlite:~/.local/state/kmirror/jobs.db\n", url { state = "not/absolute", store = "" })
+        assert.are.equal("sqlite:~/s/kmirror/jobs.db\n", url { state = home .. "/s" })
+        assert.are.equal("sqlite:~/x.db\n", url { state = home .. "/s", store = "sqlite:" .. home .. "/x.db" })
+        assert.are.equal("sqlite:~/y.db\n", url { store = "sqlite://" .. home .. "/y.db" })
+    end)
+
+    it("refuses the URL of what it cannot be kept in, without the password in it", function()
+        local problem = run("", "stores.open('mysql://user:s3cret@host/jobs')", { fails = 2 })
+        assert.are.equal("kmirror: a store 'mysql:…' is not known: expected sqlite:FILE\n", problem)
+        run("", "stores.open('sqlite:')", { fails = 2 })
+        local nowhere = { fails = 2, env = { HOME = "" } }
+        assert.matches("set HOME or XDG_STATE_HOME", run("", "stores.open()", nowhere))
+    end)
+
+    -- What may be in the way of opening a store, and what is said then.
+    local function refused(path, pattern)
+        local problem = run(path, "stores.open(path)", { fails = 1 })
+        assert.matches(pattern, problem)
+        assert.is_truthy(problem:find(path, 1, true))
+    end
+
+    it("refuses a file that is no database, and leaves it as it is", function()
+        local path = place()
+        support.write(path, ("this is a letter to my aunt\n"):rep(100))
+        refused(path, "file is not a database; it is damaged, or no store: move it away, or give %-%-store")
+        assert.are.equal(2800, #support.read(path))
+    end)
+
+    it("refuses the database of another program", function()
+        local path = place()
+        sqlite3(path, "CREATE TABLE jobs (a)")
+        refused(path, "the database of another program")
+    end)
+
+    it("refuses a database that a newer kmirror has made", function()
+        local path = place()
+        run(path, "stores.open(path)")
+        sqlite3(path, "PRAGMA user_version = 99")
+        refused(path, "a newer kmirror has made it")
+    end)
+
+    it("refuses a damaged database", function()
+        local path = place()
+        run(path, [[
+            local store = stores.open(path)
+            store:begin_run(job, first)
+            for number = 1, 500 do store:write_change("j", change { number = number }) end
+            store:close()]])
+        local content = support.read(path)
+        support.write(path, content:sub(1, 8192) .. ("\xa5"):rep(20000) .. content:sub(28193))
+        refused(path, "it is damaged")
+    end)
+
+    it("refuses a place that cannot be written", function()
+        refused("/proc/none/jobs.db", "its directory /proc/none cannot be made")
+        refused(support.temporary("file", "x") .. "/jobs.db", "Not a directory; give %-%-store")
+        refused(support.temporary_directory("jobs.db"), "unable to open")
+    end)
+
+    it("says so when another process writes for too long", function()
+        local path = place()
+        run(path, "stores.open(path)")
+        local problem = run(path, [[
+            local writer = assert(require "DBI".Connect("SQLite3", path))
+            writer:autocommit(true)
+            writer:prepare("BEGIN IMMEDIATE"):execute()
+            sqlite.open(path, 100):begin_run(job, first)]], { fails = 1 })
+        assert.matches("database is locked; another process has been writing to it for too long", problem)
+    end)
+
+    it("has all of a call's work undone when a part of it fails, and goes on", function()
+        local path = place()
+        assert.are.equal("false\tstore\n[]\n0\n", run(path, [[
+            local store = stores.open(path)
+            local ok, problem = pcall(store.write_seen, store, "unknown", { order = 1, cluster = "c", ids = { "m" } })
+            print(ok, problem.kind)
+            print("[" .. table.concat(store:seen("unknown")) .. "]")
+            store:begin_run(job, first)
+            print(#store:changes("j"))]]))
+    end)
+
+    it("says when the disk is full, and keeps what was written before", function()
+        local path = place()
+        run(path, "stores.open(path):begin_run(job, first)")
+        local full = support.run { command = "sh", "-c", ("trap '' XFSZ; ulimit -f 2000; exec %s run -"):format(
+            support.quote(support.executable)), stdin = ([[
+            local store = require "kmirror.store".open(%q)
+            local written = 0
+            local ok, problem = pcall(function()
+                while true do
+                    store:write_change("j", { number = written + 1, order = 1, key = "k", operation = "create",
+                        cluster = "c", arguments = { pad = ("x"):rep(500) }, state = "sent", run = 1, sent = 1,
+                        asked = true })
+                    written = written + 1
+                end
+            end)
+            print(written, problem.kind)
+            io.stderr:write(tostring(problem), "\n")
+            os.exit(0, false)]]):format(path) }
+        assert.are.equal(0, full.status, full.stderr)
+        local written, kind = full.stdout:match("^(%d+)\t(%a+)\n$")
+        assert.are.equal("store", kind)
+        assert.matches("disk", full.stderr)
+        assert.is_true(tonumber(written) > 10)
+        assert.are.equal(written .. "\n", run(path, "print(#stores.open(path):changes('j'))"))
+    end)
+
+    it("has one key for all that use it", function()
+        local path = place()
+        local key = [[
+            local key = stores.open(path):secret()
+            print(#key, require("host").hmac_sha256(key, "x"))]]
+        local first = run(path, key)
+        assert.matches("^32\t", first)
+        assert.are.equal(first, run(path, key))
+        assert.are_not.equal(first, run(place(), key))
+    end)
+
+    it("is of no use with another key, or without one", function()
+        local path = place()
+        run(path, "stores.open(path):secret()")
+        local key = support.read(path .. ".key")
+        for _, other in ipairs { ("x"):rep(32), "short" } do
+            support.write(path .. ".key", other)
+            assert.matches("put the key back", run(path, "stores.open(path):secret()", { fails = 1 }))
+        end
+        os.remove(path .. ".key")
+        assert.matches("put the key back", run(path, "stores.open(path):secret()", { fails = 1 }))
+        support.write(path .. ".key", key)
+        run(path, "stores.open(path):secret()")
+    end)
+
+    it("locks a job for one process, which lets go of it however it ends", function()
+        local path = place()
+        local try = "print(stores.open(path):lock('j') ~= nil, stores.open(path):lock('k') ~= nil)"
+        run(path, "stores.open(path)")
+        local holder = support.start { "run", "-", stdin = ([[
+            local lock = require "kmirror.store".open(%q):lock("j")
+            print("locked")
+            io.stdout:flush()
+            require "task".sleep(60)
+            lock:close()]]):format(path) }
+        support.eventually("the lock", function() return holder:stdout() == "locked\n" end)
+        assert.are.equal("false\ttrue\n", run(path, try))
+        holder:signal("KILL")
+        holder:wait()
+        assert.are.equal("true\ttrue\n", run(path, try))
+    end)
+end)
