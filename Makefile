@@ -73,10 +73,12 @@ $(BUILD)/embedded_%.o: $(BUILD)/embedded_%.c
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/embedded_host.c: runtime/embed.sh $(BUILD)/embedded_host.list $(HOST_LUA)
-	sh runtime/embed.sh $(HOST_LUA) > $@.new && mv $@.new $@
+	@echo runtime/embed.sh … '>' $@
+	@sh runtime/embed.sh $(HOST_LUA) > $@.new && mv $@.new $@
 
 $(BUILD)/embedded_module.c: runtime/embed.sh $(BUILD)/embedded_module.list $(MODULE_LUA)
-	sh runtime/embed.sh $(MODULE_LUA) > $@.new && mv $@.new $@
+	@echo runtime/embed.sh … '>' $@
+	@sh runtime/embed.sh $(MODULE_LUA) > $@.new && mv $@.new $@
 
 # The names of the files to embed: changes when a file comes or goes.
 $(BUILD)/embedded_host.list: names = $(HOST_LUA)
@@ -103,6 +105,8 @@ help:
 	@echo 'make            build $(BUILD)/kmirror and $(BUILD)/mirrors.so (needs: make deps)'
 	@echo 'make demo       fail a small fleet over, in the sandbox'
 	@echo 'make test       run all specs, or those in SPECS='
+	@echo 'make rate       how much of the allowed rate is used (a minute)'
+	@echo 'make lossy      100 creates against a server that loses answers, for 50 seeds (two minutes)'
 	@echo 'make lint       check the C and Lua sources'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR when set'
 	@echo 'make deps       install the Debian packages that the build needs'
@@ -116,8 +120,9 @@ help:
 
 .PHONY: demo
 demo: deps
+	@sh .ci/packages.sh demo curl
 	@$(MAKE) --no-print-directory all
-	$(BUILD)/kmirror run --sandbox failover
+	@sh scripts/demo.sh $(BUILD)/kmirror
 
 .PHONY: install
 install: all
@@ -151,12 +156,21 @@ lint-c: | $(BUILD)/packages
 lint-lua:
 	luacheck --no-color --quiet lib scripts runtime spec bench
 
+# ---- figures ---------------------------------------------------------------------------------------------------
+
+.PHONY: rate lossy
+rate: all
+	@KMIRROR_BUILD=$(BUILD) bash bench/rate.sh
+
+lossy: all
+	@KMIRROR_BUILD=$(BUILD) bash bench/lossy.sh
+
 # ---- Debian packages ---------------------------------------------------------------------------------------
 
 # To build, then to run.
 DEPS = libc6-dev pkg-config liblua5.4-dev lua-cjson-dev libcurl4-openssl-dev libmicrohttpd-dev \
-       libgnutls28-dev lua-argparse lua-rex-pcre2
-TEST_DEPS = $(DEPS) lua5.4 lua-busted lua-cjson lua-socket lua-sec openssl curl \
+       libgnutls28-dev lua-argparse lua-rex-pcre2 lua-dbi-sqlite3
+TEST_DEPS = $(DEPS) lua5.4 lua-busted lua-cjson lua-socket lua-sec openssl curl sqlite3 \
             valgrind clang-tidy-14 clang-format-14 lua-check
 
 .PHONY: deps test-deps test-packages

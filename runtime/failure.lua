@@ -53,7 +53,7 @@ end
 
 -- Longest first, so that no part of one is left when another is hidden.
 local function secrets_of(account, spec)
-    local secrets = { account.options.api_key }
+    local secrets = { account.secret() }
     if spec and type(spec.sourceConnectionProperties) == "string" then
         for _, secret in ipairs(secrets_in(spec.sourceConnectionProperties)) do
             if #secret >= SHORTEST_SECRET then secrets[#secrets + 1] = secret end

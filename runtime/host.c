@@ -140,6 +140,16 @@ static int make_directory(lua_State *L) {
     return luaL_fileresult(L, ok, path);
 }
 
+/* directory() -> the one that this process runs in */
+static int directory(lua_State *L) {
+    char *path = getcwd(NULL, 0);
+    if (path == NULL)
+        return luaL_fileresult(L, 0, NULL);
+    lua_pushstring(L, path);
+    free(path);
+    return 1;
+}
+
 /* ---- the sandbox ---- */
 
 /* In the child: becomes a sandbox, in a Lua state of its own, that does not outlive its parent. */
@@ -241,6 +251,7 @@ int luaopen_host(lua_State *L) {
                                          {"hmac_sha256", hmac_sha256},
                                          {"random", random_bytes},
                                          {"lock", lock},
+                                         {"directory", directory},
                                          {"make_directory", make_directory},
                                          {"start_sandbox", start_sandbox},
                                          {"traceback", want_traceback},

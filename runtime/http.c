@@ -1,6 +1,8 @@
 #include "http.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,6 +202,11 @@ static void fail_at_once(loop_timer *t) {
 
 /* ---- requests ---- */
 
+/* For libcurl, to which 0 would mean no limit. */
+static long milliseconds(double seconds) {
+    return (long)fmax(1, fmin(ceil(seconds * 1000), INT_MAX));
+}
+
 /* The options that are the same for each request of a client. */
 static bool configure(http_request *r) {
     const http_options *o = &r->client->options;
@@ -215,7 +222,7 @@ static bool configure(http_request *r) {
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_ACCEPT_ENCODING, "gzip");
     SET(CURLOPT_USERAGENT, o->user_agent);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect_timeout * 1000));
+    SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(o->connect_timeout));
     SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)o->max_body);
     SET(CURLOPT_ERRORBUFFER, r->error);
     SET(CURLOPT_WRITEFUNCTION, receive);
@@ -246,7 +253,7 @@ static bool address(http_request *r, const char *method, const char *url, const 
     CURL *e = r->transfer.easy;
     bool ok = true;
     SET(CURLOPT_URL, url);
-    SET(CURLOPT_TIMEOUT_MS, (long)(timeout * 1000));
+    SET(CURLOPT_TIMEOUT_MS, milliseconds(timeout));
     if (body != NULL) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
         SET(CURLOPT_COPYPOSTFIELDS, body);

@@ -185,9 +185,12 @@ local function governor_for(o)
     return governors[key]
 end
 
+-- The key is in a closure, so that nobody who prints an api prints it.
 local function new_account(all)
-    local account = { options = all, budget = retry.BUDGET }
+    local key = all.api_key
+    local account = { options = all, budget = retry.BUDGET, secret = function() return key end }
     account.native = native.account(all, governor_for(all))
+    all.api_key = nil
     account.ledger = reconcile.ledger {
         list = function(cluster)
             return retry.perform(prepare({ account = account, cluster = cluster }, "list"))

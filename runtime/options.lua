@@ -176,7 +176,9 @@ function options.resolve(given)
     for name in pairs(checks) do all[name] = all[name] or environment[name] or defaults[name] end
     all.endpoint = all.endpoint:gsub("/+$", "")
     if not all.username then invalid("no user name: set KMIRROR_USERNAME") end
-    if not all.api_key then invalid("no API key: set KMIRROR_API_KEY, or KMIRROR_API_KEY_FILE to the name of a file with it") end
+    if not all.api_key then
+        invalid("no API key: set KMIRROR_API_KEY, or KMIRROR_API_KEY_FILE to the name of a file with it")
+    end
     return all
 end
 

@@ -31,7 +31,7 @@
 ---   0 < m <= n   m are adopted; the other n - m were not done, and are sent again.
 ---   m > n        unknown_outcome, with the m candidates. Unless there are orphans (below).
 ---   m > 0        and one of them fits only perhaps, or may be that of another create: unknown_outcome.
----   no list      can be had: unknown_outcome.
+---   no list      can be had for another `settle` seconds: unknown_outcome.
 ---
 ---   A decision is never made early, on the first mirror that fits: it may be somebody else's, and ours late.
 ---
@@ -117,6 +117,9 @@ local reconcile = {}
 ---@class reconcile.ledger
 local Ledger = {}
 Ledger.__index = Ledger
+
+-- How often the list that decides is asked for within `settle`, when it cannot be read.
+local list_attempts = 4
 
 local function plain_error(kind, message, fields)
     fields.kind, fields.message = kind, message
@@ -540,7 +543,9 @@ local function read_and_judge(ledger, book, entry, due)
     local ok, e = pcall(read_since, ledger, book, due)
     if not ok and (type(e) ~= "table" or is_cancelled(e)) then error(e, 0) end
     if entry.verdict then return end
-    if not ok then
+    if not ok and ledger.now() < due + ledger.settle then
+        ledger.sleep(ledger.settle / list_attempts)
+    elseif not ok then
         local lost = claimants(book, entry.identity)
         local reason = ("the list of mirrors could not be read (%s)"):format(tostring(e.message or e.kind))
         give_up(lost, (candidates_for(book, lost)), reason)

@@ -1,10 +1,21 @@
 --- bulk: the same work on many things, several at a time.
+---
+---     local result = bulk.each(mirrors, function(mirror)
+---         api:delete(mirror.id)
+---     end, { batches = { 1, "10%", "100%" }, max_failures = "10%", gate = looks_well })
+---     return result:status()
 
+local batches = require("kmirror.bulk.batches")
+local log = require("kmirror.log")
+local mirrors = require("mirrors")
+local results = require("kmirror.bulk.result")
 local task = require("task")
 
 local M = {}
 
 local default_concurrency = 16
+
+-- ---- plain ------------------------------------------------------------------------------------------------
 
 --- What `work` makes of each item, in the same order. The first failure stops the others, and is raised.
 ---@generic T, U
@@ -13,15 +24,223 @@ local default_concurrency = 16
 ---@param concurrency? integer how many at a time; 16 by default
 ---@return U[]
 function M.map(items, work, concurrency)
-    local results = {}
+    local made = {}
     local group <close> = task.group({ concurrency = concurrency or default_concurrency })
     for i, item in ipairs(items) do
         group:spawn(function()
-            results[i] = work(item, i)
+            made[i] = work(item, i)
         end)
     end
     group:wait()
-    return results
+    return made
+end
+
+--- The items of which `keep` says something true, in the same order. The first failure stops the others, and is
+--- raised.
+---@generic T
+---@param items T[]
+---@param keep fun(item: T, index: integer): any
+---@param concurrency? integer how many at a time; 16 by default
+---@return T[]
+function M.filter(items, keep, concurrency)
+    local wanted, kept = M.map(items, keep, concurrency), {}
+    for i, item in ipairs(items) do
+        kept[#kept + 1] = wanted[i] and item or nil
+    end
+    return kept
+end
+
+-- ---- with failures ----------------------------------------------------------------------------------------
+
+---@class kmirror.bulk.options
+---@field concurrency? integer how many at a time; 16 by default
+---@field batches? (integer|string)[] how many items each batch has, as a number or a percentage of all; the last one
+---  is repeated until none is left: {1, "10%", "100%"} is one, then a tenth, then the rest
+---@field gate? fun(batch: kmirror.bulk.batch): any, string? looks at each batch when it is done; nothing more is begun
+---  when it returns false, with the reason, or raises
+---@field max_failures? integer|string how many items may fail: a number of all, or a percentage of a batch; no limit
+---  by default
+---@field on_error? "continue"|"stop" "stop": the first failure is one too many
+---@field progress? fun(ended: integer, failed: integer, total: integer) told of each item that has ended
+
+---@class kmirror.bulk.batch
+---@field number integer from 1
+---@field done kmirror.bulk.outcome[]
+---@field failed kmirror.bulk.outcome[]
+---@field untouched any[] items that were not begun
+
+local known_options = {
+    concurrency = true, batches = true, gate = true, max_failures = true, on_error = true, progress = true,
+}
+
+local function check_options(options)
+    for name in pairs(options) do
+        if not known_options[name] then
+            error(mirrors.error("invalid", ("bulk.each: unknown option '%s'"):format(tostring(name))), 0)
+        end
+    end
+    local on_error = options.on_error or "continue"
+    if on_error ~= "continue" and on_error ~= "stop" then
+        error(mirrors.error("invalid", "bulk.each: on_error must be 'continue' or 'stop'"), 0)
+    end
+    return on_error == "stop" and 0 or options.max_failures
+end
+
+-- With these no other item would fare better: going on would only make more of them.
+local hopeless = { cancelled = true, unauthorized = true, read_only = true }
+
+local function is_hopeless(problem)
+    return type(problem) == "table" and hopeless[problem.kind] or false
+end
+
+-- Does one item, and notes what came of it.
+local function attempt(run, work, i)
+    local item = run.items[i]
+    local ok, value = pcall(work, item, i)
+    if not ok and is_hopeless(value) then
+        error(value, 0)
+    end
+    run.outcomes[i] = ok and { item = item, value = value }
+        or { item = item, problem = value == nil and "no reason given" or value }
+    run.ended = run.ended + 1
+    run.failed = run.failed + (ok and 0 or 1)
+    if run.progress then
+        run.progress(run.ended, run.failed, #run.items)
+    end
+end
+
+-- Does the items from `first` to `last`; begins no more when too many have failed.
+local function do_batch(run, work, first, last)
+    local may_fail = batches.limit(run.max_failures, run.failed, last - first + 1)
+    local group <close> = task.group({ concurrency = run.concurrency })
+    for i = first, last do
+        group:spawn(function()
+            if run.failed <= may_fail then
+                attempt(run, work, i)
+            end
+        end)
+    end
+    group:wait()
+    return run.failed > may_fail and ("%d of %d items have failed, more than %s"):format(run.failed, run.ended,
+        run.max_failures) or nil
+end
+
+-- Why the gate does not let the next batch begin; nil when it does.
+local function ask(gate, batch)
+    local ok, open, reason = pcall(gate, batch)
+    if not ok and is_hopeless(open) then
+        error(open, 0)
+    elseif not ok then
+        return tostring(open)
+    end
+    return open == false and (reason or ("the gate is shut after batch %d"):format(batch.number)) or nil
+end
+
+--- Does `work` on each item and keeps what came of it: a failure does not stop the others, unless there are too many.
+--- Raises at once what would befall every item: `unauthorized`, `read_only`, `cancelled`.
+---@param items any[]
+---@param work fun(item: any, index: integer): any
+---@param options? kmirror.bulk.options
+---@return kmirror.bulk.result
+---Raises `invalid` for an option that is unknown or wrong.
+function M.each(items, work, options)
+    options = options or {}
+    local run = {
+        items = items, outcomes = {}, ended = 0, failed = 0, max_failures = check_options(options),
+        concurrency = options.concurrency or default_concurrency, progress = options.progress,
+    }
+    local plan = batches.cut(#items, options.batches or { "100%" })
+    batches.limit(run.max_failures, 0, #items)
+    local stopped, number
+    for i, span in ipairs(plan) do
+        number = i
+        stopped = do_batch(run, work, span.first, span.last)
+        local batch = results.new(items, run.outcomes, span.first, span.last, { number = i })
+        stopped = stopped or options.gate and ask(options.gate, batch) or nil
+        if stopped then
+            break
+        end
+    end
+    return results.new(items, run.outcomes, 1, #items, { stopped = stopped, batch = number })
+end
+
+local between_lines = 5 -- seconds
+
+--- What can be given as `progress`: a line on stderr every few seconds, for work that takes long.
+---@param title string
+---@return fun(ended: integer, failed: integer, total: integer)
+function M.tell(title)
+    local began, told = task.now(), task.now()
+    return function(ended, failed, total)
+        local now = task.now()
+        if now - told >= between_lines and ended < total then
+            told = now
+            log.info("%s: %d of %d, %d failed, %.0f seconds left", title, ended, total, failed,
+                (now - began) / ended * (total - ended))
+        end
+    end
+end
+
+-- ---- a fleet ----------------------------------------------------------------------------------------------
+
+local reads = 64 -- under way at once: enough for the account's rate when an answer takes a second or two
+
+local function list_all(apis, on_problem)
+    local lists = M.map(apis, function(api)
+        local ok, list = pcall(api.list, api)
+        if not ok and (not on_problem or is_hopeless(list)) then
+            error(list, 0)
+        elseif not ok then
+            on_problem({ cluster = api.cluster }, list)
+        end
+        return ok and list or {}
+    end)
+    local all = {}
+    for i, list in ipairs(lists) do
+        for _, listed in ipairs(list) do
+            all[#all + 1] = { api = apis[i], listed = listed }
+            listed.cluster = apis[i].cluster
+        end
+    end
+    return all
+end
+
+-- A mirror in full; false when it is not there any more, as a list may run behind.
+local function read(entry, on_problem)
+    local ok, mirror = pcall(entry.api.get, entry.api, entry.listed.id)
+    if ok then
+        mirror.cluster = entry.listed.cluster
+        return mirror
+    elseif type(mirror) == "table" and mirror.kind == "not_found" then
+        return false
+    elseif not on_problem or is_hopeless(mirror) then
+        error(mirror, 0)
+    end
+    on_problem(entry.listed, mirror)
+    return false
+end
+
+--- Lists clusters and reads their mirrors in full, as the list alone tells next to nothing of them: one request a
+--- cluster and one a mirror. Each mirror also gets the field `cluster`, the UUID of its Kafka Connect cluster.
+---@param api mirrors.Api|mirrors.Api[] one cluster, or several
+---@param filter? fun(listed: table): any which to read, by what a list says: id, connectorName, topicsRegex, cluster
+---@param on_problem? fun(about: table, problem: any) told of a cluster that cannot be listed ({ cluster = … }) or a
+---  mirror that cannot be read (as listed), which are then left out; without it that is raised
+---@return table[] mirrors in the order of the clusters and their lists
+---Raises what api:list() and api:get() raise.
+function M.details(api, filter, on_problem)
+    local apis = api.list and { api } or api
+    local wanted = {}
+    for _, entry in ipairs(list_all(apis, on_problem)) do
+        wanted[#wanted + 1] = (not filter or filter(entry.listed)) and entry or nil
+    end
+    local found = {}
+    for _, mirror in ipairs(M.map(wanted, function(entry)
+        return read(entry, on_problem)
+    end, reads)) do
+        found[#found + 1] = mirror or nil
+    end
+    return found
 end
 
 return M

@@ -1,4 +1,4 @@
---- changes: what becomes of a change under --dry-run and --read-only.
+--- changes: what becomes of a change under --dry-run, --read-only and --job.
 
 local mirrors = require("mirrors")
 
@@ -22,6 +22,12 @@ function M.refuse()
             id = change.id,
         }), 0)
     end)
+end
+
+--- Lets a journal step in for every change from here on.
+---@param intercept fun(change: table, proceed: fun(how?: table): any): any
+function M.record(intercept)
+    install("sent", intercept)
 end
 
 -- Ids of mirrors that exist only in the plan; they look like real ones.

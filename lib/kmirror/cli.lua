@@ -28,7 +28,9 @@ local M = {}
 ---@field run fun(options: table): integer does it; the exit status
 
 -- In the order in which help shows them.
-local names = { "run", "list", "get", "create", "delete", "latency", "sandbox", "version", "help" }
+local names = {
+    "run", "list", "get", "create", "delete", "latency", "plan", "apply", "jobs", "sandbox", "version", "help",
+}
 
 local command_column = 26
 
@@ -76,7 +78,7 @@ More about a command:       kmirror help COMMAND]]
 local function general_help()
     local parser = new_parser("kmirror", overview())
     parser:usage("Usage: kmirror [OPTION...] COMMAND [ARG...]")
-    for _, set in ipairs({ "connection", "safety", "results", "messages" }) do
+    for _, set in ipairs({ "connection", "safety", "job", "results", "messages" }) do
         sets[set](parser)
     end
     return parser:epilog(epilog:format(table.concat(host.scripts(), ", "))):get_help()
@@ -130,7 +132,7 @@ end
 
 local function build_parser(seen, view)
     local parser = argparse("kmirror"):add_help(false):require_command(false):command_target("command")
-    for _, set in ipairs({ "connection", "safety", "results", "messages", "world" }) do
+    for _, set in ipairs({ "connection", "safety", "job", "results", "messages", "world" }) do
         sets[set](parser)
     end
     refuse_keys(parser, seen)
@@ -197,6 +199,9 @@ local function check_sets(given)
     if given.json and not taken.results then
         usage("kmirror %s has no --json; see kmirror help %s", given.command, given.command)
     end
+    if given.job and not taken.job then
+        usage("kmirror %s has no --job; see kmirror help %s", given.command, given.command)
+    end
     local _, world = sets.world_given(given)
     if #world > 0 and not (given.sandbox or taken.world) then
         usage("%s is about the sandbox: give --sandbox, too", world[1])
@@ -208,6 +213,9 @@ end
 local function start_sandbox(given)
     if given.endpoint then
         usage("--sandbox and --endpoint exclude each other: the sandbox is the endpoint")
+    end
+    if given.job and not given.state_file then
+        given.state_file = require("kmirror.job").sandbox_state(given.job)
     end
     local world, arguments = sets.world_given(given)
     require("kmirror.sandbox.options").read(world)
@@ -330,7 +338,18 @@ local function run(given)
         set_defaults(given)
         guard_changes(given)
     end
-    return command_of(given.command).run(given)
+    local work = command_of(given.command).run
+    if not given.job or changes.harmless() then
+        return work(given)
+    end
+    return require("kmirror.job").run(given, work)
+end
+
+--- Runs a command line that has been read.
+---@param given table
+---@return integer exit status
+function M.run(given)
+    return run(given)
 end
 
 -- With --json a failure is JSON, too; being interrupted is left to the host.

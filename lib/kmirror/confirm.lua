@@ -16,12 +16,19 @@ function M.assume(yes)
     agreed = yes
 end
 
+--- Is there nobody to ask, or no need to? Then M.typed() goes on without a question.
+---@return boolean
+function M.assumed()
+    return agreed or changes.harmless()
+end
+
 --- Goes on only when the person types that word, or when no change will be sent anyway. Raises when another
 --- word is typed, and usage when there is no terminal to ask on.
 ---@param question string what is about to happen
 ---@param word string what has to be typed
-function M.typed(question, word)
-    if agreed or changes.harmless() then
+---@param otherwise? string what to say of the state of things when another word is typed: "nothing was changed"
+function M.typed(question, word, otherwise)
+    if M.assumed() then
         return
     end
     if not (terminal.of(io.stdin).terminal and terminal.of(io.stderr).terminal) then
@@ -34,7 +41,7 @@ function M.typed(question, word)
         task.sleep(0) -- raises when it was Ctrl-C that ended the input
     end
     if (answer or ""):match("^%s*(.-)%s*$") ~= word then
-        error("not confirmed: nothing was changed", 0)
+        error("not confirmed: " .. (otherwise or "nothing was changed"), 0)
     end
 end
 

@@ -181,7 +181,8 @@ end
 local function change_shape(change)
     return {
         number = change.number, operation = change.operation, cluster = change.cluster, id = change.id,
-        arguments = change.arguments, state = change.state, problem = change.problem, run = change.run,
+        arguments = change.arguments, state = change.state == "sent" and "unanswered" or change.state,
+        problem = change.problem, run = change.run,
         sent = time_of(change.sent), answered = time_of(change.answered), asked = change.asked,
     }
 end
@@ -206,7 +207,7 @@ end
 
 -- ---- the commands -----------------------------------------------------------------------------------------
 
-local state_colors = { done = "green", running = "cyan", failed = "red", killed = "red", sent = "yellow" }
+local state_colors = { done = "green", running = "cyan", failed = "red", killed = "red" }
 
 local function paint(state)
     return state_colors[state] or "yellow"
@@ -245,7 +246,8 @@ local change_columns = {
     { "RUN", "run", align = "right" },
     { "ANSWERED", "answered" },
     { "NOTE", function(change)
-        return change.problem or not change.asked and "the last run did not ask for it" or nil
+        local made = change.operation == "create" and change.id and "mirror " .. change.id
+        return change.problem or not change.asked and "the last run did not ask for it" or made or nil
     end },
 }
 
@@ -334,8 +336,9 @@ function M.forget(options)
         end
         local unanswered = journal.summary(job.name, {}, store:changes(job.name)).unanswered
         if unanswered > 0 and not options.yes then
-            usage("job '%s' has %s, and only its record can tell what became of them: resume it first, or give "
-                .. "--yes to forget it nonetheless", job.name, plural(unanswered, "unanswered change"))
+            usage("job '%s' has %s, and only its record can tell what became of %s: resume the job first, or "
+                .. "give --yes to forget it nonetheless", job.name, plural(unanswered, "unanswered change"),
+                unanswered == 1 and "it" or "them")
         end
         store:forget(job.name)
         log.info("forgot job %s", job.name)

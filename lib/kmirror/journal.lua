@@ -370,7 +370,7 @@ end
 local function unasked_of(self)
     local numbers = {}
     for number = 1, self.recorded do
-        if not self.asked[number] and self.changes[number].state ~= "failed" then
+        if not self.asked[number] then
             numbers[#numbers + 1] = number
         end
     end

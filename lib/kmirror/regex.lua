@@ -84,9 +84,8 @@ function M.compare(old, new, topics)
 end
 
 --- What may not be meant by a regex. The codes: `everything` (takes every topic), `internal` (takes internal
---- ones), `nothing` (takes none that is known), `part` (fits inside of names that it does not take), `anchors`
---- (^ or $), `dot` (one that should be \.), `glob` (a star as in the shell), `java` (Java reads it differently
---- from most tools).
+--- ones), `nothing` (takes none that is known, though it may fit a part of one), `anchors` (^ or $), `dot` (one
+--- that should be \.), `glob` (a star as in the shell), `java` (Java reads it differently from most tools).
 ---@param regex string
 ---@param topics? string[] those that are known
 ---@return kmirror.regex.note[]

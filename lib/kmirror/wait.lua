@@ -1,86 +1,225 @@
 --- wait: looks at mirrors again and again, until they are as wanted or the time is up.
+---
+---     local up = wait.ready(api, ids, health.works, { seconds = 600, stall = 120 })
+---
+--- Where mirrors are asked for, an id will do for one on the api's own cluster; for others it is a table with `id` and
+--- `cluster`. A new one may also have `since`, task.now() when it was created: then it is looked at when it is likely
+--- to be up. A mirror that is FAILED or STALE_TOPIC is not waited for any longer.
 
-local bulk = require("kmirror.bulk")
+local follow = require("kmirror.wait.follow")
+local health = require("kmirror.health")
 local mirrors = require("mirrors")
 local task = require("task")
 
 local M = {}
 
-local pause = 1 -- seconds between two looks; the account's rate spaces the requests of one look
+local default_seconds = 600
+local most_named = 10 -- mirrors in an error
 
--- What passes by itself, so that it does not end a wait before its time.
-local passing = { transport = true, timeout = true, server = true, rate_limited = true }
+local settling = 10 -- seconds for which a new mirror may not be found
 
--- Looks at one item; what kept it from being seen is noted.
-local function try(look, item, unseen)
-    local ok, result = pcall(look, item)
-    if not ok and not (type(result) == "table" and passing[result.kind]) then
-        error(result, 0)
+local ends_a_wait = { FAILED = true, STALE_TOPIC = true }
+
+---@class kmirror.wait.options
+---@field seconds? number how long at most; 600 by default
+---@field stall? number seconds without any progress after which to give up; none by default
+
+---@class kmirror.wait.left a mirror that is not as wanted
+---@field id string
+---@field cluster? string
+---@field mirror? table as last seen
+---@field gone boolean it does not exist
+---@field problem string in words: "is FAILED", "is CREATING", "is gone"
+
+---@class kmirror.wait.outcome
+---@field ready table[] mirrors in full
+---@field failed kmirror.wait.left[] FAILED, STALE_TOPIC or gone
+---@field late kmirror.wait.left[] not ready when the time was up, or when nothing moved any more
+---@field stalled boolean
+
+local function places_of(wanted)
+    local places = {}
+    for i, place in ipairs(wanted) do
+        places[i] = type(place) == "string" and { id = place } or place
     end
-    unseen[item] = not ok and result or nil
-    return ok and result
+    return places
 end
 
--- Looks at each item until `look` says true of all or the time is up. Returns the items left over; raises
--- what kept one of them from being seen the last time.
-local function until_none_left(items, seconds, look)
-    local deadline, unseen = task.now() + seconds, {}
-    while true do
-        local left = {}
-        local ready = bulk.map(items, function(item)
-            return try(look, item, unseen)
-        end)
-        for i, item in ipairs(items) do
-            left[#left + 1] = not ready[i] and item or nil
-        end
-        if #left == 0 then
-            return left
-        elseif task.now() >= deadline then
-            local _, problem = next(unseen)
-            return problem and error(problem, 0) or left
-        end
-        items = left
-        task.sleep(math.min(pause, math.max(0, deadline - task.now())))
-    end
+local function get(api, place)
+    return (place.cluster and api:on(place.cluster) or api):get(place.id)
 end
 
---- Waits until `ready` is true of every mirror. Raises what api:get() raises; what passes by itself, such as
---- a broken connection, only when it lasts to the end.
+-- ---- in words ---------------------------------------------------------------------------------------------
+
+local function problem_of(item)
+    if item.gone then
+        return "is gone"
+    elseif item.problem then
+        return "cannot be read: " .. tostring(item.problem)
+    end
+    local lag = health.lag(item.mirror)
+    return "is " .. tostring(item.mirror.status) .. (lag and (" and %d ms behind"):format(lag) or "")
+end
+
+local function left_over(item)
+    return {
+        id = item.place.id, cluster = item.place.cluster, mirror = item.mirror, problem = problem_of(item),
+        gone = item.gone or false,
+    }
+end
+
+--- Names mirrors that are not as wanted, with their last state: "ID of 'orders' is CREATING; ID …".
+---@param left kmirror.wait.left[]
+---@return string
+function M.describe(left)
+    local parts = {}
+    for i = 1, math.min(#left, most_named) do
+        local topics = left[i].mirror and left[i].mirror.topicsRegex
+        local regex = topics and (" of '%s'"):format(topics) or ""
+        parts[i] = left[i].id .. regex .. " " .. left[i].problem
+    end
+    return table.concat(parts, "; ") .. (#left > most_named and ("; and %d more"):format(#left - most_named) or "")
+end
+
+-- ---- until they are ready ---------------------------------------------------------------------------------
+
+-- What a look at a mirror tells of it.
+local function judge(api, item, ready)
+    local there, mirror = pcall(get, api, item.place)
+    if not there then
+        if type(mirror) ~= "table" or mirror.kind ~= "not_found" then
+            error(mirror, 0)
+        end
+        item.gone = true
+        local since = item.place.since
+        return not (since and task.now() - since < settling) and "failed" or nil
+    end
+    item.gone = false
+    mirror.cluster = item.place.cluster
+    item.mirror = mirror
+    return ready(mirror) and "ready" or ends_a_wait[mirror.status] and "failed" or nil
+end
+
+--- Waits for each mirror until it is ready, or has failed, or the time is up. Raises nothing about single mirrors.
 ---@param api mirrors.Api
----@param ids string[]
+---@param wanted (string|kmirror.wait.place)[]
+---@param ready fun(mirror: table): any
+---@param options? kmirror.wait.options
+---@return kmirror.wait.outcome
+---Raises what api:get() raises, but for not_found and what passes by itself.
+function M.settle(api, wanted, ready, options)
+    options = options or {}
+    local items, stalled = follow.all(places_of(wanted), function(item)
+        return judge(api, item, ready)
+    end, options.seconds or default_seconds, options.stall)
+    local outcome = { ready = {}, failed = {}, late = {}, stalled = stalled }
+    for _, item in ipairs(items) do
+        if item.state == "ready" then
+            table.insert(outcome.ready, item.mirror)
+        else
+            table.insert(item.state and outcome.failed or outcome.late, left_over(item))
+        end
+    end
+    return outcome
+end
+
+local function refuse_failed(item)
+    local message = "waited in vain: mirror " .. M.describe({ left_over(item) })
+    local kind = item.gone and "not_found" or "failed"
+    error(mirrors.error(kind, message, { id = item.place.id, cluster = item.place.cluster }), 0)
+end
+
+local function refuse_late(items, seconds, stalled)
+    local late = {}
+    for _, item in ipairs(items) do
+        late[#late + 1] = not item.state and left_over(item) or nil
+    end
+    local when = stalled and "nothing moves any more" or ("%g seconds are up"):format(seconds)
+    local message = ("%s, and %d of %d mirrors are not ready: %s"):format(when, #late, #items, M.describe(late))
+    error(mirrors.error("timeout", message, { details = { late = late, stalled = stalled } }), 0)
+end
+
+--- Waits until every mirror is ready. One that is FAILED, STALE_TOPIC or gone ends the wait at once.
+---@param api mirrors.Api
+---@param wanted (string|kmirror.wait.place)[]
+---@param ready fun(mirror: table): any
+---@param options? kmirror.wait.options
+---@return table[] mirrors in full, in order
+---Raises `timeout` with the names and last states of those that are not ready, and these in details.late; `failed`
+---for one that has failed, `not_found` for one that is gone; what api:get() raises.
+function M.ready(api, wanted, ready, options)
+    local seconds = options and options.seconds or default_seconds
+    local items, stalled = follow.all(places_of(wanted), function(item)
+        local state = judge(api, item, ready)
+        if state == "failed" then
+            refuse_failed(item)
+        end
+        return state
+    end, seconds, options and options.stall)
+    local seen = {}
+    for i, item in ipairs(items) do
+        if not item.state then
+            refuse_late(items, seconds, stalled)
+        end
+        seen[i] = item.mirror
+    end
+    return seen
+end
+
+-- ---- plain ------------------------------------------------------------------------------------------------
+
+local function raise_unseen(items)
+    for _, item in ipairs(items) do
+        if item.problem then
+            error(item.problem, 0)
+        end
+    end
+end
+
+--- Waits until `ready` is true of every mirror, whatever their status; returns them also when the time is up. Raises
+--- what api:get() raises; what passes by itself, such as a broken connection, only when it lasts to the end.
+---@param api mirrors.Api
+---@param ids (string|kmirror.wait.place)[]
 ---@param seconds number how long at most; each mirror is looked at once in any case
 ---@param ready fun(mirror: table): boolean
 ---@return table[] mirrors as last seen, in the order of the ids
 ---@return integer left how many are not ready
 function M.all(api, ids, seconds, ready)
-    local places, seen = {}, {}
-    for i in ipairs(ids) do
-        places[i] = i
+    local items = follow.all(places_of(ids), function(item)
+        item.mirror = get(api, item.place)
+        return ready(item.mirror) and "ready" or nil
+    end, seconds)
+    raise_unseen(items)
+    local seen, left = {}, 0
+    for i, item in ipairs(items) do
+        seen[i] = item.mirror
+        left = left + (item.state and 0 or 1)
     end
-    local left = until_none_left(places, seconds, function(place)
-        seen[place] = api:get(ids[place])
-        return ready(seen[place])
-    end)
-    return seen, #left
+    return seen, left
 end
 
-local function is_gone(api, id)
-    local there, problem = pcall(api.get, api, id)
+local function is_gone(api, place)
+    local there, problem = pcall(get, api, place)
     if not there and not (type(problem) == "table" and problem.kind == "not_found") then
         error(problem, 0)
     end
     return not there
 end
 
---- Waits until none of the mirrors exists any more. Raises `timeout` when some still do at the end, and what
---- M.all() raises.
+--- Waits until none of the mirrors exists any more.
 ---@param api mirrors.Api
----@param ids string[]
+---@param ids (string|kmirror.wait.place)[]
 ---@param seconds number how long at most
+---Raises `timeout` when some still do at the end, and what all() raises.
 function M.gone(api, ids, seconds)
-    local left = until_none_left(ids, seconds, function(id)
-        return is_gone(api, id)
-    end)
+    local items = follow.all(places_of(ids), function(item)
+        return is_gone(api, item.place) and "ready" or nil
+    end, seconds)
+    raise_unseen(items)
+    local left = {}
+    for _, item in ipairs(items) do
+        left[#left + 1] = not item.state and item.place.id or nil
+    end
     if #left > 0 then
         local message = ("still there after %g seconds: %s"):format(seconds, table.concat(left, ", "))
         error(mirrors.error("timeout", message), 0)

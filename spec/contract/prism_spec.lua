@@ -59,8 +59,6 @@ describe("by Prism's judgement of what kmirror sends,", function()
         api = support.connect(mock)
     end)
 
-    teardown(function() mock.process:stop() end)
-
     it("list is as the contract has it", function()
         assert.are.equal("source.target.stFR45Jhdg5r", api:list()[1].connectorName)
     end)
@@ -103,11 +101,6 @@ describe("by Prism's judgement of what the sandbox answers,", function()
     setup(function()
         sandbox = support.sandbox { rate = 0 }
         proxy = prism("proxy", CONTRACT, sandbox.url, "--errors", "--validate-request=false")
-    end)
-
-    teardown(function()
-        proxy.process:stop()
-        sandbox:stop()
     end)
 
     local function mirrors_of(cluster) return cluster .. "/kafka-connect/mirrors" end

@@ -52,3 +52,173 @@ describe("bulk.map", function()
         assert.are.equal("0\n", run "print(#bulk.map({}, error))")
     end)
 end)
+
+describe("bulk.filter", function()
+    it("keeps what it is told to, in order", function()
+        assert.are.equal("3 1\n", run [[
+            local kept = bulk.filter({ 3, 2, 1 }, function(item, i)
+                task.sleep(item / 100)
+                return i ~= 2
+            end)
+            print(table.concat(kept, " "))]])
+    end)
+end)
+
+describe("bulk.each", function()
+    -- What it makes of items 1 to `count` of which those in `bad` fail.
+    local function each(script)
+        return run([[
+            local function each(count, bad, options)
+                local items, is_bad = {}, {}
+                for i = 1, count do items[i] = i end
+                for _, i in ipairs(bad) do is_bad[i] = true end
+                return bulk.each(items, function(item)
+                    if is_bad[item] then error("no " .. item, 0) end
+                    return item * 10
+                end, options)
+            end
+            local function show(result)
+                local failed = {}
+                for i, outcome in ipairs(result.failed) do failed[i] = outcome.problem end
+                print(("%d done, %s; %d left; %d; %s"):format(#result.done, table.concat(failed, ", "),
+                    #result.untouched, result:status(), result.stopped))
+            end
+            ]] .. script)
+    end
+
+    it("goes on after a failure, and keeps both halves in order", function()
+        assert.are.equal("8 done, no 3, no 5; 0 left; 3; nil\n10 20 40\n8 done, 2 failed, 0 not begun\n", each [[
+            local result = each(10, { 3, 5 })
+            show(result)
+            print(table.concat(result:values(), " ", 1, 3))
+            print(result:summary())]])
+    end)
+
+    it("ends with status 0 when all is done, and 1 when nothing is", function()
+        assert.are.equal("2 done, ; 0 left; 0; nil\n0 done, no 1; 0 left; 1; nil\n0 done, ; 0 left; 0; nil\n", each [[
+            show(each(2, {}))
+            show(each(1, { 1 }))
+            show(each(0, {}))]])
+    end)
+
+    it("begins nothing after the first failure when told to stop", function()
+        assert.are.equal("2 done, no 3; 7 left; 3; 1 of 3 items have failed, more than 0\n", each [[
+            show(each(10, { 3, 5 }, { on_error = "stop", concurrency = 1 }))]])
+    end)
+
+    it("begins nothing after more failures than there may be", function()
+        assert.are.equal("1 done, no 2, no 3; 7 left; 3; 2 of 3 items have failed, more than 1\n", each [[
+            show(each(10, { 2, 3 }, { max_failures = 1, concurrency = 1 }))]])
+    end)
+
+    it("takes a percentage of failures as one of each batch", function()
+        assert.are.equal("0 done, no 1; 9 left; 1; 1 of 1 items have failed, more than 10%\n"
+            .. "9 done, no 2; 0 left; 3; nil\n", each [[
+            show(each(10, { 1 }, { max_failures = "10%", batches = { 1, "100%" } }))
+            show(each(10, { 2 }, { max_failures = "20%", batches = { 1, "100%" } }))]])
+    end)
+
+    it("works in batches, the last size again until none is left, with a gate behind each", function()
+        local script = [[
+            local sizes = {}
+            local result = each(23, {}, { batches = %s, gate = function(batch)
+                sizes[#sizes + 1] = batch.number .. ":" .. #batch.done
+            end })
+            print(table.concat(sizes, " "), #result.done)]]
+        assert.are.equal("1:1 2:2 3:20\t23\n", each(script:format('{ 1, "10%", "100%" }')))
+        assert.are.equal("1:1 2:5 3:4 4:4 5:4 6:4 7:1\t23\n", each(script:format('{ 1, 5, "20%" }')))
+    end)
+
+    it("begins nothing more when the gate is shut, by false or by an error", function()
+        assert.are.equal("3 done, ; 7 left; 3; it lags\n3 done, ; 7 left; 3; broken\n1 done, ; 9 left; 3; the gate is "
+            .. "shut after batch 1\n", each [[
+            local function second(batch) return batch.number < 2, "it lags" end
+            show(each(10, {}, { batches = { 1, 2, 100 }, gate = second }))
+            show(each(10, {}, { batches = { 1, 2, 100 }, gate = function(batch)
+                if batch.number == 2 then error("broken", 0) end
+            end }))
+            show(each(10, {}, { batches = { 1 }, gate = function() return false end }))]])
+    end)
+
+    it("raises at once what would befall every item", function()
+        assert.are.equal("unauthorized 1\n", run [[
+            local begun = 0
+            local ok, problem = pcall(bulk.each, { 1, 2, 3 }, function()
+                begun = begun + 1
+                error(require "mirrors".error("unauthorized", "no"), 0)
+            end, { concurrency = 1 })
+            print(problem.kind .. " " .. begun)]])
+    end)
+
+    it("tells of its progress", function()
+        assert.are.equal("1/2, 0 failed; 2/2, 1 failed\n", each [[
+            local told = {}
+            each(2, { 2 }, { concurrency = 1, progress = function(ended, failed, total)
+                told[#told + 1] = ("%d/%d, %d failed"):format(ended, total, failed)
+            end })
+            print(table.concat(told, "; "))]])
+    end)
+
+    it("refuses options that are unknown or wrong", function()
+        assert.are.equal("bulk.each: unknown option 'batch'\n"
+            .. "max_failures: expected a whole number or a percentage such as \"10%\", got 'ten'\n"
+            .. "batches: expected a whole number or a percentage such as \"10%\", got 0\n"
+            .. "bulk.each: on_error must be 'continue' or 'stop'\n", run [[
+            for _, options in ipairs { { batch = 1 }, { max_failures = "ten" }, { batches = { 0 } },
+                { on_error = "no" } } do
+                print(select(2, pcall(bulk.each, { 1 }, print, options)).message)
+            end]])
+    end)
+end)
+
+describe("bulk.details", function()
+    -- Two clusters: a mirror that is gone since the list was made, and one that cannot be read.
+    local fleet = [[
+        local mirrors = require "mirrors"
+        local lists = { a = { { id = "1" }, { id = "gone" }, { id = "2" } }, b = { { id = "3" }, { id = "bad" } } }
+        local reads = 0
+        local function cluster(name)
+            return {
+                cluster = name,
+                list = function()
+                    if not lists[name] then error(mirrors.error("not_found", "no cluster"), 0) end
+                    return lists[name]
+                end,
+                get = function(_, id)
+                    reads = reads + 1
+                    if id == "gone" then error(mirrors.error("not_found", "gone"), 0) end
+                    if id == "bad" then error(mirrors.error("server", "bad"), 0) end
+                    return { id = id }
+                end,
+            }
+        end
+        local function show(found)
+            for _, mirror in ipairs(found) do io.write(mirror.cluster, mirror.id, " ") end
+            print(reads)
+        end
+    ]]
+
+    it("gives the mirrors of one cluster in full, without those that are gone", function()
+        assert.are.equal("a1 a2 3\n", run(fleet .. 'show(bulk.details(cluster "a"))'))
+    end)
+
+    it("reads only what passes the filter, on all clusters", function()
+        assert.are.equal("a2 b3 2\n", run(fleet .. [[
+            show(bulk.details({ cluster "a", cluster "b" }, function(listed)
+                return listed.id == "2" or listed.id == "3" and listed.cluster == "b"
+            end))]]))
+    end)
+
+    it("raises what cannot be read, or tells of it and goes on", function()
+        assert.are.equal("server\nb bad server\nc nil not_found\nb3 3\n", run(fleet .. [[
+            print(select(2, pcall(bulk.details, cluster "b")).kind)
+            reads = 1
+            local told = {}
+            local found = bulk.details({ cluster "b", cluster "c" }, nil, function(about, problem)
+                told[#told + 1] = ("%s %s %s"):format(about.cluster, about.id, problem.kind)
+            end)
+            table.sort(told)
+            print(table.concat(told, "\n"))
+            show(found)]]))
+    end)
+end)

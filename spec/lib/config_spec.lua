@@ -89,8 +89,10 @@ describe("the configuration file", function()
             ["return 5"] = "what it returns must be a table, got a number",
             ["error('oh', 0)"] = "config.lua:1: attempt to call a nil value",
             ["os.exit()"] = "config.lua:1: ",
-            ["return { profiles = { a = { rate = 'x' } } }"] = "profiles.a.rate must be a number of requests per second",
-            ["return { profiles = { a = { api_keys = 'x' } } }"] = "unknown field profiles.a.api_keys; known are api_key,",
+            ["return { profiles = { a = { rate = 'x' } } }"] =
+                "profiles.a.rate must be a number of requests per second",
+            ["return { profiles = { a = { api_keys = 'x' } } }"] =
+                "unknown field profiles.a.api_keys; known are api_key,",
             ["return { profiles = { a = { clusters = { b = { connect = 'x' } } } } }"] =
                 "profiles.a.clusters.b.connect must be a UUID",
             ["return { profiles = { a = { clusters = { b = {} } } } }"] = "profiles.a.clusters.b.connect is missing",

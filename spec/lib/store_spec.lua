@@ -61,12 +61,14 @@ describe("a store in SQLite", function()
             store:close()]])
         assert.are.equal([[
 {"created":1.5,"name":"j","script":"failover","target":"here"}
-[{"args":["--to","us-east",""],"directory":"/tmp","ended":9,"number":1,"settings":{"rate":5},"started":2.25,"status":130},]]
+[{"args":["--to","us-east",""],"directory":"/tmp","ended":9,"number":1,"settings":{"rate":5},]]
+            .. [["started":2.25,"status":130},]]
             .. [[{"args":{},"directory":"/","number":2,"settings":{},"started":10}]
 [{"answered":5,"arguments":{"topicsRegex":"a\"\\.*\n"},"asked":true,"cluster":"c","id":"made","key":"k","number":1,]]
             .. [["operation":"create","order":2,"run":1,"sent":3.125,"state":"done"},]]
-            .. [[{"answered":4.5,"arguments":{"topicsRegex":"a\"\\.*\n"},"asked":false,"cluster":"c","id":"m","key":"k",]]
-            .. [["number":2,"operation":"delete","order":4,"problem":"no such mirror; sorry ☹","run":1,"sent":3.125,]]
+            .. [[{"answered":4.5,"arguments":{"topicsRegex":"a\"\\.*\n"},"asked":false,"cluster":"c","id":"m",]]
+            .. [["key":"k","number":2,"operation":"delete",]]
+            .. [["order":4,"problem":"no such mirror; sorry ☹","run":1,"sent":3.125,]]
             .. [["state":"failed"}]
 [{"cluster":"c","ids":["m1","m2"],"order":1},{"cluster":"c","ids":["m3"],"order":3},]]
             .. [[{"cluster":"d","ids":["m3"],"order":3}]
@@ -117,7 +119,7 @@ describe("a store in SQLite", function()
                 { env = { HOME = home, XDG_STATE_HOME = env.state, KMIRROR_STORE = env.store } })
         end
         assert.are.equal("sqlite:~/.local/state/kmirror/jobs.db\n", url {})
-        assert.are.equal("sqlite:~/.local/state/kmirror/jobs.db\n", url { state = "not/absolute", store = "" })
+        assert.are.equal("sqlite:~/.local/state/kmirror/jobs.db\n", url { store = "" })
         assert.are.equal("sqlite:~/s/kmirror/jobs.db\n", url { state = home .. "/s" })
         assert.are.equal("sqlite:~/x.db\n", url { state = home .. "/s", store = "sqlite:" .. home .. "/x.db" })
         assert.are.equal("sqlite:~/y.db\n", url { store = "sqlite://" .. home .. "/y.db" })
@@ -127,8 +129,15 @@ describe("a store in SQLite", function()
         local problem = run("", "stores.open('mysql://user:s3cret@host/jobs')", { fails = 2 })
         assert.are.equal("kmirror: a store 'mysql:…' is not known: expected sqlite:FILE\n", problem)
         run("", "stores.open('sqlite:')", { fails = 2 })
-        local nowhere = { fails = 2, env = { HOME = "" } }
-        assert.matches("set HOME or XDG_STATE_HOME", run("", "stores.open()", nowhere))
+        assert.matches("no place to keep jobs in: .*HOME.*; give %-%-store sqlite:FILE",
+            run("", "stores.open()", { fails = 2, env = { HOME = false } }))
+    end)
+
+    it("says what to install when LuaDBI is missing, or its driver", function()
+        for _, variable in ipairs { "LUA_PATH_5_4", "LUA_CPATH_5_4" } do
+            local problem = run(place(), "stores.open(path)", { fails = 1, env = { [variable] = "/none/?" } })
+            assert.matches("^kmirror: jobs need LuaDBI.*: apt install lua%-dbi%-sqlite3\n$", problem)
+        end
     end)
 
     -- What may be in the way of opening a store, and what is said then.
@@ -171,8 +180,8 @@ describe("a store in SQLite", function()
     end)
 
     it("refuses a place that cannot be written", function()
-        refused("/proc/none/jobs.db", "its directory /proc/none cannot be made")
-        refused(support.temporary("file", "x") .. "/jobs.db", "Not a directory; give %-%-store")
+        refused("/proc/none/jobs.db", "its directory cannot be used")
+        refused(support.temporary("file", "x") .. "/jobs.db", "its directory cannot be used")
         refused(support.temporary_directory("jobs.db"), "unable to open")
     end)
 

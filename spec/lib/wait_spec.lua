@@ -74,3 +74,85 @@ describe("wait.gone", function()
             print(select(2, pcall(wait.gone, api, { "a" }, 5)).kind)]]))
     end)
 end)
+
+describe("wait.ready", function()
+    local works = "function(mirror) return mirror.status == 'IN_SYNC' end"
+
+    it("gives the mirrors in order when all are ready", function()
+        assert.are.equal("a\tb\n", run('{ a = { "CREATING", "IN_SYNC" }, b = { "IN_SYNC" } }', [[
+            local seen = wait.ready(api, { "a", "b" }, ]] .. works .. [[)
+            print(seen[1].id, seen[2].id)]]))
+    end)
+
+    it("ends at once when one is FAILED, STALE_TOPIC or gone, and names it", function()
+        assert.are.equal("failed\twaited in vain: mirror b is FAILED\ttrue\nfailed\twaited in vain: mirror b is "
+            .. "STALE_TOPIC\ttrue\nnot_found\twaited in vain: mirror b is gone\ttrue\n", run(
+            '{ a = { "CREATING" } }', [[
+            for _, status in ipairs { "FAILED", "STALE_TOPIC", false } do
+                statuses.b = { status }
+                local start = task.now()
+                local _, problem = pcall(wait.ready, api, { "a", "b" }, ]] .. works .. [[)
+                print(problem.kind, problem.message, task.now() - start < 0.5)
+            end]]))
+    end)
+
+    it("raises timeout with the names and last states of those that are not ready", function()
+        assert.are.equal("timeout\t0.1 seconds are up, and 2 of 3 mirrors are not ready: b is CREATING; c is "
+            .. "OUT_OF_SYNC\t2\tCREATING\n", run(
+            '{ a = { "IN_SYNC" }, b = { "CREATING" }, c = { "OUT_OF_SYNC" } }', [[
+            local _, problem = pcall(wait.ready, api, { "a", "b", "c" }, ]] .. works .. [[, { seconds = 0.1 })
+            local late = problem.details.late
+            print(problem.kind, problem.message, #late, late[1].mirror.status)]]))
+    end)
+
+    it("gives up when nothing moves any more", function()
+        local message = "nothing moves any more, and 1 of 1 mirrors are not ready: a is CREATING"
+        assert.are.equal("timeout\t" .. message .. "\ttrue\n", run('{ a = { "CREATING" } }', [[
+            local start = task.now()
+            local _, problem = pcall(wait.ready, api, { "a" }, ]] .. works .. [[, { seconds = 60, stall = 0.5 })
+            print(problem.kind, problem.message, task.now() - start < 5)]]))
+    end)
+end)
+
+describe("wait.settle", function()
+    it("keeps apart those that are ready, have failed and are late", function()
+        assert.are.equal("a / b is FAILED; d is gone / c is CREATING / false\n", run(
+            '{ a = { "IN_SYNC" }, b = { "FAILED" }, c = { "CREATING" }, d = { false } }', [[
+            local function works(mirror) return mirror.status == "IN_SYNC" end
+            local outcome = wait.settle(api, { "a", "b", "c", "d" }, works, { seconds = 0.1 })
+            print(("%s / %s / %s / %s"):format(outcome.ready[1].id, wait.describe(outcome.failed),
+                wait.describe(outcome.late), outcome.stalled))]]))
+    end)
+
+    it("looks at new mirrors when they are likely to be up: about once", function()
+        assert.are.equal("40\ttrue\n", run("{}", [[
+            local looks, created = 0, task.now()
+            function api:get(id)
+                looks = looks + 1
+                return { id = id, status = task.now() - created < 1 and "CREATING" or "IN_SYNC" }
+            end
+            local places = {}
+            for i = 1, 40 do places[i] = { id = tostring(i), since = created } end
+            local outcome = wait.settle(api, places, up, { seconds = 30 })
+            print(#outcome.ready, looks < 60)]]))
+    end)
+
+    it("takes a new mirror that is not found for one that is still to come", function()
+        assert.are.equal("1\t0\n", run('{ a = { false, "IN_SYNC" } }', [[
+            local outcome = wait.settle(api, { { id = "a", since = task.now() } }, up, { seconds = 30 })
+            print(#outcome.ready, #outcome.failed)]]))
+    end)
+
+    it("asks each mirror's own cluster", function()
+        assert.are.equal("east:a\n", run("{}", [[
+            local asked
+            function api:on(cluster)
+                return { get = function(_, id)
+                    asked = cluster .. ":" .. id
+                    return { id = id, status = "IN_SYNC" }
+                end }
+            end
+            wait.settle(api, { { id = "a", cluster = "east" } }, up)
+            print(asked)]]))
+    end)
+end)

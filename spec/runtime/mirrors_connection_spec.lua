@@ -155,4 +155,23 @@ describe("TLS", function()
         assert.truthy(tostring(problem))
         server:stop()
     end)
+
+    it("hold their key where no dump of an api shows it", function()
+        local function holds(value, seen)
+            if value == "s3cret-key" then return true end
+            if type(value) ~= "table" or seen[value] then return false end
+            seen[value] = true
+            for key, inner in pairs(value) do
+                if holds(key, seen) or holds(inner, seen) then return true end
+            end
+            return holds(getmetatable(value), seen)
+        end
+        assert.is_false(holds(support.connect { url = "http://127.0.0.1:9" }, {}))
+    end)
+
+    it("that are given less than a millisecond time out", function()
+        local server = support.server { { hang = true } }
+        support.raises("timeout", list, support.connect(server, { timeout = 0.0001 }))
+        server:stop()
+    end)
 end)

@@ -715,6 +715,7 @@ describe("the ledger of creates", function()
         local one = world.spawn(function() return world.ledger:create("c", specs.a, lose, fail) end)
         world.run()
         assert.equal("unknown_outcome", one.value.kind)
+        assert.is_true(world.clock >= 20 and world.clock < 25)
         assert.equal("create", one.value.operation)
         assert.equal("c", one.value.cluster)
         assert.same({}, one.value.details.candidates)
@@ -722,6 +723,18 @@ describe("the ledger of creates", function()
             .. "the list of mirrors could not be read (connection refused); when it can, run `kmirror list "
             .. "--cluster c`, and the create again if it shows no new mirror `a.…` of these topics",
             one.value.message)
+    end)
+
+    it("asks for the list again when it cannot be read at once", function()
+        local world = new_world()
+        world.ledger:saw("c", {}, 0)
+        world.api.list = function()
+            if world.lists < 3 then error({ kind = "transport", message = "connection refused" }, 0) end
+            return { mirror("id1", "a.t.r1") }
+        end
+        local one = world.spawn(function() return world.ledger:create("c", specs.a, lose, fail) end)
+        world.run()
+        assert.equal("id1", one.value)
     end)
 
     it("names the candidates when there are too many, and what to run", function()

@@ -1,286 +1,435 @@
 local json = require "kmirror.json"
+local regions = require "spec.support.regions"
 local support = require "spec.support"
 
-local WEST_REGION = "us-west=" .. support.us_west .. ",5a9b1c52-0000-4000-8000-000000000001"
-local EAST_REGION = "us-east=" .. support.us_east .. ",5a9b1c52-0000-4000-8000-000000000002"
+local EAST, WEST = support.us_east, support.us_west
+local EAST_KAFKA, WEST_KAFKA = regions.east:match(",(.+)"), regions.west:match(",(.+)")
 
 describe("the failover runbook", function()
-    local sandbox
+    local it_
 
-    -- A new sandbox whose mirrors come up at once, unless the options say otherwise.
     local function start(options)
-        local given = { rate = 0, creating_seconds = 0, sync_seconds = 0, world = 6 }
-        for name, value in pairs(options or {}) do given[name] = value end
-        sandbox = support.sandbox(given)
+        if it_ then it_:stop() end
+        it_ = regions.start(options)
     end
 
     after_each(function()
-        if sandbox then sandbox:stop() end
-        sandbox = nil
+        if it_ then it_:stop() end
+        it_ = nil
     end)
 
-    -- kmirror's own options, then what the runbook gets after its regions.
-    local function arguments(own, its)
-        local all = { "--rate", "0" }
-        table.move(own or {}, 1, #(own or {}), 3, all)
-        table.move({ "run", "failover", "--from", WEST_REGION, "--to", EAST_REGION }, 1, 6, #all + 1, all)
-        table.move(its or {}, 1, #(its or {}), #all + 1, all)
-        all.env = sandbox:env()
-        return all
-    end
-
-    local function failover(own, its)
-        return support.run(arguments(own, its))
-    end
-
-    local function mirrors_on(cluster)
-        local result = support.run { "list", "--json", "--cluster", cluster, "--rate", "0", env = sandbox:env() }
-        assert.are.equal(0, result.status, result.stderr)
-        return json.decode(result.stdout)
-    end
-
-    local function regexes(list)
-        local found = {}
-        for i, mirror in ipairs(list) do found[i] = mirror.topicsRegex end
-        table.sort(found)
-        return found
-    end
-
-    -- The operations that changed something, in order.
-    local function changes()
-        local made = {}
-        for _, request in ipairs(sandbox:requests()) do
-            if request.effect then made[#made + 1] = request.operation end
-        end
-        return made
-    end
-
-    local function saved(...)
-        local path = support.temporary("state.json")
-        return path, { "--state", path, ... }
+    local function has(text, part)
+        assert.is_truthy(text:find(part, 1, true), part .. "\nis not in\n" .. text)
     end
 
     it("needs nothing but a sandbox, and shows what there was and what there is", function()
         local directory = support.temporary_directory()
-        local result = support.run { "run", "--sandbox", "--creating-seconds", "0", "--sync-seconds", "0", "failover",
-            env = { TMPDIR = directory } }
+        local result = support.run { "run", "--sandbox", "--world", "6", "--creating-seconds", "0", "--sync-seconds",
+            "0", "failover", "--still", "0.1", "--offset-sync", "0", env = { TMPDIR = directory } }
         assert.are.equal(0, result.status, result.stderr)
-        assert.are.equal(24, select(2, result.stderr:gsub("\nus%-west%.us%-east%.%w+ [^\n]+IN_SYNC", "")))
-        assert.are.equal(24, select(2, result.stdout:gsub("\nus%-east%.us%-west%.%w+ [^\n]+IN_SYNC", "")))
-        assert.is_truthy(result.stdout:find("Failover us-west -> us-east: 24 of 24 reverse mirrors work", 1, true))
+        assert.are.equal(6, select(2, result.stderr:gsub("\nus%-west%.us%-east%.%w+ [^\n]+IN_SYNC", "")))
+        assert.are.equal(6, select(2, result.stdout:gsub("\n%S+ +IN_SYNC +%d+ +%x+%-%S+ +IN_SYNC +%d+ +30000", "")))
+        has(result.stdout, "6 of 6 new mirrors us-east -> us-west work")
         local path = result.stdout:match("What there was:  (%S+)\n")
         assert.are.equal(directory .. "/", path:sub(1, #directory + 1))
-        assert.are.equal(24, #json.read(path).mirrors)
+        assert.are.equal(6, #json.read(path).mirrors)
     end)
 
     it("replaces every mirror by one of the same topics the other way, deletes before it creates", function()
         start()
-        local before = mirrors_on(support.us_east)
-        local path, its = saved()
-        local result = failover({ "--yes" }, its)
+        local before = it_:mirrors_on(EAST)
+        local path, its = regions.saved()
+        local result = it_:failover({ "--yes" }, its)
         assert.are.equal(0, result.status, result.stderr)
-        assert.are.same({}, mirrors_on(support.us_east))
-        local after = mirrors_on(support.us_west)
-        assert.are.same(regexes(before), regexes(after))
+        assert.are.same({}, it_:mirrors_on(EAST))
+        local after = it_:mirrors_on(WEST)
+        assert.are.same(regions.regexes(before), regions.regexes(after))
         for _, mirror in ipairs(after) do
             assert.is_truthy(mirror.connectorName:find("^us%-east%.us%-west%.%w+$"))
         end
         local expected = {}
         for i = 1, 12 do expected[i] = i <= 6 and "delete" or "create" end
-        assert.are.same(expected, changes())
+        assert.are.same(expected, it_:changes())
         local state = json.read(path)
-        assert.are.same(regexes(before), regexes(state.mirrors))
+        assert.are.same(regions.regexes(before), regions.regexes(state.mirrors))
         assert.is_truthy(state.mirrors[1].topicStatuses[1].averageLatency)
     end)
 
-    it("says when each step begins and ends", function()
+    it("says when each step begins and ends, and reports them with their times", function()
         start()
-        local _, its = saved()
-        local result = failover({ "--yes" }, its)
-        for _, step in ipairs { "look at both regions", "check", "delete us-west -> us-east",
-            "confirm that they are gone", "create us-east -> us-west", "wait until they are up",
-            "set their target latencies", "wait until they have caught up" } do
-            assert.is_truthy(result.stderr:find(step .. " ...\n", 1, true), step)
-            assert.is_truthy(result.stderr:find(" " .. step .. ": ", 1, true), step)
-            assert.is_truthy(result.stdout:find("\n" .. step .. " ", 1, true), step)
+        local report = support.temporary("report")
+        local _, its = regions.saved("--report-text", report, "--hook", "canary=true")
+        local result = it_:failover({ "--yes" }, its)
+        for _, step in ipairs { "look at both regions", "check", "wait for a low lag", "hook fence",
+            "wait until nothing is written", "drain", "wait for a sync of group offsets", "delete us-west -> us-east",
+            "confirm that they are gone", "hook clients", "hook canary", "create us-east -> us-west",
+            "wait until they are up", "set their target latencies", "wait until they have caught up" } do
+            has(result.stderr, step .. " ...\n")
+            has(result.stderr, " " .. step .. ": ")
+            assert.is_truthy(result.stdout:find("\n%d%d:%d%d:%d%d +" .. step:gsub("%p", "%%%0") .. " +%d+%.%d  "), step)
         end
-    end)
-
-    it("comes back by the command that it prints", function()
-        start()
-        local before = regexes(mirrors_on(support.us_east))
-        local _, its = saved()
-        local back = failover({ "--yes" }, its).stdout:match("To fail back:    kmirror ([^\n]+)\n")
-        local words = { "--yes", "--rate", "0" }
-        for word in back:gmatch("%S+") do words[#words + 1] = word end
-        words.env, words.directory = sandbox:env(), support.temporary_directory()
-        local real <close> = assert(io.popen("realpath " .. support.executable))
-        words.executable = real:read("l")
-        local result = support.run(words)
-        assert.are.equal(0, result.status, result.stderr)
-        assert.are.same(before, regexes(mirrors_on(support.us_east)))
-        assert.are.same({}, mirrors_on(support.us_west))
+        assert.are.equal("\n" .. support.read(report), result.stdout)
+        has(result.stdout, "Failover us-west -> us-east, planned\n")
+        assert.is_truthy(result.stdout:find("Nothing was written in us%-west from 20%S+Z on"))
     end)
 
     it("carries the target latencies over, or sets the one that is given", function()
         start()
-        local mirror = mirrors_on(support.us_east)[1]
-        local function latency_of(cluster, regex)
-            for _, each in ipairs(mirrors_on(cluster)) do
-                if each.topicsRegex == regex then
-                    local result = support.run { "get", each.id, "--json", "--cluster", cluster, env = sandbox:env() }
-                    return json.decode(result.stdout).targetLatency
-                end
+        local mirror = it_:mirrors_on(EAST)[1]
+        local function latency_now()
+            for _, each in ipairs(it_:mirrors_on(WEST)) do
+                if each.topicsRegex == mirror.topicsRegex then return it_:get(WEST, each.id).targetLatency end
             end
         end
-        support.run { "latency", mirror.id, "77000", env = sandbox:env() }
-        local _, its = saved()
-        assert.is_truthy(failover({ "--yes" }, its).stderr:find("target latencies: 1 set, 5 right already", 1, true))
-        assert.are.equal(77000, latency_of(support.us_west, mirror.topicsRegex))
+        it_:kmirror("latency", mirror.id, "77000")
+        has(it_:failover({ "--yes" }).stderr, "target latencies: 1 set, 5 right already")
+        assert.are.equal(77000, latency_now())
         start()
-        _, its = saved("--target-latency", "50000")
-        failover({ "--yes" }, its)
-        assert.are.equal(50000, latency_of(support.us_west, mirror.topicsRegex))
+        it_:failover({ "--yes" }, { "--target-latency", "50000" })
+        assert.are.equal(50000, latency_now())
     end)
+
+    -- ---- refusing -----------------------------------------------------------------------------------------
 
     it("changes nothing when mirrors are not healthy, and names each of them", function()
         start { lag_ms = 90000 }
-        local path, its = saved()
-        local result = failover({ "--yes" }, its)
+        local path, its = regions.saved()
+        local result = it_:failover({ "--yes" }, its)
         assert.are.equal(1, result.status)
-        for _, mirror in ipairs(mirrors_on(support.us_east)) do
-            assert.is_truthy(result.stderr:find(("error: mirror %s of '%s' is OUT_OF_SYNC"):format(mirror.id,
-                mirror.topicsRegex), 1, true))
+        for _, mirror in ipairs(it_:mirrors_on(EAST)) do
+            has(result.stderr, ("error: mirror %s of '%s' is OUT_OF_SYNC"):format(mirror.id, mirror.topicsRegex))
         end
-        local refusal = "refused: 6 problems with 6 mirrors us-west -> us-east; nothing was changed"
-        assert.is_truthy(result.stderr:find(refusal, 1, true))
-        assert.are.same({}, changes())
+        has(result.stderr, "refused: 6 problems with the mirrors between us-west and us-east; nothing was changed")
+        assert.are.same({}, it_:changes())
         assert.are.equal("", support.read(path))
+        assert.is_true(it_:producing("us-west"))
     end)
 
-    it("changes nothing when a mirror runs the other way already", function()
-        start()
-        local spec = ([[{ "sourceType": "instaclustr", "kafkaSource": "%s", "sourceAlias": "us-east", "maxTasks": 1,
-            "topicsRegex": "orders", "useRenaming": false }]]):format(EAST_REGION:match(",(.+)"))
-        support.run { "create", "-", "--cluster", support.us_west, stdin = spec, env = sandbox:env() }
-        local _, its = saved()
-        local result = failover({ "--yes" }, its)
+    it("changes nothing when a mirror of other topics runs the other way, or one that has failed", function()
+        start { fail_every = 2 }
+        it_:create(WEST, "us-east", EAST_KAFKA, "other")
+        local failed = it_:create(WEST, "us-east", EAST_KAFKA, "orders\\..*")
+        local result = it_:failover({ "--yes" })
         assert.are.equal(1, result.status)
-        assert.is_truthy(result.stderr:find("of 'orders' runs us-east -> us-west already", 1, true))
-        assert.are.same({ "create" }, changes())
+        has(result.stderr, "of 'other' runs us-east -> us-west already, and none to turn round is of the same topics")
+        has(result.stderr, ("mirror %s of 'orders\\..*' runs us-east -> us-west already, and is FAILED"):format(failed))
+        assert.are.same({ "create", "create" }, it_:changes())
+    end)
+
+    it("adopts a mirror that runs the other way already", function()
+        start()
+        local there = it_:create(WEST, "us-east", EAST_KAFKA, "orders\\..*")
+        local result = it_:failover({ "--yes" })
+        assert.are.equal(0, result.status, result.stderr)
+        has(result.stderr, "5 created, 1 were there")
+        local ids = {}
+        for _, mirror in ipairs(it_:mirrors_on(WEST)) do ids[mirror.id] = true end
+        assert.is_true(ids[there])
+        assert.are.equal(6, #it_:mirrors_on(WEST))
+    end)
+
+    it("refuses two mirrors of the same topics", function()
+        start()
+        it_:create(EAST, "us-west", WEST_KAFKA, "orders\\..*")
+        local result = it_:failover({ "--yes" })
+        assert.are.equal(1, result.status)
+        has(result.stderr, "is of the same topics as mirror ")
     end)
 
     it("leaves mirrors between other regions alone", function()
         start()
-        local spec = ([[{ "sourceType": "instaclustr", "kafkaSource": "%s", "sourceAlias": "us-west.us-east",
-            "maxTasks": 1, "topicsRegex": "orders", "useRenaming": false }]]):format(WEST_REGION:match(",(.+)"))
-        local other = support.run { "create", "-", stdin = spec, env = sandbox:env() }.stdout:match("%S+")
-        local _, its = saved()
-        assert.are.equal(0, failover({ "--yes" }, its).status)
-        local left = mirrors_on(support.us_east)
+        local other = it_:create(EAST, "us-west.us-east", WEST_KAFKA, "orders")
+        assert.are.equal(0, it_:failover({ "--yes" }).status)
+        local left = it_:mirrors_on(EAST)
         assert.are.same({ other }, { left[1].id, left[2] })
     end)
 
     it("does nothing unasked where there is nobody to ask", function()
         start()
-        local _, its = saved()
-        local result = failover({}, its)
+        local result = it_:failover()
         assert.are.equal(2, result.status)
-        assert.is_truthy(result.stderr:find("there is no terminal to confirm it on; give --yes", 1, true))
-        assert.are.same({}, changes())
+        has(result.stderr, "there is no terminal to confirm it on; give --yes")
+        assert.are.same({}, it_:changes())
+        assert.is_true(it_:producing("us-west"))
     end)
 
-    it("sends no change under --dry-run, and prints each one", function()
+    -- ---- the fence ----------------------------------------------------------------------------------------
+
+    it("deletes nothing while something is written, and says what", function()
         start()
-        local path, its = saved()
-        local result = failover({ "--dry-run" }, its)
+        local result = it_:failover({ "--yes" }, { false, "--fence-wait", "0.5" })
+        assert.are.equal(1, result.status)
+        has(result.stderr, "there is no hook for it: stop the producers in us-west now")
+        assert.is_truthy(result.stderr:find("the fence cannot be confirmed after 0.5 seconds: something is still written: "
+            .. "orders%.%w+ [%d.]+/s, .* and %d+ more; no mirror was deleted\n"), result.stderr)
+        assert.are.same({}, it_:changes())
+    end)
+
+    it("goes on by itself when somebody stops them meanwhile", function()
+        start()
+        local run = support.start(it_:arguments("failover", regions.west, regions.east, { "--yes" }))
+        support.eventually("the wait", function() return run:stderr():find("nothing is written ...", 1, true) end)
+        assert.are.same({}, it_:changes())
+        it_:producers("us-west", "stop")
+        assert.are.equal(0, run:wait(20).status)
+    end)
+
+    it("does not trust a fence that does not hold", function()
+        start()
+        local run = support.start(it_:arguments("failover", regions.west, regions.east, { "--yes" },
+            { "--hook", regions.fence, "--offset-sync", "20" }))
+        support.eventually("the sync", function() return run:stderr():find("sync of group offsets ...", 1, true) end)
+        it_:producers("us-west", "start")
+        local result = run:wait(20)
+        assert.are.equal(1, result.status)
+        has(result.stderr, "the fence does not hold: ")
+        has(result.stderr, "the producers in us-west may be stopped, and the mirrors us-west -> us-east are as they were")
+        assert.are.same({}, it_:changes())
+    end)
+
+    it("lets the producers go on by a hook when it ends before the first deletion", function()
+        start()
+        local result = it_:failover({ "--yes" }, { "--hook", "drained=echo not yet; exit 4", "--hook",
+            [[unfence=curl -fsS -X POST "$KMIRROR_ENDPOINT/sandbox/producers/$KMIRROR_FROM/start"]] })
+        assert.are.equal(1, result.status)
+        has(result.stderr, "[drained] not yet\n")
+        has(result.stderr, "kmirror: the hook drained failed with status 4\n")
+        assert.is_true(it_:producing("us-west"))
+        assert.are.same({}, it_:changes())
+    end)
+
+    it("has the operator stop them, when there is no hook for that", function()
+        start { sync_seconds = 0.2 }
+        local words = {}
+        for i, word in ipairs(it_:arguments("failover", regions.west, regions.east)) do words[i] = support.quote(word) end
+        local log = support.temporary("typescript")
+        local result = support.run { command = "sh", env = it_:env(), "-c", [[
+            when() { for _ in $(seq 200); do grep -qs "$1" "$log" && break; sleep 0.05; done; }
+            { when 'Type us-west'; echo us-west; when 'Type stopped'
+              curl -fsS -X POST "$KMIRROR_ENDPOINT/sandbox/producers/us-west/stop" > /dev/null; echo stopped; sleep 8; } |
+                script -qefc "$1" "$log"]], "sh", support.executable .. " " .. table.concat(words, " "), log,
+            log = log }
+        assert.are.equal(0, result.status, support.read(log))
+        has(support.read(log), "Stop the producers in us-west")
+        has(support.read(log), "stop the producers: confirmed by the operator")
+        assert.are.equal(6, #it_:mirrors_on(WEST))
+    end)
+
+    it("stops before the next step when a hook fails, and goes on from there", function()
+        start()
+        local directory = support.temporary_directory()
+        local canary = ("canary=test -e %s/good"):format(directory)
+        local result = it_:failover({ "--yes" }, { "--hook", canary })
+        assert.are.equal(1, result.status)
+        has(result.stderr, "kmirror: the hook canary failed with status 1\n")
+        assert.are.equal(6, #it_:changes())
+        local command = result.stderr:match("error: to go on: ([^\n]+)\n")
+        support.write(directory .. "/good", "")
+        result = it_:run_printed(command)
         assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(12, #it_:changes())
+        has(result.stdout, "in 2 runs")
+    end)
+
+    it("tells hooks what it is about", function()
+        start()
+        local path, its = regions.saved("--hook", "check=env | grep ^KMIRROR | grep -v ENDPOINT | sort", "--hook",
+            "done=echo $KMIRROR_STATUS")
+        local result = it_:failover({ "--yes" }, its)
+        for _, line in ipairs { "KMIRROR_FROM=us-west", "KMIRROR_FROM_CONNECT=" .. WEST, "KMIRROR_FROM_KAFKA=" .. WEST_KAFKA,
+            "KMIRROR_HOOK=check", "KMIRROR_MIRRORS=6", "KMIRROR_MODE=planned", "KMIRROR_RUNBOOK=failover",
+            "KMIRROR_STATE=" .. path, "KMIRROR_TO=us-east", "KMIRROR_TO_CONNECT=" .. EAST } do
+            has(result.stderr, "[check] " .. line .. "\n")
+        end
+        has(result.stderr, "[done] 0\n")
+        assert.is_nil(result.stderr:find("sandbox-full-key", 1, true))
+    end)
+
+    -- ---- disaster -----------------------------------------------------------------------------------------
+
+    it("waits for nothing in a disaster, and estimates what may be lost", function()
+        start { lag_ms = 90000 }
+        local result = it_:failover({ "--yes" }, { "--disaster", "--wait", "0" })
+        assert.are.equal(0, result.status, result.stderr)
+        has(result.stderr, "is OUT_OF_SYNC")
+        assert.is_nil(result.stderr:find("[fence]", 1, true))
+        has(result.stderr, "[clients] ")
+        has(result.stdout, "Failover us-west -> us-east, disaster\n")
+        assert.is_truthy(result.stdout:find("May be missing in us%-east: about %d+ records, of the last [%d.]+ s"))
+        assert.are.equal(6, #it_:mirrors_on(WEST))
+    end)
+
+    it("creates the reverse mirrors later, when the other cluster does not answer", function()
+        start()
+        local nowhere = regions.west:gsub("0c1,", "0c9,")
+        local path, its = regions.saved("--disaster")
+        local result = support.run(it_:arguments("failover", nowhere, regions.east, { "--yes" }, its))
+        assert.are.equal(3, result.status, result.stderr)
+        has(result.stderr, "us-west does not answer, its mirrors come later: ")
+        has(result.stdout, "are deleted, those us-east -> us-west are yet to be created: us-west does not answer")
+        assert.are.same({}, it_:mirrors_on(EAST))
+        local again = result.stdout:match("To go on: +(%S[^\n]+)\n")
+        support.write(path, (support.read(path):gsub("000c9", "000c1")))
+        result = it_:run_printed((again:gsub("000c9", "000c1")))
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(6, #it_:mirrors_on(WEST))
+        assert.are.equal(12, #it_:changes())
+    end)
+
+    -- ---- nothing changed ----------------------------------------------------------------------------------
+
+    it("sends no change under --dry-run, stops no producer, and prints what it would do", function()
+        start()
+        local path, its = regions.saved()
+        local result = it_:failover({ "--dry-run" }, its)
+        assert.are.equal(0, result.status, result.stderr)
+        has(result.stdout, "would run the hook fence: curl")
         assert.are.equal(6, select(2, result.stdout:gsub("would delete mirror ", "")))
         assert.are.equal(6, select(2, result.stdout:gsub("would create a mirror of ", "")))
-        assert.is_truthy(result.stderr:find(": 6 would be deleted", 1, true))
-        assert.are.same({}, changes())
+        has(result.stdout, "6 mirrors would be deleted, 6 created. Nothing was changed.\n")
+        assert.are.same({}, it_:changes())
+        assert.is_true(it_:producing("us-west"))
         assert.are.equal("", support.read(path))
     end)
 
-    it("sends no change under --read-only, and says so", function()
+    it("fails under --dry-run where it would fail", function()
+        start { lag_ms = 90000 }
+        assert.are.equal(1, it_:failover({ "--dry-run" }).status)
         start()
-        local _, its = saved()
-        local result = failover({ "--read-only" }, its)
-        assert.are.equal(1, result.status)
-        assert.is_truthy(result.stderr:find("--read-only lets nothing be changed", 1, true))
-        assert.are.same({}, changes())
+        local result = it_:failover({ "--dry-run" }, { "--state", "/nowhere/state.json" })
+        assert.are.equal(2, result.status)
+        has(result.stderr, "cannot save what there is: /nowhere/")
+        assert.are.equal(2, it_:failover({ "--dry-run" }, { "--hook", "check=echo 'x" }).status)
     end)
 
-    it("leaves with 3 when a new mirror fails, and names it", function()
-        start { fail_every = 3 }
-        local path, its = saved("--wait", "5")
-        local result = failover({ "--yes" }, its)
+    it("sends no change under --read-only, stops no producer, and says so", function()
+        start()
+        local result = it_:failover({ "--read-only" })
+        assert.are.equal(1, result.status)
+        has(result.stderr, "--read-only lets nothing be changed")
+        assert.are.same({}, it_:changes())
+        assert.is_true(it_:producing("us-west"))
+    end)
+
+    -- ---- what does not work, and going on -----------------------------------------------------------------
+
+    it("leaves with 3 when a new mirror fails, names it, and goes on once it is deleted", function()
+        start { fail_every = 4 }
+        local path, its = regions.saved("--wait", "5")
+        local result = it_:failover({ "--yes" }, its)
         assert.are.equal(3, result.status, result.stderr)
-        assert.are.equal(2, select(2, result.stderr:gsub("error: mirror %S+ of '%S+' is FAILED\n", "")))
-        assert.is_truthy(result.stdout:find("4 of 6 reverse mirrors work", 1, true))
+        local failed = result.stderr:match("error: mirror (%S+) of '%S+' is FAILED\n")
+        has(result.stdout, "5 of 6 new mirrors us-east -> us-west work")
         assert.is_nil(json.read(path).finished)
+        local delete = result.stderr:match("when you know why: (kmirror delete [^,]+), then go on as below\n")
+        has(delete, failed)
+        assert.are.equal(0, it_:run_printed(delete).status)
+        result = it_:run_printed(result.stdout:match("To go on: +(%S[^\n]+)\n"))
+        assert.are.equal(0, result.status, result.stderr)
+        has(result.stderr, ("mirror %s of "):format(failed))
+        has(result.stdout, "6 of 6 new mirrors")
+        assert.are.equal(6, #it_:mirrors_on(WEST))
     end)
 
     it("leaves with 3 when a new mirror does not come up in time", function()
         start { creating_seconds = 60 }
-        local _, its = saved("--wait", "1")
-        local result = failover({ "--yes" }, its)
+        local result = it_:failover({ "--yes" }, { "--wait", "1" })
         assert.are.equal(3, result.status, result.stderr)
-        assert.is_truthy(result.stderr:find("wait until they are up: 0 are up, 6 still CREATING", 1, true))
+        has(result.stderr, "wait until they are up: 0 are up, 6 still CREATING")
     end)
 
     it("goes on where it was interrupted, and does nothing twice", function()
         start { world = 24 }
-        local path, its = saved()
-        local before = regexes(mirrors_on(support.us_east))
-        local run = arguments({ "--yes", "--rate", "30", "--concurrency", "1" }, its)
+        local before = regions.regexes(it_:mirrors_on(EAST))
+        local run = it_:arguments("failover", regions.west, regions.east, { "--yes", "--rate", "50", "--concurrency", "1" },
+            { "--hook", regions.fence })
         local first = support.start(run)
-        support.eventually("the first mirrors of the other way", function() return #changes() > 27 end, 20)
+        support.eventually("the first mirrors of the other way", function() return #it_:changes() > 27 end, 20)
         first:signal("INT")
         local result = first:wait(20)
         assert.are.equal(130, result.status, result.stderr)
         assert.is_truthy(result.stderr:find("error: stopped: 24 mirrors deleted, %d+ created in this run\n"))
-        local go_on = result.stderr:match("error: to go on: kmirror run failover ([^\n]+)\n")
-        assert.is_truthy(go_on:find("--state '" .. path .. "'", 1, true))
-        result = failover({ "--yes" }, its)
+        result = it_:run_printed(result.stderr:match("error: to go on: ([^\n]+)\n"))
         assert.are.equal(0, result.status, result.stderr)
-        assert.are.same(before, regexes(mirrors_on(support.us_west)))
-        assert.are.same({}, mirrors_on(support.us_east))
-        assert.are.equal(48, #changes())
-        result = failover({ "--yes" }, its)
+        assert.are.same(before, regions.regexes(it_:mirrors_on(WEST)))
+        assert.are.same({}, it_:mirrors_on(EAST))
+        assert.are.equal(48, #it_:changes())
+    end)
+
+    it("goes on by the same command, without being told where", function()
+        start { creating_seconds = 3 }
+        local run = support.start(it_:arguments("failover", regions.west, regions.east, { "--yes" },
+            { "--hook", regions.fence }))
+        support.eventually("the wait", function() return run:stderr():find("until they are up ...", 1, true) end, 20)
+        run:signal("KILL")
+        run:wait()
+        local result = it_:failover({ "--yes" })
+        assert.are.equal(0, result.status, result.stderr)
+        has(result.stderr, "0 created, 6 were there")
+        assert.are.equal(12, #it_:changes())
+    end)
+
+    it("does not take up what is done: by a name it refuses, without it begins anew", function()
+        start()
+        local path, its = regions.saved()
+        assert.are.equal(0, it_:failover({ "--yes" }, its).status)
+        local result = it_:failover({ "--yes" }, its)
         assert.are.equal(2, result.status)
-        assert.is_truthy(result.stderr:find("is of a failover that is done", 1, true))
+        has(result.stderr, path .. " is of a failover that is done")
+        result = it_:failover({ "--yes" })
+        assert.are.equal(1, result.status)
+        has(result.stderr, "refused: there are no mirrors us-west -> us-east, and 6 us-east -> us-west; nothing was changed")
     end)
 
     it("does not go on when there is a mirror that it knows nothing of", function()
         start { creating_seconds = 60 }
-        local path, its = saved("--wait", "0")
-        assert.are.equal(3, failover({ "--yes" }, its).status)
-        local spec = ([[{ "sourceType": "instaclustr", "kafkaSource": "%s", "sourceAlias": "us-west", "maxTasks": 1,
-            "topicsRegex": "new", "useRenaming": false }]]):format(WEST_REGION:match(",(.+)"))
-        support.run { "create", "-", stdin = spec, env = sandbox:env() }
-        local result = failover({ "--yes" }, its)
+        local path, its = regions.saved("--wait", "0")
+        assert.are.equal(3, it_:failover({ "--yes" }, its).status)
+        it_:create(EAST, "us-west", WEST_KAFKA, "new")
+        local result = it_:failover({ "--yes" }, its)
         assert.are.equal(1, result.status)
-        assert.is_truthy(result.stderr:find("of 'new' is not in " .. path .. "; nothing was changed", 1, true))
-        assert.are.equal(13, #changes())
+        has(result.stderr, "of 'new' is not in " .. path .. "; nothing was changed")
+        assert.are.equal(13, #it_:changes())
+    end)
+
+    it("creates nothing while somebody else makes mirrors the old way", function()
+        start()
+        local create = ([[drained=echo '{ "sourceType": "instaclustr", "kafkaSource": "%s", "sourceAlias": "us-west",
+            "topicsRegex": "new", "useRenaming": false, "maxTasks": 1 }' |
+            KMIRROR_API_KEY=sandbox-full-key %s create - --cluster %s]]):format(WEST_KAFKA,
+            io.popen("realpath " .. support.executable):read("l"), EAST)
+        local result = it_:failover({ "--yes" }, { "--hook", create })
+        assert.are.equal(1, result.status)
+        has(result.stderr, "of 'new' us-west -> us-east has come up meanwhile: delete it, then go on")
+        assert.are.same({}, it_:mirrors_on(WEST))
     end)
 
     it("goes by what it noted down, not by a list that runs behind", function()
         start { list_delay = 3, creating_seconds = 2 }
-        local path, its = saved()
-        local run = support.start(arguments({ "--yes" }, its))
+        local path, its = regions.saved("--hook", regions.fence)
+        local run = support.start(it_:arguments("failover", regions.west, regions.east, { "--yes" }, its))
         support.eventually("the wait for what was created", function()
             return run:stderr():find("wait until they are up ...", 1, true)
         end, 20)
         run:signal("KILL")
         run:wait()
-        local result = failover({ "--yes" }, its)
+        local result = it_:failover({ "--yes" }, its)
         assert.are.equal(0, result.status, result.stderr)
-        assert.is_truthy(result.stderr:find("look at both regions: 0 mirrors, 0 the other way", 1, true))
-        assert.is_truthy(result.stderr:find("0 created, 6 were there", 1, true))
-        assert.are.equal(12, #changes())
+        has(result.stderr, "look at both regions: 0 mirrors, 0 the other way")
+        has(result.stderr, "0 created, 6 were there")
+        assert.are.equal(12, #it_:changes())
         assert.is_truthy(json.read(path).finished)
     end)
+
+    it("comes through a bad day", function()
+        start { faults = "lossy", seed = 3 }
+        local result = it_:failover({ "--yes" })
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(6, #it_:mirrors_on(WEST))
+        assert.are.same({}, it_:mirrors_on(EAST))
+    end)
+
+    -- ---- usage --------------------------------------------------------------------------------------------
 
     it("says what it needs when it knows no regions", function()
         local result = support.run { "run", "failover" }
@@ -288,12 +437,15 @@ describe("the failover runbook", function()
         assert.are.equal("kmirror: give --from and --to; see kmirror run failover --help\n", result.stderr)
         result = support.run { "run", "failover", "--help" }
         assert.are.equal(0, result.status)
-        assert.is_truthy(result.stdout:find("Usage: kmirror run failover", 1, true))
+        has(result.stdout, "Usage: kmirror run failover")
     end)
 
-    it("refuses a region turned round with itself", function()
+    it("refuses a region turned round with itself, and a hook for no step", function()
         local result = support.run { "run", "--sandbox", "failover", "--to", "us-west" }
         assert.are.equal(2, result.status)
-        assert.is_truthy(result.stderr:find("--from and --to are the same region, us-west", 1, true))
+        has(result.stderr, "--from and --to are the same region, us-west")
+        result = support.run { "run", "--sandbox", "failover", "--hook", "fense=true" }
+        assert.are.equal(2, result.status)
+        has(result.stderr, "--hook 'fense=true': expected STEP=COMMAND, with a step of: check, fence")
     end)
 end)

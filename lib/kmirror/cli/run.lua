@@ -66,7 +66,7 @@ nothing.
 
 With --sandbox it takes the options of the sandbox's world, too; see
 kmirror help sandbox.]],
-    sets = { "connection", "safety", "messages" },
+    sets = { "connection", "safety", "job", "messages" },
 
     -- `end_here` makes kmirror's own arguments end: the rest belongs to the runbook.
     define = function(parser, end_here)

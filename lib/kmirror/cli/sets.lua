@@ -39,6 +39,25 @@ function M.safety(parser)
     parser:group("Safety", read_only, dry_run, parser:flag("--yes", "Do not ask for confirmation."))
 end
 
+--- Where jobs are kept.
+function M.store(parser)
+    parser:group("Jobs", parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL"))
+end
+
+--- Running as a job.
+function M.job(parser)
+    parser:group(
+        "Jobs",
+        parser:option("--job", "Run as this job, which can be taken up again."):argname("NAME"),
+        parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL")
+    )
+end
+
+--- Agreeing beforehand, for a command that changes nothing of the API's.
+function M.assent(parser)
+    parser:group("Safety", parser:flag("--yes", "Do not ask for confirmation."))
+end
+
 --- How results are shown.
 function M.results(parser)
     parser:group("Results", parser:flag("--json", "Results as JSON, with the API's field names."))

@@ -2,6 +2,7 @@
 --- into one expression for PCRE2.
 
 local class = require("kmirror.regex.class")
+local escape = require("kmirror.regex.escape")
 local mirrors = require("mirrors")
 local tokens = require("kmirror.regex.tokens")
 
@@ -63,21 +64,23 @@ local function translate_class(token, notes)
         note(notes, token, "'%s' is read as Java does it, %s; most other tools do not", token.text,
             inside:find("&&", 1, true) and "as an intersection" or "as a class within a class")
     end
-    return class.class(token)
+    return class.translate(token)
 end
 
 local function translate_escape(token, notes)
     if token.text:find("^\\[Rhvs]$") then
         note(notes, token, "'%s' takes blanks or line ends, which no topic name holds", token.text)
+    elseif token.text:find("^\\[pP]{...") then
+        note(notes, token, "'%s' is a name that Java gives; most other tools know others", token.text)
     elseif token.text == "\\Z" then
         note(notes, token, "'\\Z' changes nothing: the whole name has to match anyway")
     end
-    return class.escape(token)
+    return escape.translate(token)
 end
 
 -- d and u are Java's own, and U is something else in PCRE2; none of them matters to a topic name.
 local function translate_flags(token, notes)
-    local text = token.text:gsub("^%(%?[%a-]+", function(flags)
+    local text = token.text:gsub("^%(%?[%a-]+[:)]", function(flags)
         return (flags:gsub("[duU]", ""))
     end)
     if text ~= token.text then
@@ -111,28 +114,37 @@ end
 
 -- ---- the expression ---------------------------------------------------------------------------------------
 
--- Loaded when first needed: all but the topics regexes works without it.
+-- Loaded when first needed: all else works without it.
 local function pcre()
     local found, rex = pcall(require, "rex_pcre2")
     if not found then
-        error(mirrors.error("invalid", "topics regexes cannot be tried out: install the Debian package lua-rex-pcre2"), 0)
+        error(mirrors.error("invalid", "topics regexes cannot be tried out: they need the package lua-rex-pcre2"), 0)
     end
     return rex
 end
 
--- PCRE2 says "what is wrong (pattern offset: 5)". It knows no lookbehind of variable length, Java does.
+-- What PCRE2 says of expressions that Java takes: a lookbehind of variable length, a repeated repetition or
+-- anchor, a group that is not there.
+local java_only = { "lookbehind", "repeatable item", "non%-existent" }
+
+local function is_untried(message)
+    for _, pattern in ipairs(java_only) do
+        if message:find(pattern) then
+            return true
+        end
+    end
+    return false
+end
+
+-- PCRE2 says "what is wrong (pattern offset: 5)".
 local function compile(pattern, flags)
-    local rex = pcre()
-    local ok, result = pcall(rex.new, pattern, flags)
+    local ok, result = pcall(pcre().new, pattern, flags)
     if ok then
         return result
     end
     local message, offset = tostring(result):match("^(.-) %(pattern offset: (%d+)%)$")
-    return nil, {
-        message = message or tostring(result),
-        at = math.tointeger(tonumber(offset)) or 1,
-        untried = message ~= nil and message:find("lookbehind", 1, true) ~= nil,
-    }
+    message = message or tostring(result)
+    return nil, { message = message, at = math.tointeger(tonumber(offset)) or 1, untried = is_untried(message) }
 end
 
 local function build(joined)
@@ -147,7 +159,7 @@ local function build(joined)
     return setmetatable({ tokens = list, notes = notes, pattern = pattern, whole = whole }, Expression)
 end
 
-local comma_in_braces = "; a comma ends an entry of the list, even in {1,2}: write it another way"
+local comma_in_braces = "a comma ends an entry of the list, even in {1,3}; write it another way, as in x{1}|x{2}|x{3}"
 
 --- An expression that can be tried out.
 ---@param text string
@@ -160,8 +172,8 @@ function M.parse(text)
     if not ok and not (type(result) == "table" and result.at) then
         error(result, 0)
     elseif not ok then
+        result.message = joined:find("^{%d*|", result.at) and comma_in_braces or result.message
         result.at = places[result.at] or places[#places]
-        result.message = result.message .. (text:find("{%d*%s*,") and comma_in_braces or "")
         return nil, result
     end
     for _, list in ipairs({ result.tokens, result.notes }) do

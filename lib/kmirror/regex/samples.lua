@@ -1,13 +1,13 @@
 --- regex.samples: topic names that an expression takes, made up from its text.
 
-local class = require("kmirror.regex.class")
+local charset = require("kmirror.regex.charset")
 
 local M = {}
 
 local most = 12 -- names of one part of an expression that are followed up
 
 -- Letters first, so that names look like names.
-local tried = "xa0-._" .. class.alphabet
+local tried = "xa0-._" .. charset.alphabet
 
 ---@class kmirror.regex.walk
 ---@field tokens kmirror.regex.token[]

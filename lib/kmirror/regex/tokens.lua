@@ -141,7 +141,12 @@ local function add_quoted(tokens, text, at)
     return after or #text + 1
 end
 
-local starts = { open = true, bar = true }
+local unrepeatable = { open = true, bar = true, flags = true }
+
+-- Java repeats what is repeated already, but only by braces.
+local function repeats_nothing(token, before)
+    return not before or unrepeatable[before.kind] or before.kind == "quantifier" and token.text:find("^[*+?]")
+end
 
 local function check_groups(tokens)
     local opened = {}
@@ -150,7 +155,7 @@ local function check_groups(tokens)
             opened[#opened + 1] = token
         elseif token.kind == "close" and not table.remove(opened) then
             M.refuse(token.at, "the ')' closes nothing; for the character itself write \\)")
-        elseif token.kind == "quantifier" and (i == 1 or starts[tokens[i - 1].kind]) then
+        elseif token.kind == "quantifier" and repeats_nothing(token, tokens[i - 1]) then
             M.refuse(token.at, "there is nothing that '%s' could repeat", token.text)
         end
     end

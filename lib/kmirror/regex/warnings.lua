@@ -61,21 +61,17 @@ function checks.internal(expression, topics)
 end
 
 function checks.nothing(expression, topics)
-    local found = select(topics or {}, function(name)
+    local taken = select(topics or {}, function(name)
         return expression:takes(name)
     end)
-    if topics and #topics > 0 and #found == 0 then
-        return ("takes none of the %d topics that are known"):format(#topics)
+    if not topics or #topics == 0 or #taken > 0 then
+        return nil
     end
-end
-
-function checks.part(expression, topics)
-    local found = select(topics or {}, function(name)
-        return not expression:takes(name) and expression:touches(name)
+    local touched = select(topics, function(name)
+        return expression:touches(name)
     end)
-    if #found > 0 then
-        return ("fits a part of %s, but takes only names that fit as a whole"):format(listed(found))
-    end
+    return ("takes none of the %d topics that are known"):format(#topics)
+        .. (#touched > 0 and (": it fits only a part of %s"):format(listed(touched)) or "")
 end
 
 function checks.anchors(expression)
@@ -113,7 +109,7 @@ function checks.glob(expression)
     end
 end
 
-local order = { "everything", "internal", "nothing", "part", "anchors", "dot", "glob" }
+local order = { "everything", "internal", "nothing", "anchors", "dot", "glob" }
 
 --- What may not be meant.
 ---@param expression kmirror.regex.expression

@@ -1,6 +1,7 @@
 --- The sandbox without its network: requests in, answers out, each told to a log.
 
 local api = require "kmirror.sandbox.api"
+local control = require "kmirror.sandbox.control"
 local faults = require "kmirror.sandbox.faults"
 local world = require "kmirror.sandbox.world"
 
@@ -42,7 +43,8 @@ function sandbox.new(options, clock, hooks)
 end
 
 --- Tells the log what happened. An event has time, seq, and what applies of: user, access, method, path,
---- operation, cluster, id, status (none when no answer is sent), effect, fault. What others do has no method.
+--- operation, cluster, id, status (none when no answer is sent), effect, fault, control. What others do has no
+--- method.
 function sandbox:_tell(event, effect)
     self.told = self.told + 1
     event.seq = self.told
@@ -85,10 +87,25 @@ function sandbox:_answer(rule, meeting)
     return answer, effect
 end
 
+--- Answers a request to the sandbox itself: no key, no limit, no fault.
+function sandbox:_control(request)
+    local answer, done = control.answer(self.world, request)
+    self:_tell({
+        time = self.clock(), method = request.method, path = request.path, status = answer.status, control = done,
+    })
+    if done then
+        self.hooks.changed()
+    end
+    return answer
+end
+
 --- Answers one request.
 ---@param request table as httpd gives it
 ---@return table answer as httpd takes it
 function sandbox:handle(request)
+    if control.is_for(request.path) then
+        return self:_control(request)
+    end
     local now, route = self.clock(), api.route(request.method, request.path)
     local access = self.api:access(request)
     local meeting = {

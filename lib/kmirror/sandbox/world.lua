@@ -27,7 +27,13 @@ world.clusters = {
         alias = "us-east",
     },
 }
-world.runbooks = { failover = { from = "us-west", to = "us-east" } }
+
+--- What runbooks take for granted in the sandbox: which way to go, how to stop the producers, and short waits.
+local hooks = { fence = require("kmirror.sandbox.control").fence }
+world.runbooks = {
+    failover = { from = "us-west", to = "us-east", hooks = hooks, still = 1, offset_sync = 2 },
+    failback = { from = "us-east", to = "us-west", hooks = hooks, still = 1, offset_sync = 2 },
+}
 
 --- How many mirrors the named worlds have.
 world.SIZES = { empty = 0, small = 3, demo = topics.FAMILY_COUNT }
@@ -77,6 +83,7 @@ function world.new(options, saved)
         created = 0,
         connects = {}, -- Connect cluster id -> { alias, mirrors by id, order, gone }
         kafkas = {}, -- Kafka cluster id -> names of its topics
+        stopped = {}, -- Kafka cluster id -> when its producers were stopped; those of the others run
     }, world)
     if saved then
         check_version(saved)
@@ -139,6 +146,24 @@ end
 ---@return boolean
 function world:has_kafka(kafka_id)
     return self.kafkas[kafka_id] ~= nil
+end
+
+--- Stops the producers of a region, or lets them go on; does nothing when they do so already.
+---@param name string of the region
+---@param running boolean
+function world:set_producers(name, running)
+    local kafka = world.clusters[name].kafka
+    self.stopped[kafka] = not running and (self.stopped[kafka] or self.clock()) or nil
+end
+
+--- Whether the producers of each region run.
+---@return table<string, boolean>
+function world:producers()
+    local running = {}
+    for name, cluster in pairs(world.clusters) do
+        running[name] = self.stopped[cluster.kafka] == nil
+    end
+    return running
 end
 
 --- Adds a mirror, which is then set up over time.
@@ -250,6 +275,16 @@ function world:_backlog(age)
     return math.max(0, BACKLOG * (1 - age / whole))
 end
 
+--- How much of its usual traffic a mirror sees, from 0 to 1: once the producers of its source have stopped, what
+--- is under way runs out within `sync_seconds`.
+function world:_flow(source, now)
+    local stopped = self.stopped[source or ""]
+    if not stopped then
+        return 1
+    end
+    return self.sync_seconds > 0 and math.max(0, 1 - (now - stopped) / self.sync_seconds) or 0
+end
+
 local function rounded(number, step)
     return math.floor(number / step + 0.5) * step
 end
@@ -257,11 +292,11 @@ end
 --- What each topic of a running mirror looks like, and the worst lag among them.
 function world:_topic_statuses(mirror, now)
     local age = now - mirror.created_at - self.creating_seconds
-    local backlog = self:_backlog(age)
+    local backlog, flow = self:_backlog(age), self:_flow(mirror.source, now)
     local statuses, worst = {}, 0
     for i, topic in ipairs(mirror.topics) do
-        local lag = math.max(backlog, steady_lag(self.lag_ms, topic, now))
-        local rate = topic.rate * (1 + 0.2 * math.sin(now / 40 + topic.phase))
+        local lag = math.max(backlog, flow * steady_lag(self.lag_ms, topic, now))
+        local rate = flow * topic.rate * (1 + 0.2 * math.sin(now / 40 + topic.phase))
         if mirror.fate == "STALE_TOPIC" and i == 1 then
             lag, rate = age * 1000, 0 -- nothing has come through since the start
         end
@@ -330,6 +365,7 @@ function world:state()
         version = STATE_VERSION,
         families = self.families,
         created = self.created,
+        stopped = self.stopped,
         random = ("%016x"):format(self.random.state), -- JSON numbers have no 64 bits
         connects = connects,
     }
@@ -337,6 +373,7 @@ end
 
 function world:_restore(saved)
     self.created = saved.created
+    self.stopped = saved.stopped or {}
     self.random.state = math.tointeger(tonumber(saved.random, 16))
     for connect_id, mirrors in pairs(saved.connects) do
         for _, mirror in ipairs(mirrors) do

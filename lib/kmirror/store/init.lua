@@ -5,6 +5,7 @@
 --- writes has it on the disk when it returns. Each raises an error object of the kind `store` when it cannot
 --- do its work; nothing of what that call should have written is there then.
 
+local state = require("kmirror.state")
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -64,14 +65,12 @@ local M = {}
 ---@field cluster string
 ---@field ids string[]
 
-local function state_directory()
-    local state, home = os.getenv("XDG_STATE_HOME"), os.getenv("HOME")
-    if state and state:sub(1, 1) == "/" then
-        return state .. "/kmirror"
-    elseif home and home ~= "" then
-        return home .. "/.local/state/kmirror"
+local function default_path()
+    local directory, problem = state.directory()
+    if not directory then
+        usage("there is no place to keep jobs in: %s; give --store sqlite:FILE", problem)
     end
-    usage("there is no place to keep jobs in: set HOME or XDG_STATE_HOME, or give --store sqlite:FILE")
+    return directory .. "/jobs.db"
 end
 
 -- The file that a URL names; refuses what is none. A URL may hold a password, so it is not shown.
@@ -90,7 +89,7 @@ end
 ---@return kmirror.store
 function M.open(url)
     url = url or os.getenv("KMIRROR_STORE")
-    local path = url and url ~= "" and path_of(url) or state_directory() .. "/jobs.db"
+    local path = url and url ~= "" and path_of(url) or default_path()
     if path == "" or path:find("%c") then
         usage("the store's file name is %s: expected sqlite:FILE", path == "" and "empty" or "not printable")
     end

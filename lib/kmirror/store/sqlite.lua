@@ -145,15 +145,11 @@ local function exists(path)
     return os.rename(path, path) ~= nil
 end
 
-local function quoted(word)
-    return "'" .. word:gsub("'", "'\\''") .. "'"
-end
-
 -- Makes the file, readable by its owner only, in a directory that is the owner's only if it has to be made.
 local function make_file(path)
-    local directory = path:match("^(.*)/") or "."
-    if not exists(directory) and not os.execute("mkdir -p -m 700 -- " .. quoted(directory) .. " 2> /dev/null") then
-        error(problem_of(path, ("its directory %s cannot be made; give --store sqlite:FILE"):format(directory)), 0)
+    local made, why = host.make_directory(path:match("^.*/") or ".")
+    if not made then
+        error(problem_of(path, ("its directory cannot be used (%s); give --store sqlite:FILE"):format(why)), 0)
     end
     local lock, problem = host.lock(path)
     if lock then
@@ -358,7 +354,7 @@ end
 function Sqlite:write_seen(job, seen)
     transaction(self, function()
         for _, id in ipairs(seen.ids) do
-            query(self, "INSERT OR IGNORE INTO seen (job, cluster, id, position) VALUES (?, ?, ?, ?)",
+            query(self, "INSERT INTO seen (job, cluster, id, position) VALUES (?, ?, ?, ?)",
                 job, seen.cluster, id, seen.order)
         end
     end)

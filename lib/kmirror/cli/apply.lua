@@ -1,0 +1,100 @@
+local changes = require("kmirror.changes")
+local confirm = require("kmirror.confirm")
+local fleet = require("kmirror.fleet")
+local json = require("kmirror.json")
+local log = require("kmirror.log")
+local options = require("kmirror.options")
+local planning = require("kmirror.cli.planning")
+local task = require("task")
+
+local fresh = 5 -- seconds for which a plan is taken to be true
+
+-- What a plan does, to compare it with another.
+local function signature(plan)
+    local shape = fleet.shape(plan)
+    return json.encode({ shape.create, shape.retune, shape.delete })
+end
+
+-- Asks; when that took its time, makes sure that the plan is still true.
+local function ask(plan, again)
+    local shown = task.now()
+    confirm.typed(("apply: create %d mirrors, retune %d, delete %d"):format(#plan.create, #plan.retune,
+        #plan.delete), "apply")
+    if task.now() - shown > fresh and signature(again()) ~= signature(plan) then
+        error("what is there has changed since the plan was shown; nothing was changed: run it again", 0)
+    end
+end
+
+local function status_of(plan, result)
+    local done = #result.created + #result.retuned + #result.deleted
+    local left = #result.failed + #result.skipped + #plan.blocked
+    if left == 0 then
+        return 0
+    end
+    return #result.failed > 0 and done == 0 and 1 or 3
+end
+
+local function show(plan, result)
+    local would = changes.planned() and "would be " or ""
+    io.stdout:write(("%d %screated, %d %sretuned, %d %sdeleted, in %.1f seconds.\n"):format(#result.created, would,
+        #result.retuned, would, #result.deleted, would, result.seconds))
+    local failed, skipped = #result.failed, #result.skipped
+    if failed + skipped > 0 then
+        log.error("%d failed, %d not tried; run the same command again to go on: what is done is not done twice",
+            failed, skipped)
+    end
+    if #plan.blocked > 0 then
+        log.error("%d left to settle by hand; see kmirror plan", #plan.blocked)
+    end
+end
+
+local function carry_out(given, plan, api, again)
+    if fleet.size(plan) > 0 then
+        ask(plan, again)
+    end
+    local result = fleet.apply(api, plan, { wait = given.wait, canary = given.canary })
+    if given.json then
+        io.stdout:write(json.encode(fleet.result_shape(result), true), "\n")
+    elseif fleet.size(plan) > 0 then
+        show(plan, result)
+    end
+    return status_of(plan, result)
+end
+
+return {
+    name = "apply",
+    arguments = "FLEET",
+    summary = "Make what is there like a fleet file.",
+    details = [[
+Shows the plan (see kmirror help plan), asks, and carries it out: creates
+mirrors, waits until they are up, sets target latencies, and deletes, with
+--prune, only when nothing has failed. FAILED and STALE_TOPIC are failures.
+After three failures nothing new is begun. What is done is not done again by
+another run. At the end the lists of the clusters show it all: the next plan is
+empty.
+
+Exit status: 0; 1 when nothing could be done; 3 when a part is done, or is left
+to settle by hand.
+
+With --json: {"created", "retuned", "deleted", "failed", "skipped"}: changes as
+in kmirror plan, with "id" and "status" where there is one; one that failed has
+"error": {"kind", "message"}.]],
+    sets = { "connection", "safety", "results", "messages" },
+
+    define = function(parser)
+        planning.define(
+            parser,
+            parser:option("--canary", "Create N first, the others when these are up."):argname("N")
+                :convert(options.integer("--canary", "a whole number, 1 or more", 1)),
+            parser:option("--wait", "How long new mirrors have to come up.", "600"):argname("SECONDS")
+                :convert(options.number("--wait", "seconds, 0 or more", 0))
+        )
+    end,
+
+    run = function(given)
+        local plan, api, again = planning.plan(given)
+        fleet.show(io.stderr, plan)
+        fleet.guard(plan, given.max_delete)
+        return carry_out(given, plan, api, again)
+    end,
+}

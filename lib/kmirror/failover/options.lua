@@ -1,0 +1,174 @@
+--- The options of failover and failback. What the command line does not say comes from the profile's defaults for the
+--- runbook, under the option's name: `runbooks = { failover = { from = "us-west", hooks = { fence = "…" } } }`.
+
+local argparse = require("argparse")
+local hooks = require("kmirror.hooks")
+local options = require("kmirror.options")
+local profile = require("kmirror.profile")
+local usage = require("kmirror.usage")
+
+local M = {}
+
+--- The steps that may have hooks, in the order in which they come.
+M.steps = { "check", "fence", "unfence", "drained", "clients", "canary", "done" }
+
+local about_hooks = [[
+Hooks, by step; each gets KMIRROR_FROM, KMIRROR_TO and more in its environment:
+  check    everything was found in order; nothing has been done yet
+  fence    stop the producers in FROM
+  unfence  the run ended between fence and deletion: let them go on
+  drained  all has arrived in TO; the mirrors are deleted next
+  clients  the mirrors are gone: move the clients to TO
+  canary   produce and consume in TO
+  done     it is over: KMIRROR_STATUS is the exit status, KMIRROR_REPORT a file
+One that fails stops the runbook before the next step.]]
+
+-- An option with a number. Its default is filled in later, so that what was said is known from what was not.
+local function number(parser, name, default, kind, placeholder, description)
+    local shown = default and ("%s; default: %g."):format(description, default) or description .. "."
+    local convert = kind == "seconds" and options.number or options.integer
+    parser:option(name, shown):argname(placeholder):convert(convert(name, kind .. ", 0 or more", 0))
+    return default
+end
+
+local function seconds(parser, name, default, description)
+    return number(parser, name, default, "seconds", "SECONDS", description)
+end
+
+local function milliseconds(parser, name, default, description)
+    return number(parser, name, default, "milliseconds", "MS", description)
+end
+
+local function define_regions(parser, defaults)
+    parser:option("--from", "Region that clients leave: a name or ALIAS=CONNECT-UUID,KAFKA-UUID.", defaults.from)
+        :argname("REGION")
+    parser:option("--to", "Region that they move to.", defaults.to):argname("REGION")
+end
+
+local function define_mirrors(parser, defaults)
+    parser:flag("--use-renaming", "The new mirrors prefix topics with TO's alias.")
+    parser:flag("--use-private-ips", "The new mirrors reach TO's Kafka at its private addresses.")
+    local tasks = defaults.max_tasks or 3
+    parser:option("--max-tasks", ("Tasks of each new mirror; default: %d."):format(tasks)):argname("N")
+        :convert(options.integer("--max-tasks", "a whole number, 1 or more", 1))
+    parser:option("--target-latency", "Of the new mirrors; by default as before."):argname("MS")
+        :convert(options.integer("--target-latency", "milliseconds, 1000 or more", 1000))
+    return {
+        use_renaming = defaults.use_renaming,
+        use_private_ips = defaults.use_private_ips,
+        max_tasks = tasks,
+        target_latency = defaults.target_latency,
+        wait = seconds(parser, "--wait", defaults.wait or 600, "How long they have to catch up"),
+    }
+end
+
+local function define_fence(parser, defaults)
+    return {
+        max_lag = milliseconds(parser, "--max-lag", defaults.max_lag, "Fence when no lag is higher than that"),
+        fence_wait = seconds(parser, "--fence-wait", defaults.fence_wait or 600, "How long lag and rates may take"),
+        still = seconds(parser, "--still", defaults.still or 10, "How long the rates must stay zero"),
+        drain_lag = milliseconds(parser, "--drain-lag", defaults.drain_lag or 1000, "Drained when no lag is higher"),
+        offset_sync = seconds(parser, "--offset-sync", defaults.offset_sync or 60, "Interval of group offset syncs"),
+    }
+end
+
+local function define_rest(parser, defaults)
+    parser:option("--hook", "Run a command at a step; may be given several times."):argname("STEP=COMMAND")
+        :count("*"):convert(hooks.option(M.steps))
+    parser:option("--state", "Where to save what there was; to go on, where it was saved."):argname("FILE")
+    parser:option("--report-text", "Write the report to a file, too."):argname("FILE")
+    return {
+        hook_timeout = seconds(parser, "--hook-timeout", defaults.hook_timeout or 300, "How long a hook may take"),
+    }
+end
+
+local function read_regions(runbook, given)
+    if not (given.from and given.to) then
+        usage("give --from and --to; see kmirror run %s --help", runbook)
+    end
+    given.from_name, given.to_name = given.from, given.to
+    given.from, given.to = profile.cluster(given.from), profile.cluster(given.to)
+    if given.from.connect == given.to.connect then
+        usage("--from and --to are the same region, %s", given.from_name)
+    end
+    for _, name in ipairs({ "from", "to" }) do
+        if not (given[name].kafka and given[name].alias) then
+            usage("--%s %s: the profile says nothing of its kafka cluster or its alias", name, given[name .. "_name"])
+        end
+    end
+end
+
+-- Fills in what was not said, and keeps what was.
+local function fill(given, all)
+    given.said = setmetatable({}, { __index = given })
+    for _, defaults in ipairs(all) do
+        for name, value in pairs(defaults) do
+            given.said[name] = given[name] or false
+            given[name] = given[name] or value
+        end
+    end
+end
+
+--- Reads the arguments of a runbook. Raises usage when they are wrong.
+---@param runbook "failover"|"failback"
+---@param description string
+---@param define fun(parser: table) adds the options of this runbook alone
+---@param ... string the arguments
+---@return table|nil given nil when it was asked for help; `from` and `to` are regions
+function M.read(runbook, description, define, ...)
+    local defaults = profile.current().runbooks[runbook] or {}
+    local parser = argparse("kmirror run " .. runbook, description):epilog(about_hooks)
+    define_regions(parser, defaults)
+    define(parser)
+    local all = { define_mirrors(parser, defaults), define_fence(parser, defaults), define_rest(parser, defaults) }
+    local given = options.parse(parser, ...)
+    if given then
+        fill(given, all)
+        read_regions(runbook, given)
+        given.hooks = hooks.new(M.steps, given.hook, { timeout = given.hook_timeout, defaults = defaults.hooks })
+    end
+    return given
+end
+
+local flags = { "--use-renaming", "--use-private-ips" }
+local valued = {
+    "--max-tasks", "--target-latency", "--max-lag", "--fence-wait", "--still", "--drain-lag", "--offset-sync", "--wait",
+    "--hook-timeout",
+}
+
+-- What the command line said of an option.
+local function value_of(given, name)
+    return given.said[name:sub(3):gsub("-", "_")]
+end
+
+--- The command that does this again, or the other way round, with the options of this run.
+---@param runbook string
+---@param given table the options of this run
+---@param changes { from: string, to: string, disaster: boolean|nil, state: string|nil, failover: string|nil }
+---@return string
+function M.command(runbook, given, changes)
+    local name = profile.current().name
+    local words = { "kmirror" }
+    local function add(word, value)
+        words[#words + 1] = word
+        words[#words + 1] = value and hooks.quote(value)
+    end
+    if name and not profile.current().sandbox then add("--profile", name) end
+    add("run " .. runbook)
+    add("--from", changes.from)
+    add("--to", changes.to)
+    if changes.disaster then add("--disaster") end
+    for _, flag in ipairs(flags) do
+        if value_of(given, flag) then add(flag) end
+    end
+    for _, option in ipairs(valued) do
+        local value = value_of(given, option)
+        if value then add(option, ("%g"):format(value)) end
+    end
+    for _, hook in ipairs(given.hook) do add("--hook", hook.step .. "=" .. hook.command) end
+    if changes.state then add("--state", changes.state) end
+    if changes.failover then add("--failover", changes.failover) end
+    return table.concat(words, " ")
+end
+
+return M

@@ -1,0 +1,135 @@
+--- The mirrors between two regions: finding them, and what speaks against turning them round.
+
+local bulk = require("kmirror.bulk")
+local health = require("kmirror.health")
+
+local M = {}
+
+-- Failures that are about more than one mirror.
+local fatal = { cancelled = true, unauthorized = true, forbidden = true }
+
+--- Reads a mirror. One that is gone is nil; one that cannot be read comes with what is known of it, and why.
+---@param api mirrors.Api
+---@param listed { id: string, connectorName: string|nil, topicsRegex: string|nil }
+---@return table|nil mirror with `unread` when it cannot be read
+function M.read(api, listed)
+    local read, mirror = pcall(api.get, api, listed.id)
+    if read then
+        return mirror
+    elseif type(mirror) ~= "table" or fatal[mirror.kind] then
+        error(mirror, 0)
+    elseif mirror.kind == "not_found" then -- the list may still have what is gone
+        return nil
+    end
+    return {
+        id = listed.id,
+        connectorName = listed.connectorName,
+        topicsRegex = listed.topicsRegex,
+        unread = tostring(mirror),
+    }
+end
+
+--- The mirrors from one region to another, as the list has them. Their connectors are named SOURCE.TARGET.RANDOM.
+---@param api mirrors.Api on the target's Kafka Connect cluster
+---@param source kmirror.cluster
+---@param target kmirror.cluster
+---@return table[] listed
+function M.listed(api, source, target)
+    local prefix = source.alias .. "." .. target.alias .. "."
+    local found = {}
+    for _, mirror in ipairs(api:list()) do
+        local name = mirror.connectorName
+        if name:sub(1, #prefix) == prefix and not name:find(".", #prefix + 1, true) then
+            found[#found + 1] = mirror
+        end
+    end
+    return found
+end
+
+--- The same in full, by topics.
+---@param api mirrors.Api
+---@param source kmirror.cluster
+---@param target kmirror.cluster
+---@return table[] mirrors
+function M.between(api, source, target)
+    local found = {}
+    bulk.map(M.listed(api, source, target), function(listed)
+        local mirror = M.read(api, listed) -- before the place is chosen: others go on meanwhile
+        found[#found + 1] = mirror
+    end)
+    table.sort(found, function(a, b)
+        return a.topicsRegex == b.topicsRegex and a.id < b.id or a.topicsRegex < b.topicsRegex
+    end)
+    return found
+end
+
+--- Records a second that flow through a mirror.
+---@param mirror table
+---@return number
+function M.rate(mirror)
+    local rate = 0
+    for _, topic in ipairs(mirror.topicStatuses or {}) do
+        rate = rate + (topic.averageRate or 0)
+    end
+    return rate
+end
+
+---@class kmirror.failover.problem
+---@field [1] table the mirror
+---@field [2] string what is wrong with it, to follow "mirror ID of 'REGEX' "
+
+--- What speaks against deleting these mirrors: not healthy, not readable, or two of the same topics.
+---@param live table[]
+---@return kmirror.failover.problem[]
+function M.problems(live)
+    local problems, first = {}, {}
+    for _, mirror in ipairs(live) do
+        local twin = first[mirror.topicsRegex]
+        local problem = mirror.unread and "cannot be read: " .. mirror.unread
+            or health.problem(mirror)
+            or twin and ("is of the same topics as mirror %s; delete one of them"):format(twin)
+        if problem then
+            problems[#problems + 1] = { mirror, problem }
+        end
+        first[mirror.topicsRegex] = mirror.id
+    end
+    return problems
+end
+
+--- What speaks against adopting the mirrors that run the other way already: of other topics, or they do not work.
+---@param opposite table[]
+---@param wanted table[] mirrors to turn round
+---@param way string "us-east -> us-west"
+---@return kmirror.failover.problem[]
+function M.obstacles(opposite, wanted, way)
+    local problems, expected = {}, {}
+    for _, mirror in ipairs(wanted) do
+        expected[mirror.topicsRegex] = true
+    end
+    for _, mirror in ipairs(opposite) do
+        local problem = mirror.unread and "and cannot be read: " .. mirror.unread
+            or not expected[mirror.topicsRegex] and "and none to turn round is of the same topics"
+            or not (health.works(mirror) or mirror.status == "CREATING") and "and is " .. mirror.status
+        if problem then
+            problems[#problems + 1] = { mirror, ("runs %s already, %s"):format(way, problem) }
+        end
+    end
+    return problems
+end
+
+--- Names of the topics on which nothing flows: nothing shows that these are caught up.
+---@param mirrors table[]
+---@return string[]
+function M.idle(mirrors)
+    local names = {}
+    for _, mirror in ipairs(mirrors) do
+        for _, topic in ipairs(mirror.topicStatuses or {}) do
+            if (topic.averageRate or 0) == 0 then
+                names[#names + 1] = topic.name
+            end
+        end
+    end
+    return names
+end
+
+return M

@@ -1,0 +1,225 @@
+--- The report of a failover or failback, for somebody who did not see it.
+
+local changes = require("kmirror.changes")
+local health = require("kmirror.health")
+local host = require("host")
+local log = require("kmirror.log")
+local options = require("kmirror.failover.options")
+local profile = require("kmirror.profile")
+local regions = require("kmirror.failover.regions")
+local saved = require("kmirror.failover.saved")
+local tables = require("kmirror.table")
+
+local M = {}
+
+-- ---- what may be missing -----------------------------------------------------------------------------------
+
+--- What was under way at the last look, and so may be lost with the source: an estimate.
+---@param mirrors table[] in full
+---@return string
+function M.loss(mirrors)
+    local records, lag, unknown = 0, 0, 0
+    for _, mirror in ipairs(mirrors) do
+        unknown = unknown + (health.lag(mirror) and 0 or 1)
+        lag = math.max(lag, health.lag(mirror) or 0)
+        for _, topic in ipairs(mirror.topicStatuses or {}) do
+            records = records + (topic.averageRate or 0) * (topic.averageLatency or 0) / 1000
+        end
+    end
+    return ("about %d records, of the last %.1f s"):format(math.ceil(records), lag / 1000)
+        .. (unknown > 0 and ("; %d mirrors said nothing of their lag"):format(unknown) or "")
+end
+
+local function some(names)
+    local shown = table.concat(names, ", ", 1, math.min(5, #names))
+    return #names > 5 and ("%s and %d more"):format(shown, #names - 5) or shown
+end
+
+local function about_records(run)
+    local state, from, to = run.state, run.from.alias, run.to.alias
+    if state.mode == "disaster" then
+        return ("Producers in %s were not waited for. May be missing in %s: %s."):format(from, to,
+            M.loss(state.mirrors))
+    end
+    local lines = { ("Nothing was written in %s from %s on, and all had arrived in %s (highest lag %d ms)"):format(from,
+        saved.time(state.still_since), to, state.drained_lag or 0), "before the first mirror was deleted." }
+    local idle = regions.idle(state.mirrors)
+    if #idle > 0 then
+        lines[2] = lines[2] .. (" On %d topics nothing was written from the start, so"):format(#idle)
+        lines[3] = "that nothing shows whether their mirrors worked: " .. some(idle)
+    end
+    return table.concat(lines, "\n         ")
+end
+
+-- ---- tables ------------------------------------------------------------------------------------------------
+
+local step_columns = {
+    { "TIME (UTC)", function(step)
+        return os.date("!%H:%M:%S", math.floor(step.began))
+    end },
+    { "STEP", "title" },
+    { "SECONDS", function(step)
+        return ("%.1f"):format(step.seconds)
+    end, align = "right" },
+    { "OUTCOME", "outcome" },
+}
+
+local mirror_columns = {
+    { "TOPICS", "topics" },
+    { "BEFORE", "before" },
+    { "LAG ms", "lag_before", align = "right" },
+    { "NEW MIRROR", "id" },
+    { "NOW", "now" },
+    { "LAG ms", "lag", align = "right" },
+    { "TARGET", "target", align = "right" },
+}
+
+local function mirror_rows(run)
+    local rows = {}
+    for i, before in ipairs(run.state.mirrors) do
+        local after = run.after and run.after[i] or {}
+        rows[i] = {
+            topics = before.topicsRegex,
+            before = before.status or "unread",
+            lag_before = health.lag(before),
+            id = after.id,
+            now = after.dry and "no records" or after.status or "not created",
+            lag = health.lag(after),
+            target = after.targetLatency,
+        }
+    end
+    return rows
+end
+
+-- ---- the whole ---------------------------------------------------------------------------------------------
+
+local function broken(run)
+    local found = {}
+    for _, mirror in ipairs(run.after or {}) do
+        if not health.works(mirror) or mirror.dry then
+            found[#found + 1] = mirror
+        end
+    end
+    return found
+end
+
+local function result(run)
+    if not run.after then
+        return ("The mirrors %s are deleted, those %s are yet to be created: %s does not answer."):format(run.way,
+            run.back, run.from.alias)
+    end
+    local count = #run.after
+    return ("%d of %d new mirrors %s work."):format(count - #broken(run), count, run.back)
+end
+
+-- The other runbook, the other way round.
+local function way_back(run)
+    local back = run.runbook == "failover" and "failback" or "failover"
+    return options.command(back, run.given, {
+        from = run.given.to_name,
+        to = run.given.from_name,
+        failover = back == "failback" and run.path or nil,
+    })
+end
+
+local function next_lines(run)
+    if not run.state.finished then
+        return { "To go on:        " .. run:again() }
+    end
+    local lines = { (run.runbook == "failover" and "To fail back:    " or "To fail over:    ") .. way_back(run) }
+    if profile.current().sandbox then
+        lines[2] = "                 (from a sandbox that goes on; this one ends now)"
+    end
+    return lines
+end
+
+--- The report as text.
+---@param run kmirror.failover.run
+---@return string
+function M.text(run)
+    local state = run.state
+    local began = state.steps[1].began
+    local name = run.runbook:sub(1, 1):upper() .. run.runbook:sub(2)
+    local lines = {
+        ("%s %s, %s"):format(name, run.way, state.mode),
+        ("From %s to %s, %.0f seconds in %d run%s, at %s."):format(saved.time(began), saved.time(), host.time() - began,
+            state.runs, state.runs == 1 and "" or "s", state.endpoint),
+        "",
+        "Result:  " .. result(run),
+        "Records: " .. about_records(run),
+    }
+    if run.note then
+        lines[#lines + 1] = "Note:    " .. run.note
+    end
+    table.move({ "", tables.aligned(step_columns, state.steps), tables.aligned(mirror_columns, mirror_rows(run)),
+        "What there was:  " .. run.path }, 1, 4, #lines + 1, lines)
+    local following = next_lines(run)
+    table.move(following, 1, #following, #lines + 1, lines)
+    return table.concat(lines, "\n") .. "\n"
+end
+
+-- ---- the end -----------------------------------------------------------------------------------------------
+
+local ends_by_itself = { CREATING = true, OUT_OF_SYNC = true, IN_SYNC = true, GONE = true }
+
+-- Names what does not work, and what to do about it.
+local function complain(run)
+    for _, mirror in ipairs(broken(run)) do
+        log.error("mirror %s of '%s' is %s%s", mirror.id, mirror.topicsRegex, mirror.status,
+            mirror.dry and ", but carries no records" or "")
+        if not ends_by_itself[mirror.status] then
+            log.error("  when you know why: kmirror delete --cluster %s %s, then go on as below", run.from.connect,
+                mirror.id)
+        end
+    end
+end
+
+local function write(path, text)
+    local file, problem = io.open(path, "wb")
+    if not file or not file:write(text) or not file:close() then
+        log.error("cannot write the report: %s", problem or path)
+    end
+end
+
+-- The very last hook: it cannot stop anything any more.
+local function tell_done(run, status)
+    local context = run:context()
+    context.KMIRROR_STATUS = status
+    context.KMIRROR_REPORT = run.given.report_text or ""
+    local told, problem = pcall(run.given.hooks.run, run.given.hooks, "done", context)
+    if not told and type(problem) == "table" then
+        error(problem, 0)
+    elseif not told then
+        log.error("%s", problem)
+    end
+    return told
+end
+
+local function finish_dry_run(run)
+    run.given.hooks:run("done", run:context())
+    print(("\nDry run: %s; %d mirrors would be deleted, %d created. Nothing was changed."):format(run.way,
+        run.counts.deleted, run.counts.created))
+    print("What there is would be saved in " .. run.path)
+    return 0
+end
+
+--- Writes the report, and runs the hook `done`.
+---@param run kmirror.failover.run
+---@return integer exit status: 0, or 3 when something is left to do
+function M.finish(run)
+    if changes.planned() then
+        return finish_dry_run(run)
+    end
+    complain(run)
+    local works = run.after ~= nil and #broken(run) == 0
+    run.state.finished = works and saved.time() or nil
+    run:save()
+    local text, status = M.text(run), works and 0 or 3
+    io.stdout:write("\n", text)
+    if run.given.report_text then
+        write(run.given.report_text, text)
+    end
+    return tell_done(run, status) and status or 3
+end
+
+return M

@@ -1,0 +1,122 @@
+--- What a failover saves before it acts, and as it goes: the way back, and how to go on after a failure.
+---
+--- A file of JSON: `from` and `to` (regions), `runbook`, `mode`, `endpoint`, `saved` (when), `mirrors` (in full, as
+--- they were; each gets `reverse`, the id of what replaces it), `steps` (what was done), `acting` (when the first
+--- mirror was about to be deleted: from then on a run goes on, before that it starts afresh), and `finished`.
+
+local host = require("host")
+local json = require("kmirror.json")
+local profile = require("kmirror.profile")
+local state = require("kmirror.state")
+local usage = require("kmirror.usage")
+
+local M = {}
+
+--- A time for people and files, in UTC.
+---@param seconds? number since the epoch; now by default
+---@return string
+function M.time(seconds)
+    return tostring(os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(seconds or host.time())))
+end
+
+local function endpoint()
+    return profile.current().endpoint or "https://api.instaclustr.com"
+end
+
+--- Where it is saved unless the operator says where: the same place for the same regions, so that running the same
+--- command again goes on; in a sandbox that ends with the run, a place of its own.
+---@param runbook string
+---@param from kmirror.cluster
+---@param to kmirror.cluster
+---@return string path
+function M.default_path(runbook, from, to)
+    local name = ("%s-%s-%s"):format(runbook, from.alias, to.alias):gsub("[^%w._-]", "_")
+    if profile.current().sandbox then
+        return ("%s/%s-%s-%s.json"):format(os.getenv("TMPDIR") or "/tmp", name, os.date("!%Y%m%dT%H%M%SZ"),
+            host.hmac_sha256("state", tostring(host.monotonic())):sub(1, 6))
+    end
+    local directory, problem = state.directory()
+    if not directory then
+        usage("no place to save what there is: %s; give --state", problem)
+    end
+    local which = host.hmac_sha256("state", endpoint() .. from.connect .. to.connect):sub(1, 8)
+    return ("%s/%s-%s.json"):format(directory, name, which)
+end
+
+local function is_one(saved)
+    return type(saved) == "table" and type(saved.from) == "table" and type(saved.to) == "table"
+        and type(saved.mirrors) == "table"
+end
+
+--- What is saved in a file; nil when there is no such file. Raises usage when it is something else, or of others.
+---@param path string
+---@param from kmirror.cluster
+---@param to kmirror.cluster
+---@return table|nil
+function M.read(path, from, to)
+    local saved = json.read(path)
+    if saved == nil then
+        return nil
+    elseif not is_one(saved) then
+        usage("%s is not what a failover saved; give another name", path)
+    elseif saved.from.connect ~= from.connect or saved.to.connect ~= to.connect
+        or saved.endpoint and saved.endpoint ~= endpoint() then
+        usage("%s is of other regions or another endpoint; give another name", path)
+    end
+    return saved
+end
+
+--- What an earlier run saved, if it is to be gone on with. One that is done is put aside, when nobody named it.
+---@param path string
+---@param given table the options of the run
+---@return table|nil
+function M.unfinished(path, given)
+    local saved = M.read(path, given.from, given.to)
+    if saved and saved.finished and given.state then
+        usage("%s is of a failover that is done; give --state another name", path)
+    elseif not saved or not saved.acting or saved.finished then
+        return nil
+    end
+    return saved
+end
+
+--- Puts aside what a run has left that is done, so that its report can be read later.
+---@param path string
+function M.put_aside(path)
+    local saved = json.read(path)
+    if is_one(saved) and saved.finished then
+        os.rename(path, ("%s-%s.json"):format(path:gsub("%.json$", ""), saved.saved:gsub("[-:]", "")))
+    end
+end
+
+--- A new one.
+---@param runbook string
+---@param given table the options of the run
+---@param mirrors table[] in full
+---@return table
+function M.new(runbook, given, mirrors)
+    return {
+        runbook = runbook,
+        mode = given.disaster and "disaster" or "planned",
+        endpoint = endpoint(),
+        from = given.from,
+        to = given.to,
+        saved = M.time(),
+        mirrors = mirrors,
+        steps = {},
+    }
+end
+
+--- Raises when a file could not be written there, before anything depends on it.
+---@param path string
+function M.check_writable(path)
+    local beside = path .. ".try"
+    local file, problem = io.open(beside, "wb")
+    if not file then
+        usage("cannot save what there is: %s; give --state a path that can be written", problem)
+    end
+    file:close()
+    os.remove(beside)
+end
+
+return M

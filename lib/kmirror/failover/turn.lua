@@ -1,0 +1,243 @@
+--- Turning mirrors round: deleting those one way, creating those the other way, and waiting until these work.
+
+local bulk = require("kmirror.bulk")
+local changes = require("kmirror.changes")
+local health = require("kmirror.health")
+local log = require("kmirror.log")
+local regions = require("kmirror.failover.regions")
+local saved = require("kmirror.failover.saved")
+local task = require("task")
+local wait = require("kmirror.wait")
+
+local M = {}
+
+local function is_not_found(problem)
+    return type(problem) == "table" and problem.kind == "not_found"
+end
+
+-- ---- delete ------------------------------------------------------------------------------------------------
+
+-- All that were there are deleted, also by a run that goes on: what is gone already is no failure.
+local function delete_all(run)
+    local gone = 0
+    bulk.map(run.state.mirrors, function(mirror)
+        local deleted, problem = pcall(run.forward.delete, run.forward, mirror.id)
+        if deleted then
+            run.counts.deleted = run.counts.deleted + 1
+        elseif is_not_found(problem) then
+            gone = gone + 1
+        else
+            error(problem, 0)
+        end
+    end)
+    return gone
+end
+
+-- Somebody may have made mirrors the same way meanwhile; with those, the new ones would loop.
+local function check_none_is_new(run)
+    local known = {}
+    for _, mirror in ipairs(run.state.mirrors) do
+        known[mirror.id] = true
+    end
+    for _, listed in ipairs(regions.listed(run.forward, run.from, run.to)) do
+        if not known[listed.id] and regions.read(run.forward, listed) then
+            error(("mirror %s of '%s' %s has come up meanwhile: delete it, then go on"):format(listed.id,
+                listed.topicsRegex, run.way), 0)
+        end
+    end
+end
+
+--- Deletes the mirrors FROM -> TO, and makes sure that they are gone.
+---@param run kmirror.failover.run
+function M.delete(run)
+    run.state.acting = run.state.acting or saved.time()
+    run:save()
+    run:step("delete " .. run.way, function()
+        local gone = delete_all(run)
+        local would = changes.planned() and "would be " or ""
+        local before = gone > 0 and (", %d were gone"):format(gone) or ""
+        return ("%d %sdeleted"):format(run.counts.deleted, would) .. before
+    end)
+    if changes.planned() then
+        return
+    end
+    run:step("confirm that they are gone", function()
+        local ids = {}
+        for i, mirror in ipairs(run.state.mirrors) do
+            ids[i] = mirror.id
+        end
+        wait.gone(run.forward, ids, run.given.wait)
+        check_none_is_new(run)
+        return "all are gone"
+    end)
+end
+
+-- ---- create ------------------------------------------------------------------------------------------------
+
+-- Forgets what an earlier run has created and somebody has deleted since: a mirror that FAILED, as a rule.
+local function forget_what_is_gone(run)
+    bulk.map(run.state.mirrors, function(wanted)
+        if wanted.reverse and not regions.read(run.reverse, { id = wanted.reverse }) then
+            log.warn("mirror %s of '%s' is gone; it is created again", wanted.reverse, wanted.topicsRegex)
+            wanted.reverse = nil
+        end
+    end)
+end
+
+-- Takes over the mirrors that run the other way already: one for each that is wanted and has none.
+local function adopt(run)
+    local taken = {}
+    for _, wanted in ipairs(run.state.mirrors) do
+        taken[wanted.reverse or ""] = true
+    end
+    for _, mirror in ipairs(run.opposite) do
+        for _, wanted in ipairs(run.state.mirrors) do
+            if not wanted.reverse and not taken[mirror.id] and mirror.topicsRegex == wanted.topicsRegex then
+                wanted.reverse, taken[mirror.id] = mirror.id, true
+            end
+        end
+    end
+end
+
+-- The mirror that replaces a deleted one, noted down at once.
+local function turn_round(run, wanted)
+    if wanted.reverse then
+        return wanted.reverse
+    end
+    local id = run.reverse:create({
+        sourceType = "instaclustr",
+        kafkaSource = run.to.kafka,
+        sourceAlias = run.to.alias,
+        topicsRegex = wanted.topicsRegex,
+        useRenaming = run.given.use_renaming or false,
+        usePrivateIps = run.given.use_private_ips or false,
+        maxTasks = run.given.max_tasks,
+    })
+    run.counts.created = run.counts.created + 1
+    if not changes.planned() then
+        wanted.reverse = id
+        run:save()
+    end
+    return id
+end
+
+local function create_all(run)
+    local would = changes.planned() and "would be " or ""
+    return run:step("create " .. run.back, function()
+        forget_what_is_gone(run)
+        adopt(run)
+        local ids = bulk.map(run.state.mirrors, function(wanted)
+            return turn_round(run, wanted)
+        end)
+        local created = run.counts.created
+        return ("%d %screated, %d were there"):format(created, would, #ids - created), ids
+    end)
+end
+
+-- ---- bring up ----------------------------------------------------------------------------------------------
+
+-- An API on which a mirror that has vanished is one whose status says so, so that waiting for the others goes on.
+local function tolerant(api, wanted)
+    local topics = {}
+    for _, mirror in ipairs(wanted) do
+        topics[mirror.reverse] = mirror.topicsRegex
+    end
+    return { get = function(_, id)
+        local there, mirror = pcall(api.get, api, id)
+        if there then
+            return mirror
+        elseif not is_not_found(mirror) then
+            error(mirror, 0)
+        end
+        return { id = id, status = "GONE", topicsRegex = topics[id], topicStatuses = {} }
+    end }
+end
+
+local function is_up(mirror)
+    return mirror.status ~= "CREATING"
+end
+
+local function has_caught_up(mirror)
+    return is_up(mirror) and mirror.status ~= "OUT_OF_SYNC"
+end
+
+local function set_latencies(run, up)
+    local set = 0
+    bulk.map(up, function(mirror, i)
+        local before = run.state.mirrors[i]
+        local latency = run.given.target_latency or before.restore or before.targetLatency
+        if latency and mirror.targetLatency and mirror.targetLatency ~= latency then
+            run.reverse:update_target_latency(mirror.id, latency)
+            set = set + 1
+        end
+    end)
+    return ("%d set, %d right already"):format(set, #up - set)
+end
+
+-- Waits until records flow where some flowed before the fence.
+local function wait_for_records(run, api, ids)
+    run:step("wait for records", function()
+        local place, missing = {}, 0
+        for i, id in ipairs(ids) do
+            place[id] = run.state.mirrors[i]
+        end
+        local function flows(mirror)
+            return not health.works(mirror) or regions.rate(place[mirror.id]) == 0 or regions.rate(mirror) > 0
+        end
+        run.after = wait.all(api, ids, run.given.throughput_wait, flows)
+        for _, mirror in ipairs(run.after) do
+            mirror.dry = not flows(mirror) or nil
+            missing = missing + (mirror.dry and 1 or 0)
+        end
+        return ("%d carry records or never did, %d do not"):format(#ids - missing, missing)
+    end)
+end
+
+local function bring_up(run, ids)
+    local api, since = tolerant(run.reverse, run.state.mirrors), task.now()
+    local up = run:step("wait until they are up", function()
+        local up, left = wait.all(api, ids, run.given.wait, is_up)
+        return ("%d are up, %d still CREATING"):format(#up - left, left), up
+    end)
+    run:step("set their target latencies", function()
+        return set_latencies(run, up)
+    end)
+    run.after = run:step("wait until they have caught up", function()
+        local seconds = math.max(0, run.given.wait - (task.now() - since))
+        local after, left = wait.all(api, ids, seconds, has_caught_up)
+        return ("%d have, %d still behind"):format(#after - left, left), after
+    end)
+    if run.given.throughput_wait then
+        wait_for_records(run, api, ids)
+    end
+end
+
+-- In a disaster the other cluster may not answer. What it would have got is created by a later run.
+local function answers(run)
+    if not run.given.disaster then
+        return true
+    end
+    local answered, problem = pcall(task.timeout, 20, run.reverse.list, run.reverse)
+    if not answered and (type(problem) ~= "table" or problem.kind == "cancelled") then
+        error(problem, 0)
+    end
+    run.unreachable = not answered and tostring(problem) or nil
+    return answered
+end
+
+--- Creates the mirrors TO -> FROM, and waits until they work.
+---@param run kmirror.failover.run
+---@return boolean created false when their cluster does not answer; in a disaster only
+function M.create(run)
+    if not answers(run) then
+        log.warn("%s does not answer, its mirrors come later: %s", run.from.alias, run.unreachable)
+        return false
+    end
+    local ids = create_all(run)
+    if not changes.planned() then
+        bring_up(run, ids)
+    end
+    return true
+end
+
+return M

@@ -1,0 +1,180 @@
+--- findings: what is wrong with a fleet, from its mirrors in full: one finding for each thing that is.
+
+local health = require("kmirror.health")
+local regex = require("kmirror.regex")
+
+local M = {}
+
+---@class kmirror.finding
+---@field level "error"|"warning" an error: records do not arrive; a warning: they are late, twice, or not as written
+---@field kind string failed, stale, connector, silent, late, out_of_sync, creating, duplicate, overlap, missing,
+---  unexpected, drift, unclear, unreadable
+---@field cluster string UUID of the Kafka Connect cluster
+---@field id? string of the mirror
+---@field topicsRegex? string
+---@field message string in words, without the mirror's name
+
+local function finding(level, kind, mirror, message, ...)
+    return {
+        level = level, kind = kind, cluster = mirror.cluster, id = mirror.id, topicsRegex = mirror.topicsRegex,
+        message = select("#", ...) > 0 and message:format(...) or message,
+    }
+end
+
+local by_status = {
+    FAILED = { "error", "failed", "is FAILED" },
+    STALE_TOPIC = { "error", "stale", "is STALE_TOPIC: a topic gets no records" },
+    CREATING = { "warning", "creating", "is CREATING" },
+}
+
+-- Topics that are late, the worst one named.
+local function lateness(mirror, limit)
+    local late, worst = 0, nil
+    for _, topic in ipairs(mirror.topicStatuses or {}) do
+        if (topic.averageLatency or 0) > limit then
+            late = late + 1
+            worst = (not worst or topic.averageLatency > worst.averageLatency) and topic or worst
+        end
+    end
+    return late, worst
+end
+
+--- What is wrong with one mirror.
+---@param mirror table in full, with its cluster
+---@param lag? integer how many ms behind a topic may be; the mirror's target latency by default
+---@return kmirror.finding[]
+function M.of_mirror(mirror, lag)
+    local known = by_status[mirror.status]
+    if known then
+        return { finding(known[1], known[2], mirror, known[3]) }
+    end
+    local found = {}
+    for _, each in ipairs({ { "mirror", mirror.mirrorStatus }, { "checkpoint", mirror.checkpointStatus } }) do
+        if each[2] ~= "RUNNING" then
+            found[#found + 1] = finding("error", "connector", mirror, "has its %s connector %s", each[1],
+                tostring(each[2]))
+        end
+    end
+    local limit = lag or mirror.targetLatency
+    local late, worst = lateness(mirror, limit or math.huge)
+    if health.lag(mirror) == nil then
+        found[#found + 1] = finding("error", "silent", mirror, "lists no topic: does its regex take any?")
+    elseif late > 0 then
+        local message = "has %d of %d topics later than %d ms; %s is %d ms behind"
+        found[#found + 1] = finding("warning", "late", mirror, message, late, #mirror.topicStatuses, limit, worst.name,
+            worst.averageLatency)
+    elseif mirror.status ~= "IN_SYNC" then
+        found[#found + 1] = finding("warning", "out_of_sync", mirror, "is %s", tostring(mirror.status))
+    end
+    return found
+end
+
+-- Where a mirror's records come from and go to: its connector's name without the random part.
+local function way_of(mirror)
+    return mirror.cluster .. " " .. (mirror.connectorName:match("^(.+)%.[^.]*$") or mirror.connectorName)
+end
+
+local function by_way(mirrors)
+    local ways, order = {}, {}
+    for _, mirror in ipairs(mirrors) do
+        local way = way_of(mirror)
+        if not ways[way] then
+            ways[way] = {}
+            order[#order + 1] = ways[way]
+        end
+        table.insert(ways[way], mirror)
+    end
+    return order
+end
+
+local function note_duplicates(list, found)
+    local first, others = {}, {}
+    for _, mirror in ipairs(list) do
+        local twin = first[mirror.topicsRegex]
+        if twin then
+            local message = "is the same as %s: records arrive twice"
+            found[#found + 1] = finding("warning", "duplicate", mirror, message, twin.id)
+        else
+            first[mirror.topicsRegex] = mirror
+            others[#others + 1] = mirror
+        end
+    end
+    return others
+end
+
+-- By the topics that the mirrors list: these are copied twice for certain.
+local function note_shared_topics(list, found)
+    local by_topic, pairs_seen = {}, {}
+    for _, mirror in ipairs(list) do
+        for _, topic in ipairs(mirror.topicStatuses or {}) do
+            local other = by_topic[topic.name]
+            local key = other and other.id .. mirror.id
+            if other and other ~= mirror and not pairs_seen[key] then
+                pairs_seen[key] = true
+                found[#found + 1] = finding("warning", "overlap", mirror, "copies %s, as %s ('%s') does", topic.name,
+                    other.id, other.topicsRegex)
+            end
+            by_topic[topic.name] = other or mirror
+        end
+    end
+    return pairs_seen
+end
+
+-- By what the regexes could take: these are copied twice as soon as such a topic is made.
+local function note_possible(list, seen, found)
+    local regexes, usable = {}, {}
+    for _, mirror in ipairs(list) do
+        if not regex.problem(mirror.topicsRegex) then
+            regexes[#regexes + 1] = mirror.topicsRegex
+            usable[#usable + 1] = mirror
+        end
+    end
+    for _, overlap in ipairs(regex.overlaps(regexes)) do
+        local a, b = usable[overlap.first], usable[overlap.second]
+        if not seen[a.id .. b.id] then
+            found[#found + 1] = finding("warning", "overlap", b, "would copy a topic such as %s, as %s ('%s') would",
+                overlap.topics[1], a.id, a.topicsRegex)
+        end
+    end
+end
+
+--- Mirrors that copy the same records: the same regex twice, or regexes that take the same topics.
+---@param mirrors table[] in full, with their clusters
+---@return kmirror.finding[]
+function M.of_pairs(mirrors)
+    local found = {}
+    for _, list in ipairs(by_way(mirrors)) do
+        local single = note_duplicates(list, found)
+        local seen = note_shared_topics(single, found)
+        if pcall(require, "rex_pcre2") then
+            note_possible(single, seen, found)
+        end
+    end
+    return found
+end
+
+--- How a plan (kmirror.fleet) differs from what is there, as findings.
+---@param plan kmirror.fleet.plan
+---@return kmirror.finding[]
+function M.of_plan(plan)
+    local found = {}
+    for _, create in ipairs(plan.create) do
+        found[#found + 1] = finding("error", "missing", create.wanted, "is in the file (line %d), but not there",
+            create.wanted.line)
+    end
+    for _, retune in ipairs(plan.retune) do
+        found[#found + 1] = finding("warning", "drift", retune.found, "has a target latency of %s ms, not %d",
+            tostring(retune.old), retune.wanted.targetLatency)
+    end
+    for _, mirror in ipairs(plan.unlisted) do
+        found[#found + 1] = finding("warning", "unexpected", mirror, "is not in the file")
+    end
+    for _, blocked in ipairs(plan.blocked) do
+        if blocked.reason ~= "duplicate" then -- of_pairs() tells of these
+            found[#found + 1] = finding("warning", "unclear", blocked.wanted, "may be %s, or not", blocked.found[1].id)
+        end
+    end
+    return found
+end
+
+return M

@@ -1,0 +1,102 @@
+--- fleet: the mirrors that there should be, in a file; what to change to get there; and doing it.
+---
+--- A fleet file is a Lua file that returns a table, a JSON object of the same shape, or CSV (by its extension):
+---
+---     return {
+---         clusters = {
+---             west = { kafka = "<UUID>", alias = "us-west" },
+---             east = { connect = "<UUID>", kafka = "<UUID>", alias = "us-east" },
+---             dc1 = { alias = "dc1", sourceConnectionPropertiesFile = "dc1.properties" },
+---         },
+---         defaults = { to = "east", useRenaming = false, maxTasks = 3 },
+---         mirrors = {
+---             { from = "west", topicsRegex = "orders\\..*", targetLatency = 30000 },
+---             { from = "dc1", topicsRegex = "legacy-.*", useRenaming = true },
+---         },
+---     }
+---
+--- clusters: by name. `connect` is the UUID of the Kafka Connect cluster beside a Kafka cluster (needed where
+--- mirrors go into it), `kafka` that of the Kafka cluster (needed where mirrors come from it), `alias` what mirrors
+--- call it; the name when absent. A source outside of the account has connection properties instead of `kafka`, in
+--- a file (`sourceConnectionPropertiesFile`, from the fleet file's folder) or an environment variable
+--- (`sourceConnectionPropertiesEnv`), so that no password has to stand in the file; `sourceConnectionProperties` is
+--- the text itself. Clusters of the profile need not be named again.
+---
+--- defaults: of `from`, `to`, `useRenaming`, `usePrivateIps`, `maxTasks` and `targetLatency`, for mirrors that do
+--- not say.
+---
+--- mirrors: each has `to`, the name of a cluster or the UUID of a Kafka Connect cluster; `from`, the name of a
+--- cluster, or instead of it `sourceAlias` with `kafkaSource` or connection properties; `topicsRegex`; and, as the
+--- API has them, `useRenaming`, `usePrivateIps`, `maxTasks`, `sourceType`. `targetLatency` is in ms; without it, it
+--- is left as it is.
+---
+--- CSV: the first line names the fields of the mirrors, the clusters are those of the profile or given by UUID; an
+--- empty cell is a field that is not there.
+---
+--- A mirror is known by its cluster, its source's alias and its topics regex. Of one that is there, only the target
+--- latency can be compared and changed; what else it is like the API does not tell. Fields that only creating takes
+--- may be missing for a mirror that is there.
+
+local apply = require("kmirror.fleet.apply")
+local export = require("kmirror.fleet.export")
+local plan = require("kmirror.fleet.plan")
+local show = require("kmirror.fleet.show")
+local usage = require("kmirror.usage")
+local wanted = require("kmirror.fleet.wanted")
+
+local M = {}
+
+--- Reads a fleet file: .lua, .json or .csv; "-" is JSON on standard input. Raises usage with file, line, field and what
+--- was expected, for all mistakes at once.
+---@type fun(path: string): kmirror.fleet
+M.read = wanted.read
+
+--- Compares a fleet with what is there; see kmirror.fleet.plan for what it finds. Each cluster is listed once; mirrors
+--- are asked for only where the list does not tell enough. Raises what the API raises, and usage for what the file has
+--- too little of to create a mirror, for regexes that are broken, and for loops.
+---@type fun(api: mirrors.Api, fleet: kmirror.fleet, options?: kmirror.fleet.plan_options): kmirror.fleet.plan
+M.plan = plan.make
+
+--- How many changes a plan has.
+---@type fun(plan: kmirror.fleet.plan): integer
+M.size = plan.size
+
+--- Raises usage when a plan deletes more mirrors than that.
+---@param made kmirror.fleet.plan
+---@param most integer
+function M.guard(made, most)
+    if #made.delete > most then
+        usage("the plan deletes %d mirrors, more than %d: nothing was changed; if that is meant, give --max-delete %d",
+            #made.delete, most, #made.delete)
+    end
+end
+
+--- Writes a plan for people.
+---@type fun(file: file*, plan: kmirror.fleet.plan)
+M.show = show.write
+
+--- Says on stderr what may not be meant by a plan.
+---@type fun(plan: kmirror.fleet.plan)
+M.warn = show.warn
+
+--- A plan for programs.
+---@type fun(plan: kmirror.fleet.plan): table
+M.shape = show.shape
+
+--- Does what a plan says: creates, waits until the new mirrors are up, sets target latencies, and deletes only
+--- when nothing failed; then waits until the lists of the clusters show it, so that the next plan is empty. Failures
+--- of single changes are logged and returned; after three of a kind nothing new is begun. Raises what ends the run
+--- as a whole: `cancelled`, `read_only`, `unauthorized`. Under --dry-run it does not wait.
+---@type fun(api: mirrors.Api, plan: kmirror.fleet.plan, options?: kmirror.fleet.apply_options): kmirror.fleet.result
+M.apply = apply.run
+
+--- What a run of apply came to, for programs.
+---@type fun(result: kmirror.fleet.result): table
+M.result_shape = show.result_shape
+
+--- A fleet file of what is there on clusters, and notes on what is not in it. Raises what the API raises, and usage
+--- for a cluster that is not known.
+---@type fun(api: mirrors.Api, clusters: string[], format: "lua"|"json"|"csv"): string, string[]
+M.export = export.write
+
+return M

@@ -1,0 +1,238 @@
+--- fleet.apply: does what a plan says, in an order that is safe: new mirrors first, and only when all of them work, the
+--- old ones go.
+
+local bulk = require("kmirror.bulk")
+local changes = require("kmirror.changes")
+local health = require("kmirror.health")
+local items_of = require("kmirror.fleet.items").of
+local log = require("kmirror.log")
+local stepping = require("kmirror.steps")
+local task = require("task")
+local wait = require("kmirror.wait")
+local wait_for_lists = require("kmirror.fleet.listing")
+
+local M = {}
+
+local may_fail = 2 -- changes of a kind; after one more nothing new is begun
+local settling = 30 -- seconds for a target latency to show
+
+---@class kmirror.fleet.apply_options
+---@field wait? number seconds for new mirrors to come up, and for the lists to show what was done; 600
+---@field canary? integer so many are created first; the others only when these are up
+
+---@class kmirror.fleet.result in the order of the plan
+---@field created kmirror.fleet.item[] and up
+---@field retuned kmirror.fleet.item[]
+---@field deleted kmirror.fleet.item[]
+---@field failed kmirror.fleet.item[]
+---@field skipped kmirror.fleet.item[] not begun, because others failed
+---@field seconds number
+
+---@class kmirror.fleet.run
+---@field api mirrors.Api
+---@field result kmirror.fleet.result
+---@field steps kmirror.steps
+---@field wait number
+local Run = {}
+Run.__index = Run
+
+local function add(list, more)
+    return table.move(more, 1, #more, #list + 1, list)
+end
+
+function Run:fail(item, problem)
+    item.problem = problem
+    table.insert(self.result.failed, item)
+    log.error("%s: %s", item.what, tostring(problem))
+end
+
+-- Does the work on each item, and returns those that it was done on.
+function Run:each(title, items, work, options)
+    options = options or {}
+    options.max_failures, options.progress = may_fail, bulk.tell(title)
+    local came_of, done = bulk.each(items, function(item)
+        work(item)
+        item.is_done = true
+    end, options), {}
+    for _, outcome in ipairs(came_of.failed) do
+        self:fail(outcome.item, outcome.problem)
+    end
+    add(self.result.skipped, came_of.untouched)
+    for i, outcome in ipairs(came_of.done) do
+        done[i] = outcome.item
+    end
+    return done
+end
+
+-- Does a step on some items, if there are any; it ends with "3 of 4 are up".
+function Run:step(title, items, what, work)
+    if #items > 0 then
+        self.steps:run(title, function()
+            return ("%d of %d %s"):format(#work(), #items, (changes.planned() and "would be " or "are ") .. what)
+        end)
+    end
+end
+
+-- Waits until the mirrors are ready; each that is not has failed. Returns those that are.
+function Run:settle(items, seconds, ready)
+    if changes.planned() then
+        return items
+    end
+    local came_of = wait.settle(self.api, items, ready, { seconds = seconds })
+    local details, problems, right = {}, {}, {}
+    for _, mirror in ipairs(came_of.ready) do
+        details[mirror.id] = mirror
+    end
+    for _, left in ipairs(add(came_of.late, came_of.failed)) do
+        problems[left.id] = left.problem
+    end
+    for _, item in ipairs(items) do
+        item.details = details[item.id]
+        if item.details then
+            right[#right + 1] = item
+        else
+            self:fail(item, ("mirror %s %s"):format(item.id, problems[item.id]))
+        end
+    end
+    return right
+end
+
+-- ---- the stages -------------------------------------------------------------------------------------------
+
+function Run:create(items, canary)
+    local up = self.result.created
+    local function bring_up(batch)
+        local created = {}
+        for i, outcome in ipairs(batch.done) do
+            created[i] = outcome.item
+        end
+        local works = self:settle(created, self.wait, health.works)
+        add(up, works)
+        return #works == #created and #batch.failed == 0, "not all are up"
+    end
+    self:each("create mirrors", items, function(item)
+        item.id = self.api:on(item.cluster):create(item.change.spec)
+        item.since = task.now()
+    end, { batches = { canary or "100%", "100%" }, gate = bring_up })
+    return up
+end
+
+-- A new mirror begins with a target latency that the API chooses.
+local function needs_latency(item)
+    return item.latency ~= nil and item.details ~= nil and item.details.targetLatency ~= item.latency
+end
+
+local function with_new(retunes, created)
+    local items = add({}, retunes)
+    for _, item in ipairs(created) do
+        items[#items + 1] = needs_latency(item) and item or nil
+    end
+    return items
+end
+
+function Run:retune(items)
+    local wanted = {}
+    for _, item in ipairs(items) do
+        wanted[item.id] = item.latency
+    end
+    local set = self:each("set target latencies", items, function(item)
+        self.api:on(item.cluster):update_target_latency(item.id, item.latency)
+    end)
+    local right = self:settle(set, settling, function(mirror)
+        return mirror.targetLatency == wanted[mirror.id]
+    end)
+    for _, item in ipairs(right) do
+        table.insert(self.result.retuned, item.change.found and item or nil)
+    end
+    return right
+end
+
+function Run:delete(items)
+    local function delete(item)
+        local ok, problem = pcall(function()
+            self.api:on(item.cluster):delete(item.id)
+        end)
+        if not ok and not (type(problem) == "table" and problem.kind == "not_found") then
+            error(problem, 0)
+        end
+    end
+    self.result.deleted = self:each("delete mirrors", items, delete)
+    return self.result.deleted
+end
+
+function Run:confirm(items)
+    local missing = wait_for_lists(self.api, items, self.wait)
+    local is_missing, shown = {}, {}
+    for _, item in ipairs(missing) do
+        is_missing[item] = true
+        self:fail(item, ("mirror %s: done, but the list of its cluster does not show it"):format(item.id))
+    end
+    for _, item in ipairs(items) do
+        shown[#shown + 1] = not is_missing[item] and item or nil
+    end
+    return shown
+end
+
+-- ---- all of it --------------------------------------------------------------------------------------------
+
+local function count_done(items)
+    local count = 0
+    for _, item in ipairs(items) do
+        count = count + (item.is_done and 1 or 0)
+    end
+    return count
+end
+
+-- Says what was done, should the run end early.
+local function watch(items)
+    return setmetatable({}, { __close = function(_, problem)
+        if problem and not changes.harmless() then
+            log.error("stopped: %d created, %d retuned, %d deleted; to go on, run the same command again: what is done "
+                .. "is not done twice", count_done(items.create), count_done(items.retune), count_done(items.delete))
+        end
+    end })
+end
+
+function Run:all(items, canary)
+    local result = self.result
+    self:step("create mirrors", items.create, changes.planned() and "created" or "up", function()
+        return self:create(items.create, canary)
+    end)
+    local retunes = with_new(items.retune, result.created)
+    self:step("set target latencies", retunes, "set", function()
+        return self:retune(retunes)
+    end)
+    if #result.failed > 0 then
+        add(result.skipped, items.delete)
+    else
+        self:step("delete mirrors", items.delete, "deleted", function()
+            return self:delete(items.delete)
+        end)
+    end
+    local done = add(add({}, result.created), result.deleted)
+    self:step("look at the lists", changes.planned() and {} or done, "as they should be", function()
+        return self:confirm(done)
+    end)
+end
+
+--- Does what a plan says. Failures of single changes are logged and returned; after three of a kind nothing new is
+--- begun, and after any of them nothing is deleted. Raises what ends the run as a whole: `cancelled`, `read_only`,
+--- `unauthorized`.
+---@param api mirrors.Api
+---@param plan kmirror.fleet.plan
+---@param options? kmirror.fleet.apply_options
+---@return kmirror.fleet.result
+function M.run(api, plan, options)
+    options = options or {}
+    local result = { created = {}, retuned = {}, deleted = {}, failed = {}, skipped = {} }
+    local run = setmetatable({
+        api = api, result = result, steps = stepping.new(), wait = options.wait or 600,
+    }, Run)
+    local items = items_of(plan)
+    local _ <close> = watch(items)
+    run:all(items, options.canary)
+    result.seconds = run.steps:seconds()
+    return result
+end
+
+return M

@@ -1,0 +1,86 @@
+--- fleet.creation: what it takes to create a mirror: more than it takes to know one.
+
+local changes = require("kmirror.changes")
+local fields = require("kmirror.fleet.fields")
+local regex = require("kmirror.regex")
+local read_secret = require("kmirror.fleet.secret")
+
+local M = {}
+
+local needed = {
+    { "useRenaming", "true or false" },
+    { "maxTasks", "a whole number, 1 or more" },
+}
+
+-- Complains of what is missing; such fields may be missing from a mirror that is there.
+local function check_complete(document, wanted)
+    local function complain(field, expected)
+        document:complain(wanted.line, "%s: missing; to create the mirror it has to be %s",
+            fields.path(wanted.label, field), expected)
+    end
+    for _, field in ipairs(needed) do
+        if wanted[field[1]] == nil then
+            complain(table.unpack(field))
+        end
+    end
+    if not wanted.kafkaSource and not wanted.secret then
+        complain("kafkaSource", "the UUID of the source Kafka cluster, here or as kafka of the cluster that it is from")
+    end
+end
+
+-- True when it can be used, or nothing here can tell.
+local function check_regex(document, wanted)
+    local could, problem = pcall(regex.problem, wanted.topicsRegex)
+    if could and problem and not problem.untried then
+        document:complain(wanted.line, "%s: '%s' is broken: %s, at character %d",
+            fields.path(wanted.label, "topicsRegex"), wanted.topicsRegex, problem.message, problem.at)
+    end
+end
+
+local function properties_of(document, wanted)
+    if not wanted.secret then
+        return nil
+    end
+    local properties, problem = read_secret(wanted.secret, document.directory)
+    if problem then
+        document:complain(wanted.line, "%s", fields.path(wanted.label, problem))
+    end
+    return properties
+end
+
+-- Has the module itself check what would be sent.
+local function rehearse(document, api, wanted, spec)
+    local ok, problem = pcall(changes.rehearse, function()
+        api:on(wanted.cluster):create(spec)
+    end)
+    if not ok then
+        document:complain(wanted.line, "%s", type(problem) == "table" and problem.message or tostring(problem))
+    end
+end
+
+--- What to create. What is wrong or missing is left with the document, for its finish() to raise.
+---@param document kmirror.fleet.document
+---@param api mirrors.Api
+---@param wanted kmirror.fleet.wanted
+---@return mirrors.Spec
+function M.spec(document, api, wanted)
+    local before = #document.problems
+    check_complete(document, wanted)
+    check_regex(document, wanted)
+    local spec = {
+        sourceType = wanted.sourceType,
+        kafkaSource = wanted.kafkaSource,
+        sourceConnectionProperties = properties_of(document, wanted),
+        sourceAlias = wanted.sourceAlias,
+        topicsRegex = wanted.topicsRegex,
+        useRenaming = wanted.useRenaming,
+        usePrivateIps = wanted.usePrivateIps,
+        maxTasks = wanted.maxTasks,
+    }
+    if #document.problems == before then
+        rehearse(document, api, wanted, spec)
+    end
+    return spec
+end
+
+return M

@@ -1,0 +1,113 @@
+--- fleet.csv_source: a document in CSV (RFC 4180): a line of field names, then a line for each mirror.
+
+local places = require("kmirror.fleet.places")
+local usage = require("kmirror.usage")
+
+---@class kmirror.fleet.csv_reader
+---@field name string of the file
+---@field text string
+---@field at integer
+---@field line integer
+local Reader = {}
+Reader.__index = Reader
+
+function Reader:quoted()
+    local start = self.line
+    local parts = {}
+    repeat
+        local part, after = self.text:match('^"([^"]*)"()', self.at)
+        if not part then
+            usage('%s:%d: a cell begins with ", but does not end with one', self.name, start)
+        end
+        self.line = self.line + select(2, part:gsub("\n", ""))
+        self.at = after
+        parts[#parts + 1] = part
+    until self.text:sub(after, after) ~= '"' -- two of them are one that belongs to the cell
+    return table.concat(parts, '"')
+end
+
+function Reader:cell()
+    if self.text:find('^ *"', self.at) then
+        self.at = self.text:find('"', self.at, true)
+        local cell = self:quoted()
+        self.at = self.text:match("^ *()", self.at)
+        if not self.text:find("^[,\r\n]", self.at) and self.at <= #self.text then
+            usage('%s:%d: expected a comma after the closing "', self.name, self.line)
+        end
+        return cell
+    end
+    local cell, after = self.text:match("^([^,\r\n]*)()", self.at)
+    self.at = after
+    return cell:match("^%s*(.-)%s*$")
+end
+
+-- The cells up to the end of the line.
+function Reader:row()
+    local cells = {}
+    while true do
+        cells[#cells + 1] = self:cell()
+        local mark, after = self.text:match("^(,?)\r?\n?()", self.at)
+        if mark == "" then
+            self.line = self.line + 1
+            self.at = after
+            return cells
+        end
+        self.at = self.at + 1
+    end
+end
+
+local function is_blank(cells)
+    return #cells == 1 and cells[1] == ""
+end
+
+local function read_titles(reader)
+    local line, titles = reader.line, reader:row()
+    local seen = {}
+    for _, title in ipairs(titles) do
+        if title:find("[;\t]") then
+            usage("%s:%d: expected commas between the cells", reader.name, line)
+        elseif title == "" then
+            usage("%s:%d: a column has no name; expected those of a mirror's fields", reader.name, line)
+        elseif seen[title] then
+            usage("%s:%d: the column '%s' stands there twice", reader.name, line, title)
+        end
+        seen[title] = true
+    end
+    return titles
+end
+
+-- A mirror from a row. An empty cell is a field that is not there.
+local function mirror_of(reader, titles, cells, line)
+    if #cells ~= #titles then
+        usage("%s:%d: expected %d cells, as in the first line, got %d; a cell that holds a comma stands in quotes",
+            reader.name, line, #titles, #cells)
+    end
+    local mirror = {}
+    for i, cell in ipairs(cells) do
+        mirror[titles[i]] = cell ~= "" and cell or nil
+    end
+    return mirror
+end
+
+--- The value, whose cells are all texts, and where its parts stand. Raises usage for what is not CSV.
+---@param name string of the file
+---@param text string
+---@return table
+---@return kmirror.fleet.place
+return function(name, text)
+    local reader = setmetatable({ name = name, text = text:gsub("^\xEF\xBB\xBF", ""), at = 1, line = 1 }, Reader)
+    local place = places.new(1)
+    local titles = read_titles(reader)
+    place.columns = titles
+    local mirrors, list = {}, places.new(2)
+    while reader.at <= #reader.text do
+        local line = reader.line
+        local cells = reader:row()
+        if not is_blank(cells) then
+            mirrors[#mirrors + 1] = mirror_of(reader, titles, cells, line)
+            list.parts[#mirrors] = places.new(line)
+        end
+    end
+    place.parts.mirrors = list
+    return { mirrors = mirrors }, place
+end

@@ -1,0 +1,121 @@
+--- fleet.live: the mirrors that are there, as far as they can be told apart.
+---
+--- All that the API says of a mirror's source is in its connector's name, <source alias>.<target alias>.<random>, and
+--- aliases may hold dots. All mirrors of one Kafka Connect cluster go into one target, so a name of three parts tells
+--- how that is called, and so does a fleet file that gives the cluster an alias.
+
+local bulk = require("kmirror.bulk")
+local usage = require("kmirror.usage")
+
+local M = {}
+
+local reads = 64 -- under way at once: enough for the account's rate when an answer takes a second or two
+
+---@class kmirror.fleet.found a mirror that is there
+---@field id string
+---@field connectorName string
+---@field topicsRegex string
+---@field cluster string UUID of its Kafka Connect cluster, in lower case
+---@field sourceAlias? string nil when its name does not tell
+---@field details? mirrors.Mirror when it was asked for
+
+---@class kmirror.fleet.target a Kafka Connect cluster
+---@field cluster string UUID, in lower case
+---@field name string for people
+---@field alias? string what connectors' names surely call it
+---@field perhaps? string what they may call it
+---@field where? string file and line that say so
+
+-- The alias of the source, from a name that goes into `target`; nil when it does not.
+local function source_of(name, target)
+    local stem = name:match("^(.+)%.[^.]+$") or ""
+    local ending = "." .. target
+    if #stem > #ending and stem:sub(-#ending) == ending then
+        return stem:sub(1, -#ending - 1)
+    end
+end
+
+-- What the names of three parts agree on.
+local function agreed_target(list)
+    local agreed
+    for _, mirror in ipairs(list) do
+        local middle = (mirror.connectorName or ""):match("^[^.]+%.([^.]+)%.[^.]+$")
+        if middle and agreed and middle ~= agreed then
+            return nil
+        end
+        agreed = agreed or middle
+    end
+    return agreed
+end
+
+local function fits_any(list, target)
+    for _, mirror in ipairs(list) do
+        if source_of(mirror.connectorName or "", target) then
+            return true
+        end
+    end
+    return false
+end
+
+local function alias_of(target, list)
+    if not target.alias then
+        return agreed_target(list) or target.perhaps
+    elseif #list > 0 and not fits_any(list, target.alias) then
+        usage("%s: the alias of '%s' is '%s', but connectors there are called %s; expected SOURCE.%s.RANDOM",
+            target.where or "the profile", target.name, target.alias, list[1].connectorName, target.alias)
+    end
+    return target.alias
+end
+
+--- Lists the mirrors of clusters, all clusters at once. Raises what api:list() raises, and usage when the connectors of
+--- a cluster are not called as they should be.
+---@param api mirrors.Api
+---@param targets kmirror.fleet.target[]
+---@return kmirror.fleet.found[]
+---@return table<string, string> aliases what connectors' names call the clusters, by UUID, where that is known
+function M.list(api, targets)
+    local lists = bulk.map(targets, function(target)
+        return api:on(target.cluster):list()
+    end)
+    local found, aliases = {}, {}
+    for i, target in ipairs(targets) do
+        local alias = alias_of(target, lists[i])
+        aliases[target.cluster] = alias
+        for _, mirror in ipairs(lists[i]) do
+            local name = mirror.connectorName or ""
+            found[#found + 1] = {
+                id = mirror.id,
+                connectorName = name,
+                topicsRegex = mirror.topicsRegex or "",
+                cluster = target.cluster,
+                sourceAlias = alias and source_of(name, alias),
+            }
+        end
+    end
+    return found, aliases
+end
+
+-- False for one that has been deleted since; the list can run behind.
+local function ask(api, mirror)
+    local ok, details = pcall(function()
+        return api:on(mirror.cluster):get(mirror.id)
+    end)
+    if not ok and not (type(details) == "table" and details.kind == "not_found") then
+        error(details, 0)
+    end
+    return ok and details
+end
+
+--- Asks for the details of mirrors. Raises what api:get() raises, but for not_found.
+---@param api mirrors.Api
+---@param list kmirror.fleet.found[] gets details, or gone
+function M.examine(api, list)
+    local answers = bulk.map(list, function(mirror)
+        return ask(api, mirror)
+    end, reads)
+    for i, mirror in ipairs(list) do
+        mirror.details, mirror.gone = answers[i] or nil, not answers[i]
+    end
+end
+
+return M

@@ -1,0 +1,197 @@
+--- fleet.plan: what to change so that what is there becomes what a fleet file asks for.
+
+local creation = require("kmirror.fleet.creation")
+local live = require("kmirror.fleet.live")
+local overlaps = require("kmirror.fleet.overlaps")
+local wanted = require("kmirror.fleet.wanted")
+local warnings = require("kmirror.fleet.warnings")
+
+local M = {}
+
+---@class kmirror.fleet.create
+---@field wanted kmirror.fleet.wanted
+---@field spec mirrors.Spec
+
+---@class kmirror.fleet.retune
+---@field wanted kmirror.fleet.wanted
+---@field found kmirror.fleet.found
+---@field old? integer milliseconds
+
+---@class kmirror.fleet.blocked a wanted mirror that is left as it is
+---@field wanted kmirror.fleet.wanted
+---@field reason "duplicate"|"unclear" there are several of it; or one that may be it, or may not
+---@field found kmirror.fleet.found[]
+
+---@class kmirror.fleet.plan
+---@field fleet kmirror.fleet
+---@field names table<string, string> what the file calls a cluster, by its UUID
+---@field create kmirror.fleet.create[]
+---@field retune kmirror.fleet.retune[]
+---@field delete kmirror.fleet.found[]
+---@field blocked kmirror.fleet.blocked[]
+---@field unlisted kmirror.fleet.found[] there, but not in the file; they stay
+---@field unclear kmirror.fleet.found[] there, but with a name that does not tell their source; they stay
+---@field unchanged integer how many mirrors are as wanted
+---@field warnings kmirror.fleet.warning[]
+
+---@class kmirror.fleet.plan_options
+---@field prune? boolean delete mirrors that the file does not have, on the clusters that it has mirrors into
+---@field cluster? string UUID: only what concerns that Kafka Connect cluster
+
+-- What connectors' names call the targets; the file has the last word.
+local function name_targets(fleet, by_cluster)
+    for _, in_file in ipairs({ false, true }) do
+        for _, each in pairs(fleet.clusters) do
+            local target = by_cluster[each.connect]
+            if target and each.alias_given and (each.line ~= nil) == in_file then
+                target.alias, target.where = each.alias, each.line and fleet.document:at(each.line)
+            elseif target then
+                target.perhaps = each.alias
+            end
+        end
+    end
+end
+
+-- The mirrors of the file that the plan is about, and their clusters.
+local function scope(fleet, cluster)
+    local mirrors, targets, by_cluster = {}, {}, {}
+    for _, mirror in ipairs(fleet.mirrors) do
+        if not cluster or mirror.cluster == cluster:lower() then
+            mirrors[#mirrors + 1] = mirror
+            if not by_cluster[mirror.cluster] then
+                by_cluster[mirror.cluster] = { cluster = mirror.cluster, name = mirror.to }
+                targets[#targets + 1] = by_cluster[mirror.cluster]
+            end
+        end
+    end
+    name_targets(fleet, by_cluster)
+    return mirrors, targets
+end
+
+-- What is there, by what it is known by; and what is there with a name that does not tell.
+local function index(found)
+    local by_key, unclear = {}, {}
+    for _, mirror in ipairs(found) do
+        if mirror.sourceAlias then
+            local key = wanted.key(mirror)
+            by_key[key] = by_key[key] or {}
+            table.insert(by_key[key], mirror)
+        else
+            unclear[#unclear + 1] = mirror
+        end
+    end
+    return by_key, unclear
+end
+
+-- Asks for no more details than the comparison needs.
+local function examine(api, mirrors, by_key)
+    local needed = {}
+    for _, mirror in ipairs(mirrors) do
+        local matches = by_key[wanted.key(mirror)] or {}
+        if #matches > 1 or mirror.targetLatency then
+            table.move(matches, 1, #matches, #needed + 1, needed)
+        end
+    end
+    live.examine(api, needed)
+end
+
+local function present(matches)
+    local left = {}
+    for _, mirror in ipairs(matches or {}) do
+        left[#left + 1] = not mirror.gone and mirror or nil
+    end
+    return left
+end
+
+-- Those that may be the wanted mirror: same topics, and a name that begins with its source's alias.
+local function look_alikes(mirror, unclear)
+    local prefix = mirror.sourceAlias .. "."
+    local alike = {}
+    for _, each in ipairs(unclear) do
+        local fits = each.cluster == mirror.cluster and each.topicsRegex == mirror.topicsRegex
+            and each.connectorName:sub(1, #prefix) == prefix
+        alike[#alike + 1] = fits and each or nil
+    end
+    return alike
+end
+
+local function compare(plan, api, mirror, matches)
+    local details = matches[1] and matches[1].details
+    local alike = #matches == 0 and look_alikes(mirror, plan.unclear) or {}
+    if #matches > 1 then
+        table.insert(plan.blocked, { wanted = mirror, reason = "duplicate", found = matches })
+    elseif #alike > 0 then
+        table.insert(plan.blocked, { wanted = mirror, reason = "unclear", found = alike })
+    elseif #matches == 0 then
+        local spec = creation.spec(plan.fleet.document, api, mirror)
+        table.insert(plan.create, { wanted = mirror, spec = spec })
+    elseif mirror.targetLatency and details.targetLatency ~= mirror.targetLatency then
+        table.insert(plan.retune, { wanted = mirror, found = matches[1], old = details.targetLatency })
+    else
+        plan.unchanged = plan.unchanged + 1
+    end
+end
+
+local function is_new(plan)
+    local new = {}
+    for _, create in ipairs(plan.create) do
+        new[create.wanted] = true
+    end
+    return new
+end
+
+local function before(a, b)
+    for _, field in ipairs({ "cluster", "sourceAlias", "topicsRegex", "id" }) do
+        if a[field] ~= b[field] then
+            return a[field] < b[field]
+        end
+    end
+    return false
+end
+
+--- Compares a fleet with what is there. Each cluster is listed once; mirrors are asked for only where the list does not
+--- tell enough. Raises what the API raises, and usage for what the file has too little of to create a mirror.
+---@param api mirrors.Api
+---@param fleet kmirror.fleet
+---@param options? kmirror.fleet.plan_options
+---@return kmirror.fleet.plan
+function M.make(api, fleet, options)
+    options = options or {}
+    local mirrors, targets = scope(fleet, options.cluster)
+    local by_key, unclear = index(live.list(api, targets))
+    local plan = {
+        fleet = fleet, create = {}, retune = {}, delete = {}, blocked = {}, unlisted = {}, unclear = unclear,
+        unchanged = 0, warnings = {}, names = {},
+    }
+    for _, target in ipairs(targets) do
+        plan.names[target.cluster] = target.name
+    end
+    examine(api, mirrors, by_key)
+    local matched = {}
+    for _, mirror in ipairs(mirrors) do
+        local matches = present(by_key[wanted.key(mirror)])
+        table.move(matches, 1, #matches, #matched + 1, matched)
+        by_key[wanted.key(mirror)] = nil
+        compare(plan, api, mirror, matches)
+    end
+    overlaps.refuse_loops(fleet, mirrors, is_new(plan))
+    fleet.document:finish()
+    for _, left in pairs(by_key) do
+        table.move(left, 1, #left, #plan.unlisted + 1, plan.unlisted)
+    end
+    table.sort(plan.unlisted, before)
+    if options.prune then
+        plan.delete, plan.unlisted = plan.unlisted, {}
+    end
+    plan.warnings = warnings.of(plan, mirrors, matched, is_new(plan))
+    return plan
+end
+
+--- How many changes it has.
+---@param plan kmirror.fleet.plan
+---@return integer
+function M.size(plan)
+    return #plan.create + #plan.retune + #plan.delete
+end
+
+return M

@@ -1,0 +1,55 @@
+--- fleet.secret: reads connection properties, which often hold a password, from where the fleet file says they are.
+
+local mirrors = require("mirrors")
+
+-- The name of a file never looks like properties; what was put in the wrong field is not repeated.
+local function shown(path)
+    return path:find("[=\n]") and "(not shown: it looks like the properties themselves)" or path
+end
+
+local function from_file(path)
+    local file <close>, problem = io.open(path, "rb")
+    local content = file and file:read("a")
+    if not content then
+        return nil, ("cannot read %s: %s"):format(shown(path), file and "not a file" or problem:match("[^:]*$"))
+    elseif mirrors.is_private(path) ~= true then
+        return nil, ("%s can be read by others than its owner: chmod 600 %s"):format(path, path)
+    end
+    return content
+end
+
+local readers = {
+    text = function(value)
+        return value
+    end,
+    file = function(value, directory)
+        return from_file(value:find("^/") and value or directory .. value)
+    end,
+    variable = function(value)
+        local content = os.getenv(value)
+        return content, not content and ("the environment variable %s is not set"):format(value) or nil
+    end,
+}
+
+local fields = {
+    text = "sourceConnectionProperties",
+    file = "sourceConnectionPropertiesFile",
+    variable = "sourceConnectionPropertiesEnv",
+}
+
+--- The properties, without blanks at the end.
+---@param secret kmirror.fleet.secret
+---@param directory string of the fleet file, which the names of files go from
+---@return string|nil
+---@return string|nil problem
+return function(secret, directory)
+    local content, problem = readers[secret.from](secret.value, directory)
+    local properties = content and content:match("^(.-)%s*$")
+    if properties == "" then
+        problem = "there is nothing in it"
+    end
+    if problem then
+        return nil, ("%s: %s; expected Kafka client properties"):format(fields[secret.from], problem)
+    end
+    return properties
+end

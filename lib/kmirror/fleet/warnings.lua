@@ -1,0 +1,136 @@
+--- fleet.warnings: what a plan may bring about that was not meant.
+
+local overlaps = require("kmirror.fleet.overlaps")
+local regex = require("kmirror.regex")
+
+local M = {}
+
+---@class kmirror.fleet.warning
+---@field line? integer of the fleet file
+---@field message string
+
+local function warn(list, line, message, ...)
+    list[#list + 1] = { line = line, message = message:format(...) }
+end
+
+local bad_states = { FAILED = true, STALE_TOPIC = true }
+
+-- One that is there, but does not work: nothing that a plan could mend.
+local function of_states(list, matched)
+    for _, mirror in ipairs(matched) do
+        local status = mirror.details and mirror.details.status
+        if bad_states[status] then
+            warn(list, nil, "mirror %s of '%s' from %s is %s; delete it, to have it created anew", mirror.id,
+                mirror.topicsRegex, mirror.sourceAlias, status)
+        end
+    end
+end
+
+local function of_regexes(list, plan)
+    for _, create in ipairs(plan.create) do
+        local wanted = create.wanted
+        local problem = regex.problem(wanted.topicsRegex)
+        if problem then
+            warn(list, wanted.line, "'%s': it cannot be tried out here: %s", wanted.topicsRegex, problem.message)
+        else
+            for _, note in ipairs(regex.warnings(wanted.topicsRegex)) do
+                warn(list, wanted.line, "'%s': %s", wanted.topicsRegex, note.message)
+            end
+        end
+    end
+end
+
+-- By cluster and source: the mirrors that there will be, and the topics that are known.
+local function by_source(plan, mirrors, matched, is_new)
+    local groups = {}
+    local function group_of(mirror)
+        local key = mirror.cluster .. " " .. (mirror.sourceAlias or "")
+        groups[key] = groups[key] or { takers = {}, topics = {} }
+        return groups[key]
+    end
+    for _, mirror in ipairs(mirrors) do
+        local taker = { topicsRegex = mirror.topicsRegex, line = mirror.line, is_new = is_new[mirror] }
+        table.insert(group_of(mirror).takers, taker)
+    end
+    for _, mirror in ipairs(plan.unlisted) do
+        table.insert(group_of(mirror).takers, { topicsRegex = mirror.topicsRegex })
+    end
+    for _, mirror in ipairs(matched) do
+        for _, topic in ipairs(mirror.details and mirror.details.topicStatuses or {}) do
+            table.insert(group_of(mirror).topics, topic.name)
+        end
+    end
+    return groups
+end
+
+-- By new mirror: what it overlaps with; the one that was found by a known topic comes first.
+local function by_new(found)
+    local groups, order = {}, {}
+    for _, overlap in ipairs(found) do
+        local new, other = overlap.second, overlap.first
+        if not new.is_new then
+            new, other = other, new
+        end
+        if not groups[new] then
+            groups[new] = { new = new, other = other, topic = overlap.topic, more = 0 }
+            order[#order + 1] = groups[new]
+        else
+            groups[new].more = groups[new].more + 1
+        end
+    end
+    return order
+end
+
+local function of_overlaps(list, groups)
+    for _, group in pairs(groups) do
+        for _, overlap in ipairs(by_new(overlaps.of(group.takers, group.topics))) do
+            local other, more = overlap.other, overlap.more
+            warn(list, overlap.new.line, "'%s' takes the same topics as '%s' (%s)%s, such as %s: they would be copied "
+                .. "twice", overlap.new.topicsRegex, other.topicsRegex,
+                other.line and "line " .. other.line or "not in the file",
+                more > 0 and (" and %d more mirror%s"):format(more, more == 1 and "" or "s") or "", overlap.topic)
+        end
+    end
+end
+
+-- A password in a file that others read is no secret.
+local function of_secrets(list, mirrors)
+    local seen = {}
+    for _, mirror in ipairs(mirrors) do
+        local secret = mirror.secret
+        if secret and secret.from == "text" and not seen[secret.value] and
+            secret.value:lower():find("password", 1, true) then
+            seen[secret.value] = true
+            warn(list, mirror.line, "a password stands in the fleet file; sourceConnectionPropertiesFile or "
+                .. "sourceConnectionPropertiesEnv keep it out")
+        end
+    end
+end
+
+--- What may not be meant by a plan, by line.
+---@param plan kmirror.fleet.plan
+---@param mirrors kmirror.fleet.wanted[]
+---@param matched kmirror.fleet.found[] those of them that are there
+---@param is_new table<kmirror.fleet.wanted, boolean>
+---@return kmirror.fleet.warning[]
+function M.of(plan, mirrors, matched, is_new)
+    local list = {}
+    of_states(list, matched)
+    of_secrets(list, mirrors)
+    local could, problem = pcall(function()
+        of_regexes(list, plan)
+        of_overlaps(list, by_source(plan, mirrors, matched, is_new))
+    end)
+    if not could and type(problem) ~= "table" then
+        error(problem, 0)
+    elseif not could then
+        warn(list, nil, "%s", problem.message)
+    end
+    table.sort(list, function(a, b)
+        local left, right = a.line or 0, b.line or 0
+        return left < right or left == right and a.message < b.message
+    end)
+    return list
+end
+
+return M

@@ -1,0 +1,219 @@
+--- hooks: commands of the operator's own that a runbook runs at named steps: to stop producers, to move clients,
+--- to tell somebody.
+---
+--- A hook runs in `sh`, in a process group of its own, with nothing on its standard input. What it says comes out on
+--- stderr line by line, after its step's name. One that does not end with status 0, or not in time, raises: what
+--- comes after it in the runbook does not happen. It is stopped when the runbook is cancelled.
+---
+--- It finds KMIRROR_HOOK (the step's name) and what the runbook tells it in its environment; never KMIRROR_API_KEY.
+---
+---     local hooks = require("kmirror.hooks").new({ "fence", "clients" }, given.hook, { timeout = 60 })
+---     hooks:run("fence", { KMIRROR_FROM = "us-west" })
+
+local changes = require("kmirror.changes")
+local log = require("kmirror.log")
+local task = require("task")
+local usage = require("kmirror.usage")
+
+local M = {}
+
+local pause = 0.05 -- seconds between two looks at a hook that runs
+local patience = 5 -- seconds between SIGTERM and SIGKILL
+local default_timeout = 300
+
+--- A text as one word of a shell.
+---@param text string|number
+---@return string
+function M.quote(text)
+    text = tostring(text)
+    if text:find("^[%w_./:=,@%%+-]+$") then
+        return text
+    end
+    return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+---@class kmirror.hook
+---@field step string
+---@field command string
+
+--- A converter for argparse: STEP=COMMAND.
+---@param steps string[] names of the steps that there are
+---@return fun(text: string): kmirror.hook|nil, string|nil
+function M.option(steps)
+    return function(text)
+        local step, command = text:match("^([%w-]+)=(.*%S.*)$")
+        for _, known in ipairs(steps) do
+            if step == known then
+                return { step = step, command = command }
+            end
+        end
+        return nil, ("--hook '%s': expected STEP=COMMAND, with a step of: %s"):format(text, table.concat(steps, ", "))
+    end
+end
+
+-- The profile's hooks, { fence = "…" }, for the steps that have none of their own.
+local function with_defaults(steps, hooks, defaults)
+    local all, has = table.move(hooks, 1, #hooks, 1, {}), {}
+    for _, hook in ipairs(hooks) do
+        has[hook.step] = true
+    end
+    for step, command in pairs(defaults) do
+        local hook, problem = M.option(steps)(("%s=%s"):format(step, command))
+        if not hook then
+            usage("a runbook's default, %s", problem)
+        elseif not has[step] then
+            all[#all + 1] = hook
+        end
+    end
+    return all
+end
+
+local function check_syntax(hook)
+    if not os.execute("sh -n -c " .. M.quote(hook.command) .. " 2> /dev/null") then
+        usage("--hook %s=...: sh cannot read its command", hook.step)
+    end
+end
+
+---@class kmirror.hooks
+---@field all kmirror.hook[]
+---@field timeout number
+local Hooks = {}
+Hooks.__index = Hooks
+
+--- The hooks of a run. Raises usage for a command that the shell cannot read.
+---@param steps string[] names of the steps that there are
+---@param hooks kmirror.hook[] as M.option() makes them; several for one step run in that order
+---@param options? { timeout: number, defaults: table<string, string> } seconds that each may take, 300 by default;
+---  commands by step, for the steps that have none
+---@return kmirror.hooks
+function M.new(steps, hooks, options)
+    options = options or {}
+    local all = with_defaults(steps, hooks, options.defaults or {})
+    for _, hook in ipairs(all) do
+        check_syntax(hook)
+    end
+    return setmetatable({ all = all, timeout = options.timeout or default_timeout }, Hooks)
+end
+
+--- Is there a hook for a step?
+---@param step string
+---@return boolean
+function Hooks:has(step)
+    for _, hook in ipairs(self.all) do
+        if hook.step == step then
+            return true
+        end
+    end
+    return false
+end
+
+-- ---- one command ------------------------------------------------------------------------------------------
+
+-- The hook as a shell's words. `timeout` makes the process group, and hands on what signal it gets.
+local function words_of(hook, context, seconds)
+    local words = { ("timeout -k %d %g env --default-signal -u KMIRROR_API_KEY"):format(patience, seconds) }
+    for name, value in pairs(context) do
+        words[#words + 1] = M.quote(name .. "=" .. tostring(value))
+    end
+    words[#words + 1] = M.quote("KMIRROR_HOOK=" .. hook.step)
+    words[#words + 1] = "sh -c " .. M.quote(hook.command)
+    return table.concat(words, " ")
+end
+
+-- A file's content; nil when there is none yet.
+local function read(path, format)
+    local file <close> = io.open(path, "r")
+    return file and file:read(format)
+end
+
+local function new_directory()
+    local pipe <close> = assert(io.popen("mktemp -d -t kmirror-hook.XXXXXX"))
+    return pipe:read("l") or error("a hook needs a temporary directory, and mktemp -d made none", 0)
+end
+
+---@class kmirror.hook.process
+---@field directory string where it keeps its output, its pid and its status
+local Process = {}
+Process.__index = Process
+
+-- Starts the command in the background, so that the loop goes on, and waiting for it can be cancelled.
+local function start(words)
+    local self = setmetatable({ directory = new_directory() }, Process)
+    local background = [[
+        place=%s
+        : > "$place/output"
+        {
+            %s < /dev/null > "$place/output" 2>&1 & echo $! > "$place/pid"
+            wait $!; echo $? > "$place/new"; mv "$place/new" "$place/status"
+        } 2> /dev/null &]]
+    os.execute(background:format(M.quote(self.directory), words))
+    self.output = assert(io.open(self.directory .. "/output", "r"))
+    return self
+end
+
+-- Leaving the scope ends what still runs.
+function Process:__close()
+    local pid = read(self.directory .. "/pid", "n")
+    if pid and not self:status() then
+        os.execute(("kill -TERM %d 2> /dev/null"):format(pid))
+    end
+    self.output:close()
+    os.execute("rm -rf " .. M.quote(self.directory))
+end
+
+--- Its exit status; nil while it runs.
+function Process:status()
+    return read(self.directory .. "/status", "n")
+end
+
+--- Tells of the lines that it has written meanwhile; when it has ended, of the rest of the last one, too.
+function Process:tell(step, ended)
+    for piece in self.output:lines("L") do
+        self.rest = (self.rest or "") .. piece
+        if self.rest:sub(-1) == "\n" then
+            log.info("[%s] %s", step, self.rest:sub(1, -2))
+            self.rest = nil
+        end
+    end
+    if ended and self.rest then
+        log.info("[%s] %s", step, self.rest)
+    end
+end
+
+local timed_out = { [124] = true, [137] = true } -- as `timeout` says it, and when SIGKILL was needed
+
+local function run(hook, context, seconds)
+    local process <close> = start(words_of(hook, context, seconds))
+    local began = task.now()
+    local status
+    repeat
+        task.sleep(pause)
+        status = process:status()
+        process:tell(hook.step, status)
+    until status
+    if timed_out[status] and task.now() - began >= seconds then
+        error(("the hook %s did not end within %g seconds"):format(hook.step, seconds), 0)
+    elseif status ~= 0 then
+        error(("the hook %s failed with status %d"):format(hook.step, status), 0)
+    end
+end
+
+--- Runs the hooks of a step, one after the other. When no change will be sent, it says what it would run. Raises
+--- what went wrong: a status that is not 0, or too much time.
+---@param step string
+---@param context table<string, string|number> what they find in their environment
+---@return integer count how many were run
+function Hooks:run(step, context)
+    local count = 0
+    for _, hook in ipairs(self.all) do
+        if hook.step == step and changes.harmless() then
+            io.stdout:write(("would run the hook %s: %s\n"):format(step, hook.command:match("[^\n]*")))
+        elseif hook.step == step then
+            run(hook, context, self.timeout)
+            count = count + 1
+        end
+    end
+    return count
+end
+
+return M

@@ -1,0 +1,105 @@
+--- job: runs a command as one run of a job, so that it can be taken up again; and takes one up again.
+
+local changes = require("kmirror.changes")
+local host = require("host")
+local jobs = require("kmirror.jobs")
+local journal = require("kmirror.journal")
+local log = require("kmirror.log")
+local profile = require("kmirror.profile")
+local state = require("kmirror.state")
+local usage = require("kmirror.usage")
+
+local M = {}
+
+-- What the command line holds beside kmirror's own options.
+local not_settings = {
+    command = true, job = true, script = true, rest = true, json = true, traceback = true, color = true,
+    log_file = true, log_level = true, refused = true, dry_run = true,
+}
+
+-- The options to run it with again. None of them is a secret: a key is never an argument.
+local function settings_of(given)
+    local settings = {}
+    for name, value in pairs(given) do
+        if not not_settings[name] and not name:find("^is_") and type(value) ~= "table" then settings[name] = value end
+    end
+    return settings
+end
+
+local function is_shipped(script)
+    return not script:find("/", 1, true) and host.script(script) ~= nil
+end
+
+local function absolute(script, directory)
+    if script == "-" or script:sub(1, 1) == "/" or is_shipped(script) then return script end
+    return directory .. "/" .. script
+end
+
+-- What is changed. The sandbox has a new address each time, but with a state file it is the same world.
+local function target_of(given)
+    if given.sandbox then return "the sandbox" end
+    local current = profile.current()
+    return ("%s as %s"):format(current.endpoint or "the API", current.username or "nobody")
+end
+
+--- Where the world of a job's sandbox is kept between its runs, unless --state says otherwise.
+---@param name string of the job
+---@return string
+function M.sandbox_state(name)
+    local directory, problem = state.directory()
+    if not directory then usage("the sandbox of job %s has no place to be kept: %s", name, problem) end
+    return ("%s/sandbox-%s.json"):format(directory, name)
+end
+
+local function status_of(failure)
+    local kind = type(failure) == "table" and failure.kind
+    if kind == "cancelled" then return 130 end
+    return kind == "usage" and 2 or 1
+end
+
+local function close(opened, status)
+    local summary = opened:finish(status)
+    for _, line in ipairs(jobs.closing(summary)) do log.info("%s", line) end
+    return summary
+end
+
+-- A run that went well but could not be written down to its end is no success.
+local function checked(status, summary)
+    if summary.problem and status == 0 then error(summary.problem, 0) end
+    return status
+end
+
+--- Runs a command as a run of the job `given.job`. Changes that an earlier run has done are not sent again.
+---@param given table the command line
+---@param work fun(given: table): integer what the command does; its exit status
+---@return integer exit status
+---Raises what `work` raises, and usage when the job cannot be opened.
+function M.run(given, work)
+    local directory = host.directory()
+    local opened = journal.open({
+        job = given.job, store = given.store, script = absolute(given.script or given.command, directory),
+        args = given.rest, target = target_of(given), directory = directory, settings = settings_of(given),
+    })
+    local notice = jobs.notice(opened)
+    if notice then log.info("%s", notice) end
+    changes.record(opened:intercept())
+    local ok, result = pcall(work, given)
+    local summary = close(opened, ok and result or status_of(result))
+    if not ok then error(result, 0) end
+    return checked(result, summary)
+end
+
+--- The command line that takes up a job again: that of its last run. Raises usage when there is nothing to resume.
+---@param given table the command line of `kmirror jobs resume`
+---@return table
+function M.resumed(given)
+    local again = jobs.resume({ name = given.name, store = given.store, directory = host.directory() })
+    local line = { command = "run", job = again.job, script = again.script, rest = again.args }
+    for name, value in pairs(again.settings) do line[name] = value end
+    for _, name in ipairs({ "store", "log_file", "log_level", "color", "traceback", "yes" }) do
+        line[name] = given[name] or line[name]
+    end
+    return line
+end
+
+return M

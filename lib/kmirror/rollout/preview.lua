@@ -1,0 +1,191 @@
+--- rollout.preview: what a rollout would change about the topics that are mirrored.
+
+local regex = require("kmirror.regex")
+local tables = require("kmirror.table")
+local text = require("kmirror.text")
+local usage = require("kmirror.usage")
+
+local M = {}
+
+---@class kmirror.rollout.preview
+---@field rows table[] by change: old, new, taken, gained, lost
+---@field warnings { message: string, count: integer }[]
+---@field overlaps { first: string, second: string, topics: string[] }[] pairs of regexes that take the same topics
+---@field known integer how many topics are known
+
+--- The topics in a file, one a line, or else those of the mirrors that are there.
+---@param live table[] in full
+---@param path? string
+---@return string[] sorted
+function M.topics(live, path)
+    local seen, names = {}, {}
+    local function add(name)
+        if name ~= "" and not seen[name] then
+            seen[name] = true
+            names[#names + 1] = name
+        end
+    end
+    for _, mirror in ipairs(path and {} or live) do
+        for _, topic in ipairs(mirror.topicStatuses or {}) do
+            add(topic.name)
+        end
+    end
+    if path then
+        local file <close>, problem = io.open(path)
+        for line in (file or usage("cannot read --topics: %s", problem)):lines() do
+            add(line:match("^%s*(.-)%s*$"))
+        end
+    end
+    table.sort(names)
+    return names
+end
+
+-- Which topics a regex takes; none when it cannot be tried out.
+local function taken_by(each, topics)
+    local could, taken = pcall(regex.select, each, topics)
+    return could and taken or {}
+end
+
+local function compare(change, topics, adds)
+    local could, comparison = pcall(regex.compare, change.old.topicsRegex, change.regex, topics)
+    comparison = could and comparison or { taken = {}, gained = {}, lost = {} }
+    return {
+        old = change.old.topicsRegex,
+        new = change.regex,
+        tried = could,
+        taken = comparison.taken,
+        gained = comparison.gained,
+        lost = adds and {} or comparison.lost,
+    }
+end
+
+-- What is warned of in the new regexes and not in the old ones, each once.
+local function warnings_of(plan, topics)
+    local found, by_message = {}, {}
+    local function note(message)
+        if not by_message[message] then
+            by_message[message] = { message = message, count = 0 }
+            found[#found + 1] = by_message[message]
+        end
+        by_message[message].count = by_message[message].count + 1
+    end
+    for _, change in ipairs(plan.changes) do
+        local before = {}
+        local could, old = pcall(regex.warnings, change.old.topicsRegex, topics)
+        for _, each in ipairs(could and old or {}) do
+            before[each.code .. each.message] = true
+        end
+        local can, new = pcall(regex.warnings, change.regex, topics)
+        for _, each in ipairs(can and new or {}) do
+            if not before[each.code .. each.message] then
+                note(each.message)
+            end
+        end
+        if not can then
+            note("cannot be tried out here: " .. tostring(new))
+        end
+    end
+    return found
+end
+
+-- Pairs of regexes with topics in common, one of them new. Each topic is looked up once per regex, and not per pair.
+local function overlaps_of(plan, topics, adds)
+    local regexes, is_new = {}, {}
+    for i, change in ipairs(plan.changes) do
+        regexes[i], is_new[i] = change.regex, true
+    end
+    for _, list in ipairs({ plan.done, plan.others }) do
+        for _, mirror in ipairs(list) do
+            regexes[#regexes + 1] = mirror.topicsRegex
+        end
+    end
+    for _, change in ipairs(adds and plan.changes or {}) do
+        regexes[#regexes + 1] = change.old.topicsRegex
+    end
+    local takers, pairs_found, order = {}, {}, {}
+    for i, each in ipairs(regexes) do
+        for _, topic in ipairs(taken_by(each, topics)) do
+            takers[topic] = takers[topic] or {}
+            for _, other in ipairs(takers[topic]) do
+                if is_new[i] or is_new[other] then
+                    local key = other .. " " .. i
+                    if not pairs_found[key] then
+                        pairs_found[key] = { first = regexes[other], second = regexes[i], topics = {} }
+                        order[#order + 1] = pairs_found[key]
+                    end
+                    table.insert(pairs_found[key].topics, topic)
+                end
+            end
+            table.insert(takers[topic], i)
+        end
+    end
+    return order
+end
+
+--- What would change, over the topics that are known.
+---@param plan kmirror.rollout.plan
+---@param topics string[]
+---@param adds boolean the old mirrors stay
+---@return kmirror.rollout.preview
+function M.make(plan, topics, adds)
+    local preview = { rows = {}, known = #topics }
+    for i, change in ipairs(plan.changes) do
+        preview.rows[i] = compare(change, topics, adds)
+    end
+    preview.warnings = warnings_of(plan, topics)
+    preview.overlaps = overlaps_of(plan, topics, adds)
+    return preview
+end
+
+local shown = 5
+
+local function some(names)
+    local more = #names > shown and (" and %d more"):format(#names - shown) or ""
+    return table.concat(names, ", ", 1, math.min(shown, #names)) .. more
+end
+
+local function count(field)
+    return function(row)
+        return row.tried and #row[field] or "?"
+    end
+end
+
+local columns = {
+    { "OLD", "old" },
+    { "NEW", "new" },
+    { "TAKES", count("taken"), align = "right" },
+    { "GAINS", count("gained"), align = "right" },
+    { "LOSES", count("lost"), align = "right" },
+}
+
+--- Writes the preview for people.
+---@param file file*
+---@param preview kmirror.rollout.preview
+function M.show(file, preview)
+    tables.show(file, columns, preview.rows)
+    local function line(format, ...)
+        file:write(text.clean(format:format(...)), "\n")
+    end
+    for _, row in ipairs(preview.rows) do
+        if #row.gained > 0 then
+            line("%s gains %s", row.new, some(row.gained))
+        end
+        if #row.lost > 0 then
+            line("%s loses %s", row.new, some(row.lost))
+        end
+    end
+    for _, each in ipairs(preview.warnings) do
+        line("warning: %s (%d of %d new regexes)", each.message, each.count, #preview.rows)
+    end
+    for i = 1, math.min(shown, #preview.overlaps) do
+        local each = preview.overlaps[i]
+        line("overlap: '%s' and '%s' both take %s", each.first, each.second, some(each.topics))
+    end
+    if #preview.overlaps > shown then
+        line("overlap: %d more pairs", #preview.overlaps - shown)
+    end
+    line("Known topics: %d. Topics that no mirror takes yet are not among them, unless --topics names them.",
+        preview.known)
+end
+
+return M

@@ -1,0 +1,279 @@
+--- rollout.run: puts new mirrors in the place of old ones, batch by batch, with a gate behind each.
+
+local bulk = require("kmirror.bulk")
+local changes = require("kmirror.changes")
+local health = require("kmirror.health")
+local limits = require("kmirror.limits")
+local log = require("kmirror.log")
+local task = require("task")
+local wait = require("kmirror.wait")
+
+local M = {}
+
+---@class kmirror.rollout.settings
+---@field api mirrors.Api of the cluster where the mirrors run
+---@field spec fun(regex: string): mirrors.Spec what to create
+---@field steps kmirror.steps
+---@field strategy "create-first"|"delete-first"|"add"
+---@field delete_old "batch"|"end" with create-first: when the old mirrors go
+---@field batches (integer|string)[]
+---@field max_failures integer|string how many may fail: of all, or in percent of a batch
+---@field wait number seconds that a batch has to get healthy
+---@field stall number seconds without progress after which it is given up
+---@field soak number seconds that it has to stay healthy
+
+---@class kmirror.rollout.run: kmirror.rollout.settings
+---@field passed kmirror.rollout.change[] whose new mirrors are well
+---@field replaced kmirror.rollout.change[] whose old mirrors are gone, too
+---@field taken_back kmirror.rollout.change[]
+---@field failures integer
+local Run = {}
+Run.__index = Run
+
+--- Nothing done yet.
+---@param settings kmirror.rollout.settings
+---@return kmirror.rollout.run
+function M.new(settings)
+    local self = { passed = {}, replaced = {}, taken_back = {}, failures = 0 }
+    for name, value in pairs(settings) do
+        self[name] = value
+    end
+    return setmetatable(self, Run)
+end
+
+local take_back_rounds, take_back_pause = 3, 5 -- seconds
+
+local function map(list, field)
+    local values = {}
+    for i, each in ipairs(list) do
+        values[i] = each[field]
+    end
+    return values
+end
+
+-- ---- single changes ---------------------------------------------------------------------------------------
+
+local function is_not_found(problem)
+    return type(problem) == "table" and problem.kind == "not_found"
+end
+
+-- Deletes a mirror; one that is gone already is fine.
+function Run:delete(id)
+    local ok, problem = pcall(self.api.delete, self.api, id)
+    if not ok and not is_not_found(problem) then
+        error(problem, 0)
+    end
+    if not changes.planned() then
+        wait.gone(self.api, { id }, self.wait)
+    end
+end
+
+-- The successor that an earlier run has created is taken over.
+function Run:begin(change)
+    if self.strategy == "delete-first" then
+        self:delete(change.old.id)
+    end
+    change.since = not change.new and task.now() or nil
+    change.id = change.new and change.new.id or self.api:create(self.spec(change.regex))
+end
+
+-- Undoes a change: its new mirror goes, its old one comes back if it has gone.
+function Run:take_back(change)
+    if change.id then
+        self:delete(change.id)
+    end
+    if self.strategy == "delete-first" then
+        local latency = change.old.targetLatency
+        change.restored = change.restored or self.api:create(self.spec(change.old.topicsRegex))
+        if not changes.planned() and latency then
+            local place = { id = change.restored, since = task.now() }
+            wait.settle(self.api, { place }, health.works, { seconds = self.wait })
+            self.api:update_target_latency(change.restored, latency)
+        end
+    end
+    table.insert(self.taken_back, change)
+end
+
+-- What fails is tried again: a bad moment must not leave half a batch behind.
+function Run:take_all_back(list)
+    local left, result = list, nil
+    for round = 1, take_back_rounds do
+        if round > 1 then
+            task.sleep(take_back_pause)
+        end
+        result = bulk.each(left, function(change)
+            self:take_back(change)
+        end)
+        left = map(result.failed, "item")
+        if #left == 0 then
+            break
+        end
+    end
+    for _, outcome in ipairs(result.failed) do
+        log.error("the new mirror %s of '%s' could not be taken back: %s", outcome.item.id, outcome.item.regex,
+            tostring(outcome.problem))
+    end
+    return ("%d of %d taken back"):format(#list - #left, #list)
+end
+
+-- Deletes the old mirrors of changes whose new ones are well.
+function Run:retire(list)
+    local result = bulk.each(list, function(change)
+        self:delete(change.old.id)
+    end)
+    for _, outcome in ipairs(result.failed) do
+        log.error("the old mirror %s of '%s' could not be deleted: %s", outcome.item.old.id,
+            outcome.item.old.topicsRegex, tostring(outcome.problem))
+    end
+    for _, outcome in ipairs(result.done) do
+        table.insert(self.replaced, outcome.item)
+    end
+    return ("%d of %d %sdeleted"):format(#result.done, #list, changes.planned() and "would be " or "")
+end
+
+-- ---- the gate ---------------------------------------------------------------------------------------------
+
+local function is_healthy(mirror)
+    return health.problem(mirror) == nil
+end
+
+-- Waits, and notes what is wrong with the mirrors that do not make it; returns the others.
+function Run:settle(by_id, places, ready, deadline)
+    local seconds = math.max(0, deadline - task.now())
+    local outcome = wait.settle(self.api, places, ready, { seconds = seconds, stall = self.stall })
+    for _, list in ipairs({ outcome.failed, outcome.late }) do
+        for _, left in ipairs(list) do
+            local mirror = left.mirror
+            local unhealthy = mirror and mirror.status == "IN_SYNC" and health.problem(mirror)
+            by_id[left.id].problem = unhealthy or left.problem
+            by_id[left.id].gone = left.gone
+        end
+    end
+    return outcome.ready
+end
+
+-- Gives new mirrors the target latencies of the old ones, as health is judged by them.
+function Run:retune(up, by_id)
+    local result = bulk.each(up, function(mirror)
+        local wanted = by_id[mirror.id].old.targetLatency
+        if wanted and mirror.targetLatency ~= wanted then
+            self.api:update_target_latency(mirror.id, wanted)
+        end
+    end)
+    for _, outcome in ipairs(result.failed) do
+        by_id[outcome.item.id].problem = "did not get its target latency: " .. tostring(outcome.problem)
+    end
+end
+
+-- A job that is resumed gets the id that it got before, also of a mirror that it has taken back since: then it asks for
+-- another one.
+function Run:create_again(list)
+    local lost = {}
+    for _, change in ipairs(list) do
+        if change.gone and change.since then
+            change.gone, change.problem = nil, nil
+            change.id, change.since = self.api:create(self.spec(change.regex)), task.now()
+            lost[#lost + 1] = change
+        end
+    end
+    return lost
+end
+
+function Run:wait_until_up(by_id, list, deadline)
+    local places = {}
+    for i, change in ipairs(list) do
+        by_id[change.id] = change
+        places[i] = { id = change.id, since = change.since }
+    end
+    return self:settle(by_id, places, health.works, deadline)
+end
+
+-- Notes the problem of each new mirror that does not get healthy, or does not stay so for the soak.
+function Run:judge(list)
+    local by_id, deadline = {}, task.now() + self.wait
+    local up = self:wait_until_up(by_id, list, deadline)
+    local again = self:wait_until_up(by_id, self:create_again(list), deadline)
+    table.move(again, 1, #again, #up + 1, up)
+    self:retune(up, by_id)
+    local healthy = self:settle(by_id, map(up, "id"), is_healthy, deadline)
+    if self.soak > 0 then
+        task.sleep(self.soak)
+        self:settle(by_id, map(healthy, "id"), is_healthy, task.now())
+    end
+end
+
+-- The changes of a batch that went well, and those that did not, with their problems.
+local function sort_out(batch)
+    local good, bad = {}, {}
+    for _, outcome in ipairs(batch.failed) do
+        outcome.item.problem = "could not be made: " .. tostring(outcome.problem)
+        bad[#bad + 1] = outcome.item
+    end
+    for _, change in ipairs(map(batch.done, "item")) do
+        table.insert(change.problem and bad or good, change)
+    end
+    for _, change in ipairs(bad) do
+        log.error("the new mirror %sof '%s' %s", change.id and change.id .. " " or "", change.regex, change.problem)
+    end
+    return good, bad
+end
+
+-- What becomes of a batch, in words, and why nothing more may be begun, if that is so.
+function Run:pass(batch)
+    if not changes.planned() then
+        self:judge(map(batch.done, "item"))
+    end
+    local good, bad = sort_out(batch)
+    local size = #good + #bad
+    local may_fail = limits.most(self.max_failures, self.failures, size)
+    self.failures = self.failures + #bad
+    if self.failures > may_fail then
+        table.move(bad, 1, #bad, #good + 1, good)
+        return ("%d are not well; %s"):format(#bad, self:take_all_back(good)),
+            ("%d of %d mirrors of batch %d are not well, with --max-failures %s"):format(#bad, size, batch.number,
+                self.max_failures)
+    end
+    table.move(good, 1, #good, #self.passed + 1, self.passed)
+    local said = ("%d %s"):format(#good, changes.planned() and "would be created" or "are well")
+    if #bad > 0 then
+        said = ("%s; %d are not: %s"):format(said, #bad, self:take_all_back(bad))
+    end
+    if self.strategy == "create-first" and self.delete_old == "batch" then
+        said = said .. "; old: " .. self:retire(good)
+    end
+    return said
+end
+
+-- ---- all of it --------------------------------------------------------------------------------------------
+
+--- Does the changes. Failures are logged and kept.
+---@param list kmirror.rollout.change[]
+---@return string|nil stopped why not all of them were begun
+---Raises what ends the run as a whole: `unauthorized`, `read_only`, `cancelled`.
+function Run:go(list)
+    local result = bulk.each(list, function(change)
+        self:begin(change)
+    end, {
+        batches = self.batches,
+        gate = function(batch)
+            local title = ("batch %d: %d mirrors"):format(batch.number, #batch.done + #batch.failed)
+            local reason
+            self.steps:run(title, function()
+                local said
+                said, reason = self:pass(batch)
+                return said
+            end)
+            return reason == nil, reason
+        end,
+    })
+    if self.strategy == "delete-first" then
+        self.replaced = self.passed
+    elseif self.strategy == "create-first" and self.delete_old == "end" and not result.stopped then
+        self.steps:run("delete the old mirrors", function()
+            return self:retire(self.passed)
+        end)
+    end
+    return result.stopped
+end
+
+return M

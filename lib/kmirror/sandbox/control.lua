@@ -1,0 +1,67 @@
+--- control: the sandbox's own path, beside the API's: it stops the producers of a region and lets them go on, as
+--- what a runbook's hooks call would do to real ones.
+---
+---     GET  /sandbox/producers                 {"us-east":"running","us-west":"stopped"}
+---     POST /sandbox/producers/REGION/stop     the same, afterwards
+---     POST /sandbox/producers/REGION/start
+---
+--- As a hook:  curl -fsS -X POST "$KMIRROR_ENDPOINT/sandbox/producers/$KMIRROR_FROM/stop"
+---
+--- It asks for no key, counts against no limit, and meets no fault: it is not the API. Once the producers of a
+--- region have stopped, the rates and the lag of the mirrors from there fall to zero within `sync_seconds`.
+
+local cjson = require "cjson"
+
+local control = {}
+
+--- A hook that stops the producers of the region that clients leave, where there may be no curl.
+control.fence = [=[bash -c 'place=${KMIRROR_ENDPOINT#http://} && exec 3<>"/dev/tcp/${place%:*}/${place##*:}" &&
+printf "POST /sandbox/producers/%s/stop HTTP/1.0\r\n\r\n" "$KMIRROR_FROM" >&3 &&
+answer=$(cat <&3) && echo "producers: ${answer##*[[:cntrl:]]}" && [[ $answer == HTTP/1.?\ 200* ]]']=]
+
+local function json(status, body)
+    local headers = { ["Content-Type"] = "application/json" }
+    return { status = status, headers = headers, body = cjson.encode(body) .. "\n" }
+end
+
+local function refuse(status, message)
+    return json(status, { status = status, message = message })
+end
+
+local function overview(world)
+    local states = {}
+    for name, running in pairs(world:producers()) do
+        states[name] = running and "running" or "stopped"
+    end
+    return json(200, states)
+end
+
+--- Is a path the sandbox's own?
+---@param path string
+---@return boolean
+function control.is_for(path)
+    return path:find("^/sandbox/") ~= nil
+end
+
+--- Answers a request to the sandbox itself.
+---@param world kmirror.sandbox.world
+---@param request { method: string, path: string }
+---@return kmirror.sandbox.answer
+---@return string|nil done what it did to the world: "stop us-west"
+function control.answer(world, request)
+    if request.path == "/sandbox/producers" and request.method == "GET" then
+        return overview(world)
+    end
+    local region, action = request.path:match("^/sandbox/producers/([^/]+)/(%a+)$")
+    if action ~= "stop" and action ~= "start" then
+        return refuse(404, "expected /sandbox/producers, or /sandbox/producers/REGION/stop or start")
+    elseif world:producers()[region] == nil then
+        return refuse(404, "there is no region " .. region:gsub("[^%w._-]", "?"))
+    elseif request.method ~= "POST" then
+        return refuse(405, "expected POST")
+    end
+    world:set_producers(region, action == "start")
+    return overview(world), action .. " " .. region
+end
+
+return control

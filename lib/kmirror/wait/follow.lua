@@ -1,0 +1,169 @@
+--- wait.follow: looks at mirrors again and again, each in a task of its own, inside the account's rate.
+---
+--- After each look a mirror is left alone for as long as the look took, at least a second: where 800 of them wait for
+--- their turn at 35 requests a second, a round takes 23 s, and half of the rate is left to others. New mirrors come
+--- up after about the same time: so the oldest, the youngest and one between are watched, and each of the others is
+--- looked at when it is likely to be up. That makes about one request a mirror.
+
+local task = require("task")
+
+local M = {}
+
+local shortest, longest = 1, 30 -- seconds between two looks
+local slice = 1 -- seconds after which one that sleeps finds out what became of the others
+local first_age, growth = 0.5, 0.25 -- a new mirror is looked at again after so long, or such a part of its age
+
+-- What passes by itself, so that it does not end a wait before its time.
+local passing = { transport = true, timeout = true, server = true, rate_limited = true }
+
+---@class kmirror.wait.place what is waited for
+---@field id string
+---@field cluster? string UUID of its Kafka Connect cluster; the api's own by default
+---@field since? number task.now() when it was created
+
+---@class kmirror.wait.item
+---@field place kmirror.wait.place
+---@field mirror? table as last seen
+---@field problem? any why it could not be seen the last time
+---@field state? "ready"|"failed" nil while it is waited for
+---@field looks integer
+---@field took number seconds that the last look took
+---@field lag? integer the lowest seen so far, ms
+---@field scout? boolean
+
+---@class kmirror.wait.round
+---@field items kmirror.wait.item[]
+---@field look fun(item: kmirror.wait.item): "ready"|"failed"|nil
+---@field deadline number
+---@field stall number seconds without progress that end the wait
+---@field moved number when there was progress last
+---@field slowest number seconds that the slowest look took
+---@field takes? number seconds in which a new mirror comes up
+---@field stalled? boolean
+
+-- The oldest, the youngest and one between.
+local function choose_scouts(items)
+    local new = {}
+    for _, item in ipairs(items) do
+        new[#new + 1] = item.place.since and item or nil
+    end
+    table.sort(new, function(a, b)
+        return a.place.since < b.place.since
+    end)
+    for _, i in ipairs({ 1, (#new + 1) // 2, #new }) do
+        if new[i] then
+            new[i].scout = true
+        end
+    end
+end
+
+-- When to look at a mirror next.
+local function due(round, item, looked)
+    local since = item.place.since
+    if not since then
+        return item.looks == 0 and looked or looked + math.min(longest, math.max(shortest, item.took))
+    elseif item.looks > 0 then
+        return looked + math.min(longest, math.max(first_age, growth * (looked - since)))
+    elseif item.scout then
+        return math.max(looked, since + first_age)
+    end
+    return round.takes and since + round.takes or math.huge
+end
+
+local function sleep_until_due(round, item)
+    local looked = task.now()
+    while not round.stalled do
+        local now = task.now()
+        local left = math.min(due(round, item, looked), round.deadline) - now
+        if left <= 0 then
+            return
+        end
+        task.sleep(math.min(left, slice))
+        if task.now() - round.moved > math.max(round.stall, 2 * round.slowest) then
+            round.stalled = true
+        end
+    end
+end
+
+-- Learns how long new mirrors take to come up.
+local function learn(round, item, now)
+    local age = item.place.since and now - item.place.since
+    if not age then
+        return
+    elseif not round.takes or age < round.takes then
+        round.takes = age
+    elseif item.looks > 1 then
+        round.takes = round.takes + (age - round.takes) / 10
+    end
+end
+
+local function look(round, item)
+    local began = task.now()
+    local ok, state = pcall(round.look, item)
+    local now = task.now()
+    item.looks, item.took = item.looks + 1, now - began
+    round.slowest = math.max(round.slowest, item.took)
+    if not ok and not (type(state) == "table" and passing[state.kind]) then
+        error(state, 0)
+    end
+    item.problem = not ok and state or nil
+    item.state = ok and state or nil
+    if item.state == "ready" then
+        learn(round, item, now)
+    end
+end
+
+-- Something that can be seen from outside has changed for the better, or at all.
+local function has_moved(item, status)
+    local lag
+    for _, topic in ipairs(item.mirror and item.mirror.topicStatuses or {}) do
+        lag = math.max(lag or 0, topic.averageLatency or 0)
+    end
+    local better = lag and lag < (item.lag or math.huge)
+    item.lag = better and lag or item.lag
+    return better or item.state or item.mirror and item.mirror.status ~= status
+end
+
+local function follow(round, item)
+    repeat
+        if item.looks > 0 or item.place.since then
+            sleep_until_due(round, item)
+        end
+        if round.stalled and item.looks > 0 then
+            return
+        end
+        local last = task.now() >= round.deadline
+        local status = item.mirror and item.mirror.status
+        look(round, item)
+        if has_moved(item, status) then
+            round.moved = task.now()
+        end
+    until item.state or last
+end
+
+--- Looks at each item until it is ready or has failed, the time is up, or nothing moves any more.
+---@param places kmirror.wait.place[]
+---@param look_at fun(item: kmirror.wait.item): "ready"|"failed"|nil sets item.mirror
+---@param seconds number how long at most; each is looked at once in any case
+---@param stall? number seconds without progress after which to give up
+---@return kmirror.wait.item[]
+---@return boolean stalled
+---Raises what a look raises, unless that passes by itself.
+function M.all(places, look_at, seconds, stall)
+    local now, items = task.now(), {}
+    for i, place in ipairs(places) do
+        items[i] = { place = place, looks = 0, took = 0 }
+    end
+    choose_scouts(items)
+    local round = {
+        items = items, look = look_at, deadline = now + seconds, stall = stall or math.huge, moved = now, slowest = 0,
+    }
+    local group <close> = task.group()
+    for _, item in ipairs(items) do
+        group:spawn(follow, round, item)
+    end
+    group:wait()
+    return items, round.stalled or false
+end
+
+return M

@@ -1,0 +1,103 @@
+-- audit: what is wrong with the mirrors of one cluster or of many: for a look in the morning, and for CI.
+
+local argparse = require("argparse")
+local findings = require("kmirror.findings")
+local fleets = require("kmirror.fleet")
+local json = require("kmirror.json")
+local options = require("kmirror.options")
+local selection = require("kmirror.selection")
+local steps = require("kmirror.steps").new()
+local tables = require("kmirror.table")
+local usage = require("kmirror.usage")
+
+local parser = argparse("kmirror run audit", [[
+Says what is wrong with mirrors: FAILED, stale, late, duplicate, overlapping, and
+not as a fleet file has them; on all clusters that the profile names, without --in.
+Changes nothing.]])
+    :epilog([[
+Errors: records do not arrive. Warnings: they are late, arrive twice, or something is
+not as written. With --json, stdout holds {"mirrors": N, "errors": N, "warnings": N,
+"findings": [{"level", "kind", "cluster", "id", "topicsRegex", "message"}]}.
+Exit status: 0 nothing found (or, with --errors-only, no error); 3 something was.]])
+selection.define(parser)
+parser:option("--fleet", "Compare with this fleet file, too (.lua, .json, .csv)."):argname("FILE")
+parser:option("--lag", "How late a topic may be; by default its mirror's target latency."):argname("MS")
+    :convert(options.integer("--lag", "milliseconds, 1 or more", 1))
+parser:flag("--errors-only", "Warnings are not shown, and do not count.")
+parser:flag("--json", "The findings as JSON.")
+
+local given = options.parse(parser, ...)
+if not given then
+    return
+elseif given.fleet and selection.is_narrowed(given) then
+    usage("--fleet compares whole clusters: give it without --source, --regex, --topic, --id and --status")
+end
+local fleet = given.fleet and fleets.read(given.fleet)
+local apis = selection.apis(given, true)
+
+-- ---- look -------------------------------------------------------------------------------------------------
+
+local found = {}
+local function note(list)
+    for _, each in ipairs(list) do
+        if each.level == "error" or not given.errors_only then
+            found[#found + 1] = each
+        end
+    end
+end
+
+local mirrors = steps:run("look at the mirrors", function()
+    local all = selection.details(given, apis, function(about, problem)
+        note({ {
+            level = "error", kind = "unreadable", cluster = about.cluster, id = about.id,
+            topicsRegex = about.topicsRegex, message = "cannot be read: " .. tostring(problem),
+        } })
+    end)
+    return ("%d mirrors on %d clusters"):format(#all, #apis), all
+end)
+for _, mirror in ipairs(mirrors) do
+    note(findings.of_mirror(mirror, given.lag))
+end
+note(findings.of_pairs(mirrors))
+if fleet then
+    note(steps:run("compare with the fleet file", function()
+        local plan = fleets.plan(apis[1], fleet)
+        return ("%d mirrors in the file"):format(#fleet.mirrors), findings.of_plan(plan)
+    end))
+end
+
+-- ---- tell -------------------------------------------------------------------------------------------------
+
+table.sort(found, function(a, b)
+    if a.level ~= b.level then
+        return a.level == "error"
+    elseif a.cluster ~= b.cluster then
+        return a.cluster < b.cluster
+    end
+    return (a.topicsRegex or "") .. a.kind .. a.message < (b.topicsRegex or "") .. b.kind .. b.message
+end)
+local count = { error = 0, warning = 0 }
+for _, each in ipairs(found) do
+    count[each.level] = count[each.level] + 1
+end
+
+local colors = { error = "red", warning = "yellow" }
+if given.json then
+    io.stdout:write(json.encode({
+        mirrors = #mirrors, errors = count.error, warnings = count.warning, findings = json.array(found),
+    }, true), "\n")
+else
+    if #found > 0 then
+        tables.write(io.stdout, {
+            { "LEVEL", "level", paint = function(level) return colors[level] end },
+            { "KIND", "kind" },
+            { "CLUSTER", function(each) return selection.cluster_name(each.cluster) end },
+            { "MIRROR", "id", whole = true },
+            { "TOPICS", "topicsRegex" },
+            { "WHAT", "message", whole = true },
+        }, found)
+    end
+    io.stderr:write(("%d mirrors on %d clusters: %d errors, %d warnings.\n"):format(#mirrors, #apis, count.error,
+        count.warning))
+end
+return #found == 0 and 0 or 3

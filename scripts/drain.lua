@@ -1,0 +1,125 @@
+-- drain: deletes mirrors, by what they are like; guarded against deleting more than was meant.
+
+local again = require("kmirror.again")
+local argparse = require("argparse")
+local bulk = require("kmirror.bulk")
+local changes = require("kmirror.changes")
+local confirm = require("kmirror.confirm")
+local health = require("kmirror.health")
+local json = require("kmirror.json")
+local limits = require("kmirror.limits")
+local log = require("kmirror.log")
+local options = require("kmirror.options")
+local profile = require("kmirror.profile")
+local selection = require("kmirror.selection")
+local steps = require("kmirror.steps").new()
+local usage = require("kmirror.usage")
+local wait = require("kmirror.wait")
+
+local parser = argparse("kmirror run drain", [[
+Deletes the mirrors that the options are about. What there was is saved first.
+A mirror that records pass through is left alone, unless --busy is given.]])
+    :epilog([[
+Exit status: 0 all are gone, or there were none; 1 nothing was deleted; 3 some are left.]])
+selection.define(parser)
+parser:flag("--all", "All mirrors of the clusters.")
+parser:flag("--busy", "Those, too, that records pass through.")
+parser:option("--max-delete", "Refuse to delete more than this.", "10"):argname("N")
+    :convert(options.integer("--max-delete", "a whole number, 0 or more", 0))
+parser:option("--batches", "Sizes of batches, each gone before the next; the last is repeated.", "1,100%")
+    :argname("N,N%,...")
+parser:option("--max-failures", "How many may fail before nothing more is deleted.", "3"):argname("N|N%")
+    :convert(limits.amount("--max-failures"))
+parser:option("--wait", "How long a batch has to be gone.", "120"):argname("SECONDS")
+    :convert(options.number("--wait", "seconds, 0 or more", 0))
+parser:option("--save", "Where to save what there was; a new file by default."):argname("FILE")
+
+local given = options.parse(parser, ...)
+if not given then
+    return
+elseif given.all == selection.is_narrowed(given) or not given.all and not selection.is_narrowed(given) then
+    usage("say which mirrors: give --source, --regex, --topic, --id or --status, or else --all; see "
+        .. "kmirror run drain --help")
+end
+local batches = limits.batches("--batches", given.batches)
+local apis = selection.apis(given)
+local api = apis[1]
+
+-- ---- look and check ---------------------------------------------------------------------------------------
+
+local found = steps:run("look", function()
+    local mirrors = selection.details(given, apis)
+    return ("%d mirrors on %d clusters"):format(#mirrors, #apis), mirrors
+end)
+health.show(io.stderr, found)
+
+-- Records a second, over all topics.
+local function traffic(mirror)
+    local rate = 0
+    for _, topic in ipairs(mirror.topicStatuses or {}) do
+        rate = rate + (topic.averageRate or 0)
+    end
+    return rate
+end
+
+local busy = 0
+for _, mirror in ipairs(found) do
+    if traffic(mirror) > 0 and not given.busy then
+        busy = busy + 1
+        log.error("mirror %s of '%s' is busy: %.1f records a second", mirror.id, mirror.topicsRegex, traffic(mirror))
+    end
+end
+if busy > 0 then
+    error(("refused: records pass through %d of %d mirrors; stop their producers or consumers first, or give --busy; "
+        .. "nothing was changed"):format(busy, #found), 0)
+elseif #found == 0 then
+    print("There is no such mirror: nothing to do.")
+    return 0
+end
+limits.check_deletes(#found, given.max_delete)
+confirm.typed(("drain: delete %d mirrors for good"):format(#found), tostring(#found))
+
+-- ---- act --------------------------------------------------------------------------------------------------
+
+local directory = profile.current().sandbox and (os.getenv("TMPDIR") or "/tmp") .. "/" or ""
+local path = given.save or ("%sdrain-%s.json"):format(directory, os.date("!%Y%m%dT%H%M%SZ"))
+if not changes.harmless() then
+    json.write(path, { saved = os.date("!%Y-%m-%dT%H:%M:%SZ"), mirrors = json.array(found) })
+    log.info("what there was is saved in %s", path)
+end
+
+local function delete(mirror)
+    local ok, problem = pcall(function()
+        api:on(mirror.cluster):delete(mirror.id)
+    end)
+    if not ok and not (type(problem) == "table" and problem.kind == "not_found") then
+        error(problem, 0)
+    end
+    if not changes.planned() then
+        wait.gone(api, { { id = mirror.id, cluster = mirror.cluster } }, given.wait)
+    end
+end
+
+local would = changes.planned() and "would be " or ""
+local result = steps:run("delete", function()
+    local result = bulk.each(found, delete, {
+        batches = batches, max_failures = given.max_failures, progress = bulk.tell("delete"),
+    })
+    return ("%d %sgone, %d failed, %d not begun"):format(#result.done, would, #result.failed, #result.untouched), result
+end)
+for _, outcome in ipairs(result.failed) do
+    log.error("mirror %s of '%s': %s", outcome.item.id, outcome.item.topicsRegex, tostring(outcome.problem))
+end
+
+-- ---- what came of it --------------------------------------------------------------------------------------
+
+steps:show(io.stdout)
+print(("\nDrain: %d of %d mirrors %s, after %.1f seconds."):format(#result.done, #found,
+    changes.planned() and "would be gone" or "are gone", steps:seconds()))
+if not changes.harmless() then
+    print("What there was:  " .. path)
+end
+if result:status() ~= 0 then
+    print("To go on:        " .. again.command("drain", ...))
+end
+return result:status()

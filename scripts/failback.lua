@@ -1,0 +1,48 @@
+-- failback: goes back to the region that a failover has left.
+--
+-- It is a planned failover the other way, with more to check. The mirrors that the failover has deleted must be gone:
+-- without renaming, mirrors in both directions would copy each record round and round. Each of them must have been
+-- replaced by one that is in sync. And at the end records must flow again, as they did before.
+
+local failover = require("kmirror.failover")
+local log = require("kmirror.log")
+local options = require("kmirror.options")
+
+local description = [[
+Goes back after a failover: has the producers in FROM stopped, makes sure that
+all has arrived in TO, deletes the mirrors FROM -> TO, and creates those
+TO -> FROM. FROM is the region that clients leave now, TO the one that they come
+back to.]]
+
+local duplicates = "the topics in %s still hold what they held before; what comes back may be there twice"
+
+local given = failover.options("failback", description, function(parser)
+    parser:option("--failover", "What the failover saved; default: where it does so."):argname("FILE")
+    parser:option("--throughput-wait", "How long records may take to flow again.", "120"):argname("SECONDS")
+        :convert(options.number("--throughput-wait", "seconds, 0 or more", 0))
+end, ...)
+if not given then
+    return
+end
+
+local turned_round = failover.turned_round(given)
+if not turned_round then
+    log.warn("nothing is known of the failover (see --failover): what it has turned round cannot be checked")
+end
+local note = duplicates:format(given.to.alias)
+log.warn("%s", note)
+
+local run <close> = failover.begin("failback", given)
+run.note = note
+run:look()
+run:check({ none_back = true, mirrors = turned_round })
+run:confirm()
+run:fence()
+run:delete()
+run:move_clients()
+run:create()
+local status = run:report()
+if status == 0 then
+    failover.forget_turned_round(given)
+end
+return status

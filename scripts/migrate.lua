@@ -1,0 +1,138 @@
+-- migrate: creates the mirrors of a list, hundreds at a time, and sees to it that they work.
+--
+-- What exists already is adopted, and is not created a second time; so to go on after a failure, or after being
+-- stopped, run the same command again. With kmirror's own --job NAME, creates that were under way are sorted out too.
+
+local again = require("kmirror.again")
+local argparse = require("argparse")
+local bulk = require("kmirror.bulk")
+local changes = require("kmirror.changes")
+local confirm = require("kmirror.confirm")
+local fleets = require("kmirror.fleet")
+local limits = require("kmirror.limits")
+local log = require("kmirror.log")
+local migration = require("kmirror.migration")
+local mirrors = require("mirrors")
+local options = require("kmirror.options")
+local steps = require("kmirror.steps").new()
+local tables = require("kmirror.table")
+
+local parser = argparse("kmirror run migrate", [[
+Creates the mirrors in a list, waits until they are up, and sets their target
+latencies. What exists already is adopted.]])
+    :epilog([[
+FILE is a fleet file: Lua, JSON, or CSV with a line of titles, such as
+  from,to,topicsRegex,useRenaming,usePrivateIps,maxTasks,targetLatency
+See kmirror help plan for all that may stand in it.
+Exit status: 0 all work; 1 none does; 3 some do not, and are named.]])
+parser:argument("FILE", "The list of mirrors: .csv, .json or .lua."):target("file")
+parser:option("--batches", "Sizes of batches, each waited for before the next; the last is repeated.", "100%")
+    :argname("N,N%,...")
+parser:option("--max-failures", "How many may fail before nothing new is begun.", "10%"):argname("N|N%")
+    :convert(limits.amount("--max-failures"))
+parser:option("--wait", "How long a batch has to come up.", "900"):argname("SECONDS")
+    :convert(options.number("--wait", "seconds, 0 or more", 0))
+parser:option("--stall", "Give up waiting when nothing has moved for so long.", "300"):argname("SECONDS")
+    :convert(options.number("--stall", "seconds, more than 0", 0.001))
+parser:flag("--replace-failed", "Delete mirrors of the list that are FAILED, and create them anew.")
+parser:option("--max-delete", "With --replace-failed: refuse when there are more.", "10"):argname("N")
+    :convert(options.integer("--max-delete", "a whole number, 0 or more", 0))
+
+local given = options.parse(parser, ...)
+if not given then
+    return
+end
+local batches = limits.batches("--batches", given.batches)
+local fleet = fleets.read(given.file)
+local api = mirrors.connect({})
+
+-- ---- what is there, and what is missing -------------------------------------------------------------------
+
+local counts = { new = 0, adopted = 0, unclear = 0 }
+local items = steps:run("look at what is there", function()
+    local found = migration.look(api, fleet)
+    for _, item in ipairs(found) do
+        local kind = item.spec and "new" or item.adopted and "adopted" or "unclear"
+        counts[kind] = counts[kind] + 1
+    end
+    return ("%d of %d mirrors to create, %d are there, %d unclear"):format(counts.new, #found, counts.adopted,
+        counts.unclear), found
+end)
+
+-- Those that were adopted are looked at before any of them is deleted.
+if given.replace_failed then
+    local adopted = {}
+    for _, item in ipairs(items) do
+        adopted[#adopted + 1] = item.adopted and item or nil
+    end
+    local failed = bulk.filter(adopted, function(item)
+        return api:on(item.wanted.cluster):get(item.id).status == "FAILED"
+    end)
+    limits.check_deletes(#failed, given.max_delete)
+    if #failed > 0 then
+        confirm.typed(("migrate: delete %d mirrors that are FAILED, and create them anew"):format(#failed), "replace")
+    end
+end
+
+-- ---- act --------------------------------------------------------------------------------------------------
+
+local function how_far()
+    local well, created, retuned = 0, 0, 0
+    for _, item in ipairs(items) do
+        well = well + (item.id and not item.problem and 1 or 0)
+        created = created + (item.since and item.id and 1 or 0)
+        retuned = retuned + (item.retuned and 1 or 0)
+    end
+    return well, created, retuned
+end
+
+local command = again.command("migrate", ...)
+local _ <close> = setmetatable({}, { __close = function(_, problem)
+    if problem and not changes.harmless() then
+        log.error("stopped: %d mirrors created in this run; to go on: %s", select(2, how_far()), command)
+    end
+end })
+local stopped = migration.run({
+    api = api,
+    steps = steps,
+    batches = batches,
+    max_failures = given.max_failures,
+    wait = given.wait,
+    stall = given.stall,
+    replace_failed = given.replace_failed or false,
+}, fleet, items)
+
+-- ---- what came of it --------------------------------------------------------------------------------------
+
+local bad, has_failed = {}, false
+for _, item in ipairs(items) do
+    if item.problem or not item.id then
+        item.problem = item.problem or "was not begun"
+        has_failed = has_failed or item.has_failed
+        bad[#bad + 1] = item
+    end
+end
+if #bad > 0 then
+    tables.show(io.stdout, {
+        { "WHERE", "place", whole = true },
+        { "INTO", function(item) return item.wanted.to end },
+        { "FROM", function(item) return item.wanted.sourceAlias end },
+        { "TOPICS", function(item) return item.wanted.topicsRegex end },
+        { "PROBLEM", "problem", whole = true },
+    }, bad)
+    print()
+end
+steps:show(io.stdout)
+local well, created, retuned = how_far()
+local would = changes.planned() and "would be " or ""
+print(("\nMigration of %s: %d of %d mirrors %s, %d %screated, %d adopted, %d target latencies set, after %.1f seconds.")
+    :format(given.file, well, #items, changes.planned() and "would be there" or "work", created, would, counts.adopted,
+        retuned, steps:seconds()))
+if stopped then
+    print("Stopped: " .. stopped .. ".")
+end
+if #bad > 0 then
+    local replaces = has_failed and not given.replace_failed and " --replace-failed" or ""
+    print("To go on:  " .. command .. replaces)
+end
+return #bad == 0 and 0 or well == 0 and 1 or 3

@@ -1,0 +1,135 @@
+-- retune: sets the target latencies of mirrors: to a number, or to what they have been measured to need.
+
+local again = require("kmirror.again")
+local argparse = require("argparse")
+local bulk = require("kmirror.bulk")
+local changes = require("kmirror.changes")
+local confirm = require("kmirror.confirm")
+local health = require("kmirror.health")
+local limits = require("kmirror.limits")
+local log = require("kmirror.log")
+local options = require("kmirror.options")
+local selection = require("kmirror.selection")
+local steps = require("kmirror.steps").new()
+local tables = require("kmirror.table")
+local task = require("task")
+local usage = require("kmirror.usage")
+
+local function milliseconds(name)
+    return options.integer(name, "milliseconds, 1000 or more", 1000)
+end
+
+local parser = argparse("kmirror run retune", [[
+Sets the target latency above which a mirror counts as out of sync: to a number,
+or to what its topics have been measured to need.]])
+    :epilog([[
+--from-measured looks several times, takes the highest latency seen, times --margin,
+rounded up to whole seconds. A mirror that is not up, or lists no topic, is left.
+Exit status: 0 done, or nothing to do; 1 nothing was set; 3 some were not.]])
+selection.define(parser)
+parser:mutex(
+    parser:option("--latency", "The target latency to set."):argname("MS"):convert(milliseconds("--latency")),
+    parser:flag("--from-measured", "Set it from what is measured.")
+)
+parser:option("--samples", "How often to look.", "3"):argname("N")
+    :convert(options.integer("--samples", "a whole number, 1 or more", 1))
+parser:option("--interval", "Time between two looks.", "5"):argname("SECONDS")
+    :convert(options.number("--interval", "seconds, 0 or more", 0))
+parser:option("--margin", "The highest latency is multiplied by this.", "3"):argname("FACTOR")
+    :convert(options.number("--margin", "a number, 1 or more", 1))
+parser:option("--least", "No target latency below this.", "5000"):argname("MS"):convert(milliseconds("--least"))
+parser:option("--most", "None above this.", "600000"):argname("MS"):convert(milliseconds("--most"))
+parser:option("--max-failures", "How many may fail before no more is set.", "3"):argname("N|N%")
+    :convert(limits.amount("--max-failures"))
+
+local given = options.parse(parser, ...)
+if not given then
+    return
+elseif not (given.latency or given.from_measured) then
+    usage("give --latency MS or --from-measured; see kmirror run retune --help")
+elseif given.least > given.most then
+    usage("--least %d is more than --most %d", given.least, given.most)
+end
+local apis = selection.apis(given)
+local api = apis[1]
+
+-- ---- measure ----------------------------------------------------------------------------------------------
+
+local found = steps:run("look", function()
+    local mirrors = selection.details(given, apis)
+    return ("%d mirrors on %d clusters"):format(#mirrors, #apis), mirrors
+end)
+
+local highest = {} -- ms by id; nil for a mirror that tells nothing
+
+local function sample(mirrors)
+    for _, mirror in ipairs(mirrors) do
+        local lag = health.works(mirror) and health.lag(mirror)
+        if lag then
+            highest[mirror.id] = math.max(highest[mirror.id] or 0, lag)
+        end
+    end
+end
+
+if given.from_measured then
+    steps:run("measure", function()
+        sample(found)
+        for _ = 2, given.samples do
+            task.sleep(given.interval)
+            sample(selection.details(given, apis))
+        end
+        return ("%d looks"):format(given.samples)
+    end)
+end
+
+local function wanted(mirror)
+    if given.latency then
+        return given.latency
+    elseif highest[mirror.id] then
+        local needed = math.ceil(highest[mirror.id] * given.margin / 1000) * 1000
+        return math.min(given.most, math.max(given.least, needed))
+    end
+end
+
+local work, left = {}, 0
+for _, mirror in ipairs(found) do
+    local latency = wanted(mirror)
+    left = left + (latency and 0 or 1)
+    if latency and latency ~= mirror.targetLatency then
+        work[#work + 1] = { mirror = mirror, latency = latency }
+    end
+end
+if #work == 0 then
+    print(("Nothing to do: %d mirrors have the target latency that they should, %d tell nothing."):format(#found - left,
+        left))
+    return 0
+end
+tables.show(io.stdout, {
+    { "CONNECTOR", function(item) return item.mirror.connectorName end },
+    { "TOPICS", function(item) return item.mirror.topicsRegex end },
+    { "HIGHEST ms", function(item) return highest[item.mirror.id] or health.lag(item.mirror) end, align = "right" },
+    { "TARGET", function(item) return item.mirror.targetLatency end, align = "right" },
+    { "NEW", "latency", align = "right" },
+}, work)
+confirm.typed(("retune: set the target latencies of %d mirrors"):format(#work), tostring(#work))
+
+-- ---- act --------------------------------------------------------------------------------------------------
+
+local result = steps:run("set target latencies", function()
+    local result = bulk.each(work, function(item)
+        api:on(item.mirror.cluster):update_target_latency(item.mirror.id, item.latency)
+    end, { max_failures = given.max_failures, progress = bulk.tell("retune") })
+    return result:summary(), result
+end)
+for _, outcome in ipairs(result.failed) do
+    log.error("mirror %s of '%s': %s", outcome.item.mirror.id, outcome.item.mirror.topicsRegex,
+        tostring(outcome.problem))
+end
+print()
+steps:show(io.stdout)
+print(("\nRetune: %d of %d target latencies %s, %d mirrors tell nothing, after %.1f seconds."):format(#result.done,
+    #work, changes.planned() and "would be set" or "are set", left, steps:seconds()))
+if result:status() ~= 0 then
+    print("To go on:  " .. again.command("retune", ...))
+end
+return result:status()

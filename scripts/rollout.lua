@@ -1,0 +1,168 @@
+-- rollout: gives mirrors a new topics regex, a few at first, and the others when these are well.
+--
+-- The API cannot change a regex, so each mirror gets a successor, which likely copies its topics from the start.
+-- Behind each batch of them there is a gate: when too many of it do not get healthy, it is taken back, and nothing more
+-- is begun. What an earlier run has created is taken over: to go on, run the same command again.
+
+local again = require("kmirror.again")
+local argparse = require("argparse")
+local bulk = require("kmirror.bulk")
+local changes = require("kmirror.changes")
+local confirm = require("kmirror.confirm")
+local limits = require("kmirror.limits")
+local log = require("kmirror.log")
+local mirrors = require("mirrors")
+local options = require("kmirror.options")
+local plans = require("kmirror.rollout.plan")
+local previews = require("kmirror.rollout.preview")
+local profile = require("kmirror.profile")
+local runs = require("kmirror.rollout.run")
+local selection = require("kmirror.selection")
+local steps = require("kmirror.steps").new()
+local usage = require("kmirror.usage")
+
+-- ---- options ----------------------------------------------------------------------------------------------
+
+local in_sandbox = profile.current().sandbox
+local regions = profile.current().runbooks.failover or {}
+local defaults = profile.current().runbooks.rollout
+    or in_sandbox and { to_regex = "(?!.*\\.dead-letter){old}", strategy = "create-first" } or {}
+local parser = argparse("kmirror run rollout", [[
+Gives the mirrors between two regions a new topics regex, batch by batch.
+Each new mirror likely copies its topics from the start.]])
+    :epilog([[
+Strategies:
+  create-first  new mirrors run beside the old ones until all are well: records
+                arrive twice meanwhile, and every way back stays open
+  delete-first  a batch's old mirrors go before its new ones come: nothing arrives
+                meanwhile, and nothing twice from both
+  add           the old mirrors stay: for topics that they do not take
+Exit status: 0 done; 1 nothing or stopped at a gate; 3 done, but some mirrors could
+not be replaced and are as before.]])
+parser:option("--source", "Region that the mirrors come from: a name or ALIAS=CONNECT-UUID,KAFKA-UUID.",
+    defaults.source or regions.from):argname("REGION")
+parser:option("--target", "Region that they go into.", defaults.target or regions.to):argname("REGION")
+parser:option("--to", "The new topics regex; {old} in it stands for the old one.", defaults.to_regex)
+    :argname("REGEX"):target("to_regex")
+parser:option("--map", "JSON file instead: an object of old and new regexes."):argname("FILE")
+parser:option("--only", "Only the mirror with this old regex; may be repeated."):argname("REGEX"):count("*")
+parser:option("--strategy", "create-first, delete-first or add.", defaults.strategy)
+    :choices({ "create-first", "delete-first", "add" }):argname("STRATEGY")
+parser:option("--batches", "Sizes of the batches; the last is repeated.", "1,10%,100%"):argname("N,N%,...")
+parser:option("--max-failures", "How many may fail: of all, or in percent of a batch.", "10%"):argname("N|N%")
+    :convert(limits.amount("--max-failures"))
+parser:option("--wait", "How long a batch has to get healthy.", "600"):argname("SECONDS")
+    :convert(options.number("--wait", "seconds, 0 or more", 0))
+parser:option("--stall", "Give a batch up when nothing has moved for so long.", "300"):argname("SECONDS")
+    :convert(options.number("--stall", "seconds, more than 0", 0.001))
+parser:option("--soak", "How long a batch has to stay healthy after that.", "0"):argname("SECONDS")
+    :convert(options.number("--soak", "seconds, 0 or more", 0))
+parser:option("--delete-old", "With create-first: after each batch, or at the end.", "end"):choices({ "batch", "end" })
+    :argname("WHEN")
+parser:option("--max-delete", "Refuse to delete more old mirrors than this.", "100"):argname("N")
+    :convert(options.integer("--max-delete", "a whole number, 0 or more", 0))
+parser:option("--topics", "File of the source's topics, one a line, for the preview."):argname("FILE")
+parser:flag("--allow-overlap", "Go on although mirrors take the same topics.")
+parser:flag("--use-renaming", "The mirrors prefix topics with the source's alias.")
+parser:flag("--use-private-ips", "They reach the source at its private addresses.")
+parser:option("--max-tasks", "Tasks of each new mirror.", "3"):argname("N")
+    :convert(options.integer("--max-tasks", "a whole number, 1 or more", 1))
+
+local given = options.parse(parser, ...)
+if not given then
+    return
+elseif not (given.source and given.target and given.strategy) then
+    usage("give --source, --target and --strategy; see kmirror run rollout --help")
+end
+local source, target = profile.cluster(given.source), profile.cluster(given.target)
+local rule = plans.rule(not given.map and given.to_regex or nil, given.map)
+local batches = limits.batches("--batches", given.batches)
+local adds = given.strategy == "add"
+local api = mirrors.connect({ cluster = target.connect })
+local command = again.command("rollout", ...)
+
+-- ---- look, preview, check ---------------------------------------------------------------------------------
+
+local live = steps:run("look", function()
+    local found = bulk.details(api, selection.between(source.alias, target.alias))
+    return ("%d mirrors %s -> %s"):format(#found, source.alias, target.alias), found
+end)
+local plan = plans.make(live, rule, given.only)
+if rule.single and #plan.changes > 1 then
+    usage("--to '%s' is one regex for %d mirrors; name the one by --only, or use {old} in it", given.to_regex,
+        #plan.changes)
+elseif #plan.changes == 0 then
+    print(("Nothing to do: %d mirrors have their new regex, %d others are not meant."):format(#plan.done, #plan.others))
+    return #live == 0 and 1 or 0
+end
+local preview = steps:run("preview", function()
+    local result = previews.make(plan, previews.topics(live, given.topics), adds)
+    return ("%d new regexes, %d warnings, %d overlaps"):format(#result.rows, #result.warnings, #result.overlaps), result
+end)
+previews.show(io.stdout, preview)
+if #preview.overlaps > 0 and not given.allow_overlap then
+    error(("refused: %d pairs of mirrors would copy the same topics twice; change the regex, or give --allow-overlap; "
+        .. "nothing was changed"):format(#preview.overlaps), 0)
+end
+if not adds then
+    limits.check_deletes(#plan.changes, given.max_delete)
+end
+confirm.typed(("rollout: %s %d mirrors %s -> %s, %s"):format(adds and "add to" or "replace", #plan.changes,
+    source.alias, target.alias, given.strategy), target.alias)
+
+-- ---- act --------------------------------------------------------------------------------------------------
+
+local run = runs.new({
+    api = api,
+    steps = steps,
+    strategy = given.strategy,
+    delete_old = given.delete_old,
+    batches = batches,
+    max_failures = given.max_failures,
+    wait = given.wait,
+    stall = given.stall,
+    soak = given.soak,
+    spec = function(regex)
+        return {
+            sourceType = "instaclustr",
+            kafkaSource = source.kafka,
+            sourceAlias = source.alias,
+            topicsRegex = regex,
+            useRenaming = given.use_renaming or false,
+            usePrivateIps = given.use_private_ips or false,
+            maxTasks = given.max_tasks,
+        }
+    end,
+})
+local _ <close> = setmetatable({}, { __close = function(_, problem)
+    if problem and not changes.harmless() then
+        log.error("stopped: %d new mirrors are well, %d old ones are gone", #run.passed, #run.replaced)
+        log.error(in_sandbox and "this sandbox ends now" or "to go on: %s", command)
+    end
+end })
+local stopped = run:go(plan.changes)
+
+-- ---- what came of it --------------------------------------------------------------------------------------
+
+print()
+steps:show(io.stdout)
+if changes.planned() then
+    return 0
+end
+local passed, replaced = #run.passed, #run.replaced
+print(("\nRollout %s -> %s, %s: %d of %d new mirrors are well, %d old ones are gone, after %.1f seconds."):format(
+    source.alias, target.alias, given.strategy, passed, #plan.changes, replaced, steps:seconds()))
+if #run.taken_back > 0 then
+    print(("%d new mirrors were taken back; their old ones are as before."):format(#run.taken_back))
+end
+if stopped then
+    print("Stopped: " .. stopped .. ".")
+end
+if passed > replaced and not adds then
+    print(("%d new mirrors run beside their old ones: go on, or delete them."):format(passed - replaced))
+end
+local complete = passed == #plan.changes and (adds or replaced == passed)
+if not complete then
+    print("To go on:  " .. command)
+end
+return complete and 0 or stopped and 1 or 3

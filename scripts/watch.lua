@@ -1,0 +1,248 @@
+-- watch: the mirrors of one or several clusters, live, until a condition holds.
+--
+-- A round is one list per cluster and one get per mirror. It takes as long as the rate allows, and no more than half of
+-- that rate is used: the rest is for whoever works meanwhile.
+
+local argparse = require("argparse")
+local bulk = require("kmirror.bulk")
+local health = require("kmirror.health")
+local log = require("kmirror.log")
+local mirrors = require("mirrors")
+local options = require("kmirror.options")
+local profile = require("kmirror.profile")
+local regions = require("kmirror.failover.regions")
+local screens = require("kmirror.screen")
+local sparkline = require("kmirror.sparkline")
+local tables = require("kmirror.table")
+local task = require("task")
+local text = require("kmirror.text")
+local usage = require("kmirror.usage")
+
+-- ---- options ----------------------------------------------------------------------------------------------
+
+local parser = argparse("kmirror run watch", [[
+Shows mirrors live: status, lag against the target, records a second. Redraws in
+place on a terminal; elsewhere it writes one round after the other.]]):epilog([[
+CONDITION is in-sync, up (none is CREATING), idle (no record flows), gone (there
+are none left), or an expression in Lua that must be true of every mirror, with
+the API's field names and lag (ms) and rate (records/s): 'lag < 1000'.
+Exit status: 0 when it holds, 1 when it does not within --for.]])
+parser:argument("CLUSTER", "Kafka Connect clusters; default: --cluster."):args("*"):target("clusters")
+parser:option("--interval", "From one round to the next, at least.", "2"):argname("SECONDS")
+    :convert(options.number("--interval", "seconds, from 0.05", 0.05))
+parser:option("--until", "End when it holds."):argname("CONDITION"):target("condition")
+parser:option("--for", "End after that."):argname("SECONDS"):target("seconds")
+    :convert(options.number("--for", "seconds, 0 or more", 0))
+
+local given = options.parse(parser, ...)
+if not given then
+    return
+end
+
+-- ---- conditions -------------------------------------------------------------------------------------------
+
+local named = {
+    ["in-sync"] = function(mirror)
+        return mirror.status == "IN_SYNC"
+    end,
+    up = function(mirror)
+        return mirror.status ~= "CREATING"
+    end,
+    idle = function(mirror)
+        return mirror.status ~= "CREATING" and regions.rate(mirror) == 0
+    end,
+    gone = function()
+        return false
+    end,
+}
+
+local function compile(expression)
+    local seen
+    local names = setmetatable({ math = math, string = string }, { __index = function(_, name)
+        if name == "lag" then
+            return health.lag(seen) or 0
+        elseif name == "rate" then
+            return regions.rate(seen)
+        end
+        return seen[name]
+    end })
+    local chunk, problem = load("return " .. expression, "=--until", "t", names)
+    if not chunk then
+        usage("--until '%s': expected in-sync, up, idle, gone, or an expression in Lua: %s", expression, problem)
+    end
+    return function(mirror)
+        seen = mirror
+        local ran, value = pcall(chunk)
+        if not ran then
+            error(("--until '%s': %s, for mirror %s"):format(expression, tostring(value), mirror.id), 0)
+        end
+        return value
+    end
+end
+
+local holds_for = given.condition and (named[given.condition] or compile(given.condition))
+
+-- Those of which the condition is not true yet; nil when it holds. Of no mirror at all only `gone` holds.
+local function left_over(seen)
+    local left = {}
+    for _, mirror in ipairs(seen) do
+        left[#left + 1] = (mirror.unread or not holds_for(mirror)) and mirror or nil
+    end
+    return (#left > 0 or #seen == 0 and given.condition ~= "gone") and left or nil
+end
+
+-- ---- a round ----------------------------------------------------------------------------------------------
+
+local default = mirrors.connect({})
+local apis = {}
+for i, name in ipairs(given.clusters) do
+    apis[i] = { name = name, api = default:on(profile.connect_cluster(name)) }
+end
+if #apis == 0 and not default.cluster then
+    usage("no cluster: name one or several, or give --cluster")
+elseif #apis == 0 then
+    apis[1] = { api = default }
+end
+
+local rank = { FAILED = 1, STALE_TOPIC = 2, OUT_OF_SYNC = 3, CREATING = 4, IN_SYNC = 6 }
+local passing = { transport = true, timeout = true, server = true, rate_limited = true, protocol = true }
+local history = {} -- by id, the share of the target that the lag was, round by round
+local history_length = 16
+
+local function note(mirror)
+    local past = history[mirror.id] or {}
+    history[mirror.id] = past
+    local lag = health.lag(mirror)
+    past[#past + 1] = lag and lag / (mirror.targetLatency or 30000) or false
+    if #past > history_length then
+        table.remove(past, 1)
+    end
+end
+
+-- All mirrors, those that need a look first.
+local function look()
+    local seen = {}
+    bulk.map(apis, function(place)
+        bulk.map(place.api:list(), function(listed)
+            local mirror = regions.read(place.api, listed)
+            if mirror then
+                mirror.place, mirror.status = place.name, mirror.unread and "unread" or mirror.status
+                note(mirror)
+                seen[#seen + 1] = mirror
+            end
+        end)
+    end)
+    table.sort(seen, function(a, b)
+        local rank_a, rank_b = rank[a.status] or 5, rank[b.status] or 5
+        if rank_a ~= rank_b then
+            return rank_a < rank_b
+        end
+        return a.topicsRegex == b.topicsRegex and a.id < b.id or a.topicsRegex < b.topicsRegex
+    end)
+    return seen
+end
+
+-- ---- what is shown ----------------------------------------------------------------------------------------
+
+local screen = screens.new(io.stdout)
+
+local function columns_for(width)
+    local columns = {
+        { "TOPICS", "topicsRegex" },
+        { "STATUS", "status", paint = tables.status_color },
+        { "LAG ms", health.lag, align = "right" },
+    }
+    if #apis > 1 then
+        table.insert(columns, 1, { "CLUSTER", "place" })
+    end
+    if not width or width >= 45 then
+        columns[#columns + 1] = { "RECORDS/s", function(mirror)
+            return ("%.1f"):format(regions.rate(mirror))
+        end, align = "right" }
+    end
+    if not width or width >= 70 then
+        columns[#columns + 1] = { "TARGET", "targetLatency", align = "right" }
+    end
+    if screen.moves and width >= 70 then
+        columns[#columns + 1] = { "LAG / TARGET", function(mirror)
+            return sparkline.of(history[mirror.id], 1, history_length)
+        end, whole = true }
+    end
+    return columns
+end
+
+local function summary(seen)
+    local counts, order, lag, rate = {}, {}, 0, 0
+    for _, mirror in ipairs(seen) do
+        local status = tostring(mirror.status)
+        if not counts[status] then
+            order[#order + 1] = status
+        end
+        counts[status] = (counts[status] or 0) + 1
+        lag, rate = math.max(lag, health.lag(mirror) or 0), rate + regions.rate(mirror)
+    end
+    for i, status in ipairs(order) do
+        order[i] = ("%d %s"):format(counts[status], status)
+    end
+    return ("%s  %d mirrors%s; highest lag %d ms; %.1f records/s"):format(os.date("%H:%M:%S"), #seen,
+        #order > 0 and ": " .. table.concat(order, ", ") or "", lag, rate)
+end
+
+local function show(seen, problem)
+    local width, height = screen:room()
+    local lines = { summary(seen) }
+    if problem then
+        lines[2] = "cannot look, this is from before: " .. problem
+    end
+    for i, line in ipairs(lines) do
+        lines[i] = width and text.cut(text.clean(line), width) or line
+    end
+    local fitting = math.max(1, math.min(#seen, height - #lines - 3)) -- titles, `and more`, and where the cursor is
+    local shown = table.move(seen, 1, fitting, 1, {})
+    local terminal = require("kmirror.terminal").of(io.stdout)
+    terminal.width = width
+    lines[#lines + 1] = #seen > 0 and tables.aligned(columns_for(width), shown, terminal):sub(1, -2) or nil
+    lines[#lines + 1] = #seen > fitting and ("and %d more"):format(#seen - fitting) or nil
+    screen:draw(table.concat(lines, "\n") .. "\n")
+end
+
+-- ---- round after round ------------------------------------------------------------------------------------
+
+local started, seen, looked = task.now(), {}, false
+
+local function late(left)
+    local names = {}
+    for i = 1, math.min(5, #left) do
+        names[i] = ("%s of '%s' (%s)"):format(left[i].id, left[i].topicsRegex, left[i].status)
+    end
+    local more = #left > #names and (" and %d more"):format(#left - #names) or ""
+    return ("--until %s does not hold after %g seconds: %s"):format(given.condition, given.seconds,
+        #names > 0 and table.concat(names, ", ") .. more or looked and "there are no mirrors" or "nothing was seen")
+end
+
+while true do
+    local began = task.now()
+    local ok, found = pcall(look)
+    if ok then
+        seen, looked = found, true
+    elseif type(found) ~= "table" or not passing[found.kind] then
+        error(found, 0)
+    end
+    local problem = not ok and tostring(found) or nil
+    show(seen, problem)
+    local left = ok and holds_for and left_over(seen)
+    if ok and holds_for and not left then
+        log.info("%s holds", given.condition)
+        return 0
+    end
+    local now = task.now()
+    if given.seconds and now - started >= given.seconds then
+        return holds_for and error(late(left or seen), 0) or 0
+    end
+    local took = now - began
+    local pause = math.max(given.interval - took, took)
+    if given.seconds then
+        pause = math.max(0, math.min(pause, started + given.seconds - now))
+    end
+    task.sleep(pause)
+end

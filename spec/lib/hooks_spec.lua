@@ -1,0 +1,128 @@
+local support = require "spec.support"
+
+-- Runs Lua in the host, with `hooks` at hand; returns the result, without the times of the log.
+local function run(script, env)
+    local result = support.run { "run", "-", env = env,
+        stdin = 'local hooks, task = require "kmirror.hooks", require "task"\n' .. script }
+    result.stderr = result.stderr:gsub("%d%d:%d%d:%d%d ", "")
+    return result
+end
+
+describe("hooks", function()
+    it("run in the order given, and say what they say line by line after their step's name", function()
+        local result = run [[
+            local its = hooks.new({ "fence", "done" }, {
+                { step = "fence", command = "echo one; echo two >&2" },
+                { step = "done", command = "echo never" },
+                { step = "fence", command = "printf three" },
+            })
+            print(its:run("fence", {}), its:has("done"), its:has("check"))]]
+        assert.are.equal("2\ttrue\tfalse\n", result.stdout)
+        assert.are.equal("[fence] one\n[fence] two\n[fence] three\n", result.stderr)
+    end)
+
+    it("say what they say while they run", function()
+        local directory = support.temporary_directory()
+        local first = support.start { "run", "-", directory = directory, executable = support.executable:find("^/") and
+            support.executable or io.popen("realpath " .. support.executable):read("l"), stdin = [[
+            local hooks = require "kmirror.hooks"
+            hooks.new({ "a" }, { { step = "a", command = "echo begun; until test -e go; do sleep 0.02; done" } })
+                :run("a", {})]] }
+        support.eventually("the first line", function() return first:stderr():find("[a] begun", 1, true) end)
+        support.write(directory .. "/go", "")
+        assert.are.equal(0, first:wait().status)
+    end)
+
+    it("find what the runbook tells them in their environment, whatever is in it, but no key", function()
+        local result = run([[
+            hooks.new({ "a" }, { { step = "a", command = 'echo "$KMIRROR_HOOK|$KMIRROR_FROM|${KMIRROR_API_KEY-none}"' } })
+                :run("a", { KMIRROR_FROM = "it's $HOME `x`" })]], { KMIRROR_API_KEY = "s3cret" })
+        assert.are.equal("[a] a|it's $HOME `x`|none\n", result.stderr)
+    end)
+
+    it("run where the runbook runs, with nothing to read", function()
+        local directory = support.temporary_directory()
+        local real <close> = assert(io.popen("realpath " .. support.executable))
+        local result = support.run { "run", "-", directory = directory, executable = real:read("l"), stdin = [[
+            require "kmirror.hooks".new({ "a" }, { { step = "a", command = "pwd; cat" } }):run("a", {})]] }
+        assert.is_truthy(result.stderr:find("[a] " .. directory .. "\n", 1, true), result.stderr)
+    end)
+
+    it("end the runbook when one fails, and keep the next one from running", function()
+        local result = run [[
+            hooks.new({ "a" }, { { step = "a", command = "exit 7" }, { step = "a", command = "echo next" } })
+                :run("a", {})]]
+        assert.are.equal(1, result.status)
+        assert.are.equal("kmirror: the hook a failed with status 7\n", result.stderr)
+    end)
+
+    it("are stopped with all that they have started when they take too long", function()
+        local mark = support.temporary("mark")
+        local result = run(([[
+            local its = hooks.new({ "a" }, {
+                { step = "a", command = "(sleep 1; echo late > %s) & wait" } }, { timeout = 0.3 })
+            print(pcall(its.run, its, "a", {}))
+            task.sleep(1)]]):format(mark))
+        assert.are.equal("false\tthe hook a did not end within 0.3 seconds\n", result.stdout)
+        assert.are.equal("", support.read(mark))
+    end)
+
+    it("are stopped when the runbook is cancelled", function()
+        local mark = support.temporary("mark")
+        local result = run(([[
+            local its = hooks.new({ "a" }, { { step = "a", command = "trap 'echo stopped > %s; exit' TERM; sleep 9 & wait" } })
+            local running = task.spawn(its.run, its, "a", {})
+            task.sleep(0.3)
+            running:cancel()
+            print(select(2, pcall(running.join, running)).kind)
+            task.sleep(0.3)]]):format(mark))
+        assert.are.equal("cancelled\n", result.stdout)
+        assert.are.equal("stopped\n", support.read(mark))
+    end)
+
+    it("leave no file behind", function()
+        local directory = support.temporary_directory()
+        local result = run([[
+            local its = hooks.new({ "a" }, { { step = "a", command = "exit 1" } }, { timeout = 1 })
+            pcall(its.run, its, "a", {})]], { TMPDIR = directory })
+        assert.are.equal(0, result.status)
+        local listing <close> = io.popen("ls -A " .. directory)
+        assert.are.equal("", listing:read("a"))
+    end)
+
+    it("are only named when nothing will be changed", function()
+        for option, word in pairs { ["--dry-run"] = "planned", ["--read-only"] = "refused" } do
+            local result = support.run { option, "run", "-", stdin = [[
+                local its = require "kmirror.hooks".new({ "a" }, { { step = "a", command = "echo it ran" } })
+                print(its:run("a", {}))]] }
+            assert.are.equal("would run the hook a: echo it ran\n0\n", result.stdout, word)
+            assert.are.equal("", result.stderr)
+        end
+    end)
+
+    it("come from the profile for the steps that have none of their own", function()
+        local result = run [[
+            local its = hooks.new({ "a", "b" }, { { step = "a", command = "echo mine" } },
+                { defaults = { a = "echo theirs", b = "echo theirs too" } })
+            its:run("a", {})
+            its:run("b", {})]]
+        assert.are.equal("[a] mine\n[b] theirs too\n", result.stderr)
+    end)
+
+    it("are refused when the shell cannot read them, or when there is no such step", function()
+        local result = run [[hooks.new({ "a" }, { { step = "a", command = "echo 'x" } })]]
+        assert.are.equal(2, result.status)
+        assert.are.equal("kmirror: --hook a=...: sh cannot read its command\n", result.stderr)
+        result = run [[hooks.new({ "a" }, {}, { defaults = { b = "true" } })]]
+        assert.are.equal(2, result.status)
+        result = run [[print(hooks.option({ "a", "b" })("c=true"))]]
+        assert.are.equal("nil\t--hook 'c=true': expected STEP=COMMAND, with a step of: a, b\n", result.stdout)
+        result = run [[print(hooks.option({ "a" })("a= "))]]
+        assert.is_truthy(result.stdout:find("expected STEP=COMMAND", 1, true))
+    end)
+
+    it("quote a word for the shell", function()
+        local result = run [[print(hooks.quote("us-west"), hooks.quote("it's"), hooks.quote(""), hooks.quote(3))]]
+        assert.are.equal("us-west\t'it'\\''s'\t''\t3\n", result.stdout)
+    end)
+end)

@@ -1,0 +1,273 @@
+local support = require "spec.support"
+
+-- Jobs as their runs have left them: "good" has ended well, "cut" was interrupted, "killed" was killed while it was
+-- deleting. Each is one of the script's own making.
+local prelude = [[
+    local jobs, journals, json = require "kmirror.jobs", require "kmirror.journal", require "kmirror.json"
+    local mirrors, task = require "mirrors", require "task"
+    local path = %q
+
+    local function begin(name, fields)
+        local options = { job = name, store = path, script = "failover", target = "the sandbox",
+            args = { "--to", "b c" }, directory = "/tmp" }
+        for key, value in pairs(fields or {}) do options[key] = value end
+        return journals.open(options)
+    end
+
+    -- Asks for the change; the answer is an error of that kind, or an id.
+    local function ask(run, operation, id, ms, failure)
+        local change = { operation = operation, cluster = "c", id = id, newTargetLatency = ms }
+        return pcall(run:intercept(), change, function()
+            if failure then error(mirrors.error(failure, "so it was"), 0) end
+        end)
+    end
+
+    local function good()
+        local run = begin "good"
+        ask(run, "update_target_latency", "m", 5000)
+        ask(run, "delete", "m")
+        return run:finish(0)
+    end
+
+    local function cut(status)
+        local run = begin("cut", { settings = { rate = 5, cluster = "us-east" } })
+        ask(run, "delete", "m")
+        ask(run, "delete", "n", nil, "forbidden")
+        ask(run, "delete", "o", nil, "cancelled")
+        return run:finish(status or 130)
+    end
+
+    local function killed()
+        local run = begin "killed"
+        ask(run, "delete", "m", nil, "cancelled")
+        run.lock:close()
+        run.store:close()
+    end
+
+    local function lines(list) print(table.concat(list, "\n")) end
+]]
+
+local function run(script, options)
+    options = options or {}
+    local path = options.path or support.temporary_directory("jobs") .. "/jobs.db"
+    local result = support.run { "run", "-", stdin = prelude:format(path) .. script }
+    assert.are.equal(options.status or 0, result.status, result.stderr)
+    if options.status or options.stderr then return result.stderr end
+    assert.are.equal("", result.stderr)
+    return (result.stdout:gsub("20%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%dZ", "TIME"))
+end
+
+describe("the end of a run", function()
+    it("says what the job has done, over all runs", function()
+        assert.are.equal("job good: 1 latency update, 1 delete in 1 run\n"
+            .. "job good: 1 latency update, 1 delete in 2 runs\n",
+            run "lines(jobs.closing(good())) lines(jobs.closing(good()))")
+    end)
+
+    it("says what is left, and last of all how to go on", function()
+        assert.are.equal("job cut: 1 delete in 1 run; 1 change failed; 1 change was never answered\n"
+            .. "to go on: kmirror jobs resume cut\n", run "lines(jobs.closing(cut()))")
+    end)
+
+    it("says what earlier runs did that this one did not ask for", function()
+        assert.are.equal("job good: 1 latency update, 1 delete in 2 runs\n"
+            .. "2 changes of earlier runs that this one did not ask for; see kmirror jobs show good\n",
+            run "good() lines(jobs.closing(begin('good'):finish(0)))")
+    end)
+
+    it("says why nothing more could be written down", function()
+        assert.are.equal("job good: nothing in 1 run\nnothing more could be written down: the disk is full\n"
+            .. "to go on: kmirror jobs resume good\n", run [[
+            local run = begin "good"
+            run.store.end_run = function() error(mirrors.error("store", "the disk is full"), 0) end
+            lines(jobs.closing(run:finish(0)))]])
+    end)
+end)
+
+describe("the beginning of a run", function()
+    it("says nothing the first time", function()
+        assert.are.equal("nil\n", run "print(jobs.notice(begin 'good'))")
+    end)
+
+    it("says how the last one ended, and what there is", function()
+        assert.are.equal("job good, run 2: the last one (TIME) was done; done so far: 1 latency update, 1 delete; "
+            .. "to do it all anew: kmirror jobs forget good\n" .. [[
+job cut, run 2: the last one (TIME) was interrupted; done so far: 1 delete; 1 unanswered change to be reconciled
+job killed, run 2: the last one (TIME) was killed; done so far: nothing; 1 unanswered change to be reconciled
+]], run [[
+            good()
+            cut()
+            killed()
+            for _, name in ipairs { "good", "cut", "killed" } do print(jobs.notice(begin(name))) end]])
+    end)
+end)
+
+describe("kmirror jobs", function()
+    it("says when there are none", function()
+        assert.matches("there are no jobs: kmirror run %-%-job NAME makes one",
+            run("jobs.list { store = path }", { stderr = true }))
+        assert.are.equal("[]\n", run "jobs.list { store = path, json = true }")
+    end)
+
+    it("shows all jobs by name, and which of them is at work", function()
+        assert.are.equal("busy\trunning\t1\tTIME\tnothing\t0\t0\tfailover\n"
+            .. "cut\tinterrupted\t1\tTIME\t1 delete\t1\t1\tfailover\n"
+            .. "good\tdone\t2\tTIME\t1 latency update, 1 delete\t0\t0\tfailover\n"
+            .. "killed\tkilled\t1\tTIME\tnothing\t0\t1\tfailover\n", run [[
+            good()
+            good()
+            cut()
+            killed()
+            local busy = begin "busy"
+            assert(jobs.list { store = path } == 0)
+            busy:finish(0)]])
+    end)
+
+    it("shows how a run ended by its exit status", function()
+        assert.are.equal("failed\tdone, some items failed\tinterrupted\tdone\n", run [[
+            local states = {}
+            for i, status in ipairs { 1, 3, 130, 0 } do
+                begin("j"):finish(status)
+                states[i] = jobs.all(path)[1].state
+            end
+            print(table.concat(states, "\t"))]])
+    end)
+
+    it("shows all jobs as JSON", function()
+        assert.are.equal([=[
+[
+  {
+    "created": "TIME",
+    "done": {
+      "create": 0,
+      "delete": 1,
+      "update_target_latency": 0
+    },
+    "ended": "TIME",
+    "failed": 1,
+    "name": "cut",
+    "runs": 1,
+    "script": "failover",
+    "started": "TIME",
+    "state": "interrupted",
+    "status": 130,
+    "target": "the sandbox",
+    "unanswered": 1,
+    "unasked": 0
+  }
+]
+]=], run "cut() jobs.list { store = path, json = true }")
+    end)
+end)
+
+describe("kmirror jobs show", function()
+    it("shows the runs and the changes of a job", function()
+        assert.are.equal("good\tdone\t2\tTIME\t1 latency update, 1 delete\t0\t0\tfailover\n\n"
+            .. "1\tdone\tTIME\tTIME\t--to b c\n2\tdone\tTIME\tTIME\t\n\n"
+            .. "1\tset the target latency of mirror m on cluster c to 5000 ms\tdone\t1\tTIME\t\n"
+            .. "2\tdelete mirror m on cluster c\tdone\t1\tTIME\tthe last run did not ask for it\n", run [[
+            good()
+            local second = begin("good", { args = {} })
+            ask(second, "update_target_latency", "m", 5000)
+            second:finish(0)
+            jobs.show { name = "good", store = path }]])
+    end)
+
+    it("shows why a change failed, and which was never answered", function()
+        local shown = run "cut() jobs.show { name = 'cut', store = path }"
+        assert.matches("2\tdelete mirror n on cluster c\tfailed\t1\tTIME\tso it was\n", shown)
+        assert.matches("3\tdelete mirror o on cluster c\tunanswered\t1\t\tso it was\n", shown)
+    end)
+
+    it("shows a job as JSON, with arguments, settings and times", function()
+        assert.are.equal([=[
+{"args":["--to","b c"],"directory":"/tmp","ended":"TIME","number":1,"settings":{"cluster":"us-east","rate":5},]=]
+            .. [=["started":"TIME","state":"interrupted","status":130}
+{"answered":"TIME","arguments":{},"asked":true,"cluster":"c","id":"n","number":2,"operation":"delete",]=]
+            .. [=["problem":"so it was","run":1,"sent":"TIME","state":"failed"}
+cut	130
+]=], run [[
+            cut()
+            local stdout, text = io.stdout, {}
+            io.stdout = { write = function(_, ...) text[#text + 1] = table.concat { ... } end }
+            jobs.show { name = "cut", store = path, json = true }
+            io.stdout = stdout
+            local job = json.decode(table.concat(text))
+            print(json.encode(job.history[1]))
+            print(json.encode(job.changes[2]))
+            print(job.name, job.status)]])
+    end)
+
+    it("names the jobs that there are when there is none of that name", function()
+        assert.are.equal("kmirror: there is no job 'goof'; there are: cut, good\n",
+            run("good() cut() jobs.show { name = 'goof', store = path }", { status = 2 }))
+        assert.are.equal("kmirror: there is no job 'goof'; there are none: kmirror run --job NAME makes one\n",
+            run("jobs.show { name = 'goof', store = path }", { status = 2 }))
+    end)
+
+    it("says what is wrong with the store", function()
+        local path = support.temporary("jobs.db", ("no database "):rep(200))
+        assert.matches("^kmirror: the store .* file is not a database",
+            run("jobs.list { store = path }", { path = path, status = 2 }))
+    end)
+end)
+
+describe("kmirror jobs resume", function()
+    local resume = " print(json.encode(jobs.resume { name = %q, store = path, directory = %q }))"
+
+    it("gives the runbook, arguments and settings of the last run", function()
+        assert.are.equal([=[
+{"args":["--to","b c"],"job":"cut","script":"failover","settings":{"cluster":"us-east","rate":5}}
+{"args":["--fast"],"job":"killed","script":"failover","settings":{}}
+]=], run("cut() killed() begin('killed', { args = { '--fast' } }).lock:close()" .. resume:format("cut", "/tmp")
+            .. resume:format("killed", "/tmp")))
+    end)
+
+    it("has nothing to give for a job that has ended well, but for one with failed items", function()
+        assert.matches("job 'good' has ended well %(20.*Z%): there is nothing to resume; to do it all anew: kmirror "
+            .. "jobs forget good\n", run("good()" .. resume:format("good", "/tmp"), { status = 2 }))
+        run("cut(3)" .. resume:format("cut", "/tmp"))
+        run("cut(0)" .. resume:format("cut", "/tmp"))
+    end)
+
+    it("says where a job ran, when that is not here", function()
+        assert.are.equal("kmirror: job 'cut' ran in another directory: cd /tmp and resume it there\n",
+            run("cut()" .. resume:format("cut", "/"), { status = 2 }))
+    end)
+
+    it("cannot give a runbook that came from standard input", function()
+        assert.matches("came from standard input, and was not kept: give it to kmirror run %-%-job j once more",
+            run("begin('j', { script = '-' }):finish(1)" .. resume:format("j", "/tmp"), { status = 2 }))
+    end)
+
+    it("leaves a job alone that is at work", function()
+        assert.matches("job 'j' is at work in another kmirror process",
+            run("local j = begin('j')" .. resume:format("j", "/tmp"), { status = 2 }))
+    end)
+end)
+
+describe("kmirror jobs forget", function()
+    it("forgets a job, so that it begins anew", function()
+        assert.are.equal("0\n1\n", run([[
+            good()
+            local stderr = io.stderr
+            io.stderr = { write = function() end }
+            print(jobs.forget { name = "good", store = path })
+            print(#begin("good").runs)]]))
+    end)
+
+    it("keeps a job that has unanswered changes, unless it is told to forget it nonetheless", function()
+        local path = support.temporary_directory("jobs") .. "/jobs.db"
+        assert.are.equal("kmirror: job 'cut' has 1 unanswered change, and only its record can tell what became of it: "
+            .. "resume the job first, or give --yes to forget it nonetheless\n",
+            run("cut() jobs.forget { name = 'cut', store = path }", { path = path, status = 2 }))
+        assert.matches("forgot job cut", run("jobs.forget { name = 'cut', store = path, yes = true }",
+            { path = path, stderr = true }))
+        assert.are.equal("0\n", run("print(#jobs.all(path))", { path = path }))
+    end)
+
+    it("leaves a job alone that is at work", function()
+        assert.matches("job 'j' is at work in another kmirror process",
+            run("local j = begin('j') jobs.forget { name = 'j', store = path, yes = true }", { status = 2 }))
+    end)
+end)
