@@ -8,7 +8,7 @@ local hints = {
 
 local function hint_for(e)
     if e.kind == "forbidden" and e.operation ~= "list" and e.operation ~= "get" then
-        return "is the API key read-only?"
+        return not e.message:find("read-only", 1, true) and "is the API key read-only?" or nil
     elseif e.kind == "not_found" then
         return e.id and "is it on this cluster, and not deleted yet?"
             or "is this the id of the Kafka Connect cluster, not of the Kafka cluster?"

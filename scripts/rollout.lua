@@ -88,10 +88,7 @@ local live = steps:run("look", function()
     return ("%d mirrors %s -> %s"):format(#found, source.alias, target.alias), found
 end)
 local plan = plans.make(live, rule, given.only)
-if rule.single and #plan.changes > 1 then
-    usage("--to '%s' is one regex for %d mirrors; name the one by --only, or use {old} in it", given.to_regex,
-        #plan.changes)
-elseif #plan.changes == 0 then
+if #plan.changes == 0 then
     print(("Nothing to do: %d mirrors have their new regex, %d others are not meant."):format(#plan.done, #plan.others))
     return #live == 0 and 1 or 0
 end

@@ -95,6 +95,24 @@ describe("a job that is killed", function()
         assert.is_true(places == 8, places)
     end)
 
+    it("stops when the disk is full, says so, and does what is wanted, once, when there is room again", function()
+        sandbox = support.sandbox { rate = 0 }
+        local stopped = 0
+        for blocks = 16, 1000, 32 do -- of 512 bytes, per file
+            store = support.temporary_directory("full") .. "/jobs.db"
+            local tag = ("full%d."):format(blocks)
+            local words = { command = "sh", "-c", ('trap "" XFSZ; ulimit -f %d; exec "$@"'):format(blocks), "sh",
+                support.executable, env = sandbox:env() }
+            table.move(job("none", tag), 1, 6, 5, words)
+            local limited = support.run(words)
+            if limited.status == 0 then break end
+            assert.matches("^kmirror: the store .*disk", limited.stderr)
+            check(support.run(job("none", tag)), tag)
+            stopped = stopped + 1
+        end
+        assert.is_true(stopped >= 5, "stopped only " .. stopped .. " times")
+    end)
+
     it("does what is wanted, once, when it is resumed: killed at random, over and over, on a bad network", function()
         local plan = support.temporary("plan.lua", [[
             local changes = { "create", "delete", "update_target_latency" }

@@ -31,7 +31,7 @@ end
 local function from_template(template)
     local first, last = template:find(placeholder, 1, true)
     if not first then
-        return { single = true, of = function() return template end, made = function(each) return each == template end }
+        return { of = function() return template end, made = function(each) return each == template end }
     end
     local before, after = template:sub(1, first - 1), template:sub(last + 1)
     if before .. after == "" then
@@ -103,7 +103,7 @@ function M.make(live, rule, only)
             and rule.of(mirror.topicsRegex) or nil
         if new and new ~= mirror.topicsRegex then
             if by_regex[new] then
-                usage("'%s' and '%s' would both become '%s'; choose one by --only", by_regex[new].old.topicsRegex,
+                usage("'%s' and '%s' would both become '%s'; choose one by --only, or use {old}", by_regex[new].old.topicsRegex,
                     mirror.topicsRegex, new)
             end
             by_regex[new] = { old = mirror, regex = refuse_broken(new) }

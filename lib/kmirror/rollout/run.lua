@@ -77,19 +77,26 @@ function Run:begin(change)
     change.id = change.new and change.new.id or self.api:create(self.spec(change.regex))
 end
 
+-- Creates an old mirror that has been deleted anew. Raises when that does not get well.
+function Run:restore(change)
+    change.restored = change.restored or self.api:create(self.spec(change.old.topicsRegex))
+    if changes.planned() then
+        return
+    end
+    local place = { id = change.restored, since = task.now() }
+    local mirror = wait.ready(self.api, { place }, health.works, { seconds = self.wait })[1]
+    if change.old.targetLatency and mirror.targetLatency ~= change.old.targetLatency then
+        self.api:update_target_latency(mirror.id, change.old.targetLatency)
+    end
+end
+
 -- Undoes a change: its new mirror goes, its old one comes back if it has gone.
 function Run:take_back(change)
     if change.id then
         self:delete(change.id)
     end
     if self.strategy == "delete-first" then
-        local latency = change.old.targetLatency
-        change.restored = change.restored or self.api:create(self.spec(change.old.topicsRegex))
-        if not changes.planned() and latency then
-            local place = { id = change.restored, since = task.now() }
-            wait.settle(self.api, { place }, health.works, { seconds = self.wait })
-            self.api:update_target_latency(change.restored, latency)
-        end
+        self:restore(change)
     end
     table.insert(self.taken_back, change)
 end
@@ -110,8 +117,7 @@ function Run:take_all_back(list)
         end
     end
     for _, outcome in ipairs(result.failed) do
-        log.error("the new mirror %s of '%s' could not be taken back: %s", outcome.item.id, outcome.item.regex,
-            tostring(outcome.problem))
+        log.error("'%s' could not be taken back: %s", outcome.item.regex, tostring(outcome.problem))
     end
     return ("%d of %d taken back"):format(#list - #left, #list)
 end
