@@ -39,7 +39,7 @@ ALL_LDFLAGS = $(filter -fsanitize%,$(OPTIMIZE)) -Wl,-z,relro,-z,now $(LDFLAGS)
 # ---- files -------------------------------------------------------------------------------------------------
 
 # Only the executable has these; the rest is in mirrors.so, too, which also loads into stock Lua.
-HOST_ONLY = main host httpd
+HOST_ONLY = main host httpd line
 
 HOST_SOURCES = $(sort $(wildcard runtime/*.c))
 MODULE_SOURCES = $(filter-out $(HOST_ONLY:%=runtime/%.c),$(HOST_SOURCES))
@@ -59,7 +59,7 @@ all: $(BUILD)/kmirror $(BUILD)/mirrors.so
 # The Lua API is exported, so that Lua modules in C (LuaDBI, …) load into the executable. lua-cjson goes in
 # whole, so that it can be copied alone.
 $(BUILD)/kmirror: $(HOST_OBJECTS)
-	$(CC) $(ALL_LDFLAGS) -Wl,-E -o $@ $^ -l:liblua5.4-cjson.a -llua5.4 -lcurl -lmicrohttpd -lgnutls -lm
+	$(CC) $(ALL_LDFLAGS) -Wl,-E -o $@ $^ -l:liblua5.4-cjson.a -llua5.4 -lcurl -lmicrohttpd -lgnutls -ledit -lm
 
 # The Lua API comes from whoever loads the module. Debian's static lua-cjson is not made for shared objects.
 $(BUILD)/mirrors.so: $(MODULE_OBJECTS) runtime/mirrors.map
@@ -169,8 +169,8 @@ lossy: all
 
 # To build, then to run.
 DEPS = libc6-dev pkg-config liblua5.4-dev lua-cjson-dev libcurl4-openssl-dev libmicrohttpd-dev \
-       libgnutls28-dev lua-argparse lua-rex-pcre2 lua-dbi-sqlite3
-TEST_DEPS = $(DEPS) lua5.4 lua-busted lua-cjson lua-socket lua-sec openssl curl sqlite3 \
+       libgnutls28-dev libedit-dev lua-argparse lua-rex-pcre2 lua-dbi-sqlite3
+TEST_DEPS = $(DEPS) lua5.4 lua-busted lua-cjson lua-socket lua-sec openssl curl sqlite3 tmux \
             valgrind clang-tidy-14 clang-format-14 lua-check
 
 .PHONY: deps test-deps test-packages

@@ -3,6 +3,7 @@
 #include "files.h"
 #include "host.h"
 #include "httpd.h"
+#include "line.h"
 #include "mirrors.h"
 #include "task.h"
 
@@ -18,9 +19,11 @@ enum { DONE = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
 
 /* ---- signals ---- */
 
-/* The first one lets tasks clean up; with the second, nobody has the patience for that. */
+/* At a prompt, Ctrl-C is for what was typed last. Otherwise the first one lets tasks clean up; with the second, nobody
+ * has the patience for that. */
 static void on_signal(int number) {
-    (void)number;
+    if (number == SIGINT && task_interrupt_turn())
+        return;
     if (task_interrupted())
         _exit(INTERRUPTED);
     task_interrupt();
@@ -55,8 +58,13 @@ static void warn(void *data, const char *message, int more) {
 }
 
 static void preload(lua_State *L) {
-    static const luaL_Reg modules[] = {{"mirrors", luaopen_mirrors}, {"task", luaopen_task},   {"host", luaopen_host},
-                                       {"httpd", luaopen_httpd},     {"cjson", luaopen_cjson}, {NULL, NULL}};
+    static const luaL_Reg modules[] = {{"mirrors", luaopen_mirrors},
+                                       {"task", luaopen_task},
+                                       {"host", luaopen_host},
+                                       {"httpd", luaopen_httpd},
+                                       {"cjson", luaopen_cjson},
+                                       {"line", luaopen_line},
+                                       {NULL, NULL}};
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     luaL_setfuncs(L, modules, 0);
     lua_pop(L, 1);

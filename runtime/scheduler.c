@@ -96,10 +96,20 @@ void task_check(lua_State *L) {
         error_raise(L, "cancelled", "%s", s->why);
 }
 
+/* A Ctrl-C at a prompt is passed on here, outside the signal handler. */
+static void interrupt_turn(scheduler *s) {
+    if (!s->turn_interrupted)
+        return;
+    s->turn_interrupted = 0;
+    if (s->foreground != NULL)
+        scheduler_cancel(s->foreground);
+}
+
 static void block(scheduler *s, task_wait *w) {
     bool told = false;
     while (!w->done) {
-        if (s->interrupted && !told && w->cancel != NULL) {
+        interrupt_turn(s);
+        if ((s->interrupted || cancelled_here(s)) && !told && w->cancel != NULL) {
             told = true;
             w->cancel(w);
         } else {
@@ -214,6 +224,8 @@ static void end(task *t, task_state state) {
     scheduler *s = t->scheduler;
     s->live--;
     t->state = (unsigned char)state;
+    if (s->foreground == t)
+        s->foreground = NULL;
     while (t->joiners != NULL) {
         task *joiner = t->joiners;
         t->joiners = joiner->next_joiner;
@@ -223,6 +235,8 @@ static void end(task *t, task_state state) {
     if (state == FAILED && !t->observed && !scheduler_died_cancelled(t)) {
         t->next = s->failures;
         s->failures = t;
+        if (s->failed != NULL)
+            task_wake(s->failed);
     } else {
         forget(t);
     }
@@ -291,17 +305,29 @@ static void run_ready(scheduler *s) {
     }
 }
 
+/* A prompt outlives the turn that brought it about. */
+static void break_deadlock(scheduler *s) {
+    static const char why[] = "deadlock: every task that is left waits for another one";
+    if (s->foreground == NULL || s->foreground->cancelled) {
+        cancel_all(s, why);
+    } else {
+        s->why = why;
+        scheduler_cancel(s->foreground);
+    }
+}
+
 static void run_all(scheduler *s) {
     while (s->live > 0) {
         if (s->interrupted && !s->stopping) {
             s->stopping = true;
             cancel_all(s, "interrupted");
         }
+        interrupt_turn(s);
         run_ready(s);
         if (s->live == 0)
             break;
         if (s->first == NULL && loop_idle(s->loop))
-            cancel_all(s, "deadlock: every task that is left waits for another one");
+            break_deadlock(s);
         else
             loop_step(s->loop, s->first != NULL ? 0 : -1);
     }
@@ -363,14 +389,27 @@ void task_interruptible(lua_State *L) {
     interruptible = scheduler_of(L);
 }
 
+static void stop_computing(const scheduler *s) {
+    if (s->running != NULL && loop_now() - s->resumed_at > COMPUTING)
+        lua_sethook(s->running->co, stop_running, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    loop_wake(s->loop);
+}
+
 void task_interrupt(void) {
     scheduler *s = interruptible;
     if (s == NULL)
         return;
     s->interrupted = 1;
-    if (s->running != NULL && loop_now() - s->resumed_at > COMPUTING)
-        lua_sethook(s->running->co, stop_running, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-    loop_wake(s->loop);
+    stop_computing(s);
+}
+
+bool task_interrupt_turn(void) {
+    scheduler *s = interruptible;
+    if (s == NULL || !s->prompting)
+        return false;
+    s->turn_interrupted = 1;
+    stop_computing(s);
+    return true;
 }
 
 bool task_interrupted(void) {

@@ -35,10 +35,13 @@ struct scheduler {
     lua_State *L;       /* the main state: all tasks are resumed from it */
     task *first, *last; /* ready */
     task *running;
-    task *failures; /* failed, and nobody has joined them */
+    task *failures;    /* failed, and nobody has joined them */
+    task_wait *failed; /* of whoever wants to know of the next one */
+    task *foreground;  /* the turn of a prompt: Ctrl-C is for it alone */
+    bool prompting;    /* there are such turns; between two, Ctrl-C is for nobody */
     double resumed_at;
     size_t live;
-    volatile sig_atomic_t interrupted;
+    volatile sig_atomic_t interrupted, turn_interrupted;
     bool stopping;   /* the interrupt was passed on */
     const char *why; /* what a cancelled call says */
 };

@@ -45,6 +45,8 @@ void task_interruptible(lua_State *L);
 /* Cancels every task of it, as Ctrl-C does. Made for signal handlers. */
 void task_interrupt(void);
 bool task_interrupted(void);
+/* Cancels the turn of a prompt alone, if there is a prompt; false when there is none. Made for signal handlers. */
+bool task_interrupt_turn(void);
 
 int luaopen_task(lua_State *L);
 

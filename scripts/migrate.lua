@@ -77,13 +77,14 @@ end
 -- ---- act --------------------------------------------------------------------------------------------------
 
 local function how_far()
-    local well, created, retuned = 0, 0, 0
+    local well, created, retuned, adopted = 0, 0, 0, 0
     for _, item in ipairs(items) do
         well = well + (item.id and not item.problem and 1 or 0)
         created = created + (item.since and item.id and 1 or 0)
         retuned = retuned + (item.retuned and 1 or 0)
+        adopted = adopted + (item.adopted and 1 or 0)
     end
-    return well, created, retuned
+    return well, created, retuned, adopted
 end
 
 local command = again.command("migrate", ...)
@@ -123,10 +124,10 @@ if #bad > 0 then
     print()
 end
 steps:show(io.stdout)
-local well, created, retuned = how_far()
+local well, created, retuned, adopted = how_far()
 local would = changes.planned() and "would be " or ""
 print(("\nMigration of %s: %d of %d mirrors %s, %d %screated, %d adopted, %d target latencies set, after %.1f seconds.")
-    :format(given.file, well, #items, changes.planned() and "would be there" or "work", created, would, counts.adopted,
+    :format(given.file, well, #items, changes.planned() and "would be there" or "work", created, would, adopted,
         retuned, steps:seconds()))
 if stopped then
     print("Stopped: " .. stopped .. ".")

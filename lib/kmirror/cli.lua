@@ -29,8 +29,12 @@ local M = {}
 
 -- In the order in which help shows them.
 local names = {
-    "run", "list", "get", "create", "delete", "latency", "plan", "apply", "jobs", "sandbox", "version", "help",
+    "run", "list", "get", "create", "delete", "latency", "plan", "apply", "jobs", "sandbox", "doctor",
+    "completion", "version", "help",
 }
+
+--- The commands, in the order in which help shows them.
+M.names = names
 
 local command_column = 26
 
@@ -331,12 +335,18 @@ local function needs_api(given)
     return false
 end
 
+--- Sets up how the API is reached, and what may be changed there. Raises usage when the configuration is wrong.
+---@param given table
+function M.prepare(given)
+    set_defaults(given)
+    guard_changes(given)
+end
+
 local function run(given)
     check_sets(given)
     set_up(given)
     if needs_api(given) then
-        set_defaults(given)
-        guard_changes(given)
+        M.prepare(given)
     end
     local work = command_of(given.command).run
     if not given.job or changes.harmless() then

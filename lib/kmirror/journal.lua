@@ -150,17 +150,19 @@ function M.open(options)
         usage("'%s' cannot be a job's name: expected up to 64 letters, digits, dots, hyphens and underscores", name)
     end
     local store = guarded(open_store, options.store)
-    local ok, result = pcall(function()
-        local lock = guarded(lock_job, store, name)
-        local self = guarded(load_journal, store, options)
-        self.lock = lock
-        return self
-    end)
+    local ok, lock = pcall(guarded, lock_job, store, name)
     if not ok then
         store:close()
-        error(result, 0)
+        error(lock, 0)
     end
-    return result
+    local loaded, self = pcall(guarded, load_journal, store, options)
+    if not loaded then
+        lock:close()
+        store:close()
+        error(self, 0)
+    end
+    self.lock = lock
+    return self
 end
 
 -- ---- writing down -----------------------------------------------------------------------------------------
@@ -182,8 +184,8 @@ local function next_order(self)
     return self.order
 end
 
--- Writes down that a change is about to be sent: a new one, or one that was recorded before. The record of one that
--- failed is used again.
+-- Writes down that a change is about to be sent: a new one, or one that was recorded before. The record of
+-- one that failed is used again.
 local function begin(self, change, key, row)
     row = row or table.remove(pool_of(self, key).failed, 1) or {
         number = #self.changes + 1, key = key, operation = change.operation, cluster = change.cluster,
@@ -209,9 +211,9 @@ local function finish(self, row, state, problem, id)
     end
 end
 
--- ---- creates: what earlier runs knew ----------------------------------------------------------------------
+-- ---- creates: what is known already -----------------------------------------------------------------------
 
--- What earlier runs knew of a cluster and the creates in it, in order, as reconcile.lua takes it.
+-- What is known of a cluster and the creates in it, in order, as reconcile.lua takes it.
 local function history_of(self, cluster)
     local events = {}
     for _, seen in ipairs(self.history) do
@@ -219,8 +221,7 @@ local function history_of(self, cluster)
             events[#events + 1] = { order = seen.order, seen = seen.ids }
         end
     end
-    for number = 1, self.recorded do
-        local row = self.changes[number]
+    for _, row in ipairs(self.changes) do
         if row.operation == "create" and row.cluster:lower() == cluster and row.state ~= "failed" then
             local made = row.state == "done"
             events[#events + 1] = {
@@ -251,8 +252,8 @@ local function note_seen(self, cluster, ids)
     end
 end
 
--- Tells a ledger what earlier runs knew of a cluster, before its first create there, and has it tell what it
--- sees. Returns the ledger's entry for each unanswered create.
+-- Tells a ledger what is known of a cluster, from earlier runs or other ledgers, before its first create
+-- there, and has it tell what it sees. Returns the ledger's entry for each unanswered create.
 local function prepare(self, ledger, cluster)
     local clusters = self.prepared[ledger]
     if not clusters then

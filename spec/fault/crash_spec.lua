@@ -1,9 +1,9 @@
---- Kills a job (SIGKILL) wherever it may matter, resumes it, and compares what it believes with what the sandbox
---- did.
+--- Kills a job (SIGKILL) wherever it may matter, resumes it, and compares what it believes with what the
+--- sandbox did.
 ---
---- The job wants 8 changes. Killed at each of 54 places, once each, it took 12 change requests beside the 432
---- wanted; killed while each of the 8 was under way, and up to three more with it, 13 beside 64. No create took
---- effect twice.
+--- The job wants 8 changes. Killed at each of 54 places, once each, it took about 15 change requests beside
+--- the 432 wanted; killed while each of the 8 was under way, and up to three more with it, 13 beside 64. No
+--- create took effect twice.
 local cjson = require "cjson"
 local support = require "spec.support"
 
@@ -81,9 +81,8 @@ describe("a job that is killed", function()
     it("does what is wanted, once, when it is resumed: killed at any write and around any change", function()
         sandbox = support.sandbox { rate = 0 }
         local places, extra = kill_everywhere "any"
-        print(places, extra)
-        assert.is_true(places > 50, places)
-        assert.is_true(extra <= places, extra)
+        assert.is_true(places > 50, "only " .. places .. " places")
+        assert.is_true(extra <= places, extra .. " extra requests")
     end)
 
     it("does what is wanted, once, when it is resumed: killed while any change is under way", function()
@@ -91,8 +90,8 @@ describe("a job that is killed", function()
             local changes = { "create", "delete", "update_target_latency" }
             return { { fault = "stall", seconds = 0.15, operation = changes } }]]) }
         local places, extra = kill_everywhere "flight"
-        print(places, extra)
-        assert.is_true(places == 8, places)
+        assert.are.equal(8, places)
+        assert.is_true(extra <= 4 * places, extra .. " extra requests") -- four are under way at a time
     end)
 
     it("stops when the disk is full, says so, and does what is wanted, once, when there is room again", function()
@@ -122,21 +121,20 @@ describe("a job that is killed", function()
                 { fault = "server_error", status = 502, body = "html", when = "after", probability = 0.05 },
                 { fault = "stall", seconds = { 0.05, 0.2 }, probability = 0.5 },
             }]])
-        local kills, extra = 0, 0
+        local kills = 0
         math.randomseed(7)
         for seed = 1, 8 do
             sandbox = support.sandbox { rate = 0, faults = plan, seed = seed }
             local tag = ("seed%d."):format(seed)
             for _ = 1, 6 do
                 local process = support.start(job("none", tag))
-                support.sleep(math.random() * 0.8)
+                support.sleep(math.random() * 0.4)
                 process:signal "KILL"
                 if process:wait().status == 137 then kills = kills + 1 end
             end
-            extra = extra + check(support.run(job("none", tag)), tag)
+            check(support.run(job("none", tag)), tag)
             sandbox:stop()
         end
-        print(kills, extra)
-        assert.is_true(kills >= 8, kills)
+        assert.is_true(kills >= 16, "killed only " .. kills .. " times")
     end)
 end)

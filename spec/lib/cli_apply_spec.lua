@@ -26,6 +26,10 @@ local function many(count)
     return fleet(table.concat(lines, "\n"))
 end
 
+local function says(text, part)
+    assert.is_truthy(text:find(part, 1, true), text)
+end
+
 describe("kmirror apply", function()
     local sandbox
 
@@ -107,7 +111,7 @@ describe("kmirror apply", function()
         plans_nothing("--prune", path)
         result = apply("--prune", path)
         assert.are.same({ 0, "" }, { result.status, result.stdout })
-        assert.is_truthy(result.stderr:find("Nothing to change; 4 as wanted.", 1, true))
+        says(result.stderr, "Nothing to change; 4 as wanted.")
     end)
 
     it("creates before it deletes, and sets target latencies between", function()
@@ -122,10 +126,11 @@ describe("kmirror apply", function()
     it("shows the plan and each step on stderr, and what came of it on stdout", function()
         start()
         local result = apply("--prune", fleet [[{ topicsRegex = "new", targetLatency = 5000 },]])
-        assert.is_truthy(result.stderr:find("\nPlan: 1 to create, 6 to delete; 0 as wanted.\n", 1, true))
-        for _, line in ipairs { "create mirrors: 1 of 1 are up", "set target latencies: 1 of 1 are set",
+        says(result.stderr, "\nPlan: 1 to create, 6 to delete; 0 as wanted.\n")
+        for _, line in ipairs { "create mirrors: 1 of 1 are created",
+            "wait until they are up: 1 of 1 are up", "set target latencies: 1 of 1 are set",
             "delete mirrors: 6 of 6 are deleted", "look at the lists: 7 of 7 are as they should be" } do
-            assert.is_truthy(result.stderr:find(line, 1, true), result.stderr)
+            says(result.stderr, line)
         end
         assert.are.equal(1, select(2, result.stdout:gsub("\n", "")))
     end)
@@ -145,7 +150,8 @@ describe("kmirror apply", function()
 
     it("leaves a new mirror's target latency alone, when nothing is said of it or it is right already", function()
         start()
-        assert.are.equal(0, apply(fleet [[{ topicsRegex = "a" }, { topicsRegex = "b", targetLatency = 30000 },]]).status)
+        local path = fleet [[{ topicsRegex = "a" }, { topicsRegex = "b", targetLatency = 30000 },]]
+        assert.are.equal(0, apply(path).status)
         assert.are.equal(2, #changes())
     end)
 
@@ -190,9 +196,9 @@ describe("kmirror apply", function()
             local path = many(2)
             local result = apply("--wait", "0.5", path)
             assert.are.equal(1, result.status)
-            assert.are.equal(2, select(2, result.stderr:gsub("error: %S+fleet%.lua:%d: create 'new%d' from us%-west into "
-                .. "east: mirror %S+ is CREATING", "")))
-            assert.is_truthy(result.stderr:find("2 failed, 0 not tried; run the same command again to go on", 1, true))
+            local line = "error: %S+fleet%.lua:%d: create 'new%d' from us%-west into east: mirror %S+ is CREATING"
+            assert.are.equal(2, select(2, result.stderr:gsub(line, "")))
+            says(result.stderr, "2 failed, 0 not tried; run the same command again to go on")
             assert.are.equal(2, count(changes(), "created"))
             assert.are.equal(0, #cjson.decode(run("plan", "--json", path).stdout).create)
         end)
@@ -206,7 +212,7 @@ describe("kmirror apply", function()
             assert.is_truthy(result.stderr:find("error: %S+:%d+: create 'new%d' from us%-west into east: mirror %S+ is "
                 .. "FAILED"))
             assert.is_truthy(result.stdout:find("^1 created, 0 retuned, 0 deleted"))
-            assert.is_truthy(result.stderr:find("1 failed, 6 not tried", 1, true))
+            says(result.stderr, "1 failed, 6 not tried")
             assert.are.equal(0, count(changes(), "deleted"))
         end)
 
@@ -214,7 +220,7 @@ describe("kmirror apply", function()
             start { stale_every = 1 }
             local result = apply("--prune", fleet [[{ topicsRegex = "orders\\.created" },]])
             assert.are.equal(1, result.status, result.stderr)
-            assert.is_truthy(result.stderr:find("is STALE_TOPIC", 1, true))
+            says(result.stderr, "is STALE_TOPIC")
             assert.are.equal(0, count(changes(), "deleted"))
         end)
 
@@ -222,7 +228,7 @@ describe("kmirror apply", function()
             start()
             local result = apply("--prune", "--max-delete", "5", fleet [[{ topicsRegex = "new" },]])
             assert.are.equal(2, result.status)
-            assert.is_truthy(result.stderr:find("the plan deletes 6 mirrors, more than 5: nothing was changed", 1, true))
+            says(result.stderr, "the plan deletes 6 mirrors, more than 5: nothing was changed")
             assert.are.same({}, changes())
         end)
 
@@ -245,7 +251,7 @@ describe("kmirror apply", function()
             local result = apply("--canary", "2", many(10))
             assert.are.equal(1, result.status)
             assert.are.equal(2, #changes())
-            assert.is_truthy(result.stderr:find("2 failed, 8 not tried", 1, true))
+            says(result.stderr, "2 failed, 8 not tried")
         end)
 
         it("than what is under way, after three failures", function()
@@ -262,7 +268,7 @@ describe("kmirror apply", function()
             start()
             local result = apply(many(3), { env = { KMIRROR_API_KEY = "wrong" } })
             assert.are.equal(1, result.status)
-            assert.is_truthy(result.stderr:find("401 Not Authorized", 1, true))
+            says(result.stderr, "401 Not Authorized")
         end)
     end)
 
@@ -280,7 +286,7 @@ describe("kmirror apply", function()
         run("create", "-", { stdin = cjson.encode(spec) })
         local result = apply("--prune", fleet [[{ topicsRegex = "orders\\..*" }, { topicsRegex = "new" },]])
         assert.are.equal(3, result.status)
-        assert.is_truthy(result.stderr:find("1 left to settle by hand; see kmirror plan", 1, true))
+        says(result.stderr, "1 left to settle by hand; see kmirror plan")
         assert.are.equal(5, count(changes(), "deleted"))
     end)
 
@@ -293,7 +299,7 @@ describe("kmirror apply", function()
             assert.are.equal(1, select(2, result.stdout:gsub("would create a mirror of 'new' from us%-west", "")))
             assert.are.equal(1, select(2, result.stdout:gsub("would set the target latency of mirror ", "")))
             assert.are.equal(5, select(2, result.stdout:gsub("would delete mirror ", "")))
-            assert.is_truthy(result.stdout:find("1 would be created, 1 would be retuned, 5 would be deleted", 1, true))
+            says(result.stdout, "1 would be created, 1 would be retuned, 5 would be deleted")
             local told = cjson.decode(run("apply", "--dry-run", "--json", path).stdout)
             assert.are.same({ true, 1, 1 }, { told.dryRun, #told.created, #told.retuned })
             assert.are.same({}, changes())
@@ -303,7 +309,7 @@ describe("kmirror apply", function()
             start()
             local result = run("apply", "--read-only", many(2))
             assert.are.equal(1, result.status)
-            assert.is_truthy(result.stderr:find("--read-only lets nothing be changed", 1, true))
+            says(result.stderr, "--read-only lets nothing be changed")
             assert.are.same({}, changes())
         end)
 
@@ -311,8 +317,8 @@ describe("kmirror apply", function()
             start()
             local result = run("apply", many(2))
             assert.are.equal(2, result.status)
-            assert.is_truthy(result.stderr:find("apply: create 2 mirrors, retune 0, delete 0: there is no terminal to "
-                .. "confirm it on; give --yes", 1, true))
+            says(result.stderr, "apply: create 2 mirrors, retune 0, delete 0: there is no terminal to "
+                .. "confirm it on; give --yes")
             assert.are.same({}, changes())
         end)
     end)
@@ -334,7 +340,7 @@ describe("kmirror apply", function()
             start()
             local status, screen = answer(many(2), "apply\\n")
             assert.are.equal(0, status, screen)
-            assert.is_truthy(screen:find("apply: create 2 mirrors, retune 0, delete 0", 1, true))
+            says(screen, "apply: create 2 mirrors, retune 0, delete 0")
             assert.are.equal(2, count(changes(), "created"))
         end)
 
@@ -342,22 +348,24 @@ describe("kmirror apply", function()
             start()
             local status, screen = answer(many(2), "yes\\n")
             assert.are.equal(1, status, screen)
-            assert.is_truthy(screen:find("not confirmed: nothing was changed", 1, true))
+            says(screen, "not confirmed: nothing was changed")
             assert.are.same({}, changes())
         end)
 
         it("does nothing when somebody else has changed something while it waited", function()
             start()
-            local path, process = many(2), nil
-            process = support.start { "-c", ([[until [ -s '%s' ]; do sleep 0.1; done; sleep 1; %s create '%s']]):format(
-                sandbox.log_path, support.executable, support.temporary("spec.json", cjson.encode {
-                    sourceType = "instaclustr", kafkaSource = WEST_KAFKA, sourceAlias = "us-west", maxTasks = 1,
-                    useRenaming = false, topicsRegex = "new1",
-                })), command = "sh", env = sandbox:env() }
+            local path = many(2)
+            local spec = support.temporary("spec.json", cjson.encode {
+                sourceType = "instaclustr", kafkaSource = WEST_KAFKA, sourceAlias = "us-west", maxTasks = 1,
+                useRenaming = false, topicsRegex = "new1",
+            })
+            local script = [[until [ -s "$1" ]; do sleep 0.1; done; sleep 1; "$2" create "$3"]]
+            local process = support.start { "-c", script, "sh", sandbox.log_path, support.executable, spec,
+                command = "sh", env = sandbox:env() }
             local status, screen = answer(path, "apply\\n", 5.5)
             process:wait()
             assert.are.equal(1, status, screen)
-            assert.is_truthy(screen:find("what is there has changed since the plan was shown; nothing was changed", 1, true))
+            says(screen, "what is there has changed since the plan was shown; nothing was changed")
             assert.are.equal(1, #changes())
         end)
     end)
@@ -371,8 +379,8 @@ describe("kmirror apply", function()
         local result = first:wait(20)
         assert.are.equal(130, result.status, result.stderr)
         local created = count(changes(), "created")
-        assert.is_truthy(result.stderr:find(("error: stopped: %d created, 0 retuned, 0 deleted; to go on, run the same "
-            .. "command again"):format(created), 1, true), result.stderr)
+        says(result.stderr, ("error: stopped: %d created, 0 retuned, 0 deleted; to go on, run the same "
+            .. "command again"):format(created))
         assert.is_true(created < 60)
         result = apply(path)
         assert.are.equal(0, result.status, result.stderr)

@@ -18,6 +18,10 @@ local function fleet(mirrors)
     return support.temporary("fleet.lua", ("return {\n%s\n    mirrors = {\n%s\n} }"):format(clusters, mirrors))
 end
 
+local function says(text, part)
+    assert.is_truthy(text:find(part, 1, true), text)
+end
+
 describe("kmirror plan", function()
     local sandbox
     local orders = [[{ topicsRegex = "orders\\..*", targetLatency = 30000 },]]
@@ -108,10 +112,8 @@ describe("kmirror plan", function()
             start()
             local shown = plan(fleet(orders))
             assert.is_truthy(shown:find("^Nothing to change; 1 as wanted%.\n"), shown)
-            assert.is_truthy(shown:find("\n5 more are there that the file does not have; they stay, but for --prune.\n",
-                1, true))
-            assert.is_truthy(shown:find("Not compared, as the API does not tell it: kafkaSource, maxTasks, useRenaming",
-                1, true))
+            says(shown, "\n5 more are there that the file does not have; they stay, but for --prune.\n")
+            says(shown, "Not compared, as the API does not tell it: kafkaSource, maxTasks, useRenaming")
         end)
 
         it("the same to programs, with the API's names", function()
@@ -165,10 +167,10 @@ describe("kmirror plan", function()
                 ("%s plan --prune %s"):format(support.executable, path), log, command = "sh", env = sandbox:env() }
             assert.are.equal(0, result.status)
             local screen = support.read(log)
-            assert.is_truthy(screen:find("\27[32m+\27[0m", 1, true))
-            assert.is_truthy(screen:find("\27[33m~\27[0m", 1, true))
-            assert.is_truthy(screen:find("\27[31m-\27[0m", 1, true))
-            assert.is_truthy(screen:find("…", 1, true))
+            says(screen, "\27[32m+\27[0m")
+            says(screen, "\27[33m~\27[0m")
+            says(screen, "\27[31m-\27[0m")
+            says(screen, "…")
             for line in screen:gsub("\27%[%d*m", ""):gmatch("[^\r\n]+") do
                 if not line:find("^Script ") then assert.is_true(utf8.len(line) <= 80, line) end
             end
@@ -199,9 +201,9 @@ describe("kmirror plan", function()
             local path = fleet(orders)
             local result = run("plan", "--prune", "--max-delete", "4", path)
             assert.are.equal(2, result.status)
-            assert.is_truthy(result.stdout:find("5 to delete", 1, true))
-            assert.is_truthy(result.stderr:find("the plan deletes 5 mirrors, more than 4: nothing was changed; if that "
-                .. "is meant, give --max-delete 5\n", 1, true))
+            says(result.stdout, "5 to delete")
+            says(result.stderr, "the plan deletes 5 mirrors, more than 4: nothing was changed; if that "
+                .. "is meant, give --max-delete 5\n")
             plan("--prune", "--max-delete", "5", path)
             assert.are.equal(2, run("plan", "--max-delete", "few", path).status)
         end)
@@ -217,7 +219,7 @@ describe("kmirror plan", function()
             start()
             local result = run("plan", fleet(orders), { env = { KMIRROR_API_KEY = "wrong" } })
             assert.are.equal(1, result.status)
-            assert.is_truthy(result.stderr:find("401 Not Authorized", 1, true))
+            says(result.stderr, "401 Not Authorized")
         end)
     end)
 
@@ -261,17 +263,17 @@ describe("kmirror plan", function()
             local document = { mirrors = { { to = EAST, sourceAlias = "us-west", topicsRegex = "orders\\..*" } } }
             local result = run("plan", "-", { stdin = cjson.encode(document) })
             assert.are.equal(0, result.status, result.stderr)
-            assert.is_truthy(result.stdout:find("Nothing to change; 1 as wanted", 1, true))
+            says(result.stdout, "Nothing to change; 1 as wanted")
             result = run("plan", "-", { stdin = '{ "mirrors": [\n  {} ] }' })
             assert.are.equal(2, result.status)
-            assert.is_truthy(result.stderr:find("\n  standard input:2: mirrors[1].to: missing", 1, true))
+            says(result.stderr, "\n  standard input:2: mirrors[1].to: missing")
         end)
 
         it("the clusters of the sandbox by name", function()
             local path = support.temporary("fleet.csv", "from,to,topicsRegex\nus-west,us-east,orders\\..*\n")
             local result = support.run { "plan", "--sandbox", path }
             assert.are.equal(0, result.status, result.stderr)
-            assert.is_truthy(result.stdout:find("Nothing to change; 1 as wanted", 1, true))
+            says(result.stdout, "Nothing to change; 1 as wanted")
         end)
 
         it("a mirror for what its connector is called, dots in aliases or not", function()
@@ -303,10 +305,10 @@ describe("kmirror plan", function()
             local path = fleet [[{ topicsRegex = "orders\\..*", targetLatency = 60000 },]]
             local shown = plan(path)
             assert.is_truthy(shown:find("\n!  east  us%-west  orders\\%.%.%*  left: there are 2 of it\n"), shown)
-            assert.is_truthy(shown:find("'orders\\..*' from us-west into east is there more than once. Delete all but "
-                .. "one:\n", 1, true), shown)
-            assert.is_truthy(shown:find("\n  " .. id .. "  us-west.us-east.", 1, true))
-            assert.is_truthy(shown:find("\nPlan: 1 to settle by hand; 0 as wanted.\n", 1, true))
+            says(shown, "'orders\\..*' from us-west into east is there more than once. Delete all but "
+                .. "one:\n")
+            says(shown, "\n  " .. id .. "  us-west.us-east.")
+            says(shown, "\nPlan: 1 to settle by hand; 0 as wanted.\n")
             local found = shape(path)
             assert.are.same({ {}, {}, {}, "duplicate", 2, 8 }, { found.create, found.retune, found.delete,
                 found.blocked[1].reason, #found.blocked[1].found, found.blocked[1].line })
@@ -317,11 +319,12 @@ describe("kmirror plan", function()
             start { world = "empty" }
             local id = create { sourceAlias = "dc.one", topicsRegex = "x" }
             local path = support.temporary("fleet.lua", ([[return { mirrors = { { to = "%s", sourceAlias = "dc",
-                kafkaSource = "%s", topicsRegex = "x", useRenaming = true, maxTasks = 1 } } }]]):format(EAST, WEST_KAFKA))
+                kafkaSource = "%s", topicsRegex = "x", useRenaming = true, maxTasks = 1 } } }]])
+                :format(EAST, WEST_KAFKA))
             local found = shape(path)
             assert.are.same({ {}, "unclear", id, id },
                 { found.create, found.blocked[1].reason, found.blocked[1].found[1].id, found.unclear[1].id })
-            assert.is_truthy(plan(path):find("Give the cluster its alias in the file", 1, true))
+            says(plan(path), "Give the cluster its alias in the file")
             assert.are.same({}, shape("--prune", path).delete)
         end)
     end)
@@ -331,22 +334,22 @@ describe("kmirror plan", function()
             start()
             local head = ("return {\nclusters = { east = { connect = '%s' } },\nmirrors = {\n"):format(EAST)
             local function bare(regex)
-                return support.temporary("fleet.lua", ("%s{ to = 'east', sourceAlias = 'us-west', topicsRegex = '%s' } } }")
-                    :format(head, regex))
+                local mirror = ("{ to = 'east', sourceAlias = 'us-west', topicsRegex = '%s' } } }"):format(regex)
+                return support.temporary("fleet.lua", head .. mirror)
             end
             assert.are.equal(1, shape(bare "orders\\\\..*").unchanged)
             assert.are.equal([[
 F has 3 problems:
-  F:4: mirrors[1].kafkaSource: missing; to create the mirror it has to be the UUID of the source Kafka cluster, here or ]]
-                .. [[as kafka of the cluster that it is from
-  F:4: mirrors[1].maxTasks: missing; to create the mirror it has to be a whole number, 1 or more
-  F:4: mirrors[1].useRenaming: missing; to create the mirror it has to be true or false]], refusal(bare "new"))
+  F:4: mirrors[1].kafkaSource: missing; a new mirror needs it: the UUID of its source's Kafka cluster, ]]
+                .. [[here or as kafka of the cluster
+  F:4: mirrors[1].maxTasks: missing; a new mirror needs it: a whole number, 1 or more
+  F:4: mirrors[1].useRenaming: missing; a new mirror needs it: true or false]], refusal(bare "new"))
         end)
 
         it("a regex that is broken, with the place", function()
             start()
-            assert.are.equal("F:8: mirrors[1].topicsRegex: 'orders(x' is broken: the '(' is never closed, at character 7",
-                refusal(fleet [[{ topicsRegex = "orders(x" },]]))
+            assert.are.equal("F:8: mirrors[1].topicsRegex: 'orders(x' is broken: the '(' is never closed, at "
+                .. "character 7", refusal(fleet [[{ topicsRegex = "orders(x" },]]))
         end)
 
         it("fields that do not go together", function()
@@ -361,8 +364,8 @@ F has 3 problems:
             local said = refusal(fleet [[
                 { topicsRegex = "loop\\..*" },
                 { from = "east", to = "west", topicsRegex = "loop\\.created" },]])
-            assert.are.equal("F:9: with the mirror in line 8, 'loop.created' would go round in a loop; set useRenaming, or "
-                .. "keep one of them", said)
+            assert.are.equal("F:9: with the mirror in line 8, 'loop.created' would go round in a loop; set "
+                .. "useRenaming, or keep one of them", said)
             plan(fleet [[
                 { topicsRegex = "loop\\..*", useRenaming = true },
                 { from = "east", to = "west", topicsRegex = "loop\\.created" },]])
@@ -395,9 +398,8 @@ F has 3 problems:
             local said = warnings [[
                 { topicsRegex = ".*" },
                 { topicsRegex = "a.b" },]]
-            assert.is_truthy(said:find("warning: F:8: '.*': takes every topic, also those that are still to come\n",
-                1, true), said)
-            assert.is_truthy(said:find("warning: F:9: 'a.b': the '.' stands for any character", 1, true), said)
+            says(said, "warning: F:8: '.*': takes every topic, also those that are still to come\n")
+            says(said, "warning: F:9: 'a.b': the '.' stands for any character")
         end)
 
         it("of topics that would be copied twice, from known ones or by the text", function()
@@ -407,12 +409,10 @@ F has 3 problems:
                 { topicsRegex = ".*\\.shipped" },
                 { topicsRegex = "late\\..*" },
                 { topicsRegex = "late\\.x" },]]
-            assert.is_truthy(said:find("F:9: '.*\\.shipped' takes the same topics as 'orders\\..*' (line 8) and 5 more "
-                .. "mirrors, such as orders.shipped: they would be copied twice\n", 1, true), said)
-            assert.is_truthy(said:find("F:11: 'late\\.x' takes the same topics as 'late\\..*' (line 10), such as late.x",
-                1, true), said)
-            assert.is_truthy(said:find("F:10: 'late\\..*' takes the same topics as '.*\\.shipped' (line 9), such as late.",
-                1, true), said)
+            says(said, "F:9: '.*\\.shipped' takes the same topics as 'orders\\..*' (line 8) and 5 more "
+                .. "mirrors, such as orders.shipped: they would be copied twice\n")
+            says(said, "F:11: 'late\\.x' takes the same topics as 'late\\..*' (line 10), such as late.x")
+            says(said, "F:10: 'late\\..*' takes the same topics as '.*\\.shipped' (line 9), such as late.")
         end)
 
         it("of nothing, when nothing is new", function()
@@ -425,8 +425,8 @@ F has 3 problems:
             start { fail_every = 1 }
             local id = create { topicsRegex = "x" }
             local said = warnings [[{ topicsRegex = "x", targetLatency = 30000 },]]
-            assert.is_truthy(said:find(("warning: mirror %s of 'x' from us-west is FAILED; delete it, to have it created "
-                .. "anew\n"):format(id), 1, true), said)
+            says(said, ("warning: mirror %s of 'x' from us-west is FAILED; delete it, to have it "
+                .. "created anew\n"):format(id))
         end)
     end)
 
@@ -473,25 +473,34 @@ F has 3 problems:
             assert.are.equal(1, shape(external 'sourceConnectionPropertiesEnv = "NOT_SET"').unchanged)
         end)
 
+        it("and says once what is wrong with them, for however many mirrors", function()
+            start()
+            local path = support.temporary("fleet.lua", ([[return {
+                clusters = { dc = { sourceConnectionPropertiesEnv = "NOT_SET" } },
+                defaults = { from = "dc", to = "%s", useRenaming = true, maxTasks = 1 },
+                mirrors = { { topicsRegex = "x" }, { topicsRegex = "y" } },
+            }]]):format(EAST))
+            assert.are.equal("F:2: clusters.dc.sourceConnectionPropertiesEnv: the environment variable NOT_SET is not "
+                .. "set; expected Kafka client properties", refusal(path))
+        end)
+
         it("or says what is in the way", function()
             start()
             local open = secret_file("open.properties", "644")
             local empty = support.temporary("empty.properties", " \n")
             os.execute("chmod 600 " .. empty)
             for field, said in pairs {
-                ['sourceConnectionPropertiesEnv = "NOT_SET"'] = "sourceConnectionPropertiesEnv: the environment variable "
-                    .. "NOT_SET is not set",
-                ['sourceConnectionPropertiesFile = "/nowhere/x"'] = "sourceConnectionPropertiesFile: cannot read "
-                    .. "/nowhere/x: No such file or directory",
-                ['sourceConnectionPropertiesFile = "password=' .. SECRET .. '"'] = "sourceConnectionPropertiesFile: cannot "
-                    .. "read (not shown: it looks like the properties themselves): No such file or directory",
-                [("sourceConnectionPropertiesFile = %q"):format(open)] = ("sourceConnectionPropertiesFile: %s can be read "
-                    .. "by others than its owner: chmod 600 %s"):format(open, open),
-                [("sourceConnectionPropertiesFile = %q"):format(empty)] = "sourceConnectionPropertiesFile: there is "
-                    .. "nothing in it",
+                ['sourceConnectionPropertiesEnv = "NOT_SET"'] = "Env: the environment variable NOT_SET is not set",
+                ['sourceConnectionPropertiesFile = "/nowhere/x"'] =
+                    "File: cannot read /nowhere/x: No such file or directory",
+                ['sourceConnectionPropertiesFile = "password=' .. SECRET .. '"'] = "File: cannot read (not shown: it "
+                    .. "looks like the properties themselves): No such file or directory",
+                [("sourceConnectionPropertiesFile = %q"):format(open)] =
+                    ("File: %s can be read by others than its owner: chmod 600 %s"):format(open, open),
+                [("sourceConnectionPropertiesFile = %q"):format(empty)] = "File: there is nothing in it",
             } do
-                assert.are.equal(("F:3: mirrors[1].%s; expected Kafka client properties"):format(said),
-                    (refusal(external(field)):gsub(": +No such", ": No such")))
+                local whole = "F:2: clusters.dc.sourceConnectionProperties%s; expected Kafka client properties"
+                assert.are.equal(whole:format(said), (refusal(external(field)):gsub(": +No such", ": No such")))
             end
         end)
     end)

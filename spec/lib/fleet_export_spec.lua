@@ -74,7 +74,7 @@ describe("an exported fleet", function()
             ('        ["us-east"] = { connect = "%s", kafka = "%s", alias = "us-east" },\n'):format(EAST, EAST_KAFKA),
             '        ["dc"] = { alias = "dc" }, -- kafka: not known\n',
             "        -- useRenaming, maxTasks, usePrivateIps: not known\n",
-            [[        { from = "us-west", to = "us-east", topicsRegex = "orders\\..*", targetLatency = 30000 },]] .. "\n",
+            [[{ from = "us-west", to = "us-east", topicsRegex = "orders\\..*", targetLatency = 30000 },]] .. "\n",
         } do
             assert.is_truthy(text:find(line, 1, true), line .. text)
         end
@@ -90,8 +90,8 @@ describe("an exported fleet", function()
         start { world = "empty" }
         local id = create { sourceAlias = "dc.one", topicsRegex = "x" }
         _, notes = export("json", { EAST })
-        assert.is_truthy(notes:find(("left out, as its name does not tell its source: %s dc.one.us-east."):format(id), 1,
-            true), notes)
+        local note = ("left out, as its name does not tell its source: %s dc.one.us-east."):format(id)
+        assert.is_truthy(notes:find(note, 1, true), notes)
     end)
 
     it("asks for each cluster and each mirror once", function()

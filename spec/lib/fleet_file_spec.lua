@@ -100,7 +100,7 @@ describe("a fleet file", function()
 
     it("says where connection properties come from, not what they are", function()
         local mirror = read("lua", with_mirror [[from = "dc", to = "east", topicsRegex = "x"]])[1]
-        assert.are.same({ from = "variable", value = "DC_PROPERTIES" }, mirror.secret)
+        assert.are.same({ "variable", "DC_PROPERTIES" }, { mirror.secret.from, mirror.secret.value })
         assert.are.same({ "dc", "custom" }, { mirror.sourceAlias, mirror.sourceType })
     end)
 

@@ -35,7 +35,8 @@ describe("hooks", function()
 
     it("find what the runbook tells them in their environment, whatever is in it, but no key", function()
         local result = run([[
-            hooks.new({ "a" }, { { step = "a", command = 'echo "$KMIRROR_HOOK|$KMIRROR_FROM|${KMIRROR_API_KEY-none}"' } })
+            local command = 'echo "$KMIRROR_HOOK|$KMIRROR_FROM|${KMIRROR_API_KEY-none}"'
+            hooks.new({ "a" }, { { step = "a", command = command } })
                 :run("a", { KMIRROR_FROM = "it's $HOME `x`" })]], { KMIRROR_API_KEY = "s3cret" })
         assert.are.equal("[a] a|it's $HOME `x`|none\n", result.stderr)
     end)
@@ -70,7 +71,8 @@ describe("hooks", function()
     it("are stopped when the runbook is cancelled", function()
         local mark = support.temporary("mark")
         local result = run(([[
-            local its = hooks.new({ "a" }, { { step = "a", command = "trap 'echo stopped > %s; exit' TERM; sleep 9 & wait" } })
+            local command = "trap 'echo stopped > %s; exit' TERM; sleep 9 & wait"
+            local its = hooks.new({ "a" }, { { step = "a", command = command } })
             local running = task.spawn(its.run, its, "a", {})
             task.sleep(0.3)
             running:cancel()

@@ -276,6 +276,22 @@ describe("a journal", function()
             print(table.concat(told, " "))]])
     end)
 
+    it("gives a ledger that comes later what this run has made through another", function()
+        assert.are.equal("c:id1\n", run [[
+            begin()
+            create "x"
+            api = { account = { ledger = setmetatable({}, { __index = ledger }) } }
+            create "y"
+            print(table.concat(told, " "))]])
+    end)
+
+    it("lets go of a job that it could not open", function()
+        assert.are.equal("usage\tok\n", run [[
+            begin()
+            run:finish(0)
+            print(kind_of(begin, { target = "there" }), kind_of(begin))]])
+    end)
+
     it("goes on with a create that was not answered, as the ledger's lost one", function()
         assert.are.equal("cancelled\nx true\nid1\n-\tfalse\nid2\ncreate\tdone\tid1\t-\ncreate\tdone\tid2\t-\n", run [[
             begin()

@@ -93,8 +93,8 @@ describe("the sandbox's control path", function()
 
     it("is told of in the log, as nothing that the API did", function()
         ask("POST", "/producers/us-west/stop")
-        assert.are.same({ { time = now, seq = 1, method = "POST", path = "/sandbox/producers/us-west/stop", status = 200,
-            control = "stop us-west" } }, events)
+        assert.are.same({ { time = now, seq = 1, method = "POST", path = "/sandbox/producers/us-west/stop",
+            status = 200, control = "stop us-west" } }, events)
     end)
 
     it("meets no fault and no limit", function()

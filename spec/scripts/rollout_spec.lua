@@ -74,7 +74,7 @@ describe("the rollout runbook", function()
         assert.are.equal(1, result.status, result.stderr)
         contains(result.stdout, "1 of 6 mirrors of batch 1 are not well")
         assert.are.same(before, rollout:each "topicsRegex")
-        assert.are.same({ create = 12, delete = 12 }, rollout:changes())
+        assert.are.same({ create = 13, delete = 13 }, rollout:changes()) -- one of those that come back fails, too
     end)
 
     it("adds mirrors beside the old ones, but none that takes the same topics", function()

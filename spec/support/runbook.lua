@@ -96,7 +96,7 @@ function runbook:create(regex)
     local spec = { sourceType = "instaclustr", kafkaSource = runbook.west:match(",(.+)"), sourceAlias = "us-west",
         maxTasks = 1, topicsRegex = regex, useRenaming = false }
     local file = support.temporary("spec.json", json.encode(spec))
-    return self:ask("create", file).id
+    return self:ask("create", file).mirrorId
 end
 
 return runbook

@@ -93,7 +93,9 @@ in kmirror plan, with "id" and "status" where there is one; one that failed has
 
     run = function(given)
         local plan, api, again = planning.plan(given)
+        io.stderr:write("\n")
         fleet.show(io.stderr, plan)
+        io.stderr:write("\n")
         fleet.guard(plan, given.max_delete)
         return carry_out(given, plan, api, again)
     end,

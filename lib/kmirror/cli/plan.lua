@@ -17,7 +17,8 @@ Shows what kmirror apply would create (+), retune (~) and delete (-), and what
 it would leave for you to settle (!); changes nothing. A mirror is known by its
 cluster, its source's alias and its topics. Mirrors that the file does not have
 stay, unless --prune is given; it concerns the clusters that the file has
-mirrors into. With --cluster, only that cluster is looked at.
+mirrors into. With --cluster (but not by KMIRROR_CLUSTER) only that cluster is
+looked at. The format of the file is described in the documentation.
 
 Exit status: 0; with --exit-code 4 when there is anything to change or to
 settle. A plan that deletes more than --max-delete is shown, and refused (2).

@@ -154,11 +154,11 @@ function Run:check_known()
     end
     for _, mirror in ipairs(self.live) do
         if not known[mirror.id] then
-            error(("mirror %s of '%s' is not in %s; nothing was changed in this run"):format(mirror.id,
-                mirror.topicsRegex, self.path), 0)
+            error(("mirror %s of '%s' is not in %s; nothing was changed in this run. If what that file is about is over, "
+                .. "put it away; if not, delete the mirror"):format(mirror.id, mirror.topicsRegex, self.path), 0)
         end
     end
-    return ("going on with the %d mirrors in %s"):format(#self.state.mirrors, self.path)
+    return ("going on with the %d mirrors of %s, in %s"):format(#self.state.mirrors, self.state.saved, self.path)
 end
 
 -- Raises when something speaks against it: all or nothing. In a disaster what is wrong with the mirrors to delete

@@ -47,13 +47,11 @@ function Run:fail(item, problem)
 end
 
 -- Does the work on each item, and returns those that it was done on.
-function Run:each(title, items, work, options)
-    options = options or {}
-    options.max_failures, options.progress = may_fail, bulk.tell(title)
+function Run:each(title, items, work)
     local came_of, done = bulk.each(items, function(item)
         work(item)
         item.is_done = true
-    end, options), {}
+    end, { max_failures = may_fail, progress = bulk.tell(title) }), {}
     for _, outcome in ipairs(came_of.failed) do
         self:fail(outcome.item, outcome.problem)
     end
@@ -75,16 +73,16 @@ end
 
 -- Waits until the mirrors are ready; each that is not has failed. Returns those that are.
 function Run:settle(items, seconds, ready)
-    if changes.planned() then
-        return items
-    end
     local came_of = wait.settle(self.api, items, ready, { seconds = seconds })
     local details, problems, right = {}, {}, {}
     for _, mirror in ipairs(came_of.ready) do
         details[mirror.id] = mirror
     end
-    for _, left in ipairs(add(came_of.late, came_of.failed)) do
+    for _, left in ipairs(came_of.late) do
         problems[left.id] = left.problem
+    end
+    for _, left in ipairs(came_of.failed) do
+        problems[left.id] = left.problem .. (left.mirror and "; delete it, to have it created anew" or "")
     end
     for _, item in ipairs(items) do
         item.details = details[item.id]
@@ -99,22 +97,37 @@ end
 
 -- ---- the stages -------------------------------------------------------------------------------------------
 
-function Run:create(items, canary)
-    local up = self.result.created
-    local function bring_up(batch)
-        local created = {}
-        for i, outcome in ipairs(batch.done) do
-            created[i] = outcome.item
-        end
-        local works = self:settle(created, self.wait, health.works)
-        add(up, works)
-        return #works == #created and #batch.failed == 0, "not all are up"
+-- Creates mirrors and waits until they are up.
+function Run:create(title, items)
+    local created
+    self:step(title, items, "created", function()
+        created = self:each(title, items, function(item)
+            item.id = self.api:on(item.cluster):create(item.change.spec)
+            item.since = task.now()
+        end)
+        return created
+    end)
+    if changes.planned() then
+        add(self.result.created, created or {})
+        return
     end
-    self:each("create mirrors", items, function(item)
-        item.id = self.api:on(item.cluster):create(item.change.spec)
-        item.since = task.now()
-    end, { batches = { canary or "100%", "100%" }, gate = bring_up })
-    return up
+    self:step("wait until they are up", created or {}, "up", function()
+        local up = self:settle(created, self.wait, health.works)
+        add(self.result.created, up)
+        return up
+    end)
+end
+
+-- Creates the first few, and the others only when these work.
+function Run:create_all(items, canary)
+    local count = math.min(canary or 0, #items)
+    self:create("create the canary", table.move(items, 1, count, 1, {}))
+    local rest = table.move(items, count + 1, #items, 1, {})
+    if #self.result.failed > 0 then
+        add(self.result.skipped, rest)
+    else
+        self:create("create mirrors", rest)
+    end
 end
 
 -- A new mirror begins with a target latency that the API chooses.
@@ -138,7 +151,7 @@ function Run:retune(items)
     local set = self:each("set target latencies", items, function(item)
         self.api:on(item.cluster):update_target_latency(item.id, item.latency)
     end)
-    local right = self:settle(set, settling, function(mirror)
+    local right = changes.planned() and set or self:settle(set, settling, function(mirror)
         return mirror.targetLatency == wanted[mirror.id]
     end)
     for _, item in ipairs(right) do
@@ -195,9 +208,7 @@ end
 
 function Run:all(items, canary)
     local result = self.result
-    self:step("create mirrors", items.create, changes.planned() and "created" or "up", function()
-        return self:create(items.create, canary)
-    end)
+    self:create_all(items.create, canary)
     local retunes = with_new(items.retune, result.created)
     self:step("set target latencies", retunes, "set", function()
         return self:retune(retunes)

@@ -8,6 +8,8 @@ local M = {}
 ---@class kmirror.fleet.secret where connection properties come from
 ---@field from "text"|"file"|"variable"
 ---@field value string
+---@field line integer where the file says so
+---@field path string how messages call it
 
 ---@class kmirror.fleet.cluster
 ---@field name string
@@ -44,7 +46,7 @@ function M.secret(document, read, kafka_field, line, label)
     if second then
         document:complain(line, "%s: there is %s, too; expected one of them", fields.path(label, first[1]), second)
     end
-    return first and { from = first[2], value = read[first[1]] }
+    return first and { from = first[2], value = read[first[1]], line = line, path = fields.path(label, first[1]) }
 end
 
 local function from_file(document, name, value)

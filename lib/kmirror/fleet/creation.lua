@@ -12,11 +12,13 @@ local needed = {
     { "maxTasks", "a whole number, 1 or more" },
 }
 
--- Complains of what is missing; such fields may be missing from a mirror that is there.
-local function check_complete(document, wanted)
+-- Complains of what is missing; such fields may be missing from a mirror that is there. True when nothing is.
+local function is_complete(document, wanted)
+    local complete = true
     local function complain(field, expected)
-        document:complain(wanted.line, "%s: missing; to create the mirror it has to be %s",
-            fields.path(wanted.label, field), expected)
+        complete = false
+        document:complain(wanted.line, "%s: missing; a new mirror needs it: %s", fields.path(wanted.label, field),
+            expected)
     end
     for _, field in ipairs(needed) do
         if wanted[field[1]] == nil then
@@ -24,11 +26,12 @@ local function check_complete(document, wanted)
         end
     end
     if not wanted.kafkaSource and not wanted.secret then
-        complain("kafkaSource", "the UUID of the source Kafka cluster, here or as kafka of the cluster that it is from")
+        complain("kafkaSource", "the UUID of its source's Kafka cluster, here or as kafka of the cluster")
     end
+    return complete
 end
 
--- True when it can be used, or nothing here can tell.
+-- Without PCRE2 nothing can be said of a regex.
 local function check_regex(document, wanted)
     local could, problem = pcall(regex.problem, wanted.topicsRegex)
     if could and problem and not problem.untried then
@@ -37,15 +40,16 @@ local function check_regex(document, wanted)
     end
 end
 
+-- The connection properties, if there are to be any; and whether they, too, are there.
 local function properties_of(document, wanted)
     if not wanted.secret then
-        return nil
+        return nil, true
     end
     local properties, problem = read_secret(wanted.secret, document.directory)
     if problem then
-        document:complain(wanted.line, "%s", fields.path(wanted.label, problem))
+        document:complain(wanted.secret.line, "%s: %s", wanted.secret.path, problem)
     end
-    return properties
+    return properties, properties ~= nil
 end
 
 -- Has the module itself check what would be sent.
@@ -64,20 +68,20 @@ end
 ---@param wanted kmirror.fleet.wanted
 ---@return mirrors.Spec
 function M.spec(document, api, wanted)
-    local before = #document.problems
-    check_complete(document, wanted)
+    local properties, is_there = properties_of(document, wanted)
+    local complete = is_complete(document, wanted)
     check_regex(document, wanted)
     local spec = {
         sourceType = wanted.sourceType,
         kafkaSource = wanted.kafkaSource,
-        sourceConnectionProperties = properties_of(document, wanted),
+        sourceConnectionProperties = properties,
         sourceAlias = wanted.sourceAlias,
         topicsRegex = wanted.topicsRegex,
         useRenaming = wanted.useRenaming,
         usePrivateIps = wanted.usePrivateIps,
         maxTasks = wanted.maxTasks,
     }
-    if #document.problems == before then
+    if complete and is_there then
         rehearse(document, api, wanted, spec)
     end
     return spec

@@ -60,12 +60,17 @@ function Document:at(line)
     return ("%s:%d"):format(self.name, line)
 end
 
---- Notes what is wrong in a line, to be raised with all else that is.
+--- Notes what is wrong in a line, to be raised with all else that is; the same thing once only.
 ---@param line integer
 ---@param message string names what was expected
 ---@param ... any for string.format
 function Document:complain(line, message, ...)
-    table.insert(self.problems, { line = line, message = message:format(...) })
+    local problem = { line = line, message = message:format(...) }
+    local key = problem.line .. " " .. problem.message
+    if not self.problems[key] then
+        self.problems[key] = problem
+        table.insert(self.problems, problem)
+    end
 end
 
 --- Raises usage when anything is wrong.

@@ -31,12 +31,6 @@ local readers = {
     end,
 }
 
-local fields = {
-    text = "sourceConnectionProperties",
-    file = "sourceConnectionPropertiesFile",
-    variable = "sourceConnectionPropertiesEnv",
-}
-
 --- The properties, without blanks at the end.
 ---@param secret kmirror.fleet.secret
 ---@param directory string of the fleet file, which the names of files go from
@@ -49,7 +43,7 @@ return function(secret, directory)
         problem = "there is nothing in it"
     end
     if problem then
-        return nil, ("%s: %s; expected Kafka client properties"):format(fields[secret.from], problem)
+        return nil, problem .. "; expected Kafka client properties"
     end
     return properties
 end

@@ -101,7 +101,7 @@ local function of_secrets(list, mirrors)
         if secret and secret.from == "text" and not seen[secret.value] and
             secret.value:lower():find("password", 1, true) then
             seen[secret.value] = true
-            warn(list, mirror.line, "a password stands in the fleet file; sourceConnectionPropertiesFile or "
+            warn(list, secret.line, "a password stands in the fleet file; sourceConnectionPropertiesFile or "
                 .. "sourceConnectionPropertiesEnv keep it out")
         end
     end

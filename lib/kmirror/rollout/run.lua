@@ -41,7 +41,7 @@ function M.new(settings)
     return setmetatable(self, Run)
 end
 
-local take_back_rounds, take_back_pause = 3, 5 -- seconds
+local take_back_rounds, take_back_pause = 4, 2 -- seconds
 
 local function map(list, field)
     local values = {}
@@ -84,7 +84,13 @@ function Run:restore(change)
         return
     end
     local place = { id = change.restored, since = task.now() }
-    local mirror = wait.ready(self.api, { place }, health.works, { seconds = self.wait })[1]
+    local works, seen = pcall(wait.ready, self.api, { place }, health.works, { seconds = self.wait })
+    if not works then
+        self:delete(change.restored)
+        change.restored = nil
+        error(seen, 0)
+    end
+    local mirror = seen[1]
     if change.old.targetLatency and mirror.targetLatency ~= change.old.targetLatency then
         self.api:update_target_latency(mirror.id, change.old.targetLatency)
     end

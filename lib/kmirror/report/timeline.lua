@@ -1,0 +1,119 @@
+--- report.timeline: steps and calls over time: when each call was asked for, waited, was sent, retried and answered.
+
+local figures = require("kmirror.report.figures")
+local html = require("kmirror.report.html")
+local svg = require("kmirror.report.svg")
+
+local M = {}
+
+local most_drawn = 1500 -- calls that are drawn one by one
+local step_height, lane_height = 22, 9
+
+local number = svg.number
+
+-- ---- steps ------------------------------------------------------------------------------------------------
+
+--- The steps as bars, one below the other, and how high that is.
+local function steps_of(record, x, now)
+    local parts = {}
+    for i, step in ipairs(record.steps) do
+        local from, to = x(step.started), x(step.ended or now)
+        local class = step.error and "failed" or step.ended and "step" or "step open"
+        local label = ("%s, %s"):format(html.escape(step.title, 80), html.seconds((step.ended or now) - step.started))
+        local left = from < svg.width / 2
+        parts[#parts + 1] = ('<g><title>%s: %s</title><rect class="%s" x=%s y=%d width=%s height=%d rx=2 /><text '
+            .. 'class=label x=%s y=%d%s>%s</text></g>'):format(html.escape(step.title), html.escape(step.error
+            or step.outcome or "under way"), class, number(from), (i - 1) * step_height + 3, number(math.max(2,
+            to - from)), step_height - 6, number(left and from + 5 or to - 5), (i - 1) * step_height + 15,
+            left and "" or " text-anchor=end", label)
+    end
+    return table.concat(parts), #record.steps * step_height
+end
+
+-- ---- calls ------------------------------------------------------------------------------------------------
+
+-- Puts each call into the first lane that is free by then; the number of lanes.
+local function place(calls, now, gap)
+    local free, lanes = {}, {}
+    table.sort(calls, function(a, b)
+        return a.asked < b.asked or a.asked == b.asked and a.number < b.number
+    end)
+    for _, call in ipairs(calls) do
+        local lane = 1
+        while free[lane] and free[lane] > call.asked do
+            lane = lane + 1
+        end
+        free[lane] = math.max(call.ended or now, call.asked + gap) + gap / 4
+        lanes[call] = lane
+    end
+    return lanes, #free
+end
+
+local function bar(parts, class, from, to, y, height)
+    parts[#parts + 1] = ('<rect class="%s" x=%s y=%s width=%s height=%s />'):format(class, number(from), number(y),
+        number(math.max(0.8, to - from)), number(height))
+end
+
+local function note_of(call)
+    local subject = call.topicsRegex or call.id or call.cluster
+    return ("#%d %s %s: %s"):format(call.number, html.escape(call.operation:gsub("_", " ")),
+        html.escape(subject, 80), html.escape(call.outcome))
+end
+
+local colors = { create = "create", delete = "delete", update_target_latency = "latency", get = "read", list = "read" }
+
+-- One call: a thin line while it waits, a bar while a request is under way, one in red when that failed.
+local function draw_call(call, x, y, now)
+    local parts = { ('<g class=call data-call=%d><title>%s</title>'):format(call.number, note_of(call)) }
+    bar(parts, "waited", x(call.asked), x(call.ended or now), y + 3, 1.5)
+    for _, wait in ipairs(call.waits) do
+        bar(parts, "backoff", x(wait.from), x(math.min(wait.to, call.ended or now)), y + 1.5, 4.5)
+    end
+    for _, attempt in ipairs(call.attempts) do
+        local class = attempt.error and "failed" or colors[attempt.operation]
+        bar(parts, class, x(attempt.sent or attempt.granted or attempt.ended), x(attempt.ended), y, 7.5)
+    end
+    if #call.attempts == 0 then
+        bar(parts, call.outcome == "under way" and "open" or "recorded", x(call.asked), x(call.ended or now), y + 1, 5)
+    end
+    parts[#parts + 1] = "</g>"
+    return table.concat(parts)
+end
+
+local function calls_of(calls, x, top, now)
+    local gap = 2 * now / svg.width
+    local lanes, count = place(calls, now, gap)
+    local parts = {}
+    for _, call in ipairs(calls) do
+        parts[#parts + 1] = draw_call(call, x, top + (lanes[call] - 1) * lane_height, now)
+    end
+    return table.concat(parts, "\n"), count * lane_height
+end
+
+-- ---- all --------------------------------------------------------------------------------------------------
+
+local legend = [[<p class=legend><span><i class=read></i>list, get</span><span><i class=create></i>create</span>
+<span><i class=latency></i>set latency</span><span><i class=delete></i>delete</span>
+<span><i class=failed></i>failed attempt</span><span><i class=backoff></i>wait before a retry</span>
+<span><i class=waited></i>waiting for the quota</span></p>
+]]
+
+--- The timeline of a run.
+---@param run kmirror.report.run
+---@return string html
+function M.of(run)
+    local record, now = run.record, math.max(run.seconds, 0.05)
+    local calls, left_out = figures.telling(record, run.under_way or {}, most_drawn)
+    if #calls == 0 and #record.steps == 0 then
+        return "<p>No call was made.</p>\n"
+    end
+    local x = svg.scale(0, now)
+    local steps, steps_height = steps_of(record, x, now)
+    local top = steps_height > 0 and steps_height + 8 or 4
+    local drawn, height = calls_of(calls, x, top, now)
+    local note = left_out > 0 and ("<p class=note>%d more calls went well at once and are not drawn: failed, retried, "
+        .. "changing and slow ones are.</p>\n"):format(left_out) or ""
+    return legend .. svg.drawing("Steps and calls over time", 0, now, top + height + 4, steps .. drawn) .. note
+end
+
+return M

@@ -1,0 +1,79 @@
+local json = require "kmirror.json"
+local runbook = require "spec.support.runbook"
+local support = require "spec.support"
+
+describe("the audit runbook", function()
+    local audit = runbook.new "audit"
+
+    after_each(function() audit:stop() end)
+
+    -- The kinds of what it finds, sorted, and its exit status.
+    local function kinds(...)
+        local result = audit:run({}, { "--json", ... })
+        local found = {}
+        for i, each in ipairs(json.decode(result.stdout).findings) do found[i] = each.level .. " " .. each.kind end
+        table.sort(found)
+        return table.concat(found, ", "), result.status
+    end
+
+    it("finds nothing wrong with a healthy fleet", function()
+        audit:start()
+        assert.are.same({ "", 0 }, { kinds() })
+        local result = audit:run({}, {})
+        assert.are.equal("", result.stdout)
+        assert.is_truthy(result.stderr:find("6 mirrors on 1 clusters: 0 errors, 0 warnings.\n", 1, true))
+    end)
+
+    it("finds those that are FAILED, stale, duplicate or take the same topics", function()
+        audit:start { fail_every = 3, stale_every = 2, creating_seconds = 0, sync_seconds = 0 }
+        audit:create "orders\\..*"
+        audit:create "returns\\..*"
+        audit:create "carts\\.x"
+        audit:create "zero"
+        audit:create "carts\\.(items|x)"
+        support.sleep(0.1)
+        local errors = "error failed, error stale, error stale"
+        assert.are.same({ errors .. ", warning duplicate" .. (", warning overlap"):rep(3), 3 }, { kinds() })
+        assert.are.same({ errors, 3 }, { kinds("--errors-only") })
+    end)
+
+    it("finds a mirror whose regex takes no topic", function()
+        audit:start { world = 0, creating_seconds = 0 }
+        audit:create "none"
+        assert.are.same({ "error silent", 3 }, { kinds() })
+    end)
+
+    it("finds topics that are later than allowed", function()
+        audit:start { world = 3 }
+        assert.are.same({ "warning late, warning late, warning late", 3 }, { kinds("--lag", "1") })
+        assert.are.same({ "warning late", 3 }, { kinds("--lag", "1", "--topic", "orders.created") })
+        assert.are.same({ "", 0 }, { kinds("--lag", "1", "--errors-only") })
+    end)
+
+    it("finds what is not as in a fleet file", function()
+        audit:start { world = 3 }
+        local id = audit:mirrors()[1].id
+        audit:ask("latency", id, "45000")
+        local spec = [[{ sourceAlias = "us-west", kafkaSource = "%s", to = "%s", useRenaming = false, maxTasks = 3,
+            topicsRegex = %q, targetLatency = 30000 },]]
+        local text = "return { mirrors = {"
+        for _, regex in ipairs { "orders\\..*", "payments\\..*", "missing\\..*" } do
+            text = text .. spec:format(runbook.west:match(",(.+)"), support.us_east, regex)
+        end
+        local file = support.temporary("fleet.lua", text .. "} }")
+        assert.are.same({ "error missing, warning drift, warning unexpected", 3 }, { kinds("--fleet", file) })
+        assert.are.same({}, { next(audit:changes(), "update_target_latency") })
+    end)
+
+    it("tells a cluster that cannot be read from one that is well", function()
+        audit:start { world = 3 }
+        assert.are.same({ "error unreadable", 3 }, { kinds("--in", support.us_east, "--in", support.cluster) })
+    end)
+
+    it("shows a line for each finding, with tabs in a pipe", function()
+        audit:start { world = 3 }
+        local result = audit:run({}, { "--lag", "1", "--topic", "orders.created" })
+        assert.is_truthy(result.stdout:find("^warning\tlate\t" .. support.us_east:gsub("%-", "%%-")
+            .. "\t[%x-]+\torders\\%.%.%*\thas 3 of 3 topics later than 1 ms; [^\n]+\n$"), result.stdout)
+    end)
+end)

@@ -1,0 +1,125 @@
+local runbook = require "spec.support.runbook"
+local support = require "spec.support"
+
+local titles = "sourceAlias,kafkaSource,to,topicsRegex,useRenaming,usePrivateIps,maxTasks,targetLatency\n"
+
+describe("the migrate runbook", function()
+    local migrate = runbook.new "migrate"
+
+    after_each(function() migrate:stop() end)
+
+    -- A CSV file of so many mirrors, half of them on each of two clusters; the latency of the i-th is 20000 + i.
+    local function list(count)
+        local lines = { titles }
+        for i = 1, count do
+            local forward = i % 2 == 1
+            lines[#lines + 1] = ('%s,%s,%s,"new-%d\\..*",false,false,3,%d\n'):format(forward and "us-west" or "us-east",
+                (forward and runbook.west or runbook.east):match(",(.+)"), forward and support.us_east or support.us_west,
+                i, 20000 + i)
+        end
+        return support.temporary("fleet.csv", table.concat(lines))
+    end
+
+    local function contains(text, part)
+        assert.is_truthy(text:find(part, 1, true), ("%q is not in: %s"):format(part, text))
+    end
+
+    local function count_requests()
+        local counts = { total = 0 }
+        for _, request in ipairs(migrate.sandbox:requests()) do
+            counts.total = counts.total + 1
+            counts[request.operation] = (counts[request.operation] or 0) + 1
+        end
+        return counts
+    end
+
+    it("creates what is missing with next to no request too many, and sets target latencies", function()
+        migrate:start { world = 0, creating_seconds = 0.5 }
+        local result = migrate:run({}, { list(60) })
+        assert.are.equal(0, result.status, result.stderr)
+        contains(result.stdout, "60 of 60 mirrors work, 60 created, 0 adopted, 60 target latencies set")
+        local counts = count_requests()
+        assert.are.equal(2, counts.list)
+        assert.are.equal(60, counts.create)
+        assert.are.equal(60, counts.update_target_latency)
+        assert.is_true(counts.get >= 60 and counts.get <= 68, counts.get .. " gets")
+        for _, mirror in ipairs(migrate:mirrors()) do
+            local wanted = 20000 + tonumber(mirror.topicsRegex:match "%d+")
+            assert.are.equal(wanted, migrate:ask("get", mirror.id).targetLatency)
+        end
+    end)
+
+    it("adopts what is there, and changes nothing the second time", function()
+        migrate:start()
+        migrate:create "new-1\\..*"
+        local file = list(6)
+        local result = migrate:run({}, { file })
+        assert.are.equal(0, result.status, result.stderr)
+        contains(result.stdout, "6 of 6 mirrors work, 5 created, 1 adopted, 6 target latencies set")
+        local before = migrate:changes()
+        result = migrate:run({}, { file })
+        assert.are.equal(0, result.status, result.stderr)
+        contains(result.stdout, "6 of 6 mirrors work, 0 created, 6 adopted, 0 target latencies set")
+        assert.are.same(before, migrate:changes())
+    end)
+
+    it("names those that fail with the command to run next, and that one replaces them", function()
+        migrate:start { world = 0, fail_every = 5 }
+        local file = list(6)
+        local result = migrate:run({}, { file, "--max-failures", "50%" })
+        assert.are.equal(3, result.status, result.stderr)
+        contains(result.stdout, "is FAILED\n")
+        contains(result.stdout, ("To go on:  kmirror run migrate %s --max-failures 50%% --replace-failed\n"):format(file))
+        result = migrate:run({ "--yes" }, { file, "--max-failures", "50%", "--replace-failed" })
+        assert.are.equal(0, result.status, result.stderr)
+        contains(result.stdout, "6 of 6 mirrors work, 1 created, 5 adopted")
+        assert.are.equal(3, #migrate:mirrors())
+    end)
+
+    it("begins no further batch when too many of one fail", function()
+        migrate:start { world = 0, fail_every = 2 }
+        local result = migrate:run({}, { list(20), "--batches", "2,100%" })
+        assert.are.equal(3, result.status, result.stderr)
+        contains(result.stdout, "Stopped: 1 of 2 mirrors are not well, with --max-failures 10%.")
+        assert.are.equal(2, migrate:changes().create)
+    end)
+
+    it("leaves what is there twice to a human", function()
+        migrate:start { world = 0 }
+        local first, second = migrate:create "new-1\\..*", migrate:create "new-1\\..*"
+        local result = migrate:run({}, { list(2), "--max-failures", "1" })
+        assert.are.equal(3, result.status, result.stderr)
+        contains(result.stdout, ("is there 2 times: %s, %s; delete all but one"):format(first, second))
+    end)
+
+    it("makes each mirror once when answers are lost and it is killed on the way", function()
+        migrate:start { world = 0, faults = "lossy" }
+        local file = list(24)
+        local run = support.start(migrate:arguments({ "--concurrency", "4" }, { file }))
+        support.eventually("some mirrors", function() return (migrate:changes().create or 0) > 8 end, 20)
+        run:signal("KILL")
+        run:wait()
+        support.sleep(2.5) -- lists of this sandbox run up to two seconds behind
+        local result = migrate:run({}, { file })
+        assert.are.equal(0, result.status, result.stderr)
+        contains(result.stdout, "24 of 24 mirrors work")
+        assert.are.equal(24, migrate:changes().create)
+    end)
+
+    it("changes nothing in a dry run, and says what it would do", function()
+        migrate:start { world = 0 }
+        local result = migrate:run({ "--dry-run" }, { list(4) })
+        assert.are.equal(0, result.status, result.stderr)
+        contains(result.stdout, "would create a mirror of 'new-1\\..*' from us-west")
+        contains(result.stdout, "4 of 4 mirrors would be there, 4 would be created")
+        assert.are.same({}, migrate:changes())
+    end)
+
+    it("says what is wrong with the file, and where", function()
+        migrate:start { world = 0 }
+        local file = support.temporary("bad.csv", titles .. "us-west,,nowhere,x,maybe,false,3,5\n")
+        local result = migrate:run({}, { file })
+        assert.are.equal(2, result.status)
+        contains(result.stderr, "bad.csv:2: useRenaming: expected true or false, got 'maybe'")
+    end)
+end)
