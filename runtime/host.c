@@ -75,6 +75,11 @@ static int script(lua_State *L) {
     return files_read(L, lua_pushfstring(L, "scripts/%s.lua", name));
 }
 
+/* source(name) -> source, chunk name | nil: one of kmirror's own Lua files, such as "lib/kmirror/wait.lua" */
+static int source(lua_State *L) {
+    return files_read(L, luaL_checkstring(L, 1));
+}
+
 /* ---- secrets and locks ---- */
 
 /* hmac_sha256(key, text) -> 64 hexadecimal digits */
@@ -248,6 +253,7 @@ int luaopen_host(lua_State *L) {
                                          {"time", wall_clock},
                                          {"scripts", scripts},
                                          {"script", script},
+                                         {"source", source},
                                          {"hmac_sha256", hmac_sha256},
                                          {"random", random_bytes},
                                          {"lock", lock},

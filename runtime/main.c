@@ -37,6 +37,7 @@ static void handle_signals(void) {
     if (sigaction(SIGINT, NULL, &present) == 0 && present.sa_handler != SIG_IGN)
         sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of the write */
 }
 
 /* ---- the Lua state ---- */

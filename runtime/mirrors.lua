@@ -40,6 +40,7 @@ mirrors.trace = retry.trace
 ---@field spec? table               of a create
 ---@field newTargetLatency? integer  ms
 ---@field api mirrors.Api
+---@field ledger reconcile.ledger    what is known of the account's creates
 
 ---Lets a function step in for every change, after its arguments passed the checks.
 ---@param fn? fun(change: mirrors.Change, proceed: fun(how?: table): any): any  proceed() sends the change
@@ -115,6 +116,7 @@ end
 local function change(api, call, fields, proceed)
     if not interceptor then return proceed() end
     fields.operation, fields.cluster, fields.id, fields.api = call.operation, call.cluster, call.id, api
+    fields.ledger = api.account.ledger
     return interceptor(fields, proceed)
 end
 
@@ -185,21 +187,34 @@ local function governor_for(o)
     return governors[key]
 end
 
+-- Likewise what is known of the creates of an account, or two apis would take each other's for somebody else's.
+local ledgers = {}
+
+local function ledger_for(account)
+    local o = account.options
+    local key = ("%s\0%s\0%g"):format(o.endpoint, o.username, o.settle)
+    ledgers[key] = ledgers[key] or reconcile.ledger {
+        list = function(cluster)
+            local call = prepare({ account = account, cluster = cluster }, "list")
+            call.unbudgeted = true -- so much depends on it
+            return retry.perform(call)
+        end,
+        sleep = task.sleep,
+        now = task.now,
+        settle = o.settle,
+        error = new_error,
+        tell = retry.tell,
+    }
+    return ledgers[key]
+end
+
 -- The key is in a closure, so that nobody who prints an api prints it.
 local function new_account(all)
     local key = all.api_key
     local account = { options = all, budget = retry.BUDGET, secret = function() return key end }
     account.native = native.account(all, governor_for(all))
+    account.ledger = ledger_for(account)
     all.api_key = nil
-    account.ledger = reconcile.ledger {
-        list = function(cluster)
-            return retry.perform(prepare({ account = account, cluster = cluster }, "list"))
-        end,
-        sleep = task.sleep,
-        now = task.now,
-        settle = all.settle,
-        error = new_error,
-    }
     return account
 end
 

@@ -6,21 +6,30 @@ local retry = {}
 local tracer
 
 ---@class mirrors.Event
----@field what "attempt"|"retry"
+---@field what "attempt"|"retry"|"lost"|"adopted"|"undone"|"undecided"  the last four: of a create whose answer was lost
 ---@field operation string
 ---@field cluster string
 ---@field id? string
 ---@field attempt integer      from 1
 ---@field error? mirrors.Error  of a failed attempt, and of the one before a retry
----@field wait? number         seconds before the retry
----@field granted number       when it was let go, on task.now()'s clock; 0: it did not come to it; sent, ended likewise
+---@field wait? number         seconds before the retry, or until a lost create is decided
+---@field granted? number      of an attempt: when it was let go, on task.now()'s clock; 0: it did not come to it; sent, ended likewise
 ---@field sent number
 ---@field ended number
 
----Tells a function of every attempt that was answered or failed, and of every wait before a retry.
+---Tells a function of every attempt that was answered or failed, of every wait before a retry, and of what becomes of
+---creates whose answer was lost.
 ---@param fn? fun(event: mirrors.Event)
 function retry.trace(fn)
     tracer = fn
+end
+
+---Passes on what the ledger has to tell.
+---@param news table
+function retry.tell(news)
+    if not tracer then return end
+    tracer { what = news.what, operation = "create", cluster = news.cluster, id = news.id, error = news.error,
+        wait = news.wait }
 end
 
 -- After AWS's SDKs: a call that has to be retried pays, one that succeeds at once pays back, and when nothing is
@@ -47,7 +56,7 @@ local function backoff(call, e, hint)
     local options = account.options
     if not worth_retrying[e.kind] then return nil end
     if call.attempts > options.retries then return nil end
-    local cost = e.kind == "timeout" and TIMEOUT_COST or RETRY_COST
+    local cost = call.unbudgeted and 0 or e.kind == "timeout" and TIMEOUT_COST or RETRY_COST
     if account.budget < cost then return nil, "the retry budget is used up: too much has failed lately" end
     local base = options.backoff * (e.kind == "rate_limited" and THROTTLED or 1)
     local wait = math.random() * math.min(LONGEST_BACKOFF, base * 2 ^ (call.attempts - 1))

@@ -103,7 +103,7 @@ end
 local would = changes.planned() and "would be " or ""
 local result = steps:run("delete", function()
     local result = bulk.each(found, delete, {
-        batches = batches, max_failures = given.max_failures, progress = bulk.tell("delete"),
+        batches = batches, max_failures = given.max_failures, rounds = 3, progress = bulk.tell("delete"),
     })
     return ("%d %sgone, %d failed, %d not begun"):format(#result.done, would, #result.failed, #result.untouched), result
 end)

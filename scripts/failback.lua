@@ -18,8 +18,9 @@ local duplicates = "the topics in %s still hold what they held before; what come
 
 local given = failover.options("failback", description, function(parser)
     parser:option("--failover", "What the failover saved; default: where it does so."):argname("FILE")
-    parser:option("--throughput-wait", "How long records may take to flow again.", "120"):argname("SECONDS")
+    parser:option("--throughput-wait", "How long records may take to flow again; default: 120."):argname("SECONDS")
         :convert(options.number("--throughput-wait", "seconds, 0 or more", 0))
+    return { throughput_wait = 120 }
 end, ...)
 if not given then
     return

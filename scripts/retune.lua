@@ -118,7 +118,7 @@ confirm.typed(("retune: set the target latencies of %d mirrors"):format(#work), 
 local result = steps:run("set target latencies", function()
     local result = bulk.each(work, function(item)
         api:on(item.mirror.cluster):update_target_latency(item.mirror.id, item.latency)
-    end, { max_failures = given.max_failures, progress = bulk.tell("retune") })
+    end, { max_failures = given.max_failures, rounds = 3, progress = bulk.tell("retune") })
     return result:summary(), result
 end)
 for _, outcome in ipairs(result.failed) do

@@ -14,6 +14,7 @@ local task = require("task")
 local M = {}
 
 local default_concurrency = 16
+local default_pause = 3 -- seconds between two rounds
 
 -- ---- plain ------------------------------------------------------------------------------------------------
 
@@ -61,6 +62,9 @@ end
 ---@field max_failures? integer|string how many items may fail: a number of all, or a percentage of a batch; no limit
 ---  by default
 ---@field on_error? "continue"|"stop" "stop": the first failure is one too many
+---@field rounds? integer how often an item is tried that fails of what passes by itself: a broken connection, a late
+---  answer, a server in trouble, too many requests; once by default, as the api retries by itself
+---@field pause? number seconds between two rounds; 3 by default
 ---@field progress? fun(ended: integer, failed: integer, total: integer) told of each item that has ended
 
 ---@class kmirror.bulk.batch
@@ -71,6 +75,7 @@ end
 
 local known_options = {
     concurrency = true, batches = true, gate = true, max_failures = true, on_error = true, progress = true,
+    rounds = true, pause = true,
 }
 
 local function check_options(options)
@@ -93,8 +98,14 @@ local function is_hopeless(problem)
     return type(problem) == "table" and hopeless[problem.kind] or false
 end
 
--- Does one item, and notes what came of it.
-local function attempt(run, work, i)
+local passing = { transport = true, timeout = true, server = true, rate_limited = true }
+
+local function passes(problem)
+    return type(problem) == "table" and passing[problem.kind] or false
+end
+
+-- Does one item, and notes what came of it. Returns true when it is to be tried again.
+local function attempt(run, work, i, is_last)
     local item = run.items[i]
     local ok, value = pcall(work, item, i)
     if not ok and is_hopeless(value) then
@@ -102,6 +113,9 @@ local function attempt(run, work, i)
     end
     run.outcomes[i] = ok and { item = item, value = value }
         or { item = item, problem = value == nil and "no reason given" or value }
+    if not ok and not is_last and passes(value) then
+        return true
+    end
     run.ended = run.ended + 1
     run.failed = run.failed + (ok and 0 or 1)
     if run.progress then
@@ -109,18 +123,35 @@ local function attempt(run, work, i)
     end
 end
 
--- Does the items from `first` to `last`; begins no more when too many have failed.
-local function do_batch(run, work, first, last)
-    local may_fail = batches.limit(run.max_failures, run.failed, last - first + 1)
+-- Does items, by their places; begins no more when too many have failed. Returns the places of those to try again.
+local function do_round(run, work, places, may_fail, is_last)
+    local again = {}
     local group <close> = task.group({ concurrency = run.concurrency })
-    for i = first, last do
+    for _, i in ipairs(places) do
         group:spawn(function()
-            if run.failed <= may_fail then
-                attempt(run, work, i)
+            if run.failed <= may_fail and attempt(run, work, i, is_last) then
+                again[#again + 1] = i
             end
         end)
     end
     group:wait()
+    return again
+end
+
+-- Does the items from `first` to `last`. Returns why nothing more may be begun, if that is so.
+local function do_batch(run, work, first, last)
+    local may_fail = batches.limit(run.max_failures, run.failed, last - first + 1)
+    local places = {}
+    for i = first, last do
+        places[#places + 1] = i
+    end
+    for round = 1, run.rounds do
+        places = do_round(run, work, places, may_fail, round == run.rounds)
+        if #places == 0 or run.failed > may_fail then
+            break
+        end
+        task.sleep(run.pause)
+    end
     return run.failed > may_fail and ("%d of %d items have failed, more than %s"):format(run.failed, run.ended,
         run.max_failures) or nil
 end
@@ -148,6 +179,7 @@ function M.each(items, work, options)
     local run = {
         items = items, outcomes = {}, ended = 0, failed = 0, max_failures = check_options(options),
         concurrency = options.concurrency or default_concurrency, progress = options.progress,
+        rounds = options.rounds or 1, pause = options.pause or default_pause,
     }
     local plan = batches.cut(#items, options.batches or { "100%" })
     batches.limit(run.max_failures, 0, #items)

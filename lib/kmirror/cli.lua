@@ -4,6 +4,7 @@ local argparse = require("argparse")
 local changes = require("kmirror.changes")
 local config = require("kmirror.config")
 local confirm = require("kmirror.confirm")
+local events = require("kmirror.events")
 local host = require("host")
 local items = require("kmirror.cli.items")
 local json = require("kmirror.json")
@@ -11,6 +12,8 @@ local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
+local progress = require("kmirror.progress")
+local report = require("kmirror.report")
 local sets = require("kmirror.cli.sets")
 local state = require("kmirror.state")
 local terminal = require("kmirror.terminal")
@@ -29,7 +32,7 @@ local M = {}
 
 -- In the order in which help shows them.
 local names = {
-    "run", "list", "get", "create", "delete", "latency", "plan", "apply", "jobs", "sandbox", "doctor",
+    "run", "list", "get", "create", "delete", "latency", "plan", "apply", "jobs", "report", "sandbox", "doctor",
     "completion", "version", "help",
 }
 
@@ -45,6 +48,16 @@ end
 local function is_command(name)
     for _, known in ipairs(names) do
         if known == name then
+            return true
+        end
+    end
+    return false
+end
+
+-- Whether a command talks to the API: then it can be reported on, too.
+local function needs_api(name)
+    for _, set in ipairs(command_of(name).sets) do
+        if set == "connection" then
             return true
         end
     end
@@ -82,7 +95,7 @@ More about a command:       kmirror help COMMAND]]
 local function general_help()
     local parser = new_parser("kmirror", overview())
     parser:usage("Usage: kmirror [OPTION...] COMMAND [ARG...]")
-    for _, set in ipairs({ "connection", "safety", "job", "results", "messages" }) do
+    for _, set in ipairs({ "connection", "safety", "job", "results", "report", "messages" }) do
         sets[set](parser)
     end
     return parser:epilog(epilog:format(table.concat(host.scripts(), ", "))):get_help()
@@ -98,6 +111,9 @@ local function command_help(name)
     parser:usage(("Usage: kmirror %s%s%s"):format(name, any_options, arguments))
     command.define(parser, nothing)
     for _, set in ipairs(command.sets) do
+        if set == "messages" and needs_api(name) then
+            sets.report(parser)
+        end
         sets[set](parser)
     end
     return parser:get_help()
@@ -136,7 +152,7 @@ end
 
 local function build_parser(seen, view)
     local parser = argparse("kmirror"):add_help(false):require_command(false):command_target("command")
-    for _, set in ipairs({ "connection", "safety", "job", "results", "messages", "world" }) do
+    for _, set in ipairs({ "connection", "safety", "job", "results", "tables", "report", "messages", "world" }) do
         sets[set](parser)
     end
     refuse_keys(parser, seen)
@@ -206,6 +222,15 @@ local function check_sets(given)
     if given.job and not taken.job then
         usage("kmirror %s has no --job; see kmirror help %s", given.command, given.command)
     end
+    if given.output and not taken.tables then
+        usage("kmirror %s has no --output; see kmirror help %s", given.command, given.command)
+    elseif given.output and given.json then
+        usage("--output and --json exclude each other")
+    end
+    local reported = given.report and "--report" or given.metrics and "--metrics"
+    if reported and not taken.connection then
+        usage("kmirror %s has no %s; see kmirror help %s", given.command, reported, given.command)
+    end
     local _, world = sets.world_given(given)
     if #world > 0 and not (given.sandbox or taken.world) then
         usage("%s is about the sandbox: give --sandbox, too", world[1])
@@ -263,6 +288,7 @@ local function from_configuration(given)
     local endpoint, username = profile.current().endpoint, profile.current().username
     local has_key = variable("KMIRROR_API_KEY") or variable("KMIRROR_API_KEY_FILE")
     given.read_only = given.read_only or chosen.read_only
+    given.store = given.store or chosen.store
     return {
         endpoint = endpoint,
         username = username,
@@ -293,12 +319,20 @@ end
 
 -- What goes on underneath: each wait before a retry, and in detail each attempt.
 local function trace(event)
-    local what = ("%s %s"):format(event.operation:gsub("_", " "), event.id or "on cluster " .. event.cluster)
+    if event.what ~= "retry" and event.what ~= "attempt" then
+        return
+    end
+    local fields = {
+        event = event.what, operation = event.operation, cluster = event.cluster, id = event.id,
+        attempt = event.attempt, error = event.error and event.error.kind, wait = event.wait,
+    }
     if event.what == "retry" then
-        log.info("%s; trying again in %.1f s", tostring(event.error), event.wait)
+        log.event("info", fields, "%s; trying again in %.1f s", tostring(event.error), event.wait)
     elseif event.ended > 0 then
-        log.debug("%s: %s after %.0f ms", what, event.error and event.error.kind or "done",
-            1000 * (event.ended - event.granted))
+        local what = ("%s %s"):format(event.operation:gsub("_", " "), event.id or "on cluster " .. event.cluster)
+        fields.seconds = event.ended - event.granted
+        log.event("debug", fields, "%s: %s after %.0f ms", what, event.error and event.error.kind or "done",
+            1000 * fields.seconds)
     end
 end
 
@@ -319,40 +353,27 @@ local function set_up(given)
     if given.traceback then
         host.traceback()
     end
-    log.configure({ level = given.log_level, file = given.log_file })
+    log.configure({ level = given.log_level, file = given.log_file, format = given.log_format })
     confirm.assume(given.yes or given.sandbox or false)
-    mirrors.trace(trace)
+    events.listen(trace)
 end
 
 -- ---- running ----------------------------------------------------------------------------------------------
 
-local function needs_api(given)
-    for _, set in ipairs(command_of(given.command).sets) do
-        if set == "connection" then
-            return true
-        end
-    end
-    return false
-end
-
---- Sets up how the API is reached, and what may be changed there. Raises usage when the configuration is wrong.
----@param given table
-function M.prepare(given)
-    set_defaults(given)
-    guard_changes(given)
-end
-
 local function run(given)
     check_sets(given)
     set_up(given)
-    if needs_api(given) then
+    if needs_api(given.command) then
         M.prepare(given)
     end
     local work = command_of(given.command).run
-    if not given.job or changes.harmless() then
-        return work(given)
-    end
-    return require("kmirror.job").run(given, work)
+    local _ <close> = progress.show(given)
+    return report.around(given, function()
+        if not given.job or changes.harmless() then
+            return work(given)
+        end
+        return require("kmirror.job").run(given, work)
+    end)
 end
 
 --- Runs a command line that has been read.

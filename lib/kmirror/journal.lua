@@ -315,7 +315,7 @@ local function fail(self, row, e)
 end
 
 local function create(self, change, proceed, key, row)
-    local entries = prepare(self, change.api.account.ledger, change.cluster)
+    local entries = prepare(self, change.ledger, change.cluster)
     local lost = row and entries[row]
     local function sending()
         if lost then

@@ -2,6 +2,7 @@
 ---
 --- Nothing secret may be given to it: it writes down what it gets.
 
+local json = require("kmirror.json")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
 local usage = require("kmirror.usage")
@@ -18,8 +19,10 @@ local colors = { error = "red", warn = "yellow", debug = "dim" }
 
 local threshold = ranks.info
 local log_file
+local as_json = false
 
 ---@class kmirror.log.options
+---@field format? "text"|"json" json: a line each of {"time", "level", "message"}, and what else there is to say
 ---@field level? "error"|"warn"|"info"|"debug" the least important that is still written; info by default
 ---@field file? string path of a file to append to
 
@@ -27,6 +30,7 @@ local log_file
 ---@param options kmirror.log.options
 function M.configure(options)
     threshold = ranks[options.level or "info"]
+    as_json = options.format == "json"
     if log_file then
         log_file:close()
         log_file = nil
@@ -41,12 +45,22 @@ function M.configure(options)
     end
 end
 
-local function write_file(level, message)
+local function timestamp()
     local now = clock()
     local seconds = math.floor(now)
-    local milliseconds = math.floor((now - seconds) * 1000)
-    log_file:write(("%s.%03dZ %-5s %s\n"):format(os.date("!%Y-%m-%dT%H:%M:%S", seconds), milliseconds, level,
-        message))
+    return ("%s.%03dZ"):format(os.date("!%Y-%m-%dT%H:%M:%S", seconds), math.floor((now - seconds) * 1000))
+end
+
+local function json_line(level, message, fields)
+    local line = { time = timestamp(), level = level, message = message }
+    for name, value in pairs(fields or {}) do
+        line[name] = value
+    end
+    return json.encode(line) .. "\n"
+end
+
+local function write_file(level, message)
+    log_file:write(("%s %-5s %s\n"):format(timestamp(), level, message))
 end
 
 local function write_stderr(level, message)
@@ -56,15 +70,39 @@ local function write_stderr(level, message)
     io.stderr:write(time, " ", line, "\n")
 end
 
-local function write(level, format, ...)
+local function write_json(line)
+    io.stderr:write(line)
+    if log_file then
+        log_file:write(line)
+    end
+end
+
+local function write_with(level, fields, format, ...)
     if ranks[level] > threshold then
         return
     end
-    local message = text.clean(select("#", ...) > 0 and format:format(...) or format)
+    local message = select("#", ...) > 0 and format:format(...) or format
+    if as_json then
+        write_json(json_line(level, message, fields))
+        return
+    end
+    message = text.clean(message)
     write_stderr(level, message)
     if log_file then
         write_file(level, message)
     end
+end
+
+local function write(level, format, ...)
+    write_with(level, nil, format, ...)
+end
+
+--- A message with fields that only --log-format json shows.
+---@param level "error"|"warn"|"info"|"debug"
+---@param fields table<string, string|number|boolean> none of the names time, level, message
+---@param format string as for string.format; taken as it is when nothing follows
+function M.event(level, fields, format, ...)
+    write_with(level, fields, format, ...)
 end
 
 --- Something failed.

@@ -17,6 +17,7 @@ local wanted = require("kmirror.fleet.wanted")
 local M = {}
 
 local under_way = 64 -- creates at once; the account's rate spaces them
+local rounds = 4 -- in which each is tried: a bad minute must not leave half a migration behind
 
 ---@class kmirror.migration.item
 ---@field wanted kmirror.fleet.wanted
@@ -192,7 +193,7 @@ local function retune(run, up)
     local result = bulk.each(wrong, function(item)
         api_of(run, item):update_target_latency(item.id, item.wanted.targetLatency)
         item.retuned = true
-    end, { concurrency = under_way, progress = bulk.tell("set target latencies") })
+    end, { concurrency = under_way, rounds = rounds, progress = bulk.tell("set target latencies") })
     for _, outcome in ipairs(result.failed) do
         outcome.item.problem = "has another target latency: " .. tostring(outcome.problem)
     end
@@ -252,7 +253,7 @@ function M.run(settings, fleet, items)
         create(run, item)
     end, {
         batches = run.batches, gate = gate, max_failures = run.max_failures, concurrency = under_way,
-        progress = bulk.tell("create mirrors"),
+        rounds = rounds, progress = bulk.tell("create mirrors"),
     }).stopped
 end
 

@@ -4,15 +4,20 @@ local host = require("host")
 
 local M = {}
 
+--- Where it is, be it there or not. A relative XDG_STATE_HOME counts for nothing, as its specification says.
+---@return string|nil path nil when there is no home to keep anything in
+function M.path()
+    local base, home = os.getenv("XDG_STATE_HOME") or "", os.getenv("HOME") or ""
+    if base:sub(1, 1) == "/" then return base .. "/kmirror" end
+    return home ~= "" and home .. "/.local/state/kmirror" or nil
+end
+
 --- The directory, made when it is not there, for its owner alone.
 ---@return string|nil path
 ---@return string|nil problem why it cannot be used
 function M.directory()
-    local base = os.getenv("XDG_STATE_HOME")
-    local home = os.getenv("HOME")
-    if not base or base == "" then base = home and home .. "/.local/state" end
-    if not base then return nil, "neither XDG_STATE_HOME nor HOME is set" end
-    local path = base .. "/kmirror"
+    local path = M.path()
+    if not path then return nil, "neither XDG_STATE_HOME nor HOME is set" end
     local ok, problem = host.make_directory(path)
     return ok and path, problem
 end

@@ -7,7 +7,7 @@ describe("the executable", function()
         local result = support.run { "run", "--sandbox", "--creating-seconds", "0", "--sync-seconds", "0", "failover",
             executable = directory .. "/km", directory = directory, env = { TMPDIR = directory } }
         assert.are.equal(0, result.status, result.stderr)
-        assert.is_truthy(result.stdout:find("24 of 24 reverse mirrors work", 1, true))
+        assert.is_truthy(result.stdout:find("24 of 24 new mirrors us-east -> us-west work", 1, true))
     end)
 
     it("is content without a home, a terminal or a locale", function()

@@ -150,6 +150,18 @@ describe("bulk.each", function()
             print(problem.kind .. " " .. begun)]])
     end)
 
+    it("tries again what passes by itself, and counts it as a failure only in the last round", function()
+        assert.are.equal("a: 2 times, b: 1 times, c: 3 times; 1 done, 2 failed, 0 not begun\n", run [[
+            local mirrors = require "mirrors"
+            local tried = { a = 0, b = 0, c = 0 }
+            local result = bulk.each({ "a", "b", "c" }, function(item)
+                tried[item] = tried[item] + 1
+                if item == "b" then error(mirrors.error("invalid", "no"), 0) end
+                if item == "c" or tried.a < 2 then error(mirrors.error("server", "no"), 0) end
+            end, { rounds = 3, pause = 0.01, concurrency = 1, max_failures = 2 })
+            print(("a: %d times, b: %d times, c: %d times; %s"):format(tried.a, tried.b, tried.c, result:summary()))]])
+    end)
+
     it("tells of its progress", function()
         assert.are.equal("1/2, 0 failed; 2/2, 1 failed\n", each [[
             local told = {}

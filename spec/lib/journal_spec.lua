@@ -19,7 +19,7 @@ local prelude = [[
         end
         return entries
     end
-    local api = { account = { ledger = ledger } }
+    local its_ledger = ledger
 
     local run, change, answer
     local sent = {}
@@ -40,7 +40,7 @@ local prelude = [[
     end
 
     local function ask(fields, cluster)
-        fields.cluster, fields.api = cluster or "c", api
+        fields.cluster, fields.ledger = cluster or "c", its_ledger
         local what = fields.spec and fields.spec.topicsRegex or fields.newTargetLatency
         local name = ("%%s %%s"):format(fields.operation, what or fields.id)
         return change(fields, function(how)
@@ -248,7 +248,7 @@ describe("a journal", function()
                 if name == "create x" then return works(name) end
                 error(mirrors.error("cancelled", "cancelled"), 0)
             end
-            change({ operation = "create", cluster = "C", spec = { topicsRegex = "x" }, api = api }, function(how)
+            change({ operation = "create", cluster = "C", spec = { topicsRegex = "x" }, ledger = its_ledger }, function(how)
                 listener("c", { "m1", "m2" })
                 listener("d", { "n1" })
                 how.sending()
@@ -280,7 +280,7 @@ describe("a journal", function()
         assert.are.equal("c:id1\n", run [[
             begin()
             create "x"
-            api = { account = { ledger = setmetatable({}, { __index = ledger }) } }
+            its_ledger = setmetatable({}, { __index = ledger })
             create "y"
             print(table.concat(told, " "))]])
     end)
@@ -318,7 +318,7 @@ describe("a journal", function()
                 listener("c", { "m1" })
                 return works(name)
             end
-            change({ operation = "create", cluster = "c", spec = {}, api = api }, function(how)
+            change({ operation = "create", cluster = "c", spec = {}, ledger = its_ledger }, function(how)
                 listener("c", { "m1" })
                 listener("c", { "m1", "m2" })
                 how.sending()

@@ -18,7 +18,8 @@ What runbooks are written with, on top of the native modules `mirrors` and `task
     local bulk = require("kmirror.bulk")
 
 Errors are the objects that `mirrors` raises, with a `kind`. "usage" is what `kmirror.usage` raises: it ends kmirror
-with exit status 2. A `?` marks what may be left out. This file is made from the annotations in `lib/`; after a change there:
+with exit status 2. A `?` marks what may be left out. This file is made from the annotations in `lib/`; after a change
+there:
 
     lua5.4 spec/support/reference.lua > lib/README.md.new && mv lib/README.md.new lib/README.md
 ]]

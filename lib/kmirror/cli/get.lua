@@ -1,4 +1,5 @@
 local connect = require("kmirror.cli.connect")
+local csv = require("kmirror.csv")
 local items = require("kmirror.cli.items")
 local json = require("kmirror.json")
 local tables = require("kmirror.table")
@@ -56,6 +57,26 @@ local function teller()
     end
 end
 
+local csv_fields = table.move(fields, 1, #fields, 1, {})
+table.move({ "topic", "averageLatency", "averageRate" }, 1, 3, #csv_fields + 1, csv_fields)
+
+-- A row for each topic, with the mirror's own fields in each; a mirror without topics has one, too.
+local function csv_teller()
+    local titles = csv.line(csv_fields)
+    return function(mirror)
+        local rows = {}
+        for i, topic in ipairs(#(mirror.topicStatuses or {}) > 0 and mirror.topicStatuses or { {} }) do
+            rows[i] = { topic = topic.name, averageLatency = topic.averageLatency, averageRate = topic.averageRate }
+            for _, field in ipairs(fields) do
+                rows[i][field] = mirror[field]
+            end
+        end
+        local told = titles .. csv.lines(csv_fields, rows)
+        titles = ""
+        return told
+    end
+end
+
 local function to_json(mirror)
     json.array(mirror.topicStatuses or {})
     return mirror
@@ -72,8 +93,10 @@ name, latency and rate; a tab between them.
 
 With --json: the mirror as the API answers it; with several ids an array of
 them, in the order asked for, where one that failed is
-{"id", "error": {"kind", "message", ...}}.]],
-    sets = { "connection", "results", "messages" },
+{"id", "error": {"kind", "message", ...}}.
+
+With --output csv: a row for each topic, the mirror's fields in each.]],
+    sets = { "connection", "results", "tables", "messages" },
 
     define = function(parser)
         parser:argument("ID", "Id of a mirror."):args("+"):argname("ID"):target("id")
@@ -87,7 +110,7 @@ them, in the order asked for, where one that failed is
             run = function(id)
                 return api:get(id)
             end,
-            text = teller(),
+            text = options.output == "csv" and csv_teller() or teller(),
             shape = to_json,
             name = function(id)
                 return { id = id }

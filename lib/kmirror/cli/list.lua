@@ -1,4 +1,5 @@
 local connect = require("kmirror.cli.connect")
+local csv = require("kmirror.csv")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
 local tables = require("kmirror.table")
@@ -26,8 +27,9 @@ return {
 Sorted by connector name. In a pipe: id, connector name and topics with a tab
 between, without titles.
 
-With --json: [{"id", "connectorName", "topicsRegex"}, ...].]],
-    sets = { "connection", "results", "messages" },
+With --json: [{"id", "connectorName", "topicsRegex"}, ...]; --output csv has
+the same names for titles.]],
+    sets = { "connection", "results", "tables", "messages" },
 
     define = function() end,
 
@@ -36,6 +38,8 @@ With --json: [{"id", "connectorName", "topicsRegex"}, ...].]],
         table.sort(found, by_connector)
         if options.json then
             io.stdout:write(json.encode(json.array(found), true), "\n")
+        elseif options.output == "csv" then
+            io.stdout:write(csv.rows({ "id", "connectorName", "topicsRegex" }, found))
         elseif #found > 0 then
             tables.write(io.stdout, columns, found)
         else

@@ -63,6 +63,21 @@ function M.results(parser)
     parser:group("Results", parser:flag("--json", "Results as JSON, with the API's field names."))
 end
 
+--- Results as a table for other programs, where there is one.
+function M.tables(parser)
+    parser:group("Results", parser:option("--output", "csv: a table with titles, for a spreadsheet."):argname("FORMAT")
+        :choices({ "csv" }))
+end
+
+--- What is written about the run, as it goes.
+function M.report(parser)
+    parser:group(
+        "Report",
+        parser:option("--report", "A page about the run; as JSON if it is a .json."):argname("FILE.html|FILE.json"),
+        parser:option("--metrics", "Figures of the run, as OpenMetrics text."):argname("FILE")
+    )
+end
+
 --- What is said meanwhile, on stderr.
 function M.messages(parser)
     parser:group(
@@ -70,6 +85,8 @@ function M.messages(parser)
         parser:option("--log-file", "Append all messages to this file, too."):argname("FILE"),
         parser:option("--log-level", "error, warn, info (default) or debug.")
             :argname("LEVEL"):choices({ "error", "warn", "info", "debug" }),
+        parser:option("--log-format", "text (default), or json: a line of JSON for each message.")
+            :argname("FORMAT"):choices({ "text", "json" }),
         parser:option("--color", "auto (default), always or never."):argname("WHEN")
             :choices({ "auto", "always", "never" }),
         parser:flag("--traceback", "Show where in the Lua code an error arose.")

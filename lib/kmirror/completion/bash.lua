@@ -1,4 +1,4 @@
-return [[
+return [==[
 # bash completion for kmirror: source <(kmirror completion bash)
 
 _kmirror() {
@@ -30,4 +30,4 @@ _kmirror() {
 }
 
 complete -F _kmirror kmirror
-]]
+]==]

@@ -1,4 +1,4 @@
-return [[
+return [==[
 # fish completion for kmirror: kmirror completion fish | source
 
 function __kmirror_complete
@@ -17,4 +17,4 @@ function __kmirror_complete
 end
 
 complete --command kmirror --no-files --keep-order --arguments '(__kmirror_complete)'
-]]
+]==]

@@ -176,7 +176,7 @@ local shells = { bash = true, zsh = true, fish = true }
 ---@return string
 function M.script(shell)
     assert(shells[shell], "no such shell")
-    return require("kmirror.completion." .. shell)
+    return (require("kmirror.completion." .. shell))
 end
 
 return M

@@ -1,4 +1,4 @@
-return [[
+return [==[
 #compdef kmirror
 # zsh completion for kmirror: source <(kmirror completion zsh)
 
@@ -27,4 +27,4 @@ if [ "$funcstack[1]" = "_kmirror" ]; then
 elif (( $+functions[compdef] )); then
     compdef _kmirror kmirror
 fi
-]]
+]==]

@@ -5,20 +5,17 @@
 --- not end goes on from there.
 
 local changes = require("kmirror.changes")
-local confirm = require("kmirror.confirm")
-local fence = require("kmirror.failover.fence")
-local health = require("kmirror.health")
+local check = require("kmirror.failover.check")
 local host = require("host")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local options = require("kmirror.failover.options")
+local producers = require("kmirror.failover.producers")
 local profile = require("kmirror.profile")
-local regions = require("kmirror.failover.regions")
 local report = require("kmirror.failover.report")
 local saved = require("kmirror.failover.saved")
 local steps = require("kmirror.steps")
-local task = require("task")
 local turn = require("kmirror.failover.turn")
 local usage = require("kmirror.usage")
 
@@ -116,189 +113,28 @@ function Run:hook(step)
     end)
 end
 
--- ---- look and check ----------------------------------------------------------------------------------------
-
-local answer_wait = 20 -- seconds that a region in trouble has to answer, when it may be in trouble
-
--- The mirrors the other way; in a disaster their cluster need not answer.
-function Run:look_opposite()
-    if not self.given.disaster then
-        return regions.between(self.reverse, self.to, self.from)
-    end
-    local answered, found = pcall(task.timeout, answer_wait, regions.between, self.reverse, self.to, self.from)
-    if answered then
-        return found
-    elseif type(found) ~= "table" or found.kind == "cancelled" then
-        error(found, 0)
-    end
-    self.unreachable = tostring(found)
-    log.warn("%s does not answer, its mirrors come later: %s", self.from.alias, self.unreachable)
-    return {}
-end
+-- ---- the steps that runbooks call --------------------------------------------------------------------------
 
 --- Looks at both regions.
 function Run:look()
-    self:step("look at both regions", function()
-        self.live = regions.between(self.forward, self.from, self.to)
-        self.opposite = self:look_opposite()
-        return ("%d mirrors, %d the other way"):format(#self.live, #self.opposite)
-    end)
-    health.show(io.stderr, self.live)
+    check.look(self)
 end
-
--- An earlier run has begun to delete: what is there must be what it knew.
-function Run:check_known()
-    local known = {}
-    for _, mirror in ipairs(self.state.mirrors) do
-        known[mirror.id] = true
-    end
-    for _, mirror in ipairs(self.live) do
-        if not known[mirror.id] then
-            error(("mirror %s of '%s' is not in %s; nothing was changed in this run. If what that file is about is over, "
-                .. "put it away; if not, delete the mirror"):format(mirror.id, mirror.topicsRegex, self.path), 0)
-        end
-    end
-    return ("going on with the %d mirrors of %s, in %s"):format(#self.state.mirrors, self.state.saved, self.path)
-end
-
--- Raises when something speaks against it: all or nothing. In a disaster what is wrong with the mirrors to delete
--- is no reason to keep them.
-function Run:refuse(problems, obstacles)
-    if #self.live == 0 then
-        error(("refused: there are no mirrors %s, and %d %s; nothing was changed"):format(self.way, #self.opposite,
-            self.back), 0)
-    end
-    for _, problem in ipairs(problems) do
-        local say = self.given.disaster and log.warn or log.error
-        say("mirror %s of '%s' %s", problem[1].id, problem[1].topicsRegex, problem[2])
-    end
-    for _, problem in ipairs(obstacles) do
-        log.error("mirror %s of '%s' %s", problem[1].id, problem[1].topicsRegex, problem[2])
-    end
-    local count = #obstacles + (self.given.disaster and 0 or #problems)
-    if count > 0 then
-        error(("refused: %d problems with the mirrors between %s and %s; nothing was changed"):format(count,
-            self.from.alias, self.to.alias), 0)
-    end
-end
-
--- What speaks against it, beside the mirrors to delete themselves.
-function Run:obstacles(expected)
-    local obstacles = regions.obstacles(self.opposite, expected.none_back and {} or self.live, self.back)
-    local there = {}
-    for _, mirror in ipairs(self.live) do
-        there[mirror.topicsRegex] = mirror
-    end
-    for _, before in ipairs(expected.mirrors or {}) do
-        local mirror = there[before.topicsRegex]
-        if mirror then
-            mirror.restore = before.targetLatency
-        else
-            obstacles[#obstacles + 1] = { before, ("was turned round, and there is none %s"):format(self.way) }
-        end
-    end
-    return obstacles
-end
-
-function Run:check_all(expected)
-    self:step("check", function()
-        local problems = regions.problems(self.live)
-        self:refuse(problems, self:obstacles(expected))
-        return #problems == 0 and "all are healthy" or ("%d of %d are not healthy"):format(#problems, #self.live)
-    end)
-    self.state = saved.new(self.runbook, self.given, self.live)
-    self.state.steps = self.noted
-    if not changes.harmless() then
-        saved.put_aside(self.path)
-        log.info("what there was is saved in %s", self.path)
-    end
-end
-
----@class kmirror.failover.expected
----@field none_back? boolean there must be no mirror TO -> FROM; otherwise those of the same topics are adopted
----@field mirrors? table[] there must be one FROM -> TO of the topics of each of these; their target latencies come back
 
 --- Checks everything, and refuses unless all of it is in order; what there is is then saved.
 ---@param expected? kmirror.failover.expected
 function Run:check(expected)
-    if self.went_on then
-        self:step("check", function()
-            return self:check_known()
-        end)
-    else
-        self:check_all(expected or {})
-    end
-    self.state.runs = (self.state.runs or 0) + 1
-    self.saving = true
-    self:save()
+    check.check(self, expected)
 end
 
 --- Has the operator confirm it, then runs the hook `check`.
 function Run:confirm()
-    local count, loss = #self.live, self.given.disaster and report.loss(self.state.mirrors)
-    confirm.typed(("%s%s: delete %d mirrors %s, and have %d the other way%s"):format(self.runbook,
-        self.given.disaster and " (disaster)" or "", count, self.way, #self.state.mirrors,
-        loss and "; may be lost: " .. loss or ""), self.from.alias)
-    if not self.went_on then
-        self:hook("check")
-    end
+    check.confirm(self)
 end
 
--- ---- the fence ---------------------------------------------------------------------------------------------
-
--- Has the producers stopped: by the hook, or by the operator.
-function Run:stop_producers()
-    self.fencing = true
-    if self.given.hooks:has("fence") then
-        self:hook("fence")
-    elseif confirm.assumed() then
-        log.info("there is no hook for it: stop the producers in %s now", self.from.alias)
-    else
-        self:step("stop the producers", function()
-            confirm.typed("Stop the producers in " .. self.from.alias, "stopped", "no mirror was deleted")
-            return "confirmed by the operator"
-        end)
-    end
-end
-
-function Run:confirm_fence()
-    local given, live = self.given, self.live
-    self:step("wait until nothing is written", function()
-        local seconds = fence.still(self.forward, live, given.fence_wait, given.still)
-        self.state.still_since = host.time() - seconds
-        return ("no record for %.1f s"):format(seconds)
-    end)
-    self:step("drain", function()
-        local look = fence.drained(self.forward, live, given.fence_wait, given.drain_lag)
-        return ("highest lag %d ms"):format(look.lag)
-    end)
-    self:step("wait for a sync of group offsets", function()
-        local look = fence.hold(self.forward, live, given.offset_sync)
-        self.state.drained_lag = look.lag
-        return ("%g s, nothing was written meanwhile"):format(given.offset_sync)
-    end)
-end
-
---- Stops the producers, and goes on only when nothing is written any more and all has arrived. Not needed by a run
---- that goes on, as its earlier one has done that; there is nothing to wait for when nothing will be changed.
+--- Stops the producers, and goes on only when nothing is written any more and all has arrived.
 function Run:fence()
-    if self.went_on then
-        return
-    elseif changes.harmless() then
-        self:hook("fence")
-        self:hook("drained")
-        return
-    end
-    self:step("wait for a low lag", function()
-        local look = fence.caught_up(self.forward, self.live, self.given.fence_wait, self.given.max_lag)
-        return ("highest lag %d ms, %.1f records/s"):format(look.lag, look.rate)
-    end)
-    self:stop_producers()
-    self:confirm_fence()
-    self:hook("drained")
+    producers.stop(self)
 end
-
--- ---- turn round --------------------------------------------------------------------------------------------
 
 --- Deletes the mirrors FROM -> TO, and makes sure that they are gone.
 function Run:delete()

@@ -112,15 +112,17 @@ end
 --- Reads the arguments of a runbook. Raises usage when they are wrong.
 ---@param runbook "failover"|"failback"
 ---@param description string
----@param define fun(parser: table) adds the options of this runbook alone
+---@param define fun(parser: table): table|nil adds the options of this runbook alone; may give their defaults
 ---@param ... string the arguments
 ---@return table|nil given nil when it was asked for help; `from` and `to` are regions
 function M.read(runbook, description, define, ...)
     local defaults = profile.current().runbooks[runbook] or {}
     local parser = argparse("kmirror run " .. runbook, description):epilog(about_hooks)
     define_regions(parser, defaults)
-    define(parser)
-    local all = { define_mirrors(parser, defaults), define_fence(parser, defaults), define_rest(parser, defaults) }
+    local all = { define(parser) or {} }
+    for _, each in ipairs({ define_mirrors, define_fence, define_rest }) do
+        all[#all + 1] = each(parser, defaults)
+    end
     local given = options.parse(parser, ...)
     if given then
         fill(given, all)
@@ -164,6 +166,9 @@ function M.command(runbook, given, changes)
     for _, option in ipairs(valued) do
         local value = value_of(given, option)
         if value then add(option, ("%g"):format(value)) end
+    end
+    if runbook == "failback" and value_of(given, "--throughput-wait") then
+        add("--throughput-wait", ("%g"):format(given.throughput_wait))
     end
     for _, hook in ipairs(given.hook) do add("--hook", hook.step .. "=" .. hook.command) end
     if changes.state then add("--state", changes.state) end

@@ -41,6 +41,7 @@ function M.new(settings)
     return setmetatable(self, Run)
 end
 
+local rounds = 3 -- in which a change is tried that fails of what passes by itself
 local take_back_rounds, take_back_pause = 4, 2 -- seconds
 
 local function map(list, field)
@@ -132,7 +133,7 @@ end
 function Run:retire(list)
     local result = bulk.each(list, function(change)
         self:delete(change.old.id)
-    end)
+    end, { rounds = rounds })
     for _, outcome in ipairs(result.failed) do
         log.error("the old mirror %s of '%s' could not be deleted: %s", outcome.item.old.id,
             outcome.item.old.topicsRegex, tostring(outcome.problem))
@@ -171,7 +172,7 @@ function Run:retune(up, by_id)
         if wanted and mirror.targetLatency ~= wanted then
             self.api:update_target_latency(mirror.id, wanted)
         end
-    end)
+    end, { rounds = rounds })
     for _, outcome in ipairs(result.failed) do
         by_id[outcome.item.id].problem = "did not get its target latency: " .. tostring(outcome.problem)
     end
@@ -267,6 +268,7 @@ function Run:go(list)
         self:begin(change)
     end, {
         batches = self.batches,
+        rounds = rounds,
         gate = function(batch)
             local title = ("batch %d: %d mirrors"):format(batch.number, #batch.done + #batch.failed)
             local reason

@@ -1,0 +1,51 @@
+local documents = require("kmirror.report.document")
+local files = require("kmirror.report.file")
+local history = require("kmirror.report.history")
+local log = require("kmirror.log")
+local usage = require("kmirror.usage")
+
+local function write(path, content)
+    if path == "-" then
+        io.stdout:write(content)
+        return
+    end
+    local ok, problem = pcall(files.write, path, content)
+    if not ok then
+        usage("cannot write %s", tostring(problem))
+    end
+    log.info("wrote %s", path)
+end
+
+---@type kmirror.command
+return {
+    name = "report",
+    arguments = "JOB [FILE]",
+    summary = "A report of a job, from its journal.",
+    details = [[
+Writes a page about all runs of a job: the changes, when they were sent and
+answered, and what came of them. FILE is JOB.html by default; a name that ends
+in .json gets JSON, - is standard output.
+
+Reads are not in the journal. A run with --report FILE has them, too, and the
+quota and the lag of the mirrors over time.]],
+    sets = { "store", "messages" },
+
+    define = function(parser)
+        parser:argument("JOB", "The job."):argname("JOB"):target("job_name")
+        parser:argument("FILE", "Where to."):args("?"):argname("FILE"):target("report_file")
+    end,
+
+    run = function(options)
+        local document = history.of(options.job_name, options.store)
+        if not document then
+            usage("there is no job '%s'; kmirror jobs lists them", options.job_name)
+        end
+        local run = document.runs[#document.runs]
+        if document.unfinished and run.state ~= "running" then
+            document.resume = history.resume(options.job_name, options.store)
+        end
+        local path = options.report_file or options.job_name .. ".html"
+        write(path, documents.render(document, path))
+        return 0
+    end,
+}

@@ -1,0 +1,52 @@
+--- repl.evaluate: an input as Lua: an expression, which has values, or statements.
+
+local M = {}
+
+local name = "=input"
+
+---@class kmirror.repl.input
+---@field chunk function|nil nil when it does not compile
+---@field expression boolean its values are wanted
+---@field code string what was compiled
+---@field problem string|nil why it does not compile
+---@field incomplete boolean it may, once more is typed
+
+-- What ends too early may go on in the next line. A method without arguments is left out: it is a slip.
+local function is_incomplete(problem)
+    return problem:find("near '?<eof>'?$") ~= nil and not problem:find("function arguments expected", 1, true)
+end
+
+-- A local variable would be gone with its input; at a prompt it is meant to stay.
+local function without_local(text)
+    local names, rest = text:match("^%s*local%s+([%a_][%w_%s,<>]-)%s*(=.*)$")
+    if names then return names:gsub("<%s*%a+%s*>", "") .. rest end
+    local fn = text:match("^%s*local%s+(function%s.*)$")
+    local bare = text:match("^%s*local%s+([%a_][%w_%s,]*)$")
+    return fn or (bare and bare .. " = nil") or nil
+end
+
+local function candidates(text)
+    local list = { { "return " .. text, true } }
+    local stays = without_local(text)
+    if stays then list[#list + 1] = { stays, false } end
+    list[#list + 1] = { text, false }
+    return list
+end
+
+--- Compiles an input. Locals that it begins with become variables of the session.
+---@param text string
+---@param env table what its globals are
+---@return kmirror.repl.input
+function M.compile(text, env)
+    local problem
+    for _, candidate in ipairs(candidates(text)) do
+        local chunk
+        chunk, problem = load(candidate[1], name, "t", env)
+        if chunk then
+            return { chunk = chunk, expression = candidate[2], code = text, incomplete = false }
+        end
+    end
+    return { expression = false, code = text, problem = problem, incomplete = is_incomplete(problem) }
+end
+
+return M

@@ -1,0 +1,187 @@
+--- repl.session: what a session is connected to, what its inputs see, and how it shows what they come to.
+
+local changes = require("kmirror.changes")
+local connect = require("kmirror.cli.connect")
+local evaluate = require("kmirror.repl.evaluate")
+local known = require("kmirror.repl.known")
+local mirrors = require("mirrors")
+local profile = require("kmirror.profile")
+local show = require("kmirror.repl.show")
+local terminal = require("kmirror.terminal")
+local text = require("kmirror.text")
+local usage = require("kmirror.usage")
+
+---@class kmirror.repl.session
+---@field env table the globals of the inputs
+---@field interactive boolean a person types on a terminal
+---@field mode "writable"|"read-only"|"dry-run"
+---@field style kmirror.repl.style
+---@field timing boolean
+---@field inputs { text: string, expression: boolean }[] those that succeeded, for :save
+---@field failed boolean the last input did
+---@field done boolean the session ends
+local Session = {}
+Session.__index = Session
+
+local M = {}
+
+--- The modules that are there by name, each loaded when it is first used.
+M.modules = {
+    mirrors = "mirrors", task = "task", bulk = "kmirror.bulk", wait = "kmirror.wait", health = "kmirror.health",
+    regex = "kmirror.regex", fleet = "kmirror.fleet", json = "kmirror.json", tables = "kmirror.table",
+    profile = "kmirror.profile", steps = "kmirror.steps", log = "kmirror.log",
+}
+
+local function new_env()
+    return setmetatable({}, { __index = function(env, name)
+        local module = M.modules[name]
+        if not module then return _G[name] end
+        local loaded = require(module)
+        rawset(env, name, loaded)
+        return loaded
+    end })
+end
+
+local function first_mode(given)
+    if given.dry_run then return "dry-run" end
+    return (given.read_only or not given.sandbox) and "read-only" or "writable"
+end
+
+--- A session as the command line asks for. Raises usage when it does not say whom to talk to.
+---@param given table options of the command line
+---@param interactive boolean
+---@return kmirror.repl.session
+function M.new(given, interactive)
+    local self = setmetatable({
+        env = new_env(), interactive = interactive, style = { json = given.json }, timing = false, inputs = {},
+        failed = false, done = false,
+    }, Session)
+    local ok, api = pcall(mirrors.connect, {})
+    self.env.api = ok and api or connect()
+    known.listen(self.env.api)
+    self:set_mode(first_mode(given))
+    return self
+end
+
+-- ---- what it is connected to -------------------------------------------------------------------------------
+
+--- Sets what becomes of changes.
+---@param mode "writable"|"read-only"|"dry-run"
+function Session:set_mode(mode)
+    if mode == "read-only" then
+        changes.refuse()
+    elseif mode == "writable" then
+        changes.record(nil)
+    end
+    self.mode = mode
+end
+
+--- The cluster that `api` is on: its name, or the beginning of its id when it has none; nil without one.
+---@return string|nil
+function Session:cluster()
+    local api = rawget(self.env, "api")
+    local id = type(api) == "table" and api.cluster or nil
+    for name, cluster in pairs(profile.current().clusters) do
+        if cluster.connect == id then return name end
+    end
+    return id and id:sub(1, 8)
+end
+
+--- Puts `api` on another cluster. Raises usage for a name that nobody knows.
+---@param cluster string UUID or name
+function Session:use(cluster)
+    local id = profile.connect_cluster(cluster)
+    if type(self.env.api) ~= "table" then usage("api is not an api any more: api = mirrors.connect {}") end
+    self.env.api = self.env.api:on(id)
+end
+
+-- libedit counts what stands between two \1 as taking no room.
+local function colored(where, color, shown)
+    return where.color and ("\1%s\1"):format(terminal.paint(where, color, "\1" .. shown .. "\1")) or shown
+end
+
+--- What stands before an input.
+---@return string
+function Session:prompt()
+    local where, current = terminal.of(io.stdout), profile.current()
+    local name = text.clean(current.name or "kmirror")
+    local risky = self.mode == "writable" and not current.sandbox
+    local parts = { colored(where, "cyan", text.clean(self:cluster() or "no cluster")), "@", colored(where, "dim", name) }
+    if self.mode ~= "writable" then
+        parts[#parts + 1] = colored(where, "green", " " .. self.mode)
+    elseif risky then
+        parts[#parts + 1] = colored(where, "red", " WRITABLE")
+    end
+    return table.concat(parts) .. "> "
+end
+
+-- ---- inputs ------------------------------------------------------------------------------------------------
+
+--- Writes lines of text as a result.
+---@param lines string
+function Session:say(lines)
+    io.stdout:write(lines)
+    io.stdout:flush()
+end
+
+--- Writes a remark for a person, in between; a program is not told.
+---@param format string
+function Session:note(format, ...)
+    if not self.interactive then return end
+    self:say(terminal.paint(terminal.of(io.stdout), "dim", text.clean(format:format(...))) .. "\n")
+end
+
+--- Shows a value as the session's style says.
+---@param value any
+---@param style? kmirror.repl.style
+function Session:show(value, style)
+    self:say(show.value(value, terminal.of(io.stdout), style or self.style))
+end
+
+local function hint_of(problem)
+    return problem.kind == "read_only" and ":readonly off lets changes through" or nil
+end
+
+--- Tells of an error. The session goes on.
+---@param problem any
+---@param traceback? string
+function Session:complain(problem, traceback)
+    self.failed = true
+    if type(problem) == "table" and problem.kind == "cancelled" then
+        return self:note("%s", problem.message:find("deadlock") and problem.message or "interrupted")
+    end
+    io.stdout:flush()
+    io.stderr:write(show.problem(problem, terminal.of(io.stderr)))
+    local hint = show.is_error(problem) and hint_of(problem)
+    if hint then self:note("  %s", hint) end
+    if traceback then io.stderr:write(traceback, "\n") end
+end
+
+--- Compiles an input that may be a piece of one. Raises what is wrong with it.
+---@param code string
+---@return function chunk
+---@return boolean expression
+function Session:compile(code)
+    local input = evaluate.compile(code, self.env)
+    if not input.chunk then error(input.problem, 0) end
+    return input.chunk, input.expression
+end
+
+-- What an expression came to is `_` from now on.
+function Session:keep(values)
+    self.env._ = values[1]
+    for i = 1, values.n do
+        self:show(values[i])
+    end
+end
+
+--- Runs an input and shows what an expression comes to. Raises what it raises.
+---@param code string
+function Session:evaluate(code)
+    local chunk, expression = self:compile(code)
+    local values = table.pack(chunk())
+    self.inputs[#self.inputs + 1] = { text = code, expression = expression }
+    if expression and values.n > 0 then self:keep(values) end
+end
+
+return M

@@ -1,0 +1,256 @@
+--- repl.show: values as text for whoever typed the expression: tables of records as tables, one record as a list of its
+--- fields, anything else as Lua writes it.
+
+local describe = require("kmirror.repl.describe")
+local health = require("kmirror.health")
+local json = require("kmirror.json")
+local literal = require("kmirror.repl.literal")
+local tables = require("kmirror.table")
+local terminal = require("kmirror.terminal")
+local text = require("kmirror.text")
+
+local M = {}
+
+local most_rows = 200 -- on a terminal; the value has them all
+
+-- Fields that are shown first, in this order; the others follow by name.
+local order = { "id", "name", "connectorName", "topicsRegex", "status", "mirrorStatus", "checkpointStatus", "targetLatency",
+    "averageLatency", "averageRate" }
+local rank = {}
+for i, name in ipairs(order) do rank[name] = i end
+
+---@class kmirror.repl.style
+---@field json? boolean
+---@field expanded? boolean a line for each field, instead of one for each record
+
+-- ---- what is what ------------------------------------------------------------------------------------------
+
+local function speaks(value)
+    local meta = getmetatable(value)
+    return type(meta) == "table" and (meta.__tostring ~= nil or type(meta.__name) == "string" and meta.__name ~= "array")
+end
+
+--- Is it an error object of kmirror's?
+---@param value any
+---@return boolean
+function M.is_error(value)
+    return type(value) == "table" and type(value.kind) == "string" and type(value.message) == "string"
+        and getmetatable(value) ~= nil
+end
+
+local function is_record(value)
+    if type(value) ~= "table" or speaks(value) or next(value) == nil then return false end
+    for key in pairs(value) do
+        if type(key) ~= "string" then return false end
+    end
+    return true
+end
+
+local function is_list_of_records(value)
+    if type(value) ~= "table" or value[1] == nil then return false end
+    local count = 0
+    for _ in pairs(value) do count = count + 1 end
+    for _, item in ipairs(value) do
+        if not is_record(item) then return false end
+        count = count - 1
+    end
+    return count == 0
+end
+
+local function sorted_keys(rows)
+    local seen, keys = {}, {}
+    for _, row in ipairs(rows) do
+        for key in pairs(row) do
+            if not seen[key] then keys[#keys + 1] = key end
+            seen[key] = true
+        end
+    end
+    table.sort(keys, function(a, b)
+        local left, right = rank[a] or #order + 1, rank[b] or #order + 1
+        if left ~= right then return left < right end
+        return a < b
+    end)
+    return keys
+end
+
+-- ---- tables ------------------------------------------------------------------------------------------------
+
+local function is_status(key)
+    return key:find("[sS]tatus$") ~= nil
+end
+
+local function column_of(key, rows)
+    local numbers = true
+    for _, row in ipairs(rows) do
+        numbers = numbers and (row[key] == nil or type(row[key]) == "number")
+    end
+    return {
+        key,
+        function(row)
+            local value = row[key]
+            return type(value) == "table" and literal.short(value) or value
+        end,
+        align = numbers and "right" or nil,
+        whole = key == "id",
+        paint = is_status(key) and tables.status_color or nil,
+    }
+end
+
+local function columns_of(rows)
+    local columns = {}
+    for _, key in ipairs(sorted_keys(rows)) do
+        if key == "topicStatuses" then
+            columns[#columns + 1] = { "lag ms", health.lag, align = "right" }
+        else
+            columns[#columns + 1] = column_of(key, rows)
+        end
+    end
+    return columns
+end
+
+local function footer(count, shown, where)
+    if not where.terminal then return "" end
+    local note = ("(%d %s)"):format(count, count == 1 and "row" or "rows")
+    if shown < count then note = ("(the first %d of %d rows; _ has them all)"):format(shown, count) end
+    return terminal.paint(where, "dim", note) .. "\n"
+end
+
+local function as_table(rows, where)
+    local columns = columns_of(rows)
+    if not where.terminal then return tables.tabs(columns, rows) end
+    local shown = table.move(rows, 1, math.min(#rows, most_rows), 1, {})
+    return tables.aligned(columns, shown, where) .. footer(#rows, #shown, where)
+end
+
+-- ---- records -----------------------------------------------------------------------------------------------
+
+-- The text in pieces of at most that many columns.
+local function fold(value, width)
+    local pieces, from, used = {}, 1, 0
+    for position, code in utf8.codes(value) do
+        local wide = text.width(utf8.char(code))
+        if used + wide > width and used > 0 then
+            pieces[#pieces + 1] = value:sub(from, position - 1)
+            from, used = position, 0
+        end
+        used = used + wide
+    end
+    pieces[#pieces + 1] = value:sub(from)
+    return pieces
+end
+
+local function cell(value)
+    if type(value) == "table" then return literal.line(value) end
+    return text.clean(tostring(value))
+end
+
+local function field_lines(key, value, width, where)
+    local room = where.width and math.max(where.width - width - 2, 10) or math.huge
+    local color = is_status(key) and tables.status_color(value) or nil
+    local lines = {}
+    for i, piece in ipairs(fold(cell(value), room)) do
+        local label = i == 1 and key or ""
+        local gap = (" "):rep(width - text.width(label) + 2)
+        lines[i] = terminal.paint(where, "bold", label) .. gap .. terminal.paint(where, color, piece) .. "\n"
+    end
+    return table.concat(lines)
+end
+
+local function indent(block)
+    return (block:gsub("[^\n]+", "  %0"))
+end
+
+local function narrower(where)
+    return { terminal = where.terminal, color = where.color, width = where.width and math.max(where.width - 2, 20) }
+end
+
+local function as_record(record, where)
+    local keys, width, parts = sorted_keys({ record }), 0, {}
+    for _, key in ipairs(keys) do width = math.max(width, text.width(key)) end
+    for _, key in ipairs(keys) do
+        local value = record[key]
+        if is_list_of_records(value) then
+            parts[#parts + 1] = terminal.paint(where, "bold", key) .. "\n" .. indent(as_table(value, narrower(where)))
+        else
+            parts[#parts + 1] = field_lines(key, value, width, where)
+        end
+    end
+    return table.concat(parts)
+end
+
+local function as_records(rows, where)
+    local parts = {}
+    for i, row in ipairs(rows) do
+        local rule = ("── %d "):format(i)
+        parts[#parts + 1] = terminal.paint(where, "dim", rule .. ("─"):rep(40 - text.width(rule))) .. "\n"
+        parts[#parts + 1] = as_record(row, where)
+    end
+    return table.concat(parts)
+end
+
+-- ---- all the rest ------------------------------------------------------------------------------------------
+
+local colors = { string = "green", number = "cyan", boolean = "cyan", ["nil"] = "dim" }
+
+local function as_function(fn)
+    local info = debug.getinfo(fn, "S")
+    local where = info.what == "C" and "" or (" from %s:%d"):format(info.short_src, info.linedefined)
+    return "function " .. describe.signature(fn, false) .. where
+end
+
+local function as_scalar(value, where)
+    local line = type(value) == "string" and literal.quoted(value) or text.clean(tostring(value))
+    if type(value) == "function" then line = as_function(value) end
+    local parts = where.width and fold(line, where.width) or { line }
+    for i, part in ipairs(parts) do parts[i] = terminal.paint(where, colors[type(value)], part) .. "\n" end
+    return table.concat(parts)
+end
+
+local function as_json(value)
+    local ok, document = pcall(json.encode, value, true)
+    return ok and document .. "\n" or ("this cannot be written as JSON: %s\n"):format(text.clean(tostring(value)))
+end
+
+--- A value as lines of text.
+---@param value any
+---@param where kmirror.terminal
+---@param style kmirror.repl.style
+---@return string
+function M.value(value, where, style)
+    if style.json then return as_json(value) end
+    if type(value) ~= "table" then return as_scalar(value, where) end
+    if M.is_error(value) then return M.problem(value, where) end
+    if speaks(value) then return text.clean(tostring(value)) .. "\n" end
+    if is_list_of_records(value) then return (style.expanded and as_records or as_table)(value, where) end
+    if is_record(value) then return as_record(value, where) end
+    return literal.block(value, where.width or 80) .. "\n"
+end
+
+-- ---- errors ------------------------------------------------------------------------------------------------
+
+local facts = { "status", "code", "operation", "id", "cluster", "attempts", "link" }
+
+local function details_of(problem, where)
+    local lines = {}
+    for _, name in ipairs(facts) do
+        if problem[name] ~= nil then lines[#lines + 1] = ("%s = %s"):format(name, text.clean(tostring(problem[name]))) end
+    end
+    local line = #lines > 0 and terminal.paint(where, "dim", "  " .. table.concat(lines, "  ")) .. "\n" or ""
+    if type(problem.details) == "table" and next(problem.details) ~= nil then
+        line = line .. terminal.paint(where, "dim", "  details = " .. literal.line(problem.details)) .. "\n"
+    end
+    return line
+end
+
+--- An error as lines of text: what happened, and the fields of an error object.
+---@param problem any what was raised
+---@param where kmirror.terminal
+---@return string
+function M.problem(problem, where)
+    local kind = M.is_error(problem) and problem.kind or "error"
+    local message = text.clean((tostring(problem):gsub("^input:", "line ")))
+    local head = terminal.paint(where, "red", kind .. ": ") .. message .. "\n"
+    return M.is_error(problem) and head .. details_of(problem, where) or head
+end
+
+return M

@@ -1,0 +1,88 @@
+--- report.document: what is reported of a run, as the page shows it, and as JSON.
+
+local figures = require("kmirror.report.figures")
+local host = require("host")
+local json = require("kmirror.json")
+
+local M = {}
+
+local function iso(epoch)
+    return os.date("!%Y-%m-%dT%H:%M:%SZ", epoch // 1)
+end
+
+-- The most requests in any one second, for each second.
+local function requests_by_second(record)
+    local found = json.array({})
+    for tenth, count in ipairs((figures.rate(record))) do
+        local second = (tenth - 1) // 10 + 1
+        found[second] = math.max(found[second] or 0, count)
+    end
+    return found
+end
+
+local function mirrors_of(record)
+    local found = json.array({})
+    for _, mirror in pairs(record.mirrors) do
+        found[#found + 1] = mirror
+    end
+    table.sort(found, function(a, b)
+        return a.id < b.id
+    end)
+    return found
+end
+
+local function call_shape(call)
+    local shape = {}
+    for key, value in pairs(call) do
+        shape[key] = value
+    end
+    shape.free = nil
+    return shape
+end
+
+local function run_shape(run)
+    local record = run.record
+    local calls = json.array({})
+    for _, list in ipairs({ record.calls, run.under_way or {} }) do
+        for _, call in ipairs(list) do
+            calls[#calls + 1] = call_shape(call)
+        end
+    end
+    local _, peak = figures.rate(record)
+    return {
+        number = run.number, started = iso(run.started), seconds = run.seconds, state = run.state, status = run.status,
+        journal_only = run.journal or false, rate_limit = record.rate, rate_peak = peak,
+        requests = figures.total(record, "requests"), retries = figures.total(record, "retries"),
+        calls_left_out = record.left_out, requests_by_second = requests_by_second(record), steps = record.steps,
+        calls = calls, changes = record.changes, mirrors = mirrors_of(record),
+        timings = json.array(figures.timings(record)),
+    }
+end
+
+--- The document as JSON.
+---@param document kmirror.report.document
+---@return string
+function M.json(document)
+    local runs = json.array({})
+    for i, run in ipairs(document.runs) do
+        runs[i] = run_shape(run)
+    end
+    return json.encode({
+        command = document.command, version = document.version, written = iso(document.written), job = document.job,
+        target = document.target, error = document.error, resume = document.resume, runs = runs,
+    }) .. "\n"
+end
+
+--- The document in the form that the file's name asks for: JSON for .json, else a page.
+---@param document kmirror.report.document
+---@param path string
+---@return string
+function M.render(document, path)
+    document.version, document.written = host.version, host.time()
+    if path:lower():find("%.json$") then
+        return M.json(document)
+    end
+    return require("kmirror.report.page").of(document)
+end
+
+return M

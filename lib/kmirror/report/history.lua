@@ -1,0 +1,126 @@
+--- report.history: the runs of a job as its journal has them: the changes alone, as reads are not recorded.
+
+local changes = require("kmirror.changes")
+local collect = require("kmirror.report.collect")
+local stores = require("kmirror.store")
+local usage = require("kmirror.usage")
+
+local M = {}
+
+local states = { [0] = "done", [3] = "partly", [130] = "interrupted" }
+
+--- How a run ended, by its exit status.
+---@param status integer
+---@return string
+function M.state(status)
+    return states[status] or "failed"
+end
+
+local outcomes = { done = "done", failed = "failed", sent = "not answered" }
+
+local function after_of(change)
+    if change.operation == "delete" then
+        return nil
+    end
+    return change.operation == "create" and changes.shown(change.arguments) or change.arguments
+end
+
+local function attempt_of(change, from)
+    return {
+        operation = change.operation, sent = change.sent - from, ended = (change.answered or change.sent) - from,
+        error = change.state ~= "done" and outcomes[change.state] or nil,
+    }
+end
+
+local function add(record, change, from)
+    local call = {
+        number = change.number, operation = change.operation, cluster = change.cluster, id = change.id,
+        topicsRegex = change.arguments.topicsRegex, asked = change.sent - from,
+        ended = (change.answered or change.sent) - from, outcome = outcomes[change.state],
+        message = change.problem, attempts = { attempt_of(change, from) }, waits = {},
+    }
+    table.insert(record.calls, call)
+    table.insert(record.changes, {
+        call = call.number, operation = change.operation, cluster = change.cluster, id = change.id, at = call.ended,
+        topicsRegex = call.topicsRegex, after = after_of(change), outcome = call.outcome, message = call.message,
+    })
+end
+
+local function run_of(run, recorded, running)
+    local record, last = collect.new(), run.started
+    for _, change in ipairs(recorded) do
+        if change.run == run.number then
+            add(record, change, run.started)
+            last = math.max(last, change.answered or change.sent)
+        end
+    end
+    return {
+        number = run.number, started = run.started, seconds = (run.ended or last) - run.started, journal = true,
+        status = run.status, record = record,
+        state = run.ended and M.state(run.status) or running and "running" or "killed",
+    }
+end
+
+local function is_running(store, name)
+    local lock = store:lock(name)
+    if lock then
+        lock:close()
+    end
+    return lock == nil
+end
+
+local function command_of(job, run)
+    local words = { "kmirror run", job.script }
+    table.move(run.args, 1, #run.args, #words + 1, words)
+    return table.concat(words, " ")
+end
+
+local function read(store, name)
+    local job = store:job(name)
+    if not job then
+        return nil
+    end
+    local runs, recorded, found = store:runs(name), store:changes(name), {}
+    local running = is_running(store, name)
+    for i, run in ipairs(runs) do
+        found[i] = run_of(run, recorded, running and i == #runs)
+    end
+    local unanswered = false
+    for _, change in ipairs(recorded) do
+        unanswered = unanswered or change.state == "sent"
+    end
+    return {
+        job = name, target = job.target, command = command_of(job, runs[#runs]), runs = found,
+        unfinished = unanswered or runs[#runs].status ~= 0,
+    }
+end
+
+--- What the journal has of a job; nil when it has no such job.
+---@param name string
+---@param url? string of the store
+---@return table|nil fields of a kmirror.report.document, and `unfinished`
+---Raises usage when the store cannot be read.
+function M.of(name, url)
+    local ok, result = pcall(function()
+        local store = stores.open(url)
+        local read_ok, found = pcall(read, store, name)
+        store:close()
+        return read_ok and found or not read_ok and error(found, 0) or nil
+    end)
+    if not ok and type(result) == "table" and result.kind == "store" then
+        usage("%s", result.message)
+    elseif not ok then
+        error(result, 0)
+    end
+    return result
+end
+
+--- The command that goes on with a job.
+---@param name string
+---@param url? string of its store
+---@return string
+function M.resume(name, url)
+    return ("kmirror jobs resume %s%s"):format(name, url and " --store '" .. url:gsub("'", "'\\''") .. "'" or "")
+end
+
+return M
