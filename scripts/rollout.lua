@@ -160,6 +160,6 @@ if passed > replaced and not adds then
 end
 local complete = passed == #plan.changes and (adds or replaced == passed)
 if not complete then
-    print("To go on:  " .. command)
+    print("To go on:  " .. command .. (in_sandbox and "  (with a sandbox that stays; this one ends now)" or ""))
 end
 return complete and 0 or stopped and 1 or 3

@@ -10,8 +10,8 @@ describe("the drain runbook", function()
     it("deletes what the options are about, and saves what there was", function()
         drain:start()
         local path = support.temporary("saved.json")
-        local result = drain:run({ "--yes" }, { "--regex", "orders\\..*", "--topic", "orders.created", "--busy", "--save",
-            path })
+        local its = { "--regex", "orders\\..*", "--topic", "orders.created", "--busy", "--save", path }
+        local result = drain:run({ "--yes" }, its)
         assert.are.equal(0, result.status, result.stderr)
         assert.is_truthy(result.stdout:find("Drain: 1 of 1 mirrors are gone", 1, true))
         assert.are.equal("orders\\..*", json.read(path).mirrors[1].topicsRegex)

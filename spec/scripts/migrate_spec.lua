@@ -13,9 +13,9 @@ describe("the migrate runbook", function()
         local lines = { titles }
         for i = 1, count do
             local forward = i % 2 == 1
-            lines[#lines + 1] = ('%s,%s,%s,"new-%d\\..*",false,false,3,%d\n'):format(forward and "us-west" or "us-east",
-                (forward and runbook.west or runbook.east):match(",(.+)"), forward and support.us_east or support.us_west,
-                i, 20000 + i)
+            local source = forward and runbook.west or runbook.east
+            lines[#lines + 1] = ('%s,%s,%s,"new-%d\\..*",false,false,3,%d\n'):format(source:match("^[^=]+"),
+                source:match(",(.+)"), forward and support.us_east or support.us_west, i, 20000 + i)
         end
         return support.temporary("fleet.csv", table.concat(lines))
     end
@@ -69,7 +69,8 @@ describe("the migrate runbook", function()
         local result = migrate:run({}, { file, "--max-failures", "50%" })
         assert.are.equal(3, result.status, result.stderr)
         contains(result.stdout, "is FAILED\n")
-        contains(result.stdout, ("To go on:  kmirror run migrate %s --max-failures 50%% --replace-failed\n"):format(file))
+        local command = "To go on:  kmirror run migrate %s --max-failures 50%% --replace-failed\n"
+        contains(result.stdout, command:format(file))
         result = migrate:run({ "--yes" }, { file, "--max-failures", "50%", "--replace-failed" })
         assert.are.equal(0, result.status, result.stderr)
         contains(result.stdout, "6 of 6 mirrors work, 1 created, 5 adopted")
@@ -94,16 +95,16 @@ describe("the migrate runbook", function()
 
     it("makes each mirror once when answers are lost and it is killed on the way", function()
         migrate:start { world = 0, faults = "lossy" }
-        local file = list(24)
+        local file = list(16)
         local run = support.start(migrate:arguments({ "--concurrency", "4" }, { file }))
-        support.eventually("some mirrors", function() return (migrate:changes().create or 0) > 8 end, 20)
+        support.eventually("some mirrors", function() return (migrate:changes().create or 0) > 5 end, 20)
         run:signal("KILL")
         run:wait()
         support.sleep(2.5) -- lists of this sandbox run up to two seconds behind
         local result = migrate:run({}, { file })
         assert.are.equal(0, result.status, result.stderr)
-        contains(result.stdout, "24 of 24 mirrors work")
-        assert.are.equal(24, migrate:changes().create)
+        contains(result.stdout, "16 of 16 mirrors work")
+        assert.are.equal(16, migrate:changes().create)
     end)
 
     it("changes nothing in a dry run, and says what it would do", function()
