@@ -137,6 +137,7 @@ static void hide(reader *r) {
     if (row > 0)
         printf("\033[%dA", row);
     fputs("\r\033[J", stdout);
+    fflush(stdout);
 }
 
 static void show(reader *r) {

@@ -5,6 +5,7 @@
 #include "httpd.h"
 #include "line.h"
 #include "mirrors.h"
+#include "probe.h"
 #include "task.h"
 
 #include <lauxlib.h>
@@ -59,13 +60,9 @@ static void warn(void *data, const char *message, int more) {
 }
 
 static void preload(lua_State *L) {
-    static const luaL_Reg modules[] = {{"mirrors", luaopen_mirrors},
-                                       {"task", luaopen_task},
-                                       {"host", luaopen_host},
-                                       {"httpd", luaopen_httpd},
-                                       {"cjson", luaopen_cjson},
-                                       {"line", luaopen_line},
-                                       {NULL, NULL}};
+    static const luaL_Reg modules[] = {
+        {"mirrors", luaopen_mirrors}, {"task", luaopen_task}, {"host", luaopen_host},   {"httpd", luaopen_httpd},
+        {"cjson", luaopen_cjson},     {"line", luaopen_line}, {"probe", luaopen_probe}, {NULL, NULL}};
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     luaL_setfuncs(L, modules, 0);
     lua_pop(L, 1);

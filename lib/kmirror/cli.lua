@@ -32,8 +32,8 @@ local M = {}
 
 -- In the order in which help shows them.
 local names = {
-    "run", "list", "get", "create", "delete", "latency", "plan", "apply", "jobs", "report", "sandbox", "doctor",
-    "completion", "version", "help",
+    "run", "repl", "list", "get", "create", "delete", "latency", "plan", "apply", "jobs", "report", "sandbox",
+    "doctor", "completion", "version", "help",
 }
 
 --- The commands, in the order in which help shows them.
@@ -359,6 +359,13 @@ local function set_up(given)
 end
 
 -- ---- running ----------------------------------------------------------------------------------------------
+
+--- Sets up how the API is reached, and what may be changed there. Raises usage when the configuration is wrong.
+---@param given table
+function M.prepare(given)
+    set_defaults(given)
+    guard_changes(given)
+end
 
 local function run(given)
     check_sets(given)

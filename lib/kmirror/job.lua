@@ -23,6 +23,7 @@ local function settings_of(given)
     for name, value in pairs(given) do
         if not not_settings[name] and not name:find("^is_") and type(value) ~= "table" then settings[name] = value end
     end
+    settings.command = given.command
     return settings
 end
 
@@ -77,7 +78,8 @@ end
 function M.run(given, work)
     local directory = host.directory()
     local opened = journal.open({
-        job = given.job, store = given.store, script = absolute(given.script or given.command, directory),
+        job = given.job, store = given.store,
+        script = given.script and absolute(given.script, directory) or "kmirror " .. given.command,
         args = given.rest, target = target_of(given), directory = directory, settings = settings_of(given),
     })
     local notice = jobs.notice(opened)
@@ -96,6 +98,7 @@ function M.resumed(given)
     local again = jobs.resume({ name = given.name, store = given.store, directory = host.directory() })
     local line = { command = "run", job = again.job, script = again.script, rest = again.args }
     for name, value in pairs(again.settings) do line[name] = value end
+    if line.command ~= "run" then line.script, line.rest = nil, {} end
     for _, name in ipairs({ "store", "log_file", "log_level", "color", "traceback", "yes" }) do
         line[name] = given[name] or line[name]
     end

@@ -385,7 +385,7 @@ end
 ---@field sent integer changes that this run has sent
 ---@field done table<string, integer> by operation
 ---@field failed integer surely not done
----@field unanswered integer outcome not known
+---@field unanswered integer outcome not known, and still asked for
 ---@field unasked kmirror.store.change[] recorded, but not asked for by this run, if that has ended by itself
 ---@field problem any|nil why nothing more could be written down
 ---@field resume string|nil the command that goes on with it, unless all is done
@@ -405,7 +405,7 @@ function M.summary(job, runs, recorded)
             summary.done[change.operation] = summary.done[change.operation] + 1
         elseif change.state == "failed" then
             summary.failed = summary.failed + 1
-        else
+        elseif change.asked then -- one that a later run could do without is no loose end
             summary.unanswered = summary.unanswered + 1
         end
         if not change.asked and change.state ~= "failed" then

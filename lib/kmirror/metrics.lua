@@ -147,7 +147,7 @@ function M.of(run, about)
         text:family("rate_limit", "gauge", "Requests in any one second that are allowed; 0: no limit.")
         text:sample("", {}, record.rate)
     end
-    text:family("mirror_lag_seconds", "gauge", "Highest latency among a mirror's topics, when last looked at.", "seconds")
+    text:family("mirror_lag_seconds", "gauge", "Highest latency among the topics, when last looked at.", "seconds")
     mirrors(text, record)
     text:family("mirrors", "gauge", "Mirrors that were looked at, by their status then.")
     statuses(text, record)

@@ -195,7 +195,7 @@ local function guard_output()
             whole = true
             return true
         end)
-        io.write = beside(plain_io_write, function(...)
+        io.write = beside(plain_io_write, function(...) -- luacheck: ignore 122
             local here = io.output() == io.stdout
             if here then
                 ends_line(...)
@@ -204,7 +204,7 @@ local function guard_output()
         end)
     end
     return function()
-        methods.write, print, io.write = plain_write, plain_print, plain_io_write -- luacheck: ignore 121
+        methods.write, print, io.write = plain_write, plain_print, plain_io_write -- luacheck: ignore 121 122
     end
 end
 
@@ -321,10 +321,10 @@ local function note(event)
         note_request(event)
     elseif event.what == "call" then
         limit = event.options.rate
-    elseif event.ended then
+    elseif event.what == "step" and event.ended then
         end_step(steps[event])
         steps[event] = nil
-    else
+    elseif event.what == "step" then
         steps[event] = M.start({ title = event.title })
     end
 end

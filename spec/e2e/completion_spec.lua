@@ -86,7 +86,7 @@ describe("completion in bash", function()
     end)
 
     it("completes a runbook of somebody's own from its text, without running it", function()
-        assert.are.equal("mine.lua\n", in_bash("run", "mi"))
+        assert.are.equal("mine.lua\n", in_bash("run", "min"))
         assert.are.equal("--wide\n", in_bash("run", "mine.lua", "--w"))
     end)
 

@@ -388,6 +388,21 @@ describe("kmirror apply", function()
         plans_nothing(path)
     end)
 
+    it("can be a job, which goes on after it was killed", function()
+        start()
+        local path = many(30)
+        local env = sandbox:env()
+        env.XDG_STATE_HOME = support.temporary_directory("state")
+        local first = support.start { "apply", "--yes", "--rate", "20", "--job", "fleet", path, env = env }
+        support.eventually("the first mirrors", function() return count(changes(), "created") > 5 end, 20)
+        first:signal("KILL")
+        first:wait()
+        local result = run("jobs", "resume", "fleet", { env = env, timeout = 60 })
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(30, count(changes(), "created"))
+        plans_nothing(path)
+    end)
+
     it("makes no mirror twice and forgets none where answers get lost", function()
         start { faults = support.temporary("faults.lua", [[return {
             { fault = "drop", when = "after", operation = "create", nth = 2 },

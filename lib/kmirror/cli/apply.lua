@@ -79,7 +79,7 @@ to settle by hand.
 With --json: {"created", "retuned", "deleted", "failed", "skipped"}: changes as
 in kmirror plan, with "id" and "status" where there is one; one that failed has
 "error": {"kind", "message"}.]],
-    sets = { "connection", "safety", "results", "messages" },
+    sets = { "connection", "safety", "job", "results", "messages" },
 
     define = function(parser)
         planning.define(

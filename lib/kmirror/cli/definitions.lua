@@ -71,6 +71,18 @@ end
 
 local function nothing() end
 
+-- What talks to the API can be reported on, too.
+local function sets_of(command)
+    local names = {}
+    for _, set in ipairs(command.sets) do
+        if set == "connection" then
+            names[#names + 1] = "report"
+        end
+        names[#names + 1] = set
+    end
+    return names
+end
+
 --- The options of some sets.
 ---@param names string[]
 ---@return kmirror.definition.option[]
@@ -92,11 +104,11 @@ function M.command(name)
             local parser = argparse(name):add_help(false)
             command.define(parser, nothing)
             local own = options_of(parser)
-            for _, set in ipairs(command.sets) do
+            for _, set in ipairs(sets_of(command)) do
                 sets[set](parser)
             end
             return {
-                name = name, summary = command.summary, details = command.details, sets = command.sets,
+                name = name, summary = command.summary, details = command.details, sets = sets_of(command),
                 arguments_text = command.arguments, own = own, options = options_of(parser),
                 arguments = arguments_of(parser),
             }

@@ -1,5 +1,5 @@
---- repl.completion: what may be meant by a word that has been begun: from what the session knows already. It never calls
---- anything of the session's, nor the network.
+--- repl.completion: what may be meant by a word that has been begun: from what the session knows already. It never
+--- calls anything of the session's, nor the network.
 
 local describe = require("kmirror.repl.describe")
 local known = require("kmirror.repl.known")
@@ -15,8 +15,8 @@ local M = {}
 ---@field note? string what is said beside it
 ---@field tail? string what follows when it is the only one
 
-local keywords = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local",
-    "nil", "not", "or", "repeat", "return", "then", "true", "until", "while" }
+local keywords = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",
+    "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while" }
 
 local function starts_with(word, prefix)
     return word:sub(1, #prefix) == prefix
@@ -117,13 +117,20 @@ local function clusters(prefix, as_id)
     return list
 end
 
+local widest_regex = 24 -- that the connectors' names are aligned behind
+
 -- By id, and by the beginning of what is mirrored.
 local function mirror_ids(prefix)
-    local list = {}
+    local list, widest = {}, 0
     for id, mirror in pairs(known.mirrors) do
         if starts_with(id, prefix) or prefix ~= "" and starts_with(mirror.topicsRegex, prefix) then
-            list[#list + 1] = { word = id, note = mirror.topicsRegex .. "  " .. mirror.connectorName }
+            local regex = text.clean(mirror.topicsRegex)
+            list[#list + 1] = { word = id, regex = regex, connector = mirror.connectorName }
+            widest = math.max(widest, math.min(text.width(regex), widest_regex))
         end
+    end
+    for _, each in ipairs(list) do
+        each.note = each.regex .. (" "):rep(widest - text.width(each.regex)) .. "  " .. each.connector
     end
     return list
 end
@@ -146,10 +153,20 @@ local function files(prefix)
     return list
 end
 
-local function of_string(before, prefix)
+local function strings(before, prefix)
     if before:find(":on%s*%(?%s*$") or before:find("cluster%s*=%s*$") then return clusters(prefix, true) end
     if prefix:find("^[~.]?/") then return files(prefix) end
     return mirror_ids(prefix)
+end
+
+-- The quote, and the bracket of a call that has no other argument.
+local function of_string(before, prefix, quote)
+    local list = strings(before, prefix)
+    local tail = quote .. (before:find("%(%s*$") and ")" or "")
+    for _, candidate in ipairs(list) do
+        candidate.tail = candidate.word:sub(-1) ~= "/" and tail or ""
+    end
+    return list
 end
 
 -- What is in the string that the cursor is in, and what stands before it; nil when it is in none.
@@ -162,7 +179,7 @@ local function open_string(before)
             quote, start = c, at
         end
     end
-    if quote then return before:sub(1, start - 1), before:sub(start + 1) end
+    if quote then return before:sub(1, start - 1), before:sub(start + 1), quote end
 end
 
 -- ---- commands ----------------------------------------------------------------------------------------------
@@ -202,8 +219,8 @@ local function of_command(session, before)
 end
 
 function expression(session, before)
-    local outside, inside = open_string(before)
-    if inside then return of_string(outside, inside), inside end
+    local outside, inside, quote = open_string(before)
+    if inside then return of_string(outside, inside, quote), inside end
     local chain, prefix = before:match("([%a_][%w_.:]*[.:])([%w_]*)$")
     if chain then return of_chain(session.env, chain, prefix), prefix end
     prefix = before:match("[%a_][%w_]*$") or ""

@@ -11,9 +11,15 @@ local name = "=input"
 ---@field problem string|nil why it does not compile
 ---@field incomplete boolean it may, once more is typed
 
--- What ends too early may go on in the next line. A method without arguments is left out: it is a slip.
+-- What ends too early may go on in the next line. These do not: a string in quotes ends with its line, and a method
+-- without arguments is a slip.
+local slips = { "function arguments expected", "unfinished string" }
+
 local function is_incomplete(problem)
-    return problem:find("near '?<eof>'?$") ~= nil and not problem:find("function arguments expected", 1, true)
+    for _, slip in ipairs(slips) do
+        if problem:find(slip, 1, true) then return false end
+    end
+    return problem:find("near '?<eof>'?$") ~= nil
 end
 
 -- A local variable would be gone with its input; at a prompt it is meant to stay.

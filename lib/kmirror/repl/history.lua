@@ -15,7 +15,9 @@ History.__index = History
 -- ---- secrets -----------------------------------------------------------------------------------------------
 
 -- Names that stand beside a secret, in lower case.
-local telling = { "sourceconnectionproperties", "api_?key", "passw", "secret", "sasl%.", "keystore", "credential", "token" }
+local telling = {
+    "sourceconnectionproperties", "api_?key", "passw", "secret", "sasl%.", "keystore", "credential", "token",
+}
 
 --- May the text hold a key or a password?
 ---@param text string

@@ -74,7 +74,7 @@ local function stepper(history)
         return entry, #entry
     end
 
-    local function older(text, cursor, kind, fits)
+    local function older(text, kind, fits)
         continue(text, kind, fits)
         local at = history:before(walk.at, function(entry) return entry ~= walk.shown and walk.fits(entry) end)
         if at then return go(at, history.entries[at]) end
@@ -125,7 +125,7 @@ function M.new(options)
     function keys.older(text, cursor)
         local above = line_above(text, cursor)
         if above then return text, above end
-        return older(text, cursor, "older", begins_with(text:sub(1, cursor)))
+        return older(text, "older", begins_with(text:sub(1, cursor)))
     end
 
     function keys.newer(text, cursor)
@@ -134,8 +134,8 @@ function M.new(options)
         return newer(text)
     end
 
-    function keys.search(text, cursor)
-        return older(text, cursor, "search", contains(text))
+    function keys.search(text)
+        return older(text, "search", contains(text))
     end
 
     function keys.complete(text, cursor, more)

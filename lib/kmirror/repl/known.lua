@@ -1,5 +1,5 @@
---- repl.known: what the session has seen of the API: the mirrors of the last lists, by id, for completion. It listens to
---- what is asked anyway, and asks nothing.
+--- repl.known: what the session has seen of the API: the mirrors of the last lists, by id, for completion. It listens
+--- to what is asked anyway, and asks nothing.
 
 local M = {}
 

@@ -93,9 +93,10 @@ function Session:use(cluster)
     local id = profile.connect_cluster(cluster)
     if type(self.env.api) ~= "table" then usage("api is not an api any more: api = mirrors.connect {}") end
     self.env.api = self.env.api:on(id)
+    self:record(('api = api:on("%s")'):format(id), false)
 end
 
--- libedit counts what stands between two \1 as taking no room.
+-- libedit counts what stands between two \1 as taking no room. Something has to stand between two such places.
 local function colored(where, color, shown)
     return where.color and ("\1%s\1"):format(terminal.paint(where, color, "\1" .. shown .. "\1")) or shown
 end
@@ -106,11 +107,12 @@ function Session:prompt()
     local where, current = terminal.of(io.stdout), profile.current()
     local name = text.clean(current.name or "kmirror")
     local risky = self.mode == "writable" and not current.sandbox
-    local parts = { colored(where, "cyan", text.clean(self:cluster() or "no cluster")), "@", colored(where, "dim", name) }
+    local cluster = text.clean(self:cluster() or "no cluster")
+    local parts = { colored(where, "cyan", cluster), "@", colored(where, "dim", name) }
     if self.mode ~= "writable" then
-        parts[#parts + 1] = colored(where, "green", " " .. self.mode)
+        parts[#parts + 1] = " " .. colored(where, "green", self.mode)
     elseif risky then
-        parts[#parts + 1] = colored(where, "red", " WRITABLE")
+        parts[#parts + 1] = " " .. colored(where, "red", "WRITABLE")
     end
     return table.concat(parts) .. "> "
 end
@@ -119,7 +121,7 @@ end
 
 --- Writes lines of text as a result.
 ---@param lines string
-function Session:say(lines)
+function Session.say(_, lines)
     io.stdout:write(lines)
     io.stdout:flush()
 end
@@ -148,6 +150,7 @@ end
 function Session:complain(problem, traceback)
     self.failed = true
     if type(problem) == "table" and problem.kind == "cancelled" then
+        if self.interactive then io.stdout:write("\n") end -- the terminal has put a ^C there
         return self:note("%s", problem.message:find("deadlock") and problem.message or "interrupted")
     end
     io.stdout:flush()
@@ -175,12 +178,19 @@ function Session:keep(values)
     end
 end
 
+--- Takes code down for :save.
+---@param code string
+---@param expression boolean
+function Session:record(code, expression)
+    self.inputs[#self.inputs + 1] = { text = code, expression = expression }
+end
+
 --- Runs an input and shows what an expression comes to. Raises what it raises.
 ---@param code string
 function Session:evaluate(code)
     local chunk, expression = self:compile(code)
     local values = table.pack(chunk())
-    self.inputs[#self.inputs + 1] = { text = code, expression = expression }
+    self:record(code, expression)
     if expression and values.n > 0 then self:keep(values) end
 end
 

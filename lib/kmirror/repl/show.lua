@@ -14,8 +14,8 @@ local M = {}
 local most_rows = 200 -- on a terminal; the value has them all
 
 -- Fields that are shown first, in this order; the others follow by name.
-local order = { "id", "name", "connectorName", "topicsRegex", "status", "mirrorStatus", "checkpointStatus", "targetLatency",
-    "averageLatency", "averageRate" }
+local order = { "id", "name", "connectorName", "topicsRegex", "status", "mirrorStatus", "checkpointStatus",
+    "targetLatency", "averageLatency", "averageRate" }
 local rank = {}
 for i, name in ipairs(order) do rank[name] = i end
 
@@ -27,7 +27,8 @@ for i, name in ipairs(order) do rank[name] = i end
 
 local function speaks(value)
     local meta = getmetatable(value)
-    return type(meta) == "table" and (meta.__tostring ~= nil or type(meta.__name) == "string" and meta.__name ~= "array")
+    if type(meta) ~= "table" then return false end
+    return meta.__tostring ~= nil or type(meta.__name) == "string" and meta.__name ~= "array"
 end
 
 --- Is it an error object of kmirror's?
@@ -228,18 +229,48 @@ end
 
 -- ---- errors ------------------------------------------------------------------------------------------------
 
+-- Words on lines of at most that many columns; a word that is longer is left whole, so that it can be copied.
+local function wrap(words, width, margin)
+    local lines, line = {}, nil
+    for _, word in ipairs(words) do
+        if not line then
+            line = word
+        elseif text.width(line) + 1 + text.width(word) > width then
+            lines[#lines + 1], line = line, margin .. word
+        else
+            line = line .. " " .. word
+        end
+    end
+    lines[#lines + 1] = line
+    return lines
+end
+
+local function words_of(line)
+    local words = {}
+    for word in line:gmatch("%S+") do words[#words + 1] = word end
+    return words
+end
+
 local facts = { "status", "code", "operation", "id", "cluster", "attempts", "link" }
 
 local function details_of(problem, where)
-    local lines = {}
+    local words = {}
     for _, name in ipairs(facts) do
-        if problem[name] ~= nil then lines[#lines + 1] = ("%s = %s"):format(name, text.clean(tostring(problem[name]))) end
+        local value = problem[name]
+        if value ~= nil then words[#words + 1] = ("%s=%s"):format(name, text.clean(tostring(value))) end
     end
-    local line = #lines > 0 and terminal.paint(where, "dim", "  " .. table.concat(lines, "  ")) .. "\n" or ""
     if type(problem.details) == "table" and next(problem.details) ~= nil then
-        line = line .. terminal.paint(where, "dim", "  details = " .. literal.line(problem.details)) .. "\n"
+        words[#words + 1] = "details=" .. literal.line(problem.details)
     end
-    return line
+    if #words == 0 then return "" end
+    words[1] = "  " .. words[1]
+    local lines = wrap(words, where.width or math.huge, "  ")
+    for i, line in ipairs(lines) do lines[i] = terminal.paint(where, "dim", line) end
+    return table.concat(lines, "\n") .. "\n"
+end
+
+local function is_bare(problem)
+    return type(problem) == "table" and not speaks(problem)
 end
 
 --- An error as lines of text: what happened, and the fields of an error object.
@@ -248,8 +279,11 @@ end
 ---@return string
 function M.problem(problem, where)
     local kind = M.is_error(problem) and problem.kind or "error"
-    local message = text.clean((tostring(problem):gsub("^input:", "line ")))
-    local head = terminal.paint(where, "red", kind .. ": ") .. message .. "\n"
+    local message = is_bare(problem) and literal.line(problem)
+        or text.clean((tostring(problem):gsub("^input:", "line ")))
+    local lines = wrap(words_of(kind .. ": " .. message), where.width or math.huge, "  ")
+    lines[1] = terminal.paint(where, "red", kind .. ":") .. lines[1]:sub(#kind + 2)
+    local head = table.concat(lines, "\n") .. "\n"
     return M.is_error(problem) and head .. details_of(problem, where) or head
 end
 

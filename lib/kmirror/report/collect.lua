@@ -100,6 +100,12 @@ local function words_of(problem)
     return "failed", tostring(problem)
 end
 
+-- The call that an event is told from; nil when nobody saw it begin.
+local function open_call(self)
+    local call = events.current_call()
+    return call and self.open[call]
+end
+
 -- ---- attempts and retries ---------------------------------------------------------------------------------
 
 local function count_attempt(self, event)
@@ -120,7 +126,7 @@ end
 
 local function note_attempt(self, event)
     count_attempt(self, event)
-    local call = self.open[events.current_call()]
+    local call = open_call(self)
     if not call then
         return
     end
@@ -141,11 +147,20 @@ end
 local function note_retry(self, event)
     local totals = totals_of(self, event.operation)
     totals.retries, totals.backoff = totals.retries + 1, totals.backoff + event.wait
-    local call = self.open[events.current_call()]
+    local call = open_call(self)
     if call then
         local now = self:at(task.now())
         call.free = now + event.wait
         table.insert(call.waits, { from = now, to = self:at(task.now() + event.wait), reason = event.error.kind })
+    end
+end
+
+-- A create whose answer was lost waits until the list tells what became of it.
+local function note_lost(self, event)
+    local call = open_call(self)
+    if call and event.wait then
+        local now = task.now()
+        table.insert(call.waits, { from = self:at(now), to = self:at(now + event.wait), reason = "lost" })
     end
 end
 
@@ -310,9 +325,11 @@ function Collector:take(event)
         note_retry(self, event)
     elseif event.what == "step" then
         note_step(self, event)
-    elseif event.ended then
+    elseif event.what == "lost" then
+        note_lost(self, event)
+    elseif event.what == "call" and event.ended then
         end_call(self, event)
-    else
+    elseif event.what == "call" then
         begin_call(self, event)
     end
 end

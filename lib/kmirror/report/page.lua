@@ -30,7 +30,7 @@ local M = {}
 ---@field resume? string
 ---@field runs kmirror.report.run[] the latest is the last
 
-local most_rows = 2000
+local most_rows, few = 2000, 100
 
 local state_words = {
     running = "running", done = "done", partly = "done, some items failed", failed = "failed",
@@ -136,14 +136,14 @@ local function words_of(fields)
     end
     local parts, keys = {}, {}
     for key in pairs(fields) do
-        keys[#keys + 1] = key
+        keys[#keys + 1] = key ~= "topicsRegex" and key or nil
     end
     table.sort(keys)
     for i, key in ipairs(keys) do
-        parts[i] = ("%s %s"):format(html.escape(key), html.escape(type(fields[key]) == "table"
+        parts[i] = ("<span class=dim>%s</span> %s"):format(html.escape(key), html.escape(type(fields[key]) == "table"
             and json.encode(fields[key]) or fields[key]))
     end
-    return table.concat(parts, "<br>")
+    return table.concat(parts, ", ")
 end
 
 local function outcome_html(row)
@@ -159,7 +159,7 @@ local change_columns = {
     { "Before", function(row) return nil, words_of(row.before) end },
     { "After", function(row) return nil, words_of(row.after) end },
     { "Outcome", outcome_html },
-    { "After, s", function(row) return row.at and ("%.2f"):format(row.at) end, sort = function(row) return row.at end },
+    { "At, s", function(row) return row.at and ("%.2f"):format(row.at) end, sort = function(row) return row.at end },
 }
 
 local run_column = { "Run", function(row) return row.run end, sort = function(row) return row.run end }
@@ -190,7 +190,8 @@ local function table_of(columns, rows, empty)
     local shown = table.move(rows, 1, math.min(#rows, most_rows), 1, {})
     local note = #shown < #rows and ("<p class=note>The first %d of %d; --report FILE.json has all of them.</p>\n")
         :format(#shown, #rows) or ""
-    return html.table(columns, shown, "class=sortable") .. note
+    local drawn = html.table(columns, shown, "class=sortable") .. note
+    return #rows <= few and drawn or ("<details><summary>%d in all</summary>%s</details>\n"):format(#rows, drawn)
 end
 
 local failure_columns = {
@@ -199,7 +200,7 @@ local failure_columns = {
     { "Error", outcome_html },
     { "Message", function(row) return row.message end },
     { "Attempts", function(row) return #row.attempts end, sort = function(row) return #row.attempts end },
-    { "After, s", function(row) return row.ended and ("%.2f"):format(row.ended) end,
+    { "At, s", function(row) return row.ended and ("%.2f"):format(row.ended) end,
         sort = function(row) return row.ended end },
 }
 
@@ -228,7 +229,7 @@ local timing_columns = {
     { "Operation", function(row) return (row.operation:gsub("_", " ")) end },
     count_column("Calls", "calls"), count_column("Requests", "requests"), count_column("Retries", "retries"),
     seconds_column("Median, s", "median"), seconds_column("95 %, s", "slow"), seconds_column("Slowest, s", "slowest"),
-    seconds_column("Quota, s", "quota"), seconds_column("Answers, s", "wire"),
+    seconds_column("Quota waits, s", "quota"), seconds_column("Answers, s", "wire"),
     seconds_column("Retry waits, s", "backoff"),
 }
 
@@ -272,7 +273,7 @@ local function kinds_of(call)
 end
 
 local filter = [[
-<div class=filter><input type=search placeholder="Filter: topics, mirror, error, operation" aria-label="Filter the calls">
+<div class=filter><input type=search aria-label="Filter the calls" placeholder="Filter: topics, mirror, error">
 <select aria-label="Which calls"><option value="">all calls<option value=retried>retried<option value=failed>failed
 <option value=create>creates<option value=delete>deletes<option value=update_target_latency>latency updates
 <option value=get>reads</select><output class=dim></output></div>

@@ -95,7 +95,7 @@ end
 local legend = [[<p class=legend><span><i class=read></i>list, get</span><span><i class=create></i>create</span>
 <span><i class=latency></i>set latency</span><span><i class=delete></i>delete</span>
 <span><i class=failed></i>failed attempt</span><span><i class=backoff></i>wait before a retry</span>
-<span><i class=waited></i>waiting for the quota</span></p>
+<span><i class=waited></i>waiting for its turn</span></p>
 ]]
 
 --- The timeline of a run.

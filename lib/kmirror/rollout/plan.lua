@@ -103,8 +103,8 @@ function M.make(live, rule, only)
             and rule.of(mirror.topicsRegex) or nil
         if new and new ~= mirror.topicsRegex then
             if by_regex[new] then
-                usage("'%s' and '%s' would both become '%s'; choose one by --only, or use {old}", by_regex[new].old.topicsRegex,
-                    mirror.topicsRegex, new)
+                usage("'%s' and '%s' would both become '%s'; choose one by --only, or use {old}",
+                    by_regex[new].old.topicsRegex, mirror.topicsRegex, new)
             end
             by_regex[new] = { old = mirror, regex = refuse_broken(new) }
             table.insert(plan.changes, by_regex[new])

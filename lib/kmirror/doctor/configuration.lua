@@ -1,0 +1,119 @@
+--- doctor.configuration: the configuration file, where the API key comes from, and whether both together will do.
+
+local cli = require("kmirror.cli")
+local config = require("kmirror.config")
+local mirrors = require("mirrors")
+
+local default_endpoint <const> = "https://api.instaclustr.com"
+
+local function variable(name)
+    local value = os.getenv(name)
+    return value ~= "" and value or nil
+end
+
+local function message_of(problem)
+    return type(problem) == "table" and problem.message or tostring(problem)
+end
+
+local function exists(path)
+    local file <close> = io.open(path, "rb")
+    return file ~= nil
+end
+
+local function look_at_file(case)
+    local path = config.path()
+    local ok, name, profile = pcall(config.choose, case.given.profile or variable("KMIRROR_PROFILE"))
+    if not ok then
+        case:note("configuration", "fail", message_of(name), "correct " .. (path or "the configuration file"))
+        return
+    end
+    case.profile_name, case.profile = name, profile
+    if name then
+        case:note("configuration", "ok", ("profile %s of %s"):format(name, path))
+    elseif path and exists(path) then
+        case:note("configuration", "ok", ("%s; no profile is chosen"):format(path))
+    else
+        case:note("configuration", "ok", ("no configuration file (%s); the environment is used"):format(
+            path or "no HOME"))
+    end
+end
+
+local function look_at_key_file(case, path)
+    local private = mirrors.is_private(path)
+    if private == nil then
+        case:note("API key", "fail", ("cannot look at the key's file %s"):format(path),
+            "make it, with nothing but the key in it, and chmod 600 it")
+    elseif not private then
+        case:note("API key", "fail", ("%s can be read by others than its owner"):format(path), "chmod 600 " .. path)
+    else
+        case:note("API key", "ok", ("in %s, which only its owner can read"):format(path))
+    end
+end
+
+local function expand(path)
+    return (path:gsub("^~/", (os.getenv("HOME") or "") .. "/"))
+end
+
+local function look_at_command(case)
+    local ok, key = pcall(config.key, case.profile_name, case.profile)
+    if ok and key then
+        case:note("API key", "ok", "its command gives one")
+    else
+        case:note("API key", "fail", ok and "its command gives none" or message_of(key),
+            "run the profile's api_key_command by hand to see why")
+    end
+end
+
+-- The order is that in which the command line looks, too.
+local function look_at_key(case)
+    local file = variable("KMIRROR_API_KEY_FILE")
+    if case.given.sandbox then
+        case:note("API key", "ok", "the sandbox's own")
+    elseif variable("KMIRROR_API_KEY") then
+        case:note("API key", "ok", "in KMIRROR_API_KEY")
+    elseif file then
+        look_at_key_file(case, file)
+    elseif case.profile.api_key then
+        case:note("API key", "ok", "in the configuration file, which only its owner can read")
+    elseif case.profile.api_key_file then
+        look_at_key_file(case, expand(case.profile.api_key_file))
+    elseif case.profile.api_key_command then
+        look_at_command(case)
+    else
+        case:note("API key", "fail", "there is none", "set KMIRROR_API_KEY_FILE to the name of a file with a "
+            .. "provisioning API key from the Instaclustr console, chmod 600")
+    end
+end
+
+local function look_at_user(case)
+    local given = case.given.sandbox or variable("KMIRROR_USERNAME") or case.profile.username
+    if not given then
+        case:note("user name", "fail", "there is none", "set KMIRROR_USERNAME, or username in the profile")
+    end
+end
+
+-- Sends nothing: the options are checked when a connection is made ready, and none of them is left to the environment.
+local function may_be_asked(endpoint)
+    return (pcall(mirrors.connect, {
+        endpoint = endpoint, username = "nobody", api_key = "none", cluster = "00000000-0000-4000-8000-000000000000",
+    }))
+end
+
+--- The configuration, and the key.
+---@param case kmirror.doctor.case
+return function(case)
+    look_at_file(case)
+    look_at_key(case)
+    look_at_user(case)
+    case.endpoint = case.given.endpoint or variable("KMIRROR_ENDPOINT") or case.profile.endpoint or default_endpoint
+    local ok, problem = pcall(cli.prepare, case.given)
+    case.prepared = ok
+    if ok and case.given.sandbox then
+        case.endpoint = require("kmirror.profile").current().endpoint
+    elseif not ok and not case:has("fail") then
+        case:note("settings", "fail", message_of(problem), "correct what the message names; see kmirror help doctor")
+    end
+    if not may_be_asked(case.endpoint) then
+        case.endpoint = nil
+    end
+end

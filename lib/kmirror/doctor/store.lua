@@ -1,0 +1,46 @@
+--- doctor.store: where jobs are kept. One that is not there yet is not made.
+
+local mirrors = require("mirrors")
+local place_of_store = require("kmirror.store.place")
+local stores = require("kmirror.store")
+
+local function exists(path)
+    local file <close> = io.open(path, "rb")
+    return file ~= nil
+end
+
+local function open_and_count(url)
+    local store = stores.open(url)
+    local count = #store:jobs()
+    store:close()
+    return count
+end
+
+local function look_inside(case, url, shown)
+    local ok, result = pcall(open_and_count, url)
+    if ok then
+        case:note("store", "ok", ("%s, with %d %s"):format(shown, result, result == 1 and "job" or "jobs"))
+    else
+        case:note("store", "fail", type(result) == "table" and result.message or tostring(result),
+            "give another --store, or unset KMIRROR_STORE")
+    end
+end
+
+--- The store of jobs.
+---@param case kmirror.doctor.case
+return function(case)
+    local url = case.given.store or case.profile.store or os.getenv("KMIRROR_STORE")
+    local path = place_of_store(url)
+    if not pcall(require, "DBI") then
+        case:note("store", "warn", "LuaDBI is not installed: --job does not work",
+            "install the package lua-dbi-sqlite3")
+    elseif not path then
+        look_inside(case, url, "the database")
+    elseif not exists(path) then
+        case:note("store", "ok", ("none yet; the first --job makes %s"):format(path))
+    elseif mirrors.is_private(path) == false then
+        case:note("store", "warn", path .. " can be read by others than its owner", "chmod 600 " .. path)
+    else
+        look_inside(case, url, path)
+    end
+end

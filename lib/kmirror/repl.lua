@@ -1,0 +1,188 @@
+--- repl: the prompt. Each input is a task of its own, so that Ctrl-C cancels it and not the session; tasks that it
+--- leaves go on while the next one is typed.
+
+local commands = require("kmirror.repl.commands")
+local completion = require("kmirror.repl.completion")
+local evaluate = require("kmirror.repl.evaluate")
+local histories = require("kmirror.repl.history")
+local host = require("host")
+local keys = require("kmirror.repl.keys")
+local line = require("line")
+local output = require("kmirror.repl.output")
+local profile = require("kmirror.profile")
+local sessions = require("kmirror.repl.session")
+local state = require("kmirror.state")
+local task = require("task")
+local terminal = require("kmirror.terminal")
+
+local M = {}
+
+local function is_command(input)
+    return input:find("^%s*:") ~= nil
+end
+
+-- ---- turns -------------------------------------------------------------------------------------------------
+
+-- Runs a function as the one that Ctrl-C cancels. Returns what pcall would; raises only when all tasks end.
+local function turn(fn, ...)
+    local t = task.spawn(pcall, fn, ...)
+    line.turn(t)
+    return t:join()
+end
+
+local function is_cancelled(problem)
+    return type(problem) == "table" and problem.kind == "cancelled"
+end
+
+local function with_traceback(problem)
+    return { problem = problem, traceback = debug.traceback(nil, 2) }
+end
+
+local function evaluate_input(session, input)
+    local started = host.monotonic()
+    if is_command(input) then
+        commands.run(session, input)
+    else
+        session:evaluate(input)
+    end
+    if session.timing and not is_command(input) then
+        session:note("%.3f s", host.monotonic() - started)
+    end
+end
+
+local function run_input(session, input, call)
+    session.failed = false
+    local _, ok, caught = call(xpcall, evaluate_input, with_traceback, session, input)
+    if not ok and call == pcall and is_cancelled(caught.problem) then error(caught.problem, 0) end
+    if not ok then session:complain(caught.problem, session.traceback and caught.traceback or nil) end
+end
+
+-- ---- reading -----------------------------------------------------------------------------------------------
+
+-- Tells of tasks that fail while nobody waits for them.
+local function tell_failures(session)
+    while true do
+        local problem, traceback = line.failure()
+        if problem ~= nil then
+            local before = session.failed
+            session:complain(problem, session.traceback and traceback or nil)
+            session:note("  in a task that nobody waits for")
+            session.failed = before
+        end
+    end
+end
+
+local function completer(session)
+    return function(text, cursor)
+        local completed, at, choices = completion.complete(session, text, cursor)
+        if choices and #choices > 0 then
+            io.stdout:write(completion.listing(choices, terminal.of(io.stdout).width or 80))
+        end
+        return completed, at
+    end
+end
+
+local function is_incomplete(session)
+    return function(input)
+        return not is_command(input) and evaluate.compile(input, session.env).incomplete
+    end
+end
+
+-- A person's next input; nil at the end. Ctrl-C gives up the line, not the session.
+local function ask(session, reader, above, reset)
+    while true do
+        reset()
+        above.typing(true)
+        local ok, input = turn(reader.read, reader, session:prompt())
+        above.typing(false)
+        if ok then return input end
+        if not is_cancelled(input) then error(input, 0) end
+    end
+end
+
+-- A program's next input: as many lines as it takes. Ctrl-C is for the whole run here, as elsewhere.
+local function next_input(session, reader)
+    local lines = {}
+    local incomplete = is_incomplete(session)
+    while true do
+        local got = reader:read()
+        if not got then return #lines > 0 and table.concat(lines, "\n") or nil end
+        lines[#lines + 1] = got
+        local input = table.concat(lines, "\n")
+        if not incomplete(input) then return input end
+    end
+end
+
+-- ---- the session -------------------------------------------------------------------------------------------
+
+local function greet(session)
+    local current = profile.current()
+    local place = not current.sandbox and " at " .. (current.endpoint or "https://api.instaclustr.com") or ""
+    session:note("kmirror %s%s. Try :help; Ctrl-D ends.", host.version, place)
+    if session.mode == "read-only" then session:note("Changes are refused; :readonly off lets them through.") end
+end
+
+local function farewell(session)
+    local left = task.live() - 1
+    if left > 0 then session:note("ending %d %s that still ran", left, left == 1 and "task" or "tasks") end
+end
+
+local function talk(session)
+    local prompt_keys, reset = keys.new({
+        history = session.history, is_incomplete = is_incomplete(session), complete = completer(session),
+    })
+    local reader <close> = line.open(prompt_keys)
+    local above <close> = output.above(reader)
+    local teller = task.spawn(tell_failures, session)
+    greet(session)
+    while not session.done do
+        local input = ask(session, reader, above, reset)
+        if not input then break end
+        if input:find("%S") then
+            session.history:add(input)
+            run_input(session, input, turn)
+        end
+    end
+    teller:cancel()
+    pcall(teller.join, teller)
+    return 0
+end
+
+local function obey(session)
+    local reader <close> = line.open()
+    local teller = task.spawn(tell_failures, session)
+    local failed = false
+    while not session.done do
+        local input = next_input(session, reader)
+        if not input then break end
+        if input:find("%S") then run_input(session, input, pcall) end
+        failed = failed or session.failed
+    end
+    teller:cancel()
+    pcall(teller.join, teller)
+    return failed and 1 or 0
+end
+
+-- Turns end with the session: Ctrl-C means all that is left.
+local turns = { __close = function() line.turn() end }
+
+--- Talks to whoever is at standard input until the end of it.
+---@param given table options of the command line
+---@return integer exit status 0; from a program, 1 when an input failed
+function M.run(given)
+    local kind = os.getenv("TERM") or ""
+    local interactive = host.isatty(0) and host.isatty(1) and kind ~= "" and kind ~= "dumb"
+    local session = sessions.new(given, interactive)
+    local directory = interactive and state.directory()
+    session.history = histories.new(directory and directory .. "/history" or nil)
+    session.traceback = given.traceback
+    session.start_cluster = session.env.api.cluster
+    local _ <close> = setmetatable({}, turns)
+    local status = (interactive and talk or obey)(session)
+    farewell(session)
+    line.turn()
+    line.finish()
+    return status
+end
+
+return M

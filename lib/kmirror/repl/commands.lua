@@ -1,0 +1,183 @@
+--- repl.commands: what begins with a colon.
+
+local help = require("kmirror.repl.help")
+local host = require("host")
+local profile = require("kmirror.profile")
+local saved = require("kmirror.repl.saved")
+local suggest = require("kmirror.fleet.suggest")
+local tables = require("kmirror.table")
+local terminal = require("kmirror.terminal")
+local text = require("kmirror.text")
+local usage = require("kmirror.usage")
+local watch = require("kmirror.repl.watch")
+
+local M = {}
+
+---@class kmirror.repl.command
+---@field name string
+---@field arguments string how help shows what it takes
+---@field summary string
+---@field takes? "cluster"|"file"|"switch" what completion offers; Lua otherwise
+---@field run fun(session: kmirror.repl.session, argument: string)
+
+local function switch(name, argument, now)
+    if argument == "" then return not now end
+    if argument ~= "on" and argument ~= "off" then usage(":%s '%s': expected on or off", name, argument) end
+    return argument == "on"
+end
+
+-- ---- where we are ------------------------------------------------------------------------------------------
+
+local function show_clusters(session)
+    local rows, here = {}, session:cluster()
+    for name, cluster in pairs(profile.current().clusters) do
+        rows[#rows + 1] = {
+            here = name == here and "*" or "", name = name, alias = cluster.alias or name, connect = cluster.connect,
+            kafka = cluster.kafka,
+        }
+    end
+    if #rows == 0 then usage("no cluster has a name here: they are named in the configuration file, by profile") end
+    table.sort(rows, function(a, b) return a.name < b.name end)
+    local columns = { { "", "here" }, { "NAME", "name" }, { "ALIAS", "alias" },
+        { "KAFKA CONNECT", "connect", whole = true }, { "KAFKA", "kafka" } }
+    tables.write(io.stdout, columns, rows)
+end
+
+local function use(session, argument)
+    if argument == "" then usage(":use: which cluster? :clusters lists those that have a name") end
+    session:use(argument)
+    session:note("api is on %s", argument)
+end
+
+local function readonly(session, argument)
+    local on = switch("readonly", argument, session.mode == "read-only")
+    if session.mode == "dry-run" then usage(":readonly: this session is a --dry-run: no change is sent anyway") end
+    session:set_mode(on and "read-only" or "writable")
+    session:note(on and "changes are refused" or "changes are sent from now on")
+end
+
+-- ---- how results are shown ---------------------------------------------------------------------------------
+
+-- Without an argument the style changes for good; with one it holds for that expression.
+local function styled(field, on, off)
+    return function(session, argument)
+        if argument == "" then
+            session.style[field] = not session.style[field]
+            return session:note(session.style[field] and on or off)
+        end
+        local style = session.style
+        session.style = { [field] = true }
+        local ok, problem = pcall(session.evaluate, session, argument)
+        session.style = style
+        if not ok then error(problem, 0) end
+    end
+end
+
+local function timed(session, argument)
+    if argument == "" then
+        session.timing = not session.timing
+        return session:note(session.timing and "each input is timed" or "inputs are not timed any more")
+    end
+    local started = host.monotonic()
+    session:evaluate(argument)
+    session:say(("%.3f s\n"):format(host.monotonic() - started))
+end
+
+-- ---- files -------------------------------------------------------------------------------------------------
+
+local function expand(path)
+    return (path:gsub("^~/", (os.getenv("HOME") or "") .. "/"))
+end
+
+local function load_file(session, argument)
+    if argument == "" then usage(":load: which file?") end
+    local file <close>, problem = io.open(expand(argument), "rb")
+    local source = file and file:read("a")
+    if not source then usage(":load: cannot read %s", problem or argument) end
+    local chunk, wrong = load(source:gsub("^#[^\n]*", ""), "@" .. argument, "t", session.env)
+    if not chunk then error(wrong, 0) end
+    chunk()
+    session:record(("dofile(%q)"):format(argument), false)
+end
+
+local function save(session, argument)
+    if argument == "" then usage(":save: to which file?") end
+    local count = saved.write(expand(argument), session)
+    session:note("%d inputs in %s: kmirror run %s", count, argument, argument)
+end
+
+-- ---- the rest ----------------------------------------------------------------------------------------------
+
+local function show_history(session, argument)
+    local where = terminal.of(io.stdout)
+    for i, entry in ipairs(session.history.entries) do
+        if entry:find(argument, 1, true) then
+            local number = terminal.paint(where, "dim", ("%5d  "):format(i))
+            local lines = {}
+            for line in (entry .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = text.clean(line) end
+            session:say(number .. table.concat(lines, "\n       ") .. "\n")
+        end
+    end
+end
+
+---@type kmirror.repl.command[]
+M.list = {
+    { name = "help", arguments = "[NAME]", summary = "What there is, or what a name stands for.",
+        run = function(session, argument) session:say(help.about(session, argument, M.list)) end },
+    { name = "use", arguments = "CLUSTER", summary = "Put api on another cluster.", takes = "cluster", run = use },
+    { name = "clusters", arguments = "", summary = "The clusters that have a name.", run = show_clusters },
+    { name = "readonly", arguments = "[on|off]", summary = "Refuse changes, or let them through.", takes = "switch",
+        run = readonly },
+    { name = "watch", arguments = "[SECONDS] EXPR [until COND]", summary = "Show it again and again, every 2 s.",
+        run = watch },
+    { name = "x", arguments = "[EXPR]", summary = "One field per line, for this or from now on.",
+        run = styled("expanded", "one field per line", "one record per line") },
+    { name = "json", arguments = "[EXPR]", summary = "As JSON, this or from now on.",
+        run = styled("json", "results are JSON", "results are text") },
+    { name = "time", arguments = "[INPUT]", summary = "How long it takes, this or from now on.", run = timed },
+    { name = "load", arguments = "FILE", summary = "Run a Lua file in this session.", takes = "file", run = load_file },
+    { name = "save", arguments = "FILE", summary = "Write this session as a runbook.", takes = "file", run = save },
+    { name = "history", arguments = "[TEXT]", summary = "What was typed, with TEXT in it.", run = show_history },
+    { name = "quit", arguments = "", summary = "End the session; Ctrl-D does, too.",
+        run = function(session) session.done = true end },
+}
+
+--- The command of that name, or of which it is the beginning; nil when there is none, or several.
+---@param name string
+---@return kmirror.repl.command|nil
+function M.find(name)
+    local found
+    for _, command in ipairs(M.list) do
+        if command.name == name then return command end
+        if command.name:sub(1, #name) == name then
+            if found then return nil end
+            found = command
+        end
+    end
+    return found
+end
+
+local function unknown(name)
+    local known, fitting = {}, {}
+    for _, command in ipairs(M.list) do
+        known[command.name] = true
+        if command.name:sub(1, #name) == name then fitting[#fitting + 1] = ":" .. command.name end
+    end
+    if #fitting > 1 then usage(":%s may be %s", name, table.concat(fitting, " or ")) end
+    local meant = suggest(name, known)
+    usage("unknown command ':%s'%s", name, meant and ("; did you mean :%s?"):format(meant) or "; :help lists them")
+end
+
+--- Runs an input that begins with a colon. Raises usage for a command that there is not, and what it raises.
+---@param session kmirror.repl.session
+---@param input string
+function M.run(session, input)
+    local name, argument = input:match("^%s*:(%S*)%s*(.-)%s*$")
+    local command = name ~= "" and M.find(name) or unknown(name)
+    if command.arguments == "" and argument ~= "" then
+        usage(":%s takes nothing, got '%s'", command.name, argument)
+    end
+    command.run(session, argument)
+end
+
+return M

@@ -1,0 +1,156 @@
+local cjson = require "cjson"
+local support = require "spec.support"
+
+-- What the doctor says of each check, by its name; and the whole result.
+local function examined(options)
+    table.insert(options, 1, "doctor")
+    options[#options + 1] = "--json"
+    local result = support.run(options)
+    local by_check = {}
+    for _, finding in ipairs(cjson.decode(result.stdout)) do
+        by_check[finding.check] = finding
+    end
+    return by_check, result
+end
+
+local function is(state, found, finding)
+    assert.is_truthy(finding, "not looked at")
+    assert.are.equal(state, finding.state, finding.found)
+    assert.is_truthy(finding.found:find(found), finding.found)
+end
+
+local LIST = { body = '{"mirrors":[]}' }
+
+describe("kmirror doctor", function()
+    local sandbox
+
+    setup(function() sandbox = support.sandbox { rate = 0 } end)
+
+    local function with(changes)
+        local env = sandbox:env()
+        for name, value in pairs(changes or {}) do env[name] = value end
+        return { env = env }
+    end
+
+    it("is content with the sandbox, and says so of each thing", function()
+        local found, result = examined { "--sandbox" }
+        assert.are.equal(0, result.status)
+        for _, check in ipairs { "configuration", "API key", "connection", "clock", "authentication", "permission",
+            "rate", "store" } do
+            assert.are.equal("ok", found[check] and found[check].state, check)
+        end
+        is("skip", "this machine", found.TLS)
+    end)
+
+    it("tells a full key from a read-only one, and changes nothing by it", function()
+        local before = #sandbox:requests()
+        is("ok", "full key", examined(with()).permission)
+        is("warn", "read%-only key", examined(with { KMIRROR_API_KEY = "sandbox-read-only-key" }).permission)
+        local statuses = {}
+        for i, request in ipairs(sandbox:requests()) do
+            if i > before and request.method ~= "GET" and request.method ~= "HEAD" then
+                statuses[#statuses + 1] = request.status
+            end
+        end
+        assert.are.same({ 404, 403 }, statuses)
+    end)
+
+    it("asks for no change at all under --read-only, or with a read-only profile", function()
+        local before = #sandbox:requests()
+        local options = with()
+        options[1] = "--read-only"
+        is("skip", "not asked", examined(options).permission)
+        local home = support.temporary_directory()
+        assert(os.execute("mkdir " .. home .. "/kmirror"))
+        support.write(home .. "/kmirror/config.lua",
+            "return { profile = 'p', profiles = { p = { read_only = true } } }")
+        is("skip", "not asked", examined(with { XDG_CONFIG_HOME = home }).permission)
+        for i, request in ipairs(sandbox:requests()) do
+            assert.is_true(i <= before or request.method == "GET" or request.method == "HEAD", request.method)
+        end
+    end)
+
+    it("tells a wrong key, and a cluster that is none, from one another", function()
+        local found, result = examined(with { KMIRROR_API_KEY = "wrong" })
+        is("fail", "401", found.authentication)
+        assert.is_truthy(found.authentication.remedy:find("provisioning", 1, true))
+        assert.is_nil(found.permission)
+        assert.are.equal(1, result.status)
+        found = examined(with { KMIRROR_CLUSTER = "5a9b1c52-0000-4000-8000-000000000001" })
+        is("fail", "404", found.authentication)
+        assert.is_truthy(found.authentication.remedy:find("Connect", 1, true))
+        is("skip", "no cluster", examined(with { KMIRROR_CLUSTER = false }).authentication)
+    end)
+
+    it("finds a key that others can read, and goes on to the network", function()
+        local path = support.temporary("key", "sandbox-full-key\n")
+        assert(os.execute("chmod 644 " .. path))
+        local found, result = examined(with { KMIRROR_API_KEY = false, KMIRROR_API_KEY_FILE = path })
+        is("fail", "can be read by others", found["API key"])
+        assert.are.equal("chmod 600 " .. path, found["API key"].remedy)
+        is("ok", "answered", found.connection)
+        is("skip", "put the above right first", found.authentication)
+        assert.are.equal(1, result.status)
+        assert(os.execute("chmod 600 " .. path))
+        is("ok", "only its owner", examined(with { KMIRROR_API_KEY = false, KMIRROR_API_KEY_FILE = path })["API key"])
+    end)
+
+    it("goes on when the configuration is wrong", function()
+        local home = support.temporary_directory()
+        assert(os.execute("mkdir " .. home .. "/kmirror"))
+        support.write(home .. "/kmirror/config.lua", "return { profiles = { p = { rate = 'fast' } } }")
+        local found, result = examined(with { XDG_CONFIG_HOME = home })
+        is("fail", "rate", found.configuration)
+        is("ok", "answered", found.connection)
+        assert.are.equal(1, result.status)
+        is("fail", "unknown cluster 'nowhere'", examined(with { KMIRROR_CLUSTER = "nowhere" }).settings)
+    end)
+
+    it("finds a name without an address, and a port where nobody listens", function()
+        local found = examined(with { KMIRROR_ENDPOINT = "https://kmirror.invalid" })
+        is("fail", "kmirror%.invalid", found.DNS)
+        assert.is_nil(found.connection)
+        is("fail", "connect", examined(with { KMIRROR_ENDPOINT = "http://127.0.0.1:1" }).connection)
+        is("skip", "not a URL", examined(with { KMIRROR_ENDPOINT = "http://example.org" }).DNS)
+    end)
+
+    it("finds a certificate that is not to be trusted, and one that expires soon", function()
+        local certificates = support.certificates()
+        local server = support.server { LIST, tls = certificates.good }
+        local options = with { KMIRROR_ENDPOINT = server.url }
+        is("fail", "certificate", examined(options).TLS)
+        options = with { KMIRROR_ENDPOINT = server.url }
+        table.move({ "--ca-file", certificates.ca }, 1, 2, 1, options)
+        is("warn", "expires on %d%d%d%d%-%d%d%-%d%d", examined(options).TLS)
+    end)
+
+    it("compares the clock with the server's", function()
+        local date = os.date("!%a, %d %b %Y %H:%M:%S GMT", os.time() - 3600)
+        local server = support.server { { body = LIST.body, headers = { "Date: " .. date } } }
+        is("warn", "^3%d%d%d seconds ahead of the server", examined(with { KMIRROR_ENDPOINT = server.url }).clock)
+    end)
+
+    it("says how often it was refused for the rate", function()
+        local throttled = support.sandbox { rate = 2 }
+        local found = examined(with { KMIRROR_ENDPOINT = throttled.url })
+        is("warn", "were refused", found.rate)
+    end)
+
+    it("makes no store, and finds one that cannot be used", function()
+        local home = support.temporary_directory()
+        is("ok", "none yet", examined { "--sandbox", env = { XDG_STATE_HOME = home } }.store)
+        assert.is_nil(io.open(home .. "/kmirror/jobs.db"))
+        local junk = support.temporary("junk.db", ("junk"):rep(1000))
+        assert(os.execute("chmod 600 " .. junk))
+        local found, result = examined { "--sandbox", "--store", junk }
+        assert.are.equal("fail", found.store.state, found.store.found)
+        assert.are.equal(1, result.status)
+    end)
+
+    it("is lines with tabs in a pipe, with what to do at their end", function()
+        local path = support.temporary("key", "k\n")
+        assert(os.execute("chmod 644 " .. path))
+        local result = support.run { "doctor", env = with { KMIRROR_API_KEY = false, KMIRROR_API_KEY_FILE = path }.env }
+        assert.is_truthy(result.stdout:find("\nAPI key\tfail\t[^\t\n]+\tchmod 600 [^\t\n]+\n"), result.stdout)
+    end)
+end)

@@ -1,0 +1,65 @@
+local evaluate = require "kmirror.repl.evaluate"
+local literal = require "kmirror.repl.literal"
+
+describe("an input at the prompt", function()
+    local env
+
+    before_each(function() env = setmetatable({}, { __index = _G }) end)
+
+    local function run(text)
+        local input = evaluate.compile(text, env)
+        assert.is_function(input.chunk, input.problem)
+        return input.expression, input.chunk()
+    end
+
+    it("is an expression when it can be one", function()
+        assert.are.same({ true, 2 }, { run "1 + 1" })
+        assert.are.same({ true, 1, 2 }, { run "1, 2" })
+        assert.are.same({ true }, { run "print == print and (function() end)()" })
+        assert.are.same({ false }, { run "x = 1" })
+    end)
+
+    it("makes the locals that it begins with variables of the session", function()
+        run "local a, b <const> = 1, 2"
+        run "local c"
+        run "local function f() return a + b end"
+        run "local d = { local_ = 3 }"
+        assert.are.equal(3, env.f())
+        assert.are.equal(2, env.b)
+        assert.are.equal(3, env.d.local_)
+        assert.is_nil(rawget(env, "c"))
+    end)
+
+    it("is incomplete while it may become something", function()
+        for _, text in ipairs { "f(", "{ 1,", "for i = 1, 2 do", "x =", "1 +", "s = [[a", "--[[ a", "if x then y()" } do
+            assert.is_true(evaluate.compile(text, env).incomplete, text)
+        end
+        for _, text in ipairs { "f)", 'x = "a', "x = = 1", "api:list", "end" } do
+            assert.is_false(evaluate.compile(text, env).incomplete, text)
+        end
+    end)
+end)
+
+describe("a table at the prompt", function()
+    it("is written as Lua, with its keys in order", function()
+        assert.are.equal('{ 1, "a", b = true, ["c d"] = {} }', literal.line { 1, "a", ["c d"] = {}, b = true })
+    end)
+
+    it("has nothing in it that a terminal would obey", function()
+        assert.are.equal('{ "\\u{1B}[2J" }', literal.line { "\27[2J" })
+    end)
+
+    it("ends where it goes round in a circle, is deep or is long", function()
+        local circle = {}
+        circle.self = circle
+        assert.are.equal("{ self = {…} }", literal.line(circle))
+        assert.are.equal("{ { { { { {…} } } } } }", literal.line { { { { { { 1 } } } } } })
+        local long = {}
+        for i = 1, 103 do long[i] = i end
+        assert.is_truthy(literal.line(long):find("100, … and 3 more }", 1, true))
+    end)
+
+    it("has a line for each member when it does not fit into one", function()
+        assert.are.equal('{\n    "aaaa",\n    b = "bbbb",\n}', literal.block({ "aaaa", b = "bbbb" }, 20))
+    end)
+end)

@@ -1,0 +1,86 @@
+local evaluate = require "kmirror.repl.evaluate"
+local histories = require "kmirror.repl.history"
+local new_keys = require("kmirror.repl.keys").new
+
+local function is_incomplete(text)
+    return evaluate.compile(text, {}).incomplete
+end
+
+describe("the keys of the prompt", function()
+    local history, keys, reset
+
+    before_each(function()
+        history = histories.new()
+        keys, reset = new_keys { history = history, is_incomplete = is_incomplete, complete = function() end }
+    end)
+
+    describe("Enter", function()
+        it("accepts what can be parsed, and what never will be", function()
+            for _, text in ipairs { "1 + 1", "x = 1", "for i = 1, 2 do end", "x = = 1", 'f("', "api:list", "" } do
+                assert.is_true(keys.enter(text, #text, false), text)
+            end
+        end)
+
+        it("goes on in another line, further in, while something is missing", function()
+            local text, cursor = keys.enter("for i = 1, 2 do", 15, false)
+            assert.are.equal("for i = 1, 2 do\n    ", text)
+            assert.are.equal(#text, cursor)
+            assert.are.equal("f(1,\n", (keys.enter("f(1,", 4, false)))
+            assert.are.equal("x = [[\n", (keys.enter("x = [[", 6, false)))
+        end)
+
+        it("leaves pasted text as it is", function()
+            assert.are.equal("if x then\n", (keys.enter("if x then", 9, true)))
+        end)
+
+        it("on an empty line accepts what is there, so that one is never caught", function()
+            assert.is_true(keys.enter("for i = 1, 2 do\n    ", 20, false))
+        end)
+
+        it("breaks the line where the cursor is", function()
+            local text, cursor = keys.enter("f(1,2", 4, false)
+            assert.are.equal("f(1,\n2", text)
+            assert.are.equal(5, cursor)
+        end)
+    end)
+
+    describe("Up and Down", function()
+        before_each(function()
+            for _, entry in ipairs { "api:list()", "x = 1", "api:get(id)" } do history:add(entry) end
+            reset()
+        end)
+
+        it("go through what begins like the line, and back to the line", function()
+            assert.are.equal("api:get(id)", (keys.older("api", 3)))
+            assert.are.equal("api:list()", (keys.older("api:get(id)", 11)))
+            assert.is_nil((keys.older("api:list()", 10)))
+            assert.are.equal("api:get(id)", (keys.newer("api:list()", 10)))
+            assert.are.equal("api", (keys.newer("api:get(id)", 11)))
+        end)
+
+        it("go through everything from an empty line", function()
+            assert.are.equal("api:get(id)", (keys.older("", 0)))
+            assert.are.equal("x = 1", (keys.older("api:get(id)", 11)))
+        end)
+
+        it("move between the lines of an entry first", function()
+            local text = "for i = 1, 2 do\n    print(i)\nend"
+            assert.are.same({ text, 19 }, { keys.older(text, #text) })
+            assert.are.same({ text, 3 }, { keys.older(text, 19) })
+            assert.are.same({ text, 19 }, { keys.newer(text, 3) })
+        end)
+    end)
+
+    it("Ctrl-R goes through what contains the line", function()
+        for _, entry in ipairs { "api:get(1)", "x = 1", "health.lag(api:get(2))" } do history:add(entry) end
+        assert.are.equal("health.lag(api:get(2))", (keys.search("get(", 4)))
+        assert.are.equal("api:get(1)", (keys.search("health.lag(api:get(2))", 22)))
+        assert.is_nil((keys.search("api:get(1)", 10)))
+    end)
+
+    it("Ctrl-D ends the session on an empty line, and deletes a character elsewhere", function()
+        assert.is_false(keys.finish("", 0))
+        assert.are.same({ "ac", 1 }, { keys.finish("aβc", 1) })
+        assert.is_nil((keys.finish("abc", 3)))
+    end)
+end)
