@@ -48,13 +48,14 @@ MODULE_OBJECTS = $(MODULE_SOURCES:runtime/%.c=$(BUILD)/%.o) $(BUILD)/embedded_mo
 
 ARGPARSE = /usr/share/lua/5.4/argparse.lua
 LUA_FILES := $(sort $(shell find lib scripts runtime -name '*.lua'))
-HOST_LUA = $(LUA_FILES) $(ARGPARSE)
+HOST_LUA = $(filter-out lib/man/% lib/types/%,$(LUA_FILES)) $(ARGPARSE)
 MODULE_LUA = $(wildcard runtime/*.lua)
 
 # ---- build -------------------------------------------------------------------------------------------------
 
-.PHONY: all
-all: $(BUILD)/kmirror $(BUILD)/mirrors.so
+.PHONY: all module
+all: $(BUILD)/kmirror module
+module: $(BUILD)/mirrors.so
 
 # The Lua API is exported, so that Lua modules in C (LuaDBI, …) load into the executable. lua-cjson goes in
 # whole, so that it can be copied alone.
@@ -109,6 +110,7 @@ help:
 	@echo 'make lossy      100 creates against a server that loses answers, for 50 seeds (two minutes)'
 	@echo 'make lint       check the C and Lua sources'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR when set'
+	@echo 'make deb        a Debian package, in $(BUILD)'
 	@echo 'make deps       install the Debian packages that the build needs'
 	@echo 'make test-deps  install what the specs and lint need, too'
 	@echo 'make clean      remove $(BUILD)'
@@ -124,10 +126,43 @@ demo: deps
 	@$(MAKE) --no-print-directory all
 	@sh scripts/demo.sh $(BUILD)/kmirror
 
-.PHONY: install
-install: all
+# Folders; Debian's own packages have other ones for some.
+LUA_CDIR ?= $(PREFIX)/lib/lua/5.4
+SHARE = $(PREFIX)/share
+ZSH_DIR ?= $(SHARE)/zsh/site-functions
+
+# What is made by kmirror itself: manual pages, completions, and types for editors. Nobody's configuration plays a part.
+KMIRROR = env -i $(BUILD)/kmirror
+
+.PHONY: share
+share: $(BUILD)/kmirror
+	@rm -rf $(BUILD)/share && mkdir -p $(BUILD)/share
+	@echo manual pages, completions and types '>' $(BUILD)/share
+	@$(KMIRROR) run lib/man/generate.lua > $(BUILD)/share/kmirror.1
+	@sed 's,@TYPES@,$(SHARE)/kmirror/types,' lib/man/kmirror-runbook.7 > $(BUILD)/share/kmirror-runbook.7
+	@for shell in bash zsh fish; do \
+	  $(KMIRROR) completion $$shell > $(BUILD)/share/completion.$$shell || exit 1; done
+	@$(KMIRROR) run lib/types/generate.lua $(BUILD)/share/types
+
+.PHONY: install install-module
+install: all share install-module
 	install -D -m 755 $(BUILD)/kmirror $(DESTDIR)$(PREFIX)/bin/kmirror
-	install -D -m 644 $(BUILD)/mirrors.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/mirrors.so
+	install -D -m 644 $(BUILD)/share/kmirror.1 $(DESTDIR)$(SHARE)/man/man1/kmirror.1
+	install -D -m 644 $(BUILD)/share/kmirror-runbook.7 $(DESTDIR)$(SHARE)/man/man7/kmirror-runbook.7
+	install -D -m 644 $(BUILD)/share/completion.bash $(DESTDIR)$(SHARE)/bash-completion/completions/kmirror
+	install -D -m 644 $(BUILD)/share/completion.zsh $(DESTDIR)$(ZSH_DIR)/_kmirror
+	install -D -m 644 $(BUILD)/share/completion.fish $(DESTDIR)$(SHARE)/fish/vendor_completions.d/kmirror.fish
+	cd $(BUILD)/share && find types -name '*.lua' > types.list
+	for file in $$(cat $(BUILD)/share/types.list); do \
+	  install -D -m 644 $(BUILD)/share/$$file $(DESTDIR)$(SHARE)/kmirror/$$file || exit 1; done
+
+install-module: module
+	install -D -m 644 $(BUILD)/mirrors.so $(DESTDIR)$(LUA_CDIR)/mirrors.so
+
+.PHONY: deb
+deb: all
+	@sh .ci/packages.sh deb dpkg-dev
+	@sh .ci/deb.sh $(BUILD) $(VERSION)
 
 .PHONY: clean
 clean:
@@ -171,7 +206,7 @@ lossy: all
 DEPS = libc6-dev pkg-config liblua5.4-dev lua-cjson-dev libcurl4-openssl-dev libmicrohttpd-dev \
        libgnutls28-dev libedit-dev lua-argparse lua-rex-pcre2 lua-dbi-sqlite3
 TEST_DEPS = $(DEPS) lua5.4 lua-busted lua-cjson lua-socket lua-sec openssl curl sqlite3 tmux \
-            valgrind clang-tidy-14 clang-format-14 lua-check
+            valgrind clang-tidy-14 clang-format-14 lua-check zsh fish man-db dpkg-dev
 
 .PHONY: deps test-deps test-packages
 deps:

@@ -253,7 +253,7 @@ local function start_sandbox(given)
         name = "sandbox",
         sandbox = true,
         username = constants.username,
-        clusters = constants.clusters,
+        clusters = constants.clusters_of(math.tointeger(tonumber(given.clusters)) or 2),
         runbooks = constants.runbooks,
     }
     profile.use(its_profile)
@@ -317,9 +317,16 @@ local function set_defaults(given)
     end
 end
 
+local fates = { -- of a create whose answer was lost
+    lost = "a create was not answered; the list will tell what became of it, in %.0f s or more",
+    adopted = "the create that was not answered made mirror %s",
+    undone = "the create that was not answered made nothing",
+    undecided = "what became of the create that was not answered cannot be told",
+}
+
 -- What goes on underneath: each wait before a retry, and in detail each attempt.
 local function trace(event)
-    if event.what ~= "retry" and event.what ~= "attempt" then
+    if event.what == "call" or event.what == "step" then
         return
     end
     local fields = {
@@ -328,6 +335,8 @@ local function trace(event)
     }
     if event.what == "retry" then
         log.event("info", fields, "%s; trying again in %.1f s", tostring(event.error), event.wait)
+    elseif fates[event.what] then
+        log.event("info", fields, fates[event.what], event.wait or event.id)
     elseif event.ended > 0 then
         local what = ("%s %s"):format(event.operation:gsub("_", " "), event.id or "on cluster " .. event.cluster)
         fields.seconds = event.ended - event.granted

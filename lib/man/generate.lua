@@ -28,16 +28,32 @@ local function option(each)
     write(".TP\n", table.concat(names, ", "), value, "\n", roff(each.description ~= "" and each.description or "-"), "\n")
 end
 
--- Help is written in lines of its own; what is indented, or a table, has to keep them.
-local function prose(text)
-    for paragraph in (text .. "\n\n"):gmatch("(.-)\n\n+") do
-        local first = paragraph:match("^[^\n]*")
-        if paragraph:find("\n  ") or first:find("^  ") then
-            write(".PP\n.nf\n", roff(paragraph), "\n.fi\n")
-        else
-            write(".PP\n", roff(paragraph), "\n")
+-- Help is written in lines of its own; those that are indented have to stay lines.
+local function paragraph(lines)
+    local filled = true
+    for line in lines:gmatch("[^\n]+") do
+        local fill = not line:find("^  ")
+        if fill ~= filled then
+            write(fill and ".fi\n" or ".nf\n")
+            filled = fill
         end
+        write(roff(line), "\n")
     end
+    write(filled and "" or ".fi\n")
+end
+
+-- Paragraphs; the first may stand right under a heading.
+local function prose(text, is_first)
+    for lines in (text .. "\n\n"):gmatch("(.-)\n\n+") do
+        write(is_first and "" or ".PP\n")
+        paragraph(lines)
+        is_first = false
+    end
+end
+
+local in_sets = {}
+for _, each in ipairs(definitions.of_sets({ "connection", "safety", "job", "results", "messages" })) do
+    in_sets[each.names[1]] = true
 end
 
 local function command(name)
@@ -46,7 +62,7 @@ local function command(name)
     write(roff(it.summary), "\n")
     prose(it.details)
     for _, each in ipairs(it.own) do
-        if not each.shared then
+        if not in_sets[each.names[1]] then
             option(each)
         end
     end
@@ -59,7 +75,7 @@ local function runbook(name)
         takes[i] = " " .. argument.placeholder
     end
     write('.SS "kmirror run ', roff(name), " [OPTION...]", roff(table.concat(takes)), '"\n')
-    prose(it.details)
+    prose(it.details, true)
     for _, each in ipairs(it.options) do
         option(each)
     end
@@ -70,7 +86,7 @@ local sets = {
     { "Report", "report" }, { "Messages", "messages" }, { "Sandbox", "world" },
 }
 
-write(('.TH KMIRROR 1 "" "kmirror %s" "User Commands"\n'):format(host.version))
+write(('.TH KMIRROR 1 "" "kmirror %s" "User Commands"\n.nh\n.ad l\n'):format(host.version))
 section("NAME")
 write("kmirror \\- run runbooks that operate Kafka mirrors\n")
 section("SYNOPSIS")
@@ -83,7 +99,7 @@ top to bottom as if every call blocked; underneath, calls run side by side, with
 retried when that is safe. Single operations are commands. How to write a runbook is told in kmirror-runbook(7).
 
 With --sandbox any command has a stand-in for the API, started for the length of the command: the place to try things
-out.]])
+out.]], true)
 section("COMMANDS")
 for _, name in ipairs(cli.names) do
     command(name)
@@ -154,13 +170,13 @@ for _, status in ipairs({
 end
 
 section("EXAMPLES")
-for _, example in ipairs({
+for i, example in ipairs({
     { "Rehearse a failover, then do it in earnest:", "kmirror run --sandbox failover\n"
         .. "kmirror run --profile production --job tonight failover" },
     { "Ids of the mirrors from us-west:", "kmirror list | grep 'us-west\\.us-east\\.' | cut -f 1" },
     { "See whether all is well:", "kmirror doctor" },
 }) do
-    write(".PP\n", roff(example[1]), "\n.PP\n.RS\n.nf\n", roff(example[2]), "\n.fi\n.RE\n")
+    write(i > 1 and ".PP\n" or "", roff(example[1]), "\n.PP\n.RS\n.nf\n", roff(example[2]), "\n.fi\n.RE\n")
 end
 section("SEE ALSO")
 write(".BR kmirror\\-runbook (7)\n")

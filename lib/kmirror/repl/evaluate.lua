@@ -39,20 +39,27 @@ local function candidates(text)
     return list
 end
 
+-- What is wrong with it as statements, unless it does not even begin like one: `{ 1 2 }`.
+local function best_of(problems)
+    local first, last = problems[1], problems[#problems]
+    local no_statement = last:find("^input:1: unexpected symbol") and not first:find("unexpected symbol", 1, true)
+    return no_statement and first or last
+end
+
 --- Compiles an input. Locals that it begins with become variables of the session.
 ---@param text string
 ---@param env table what its globals are
 ---@return kmirror.repl.input
 function M.compile(text, env)
-    local problem
-    for _, candidate in ipairs(candidates(text)) do
-        local chunk
-        chunk, problem = load(candidate[1], name, "t", env)
+    local problems, incomplete = {}, false
+    for i, candidate in ipairs(candidates(text)) do
+        local chunk, problem = load(candidate[1], name, "t", env)
         if chunk then
             return { chunk = chunk, expression = candidate[2], code = text, incomplete = false }
         end
+        problems[i], incomplete = problem, incomplete or is_incomplete(problem)
     end
-    return { expression = false, code = text, problem = problem, incomplete = is_incomplete(problem) }
+    return { expression = false, code = text, problem = best_of(problems), incomplete = incomplete }
 end
 
 return M

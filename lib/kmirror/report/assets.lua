@@ -49,7 +49,7 @@ g:hover>path.lag{stroke-opacity:1;stroke-width:2.5}
 .legend i{display:inline-block;width:14px;height:8px;border-radius:2px;margin-right:5px}
 .share{display:flex;height:22px;border-radius:5px;overflow:hidden;margin:8px 0}.share i{display:block;
 min-width:1px}
-table{border-collapse:collapse;width:100%;font-size:13.5px}
+table{border-collapse:collapse;width:100%;min-width:680px;font-size:13.5px}
 th,td{text-align:left;vertical-align:top;padding:4px 12px 4px 0;border-bottom:1px solid var(--rule);
 overflow-wrap:anywhere;
 min-width:56px}
@@ -63,7 +63,7 @@ td code{white-space:normal}
 .filter input,.filter select{font:inherit;padding:4px 8px;color:inherit;background:var(--card);
 border:1px solid var(--rule);border-radius:5px;min-width:0}.filter input{flex:1 1 220px}
 summary{cursor:pointer;color:var(--dim)}[hidden]{display:none!important}
-@media print{body{max-width:none;padding:0;font-size:11px}svg{min-width:0}.filter{display:none!important}
+@media print{table{min-width:0}body{max-width:none;padding:0;font-size:11px}svg{min-width:0}.filter{display:none!important}
 .card{break-inside:avoid}
 h2,h3{break-after:avoid}tr,svg{break-inside:avoid}.scroll{overflow:visible}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}

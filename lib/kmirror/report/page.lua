@@ -30,7 +30,7 @@ local M = {}
 ---@field resume? string
 ---@field runs kmirror.report.run[] the latest is the last
 
-local most_rows, few = 2000, 100
+local most_rows, few = 2000, 30 -- shown at all, and without being unfolded
 
 local state_words = {
     running = "running", done = "done", partly = "done, some items failed", failed = "failed",
@@ -312,7 +312,6 @@ local function measured(run)
         return ""
     end
     return table.concat({
-        shares(run.record),
         "<h2>Quota</h2>\n<p class=note>Requests in any one second.</p>\n", charts.quota(run),
         "<h2>Lag</h2>\n<p class=note>The highest latency among a mirror's topics, each time it was looked at.</p>\n",
         charts.lag(run),
@@ -335,13 +334,13 @@ local template = [[
 <body>
 <h1>{command}<span class="state {class}">{state}</span></h1>
 <p class=dim>{{about}}</p>
-{{notices}}{{cards}}
+{{notices}}{{cards}}{{shares}}
 <h2>Timeline</h2>
 {{timelines}}
-<h2>What changed</h2>
-{{changes}}
 <h2>Failures</h2>
 {{failures}}
+<h2>What changed</h2>
+{{changes}}
 {{measured}}
 <script nonce="{nonce}">{{script}}</script>
 </body>
@@ -357,7 +356,7 @@ function M.of(document)
         nonce = host.hmac_sha256("page", ("%.6f %s"):format(document.written, tostring(document))):sub(1, 32),
         command = document.command, state = state_words[run.state], class = run.state,
         style = assets.style, script = assets.script, about = about(document), notices = notices(document),
-        cards = cards(document), timelines = timelines(document), measured = measured(run),
+        cards = cards(document), shares = shares(run.record), timelines = timelines(document), measured = measured(run),
         changes = table_of(with_run(change_columns, document), changes_of(document), "Nothing."),
         failures = table_of(with_run(failure_columns, document), failures_of(document), "None."),
     })

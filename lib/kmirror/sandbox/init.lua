@@ -23,6 +23,7 @@ function sandbox.new(options, clock, hooks)
     local its_world = world.new({
         clock = clock,
         mirrors = options.world,
+        clusters = options.clusters,
         seed = options.seed,
         creating_seconds = options.creating_seconds,
         sync_seconds = options.sync_seconds,

@@ -63,6 +63,7 @@ local KNOWN = {
     list_delay = { 0, number(0, A_YEAR) }, -- seconds by which the list runs behind
     seed = { 1, integer(math.mininteger, math.maxinteger) }, -- of all that is random
     world = { "demo", size }, -- small, demo, empty, or how many mirrors
+    clusters = { 2, integer(2, 63) }, -- the two regions, and sites beside them
     faults = { nil, fault_plan }, -- a plan's name, or a Lua file that returns one
     request_log = { nil, text }, -- a file that gets a line of JSON a request
 }

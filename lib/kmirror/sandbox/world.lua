@@ -28,6 +28,23 @@ world.clusters = {
     },
 }
 
+--- The clusters of a world that has so many: the two regions, then sites named site-03, site-04, ...
+---@param count integer from 2 to 63
+---@return table<string, kmirror.cluster>
+function world.clusters_of(count)
+    local clusters = {}
+    for name, cluster in pairs(world.clusters) do clusters[name] = cluster end
+    for i = 3, count do
+        local name = ("site-%02d"):format(i)
+        clusters[name] = {
+            connect = ("5a9b1c52-0000-4000-8000-0000000000%02x"):format(0xc0 + i),
+            kafka = ("5a9b1c52-0000-4000-8000-%012x"):format(i),
+            alias = name,
+        }
+    end
+    return clusters
+end
+
 --- What runbooks take for granted in the sandbox: which way to go, how to stop the producers, and short waits.
 local hooks = { fence = require("kmirror.sandbox.control").fence }
 world.runbooks = {
@@ -54,6 +71,7 @@ end
 
 ---@class kmirror.sandbox.world
 ---@field clock fun(): number seconds
+---@field clusters table<string, kmirror.cluster> by name
 ---@field creating_seconds number
 ---@field sync_seconds number
 ---@field lag_ms number mean lag of a mirror that has caught up
@@ -71,6 +89,7 @@ end
 function world.new(options, saved)
     local self = setmetatable({
         clock = options.clock,
+        clusters = world.clusters_of(options.clusters or 2),
         creating_seconds = options.creating_seconds,
         sync_seconds = options.sync_seconds,
         lag_ms = options.lag_ms,
@@ -99,7 +118,7 @@ function world.new(options, saved)
 end
 
 function world:_lay_out()
-    for name, cluster in pairs(world.clusters) do
+    for name, cluster in pairs(self.clusters) do
         local peer = name == "us-west" and "us-east" or "us-west"
         self.kafkas[cluster.kafka] = topics.of_region(self.families, peer)
         self.connects[cluster.connect] = { alias = cluster.alias, mirrors = {}, order = {}, gone = {} }
@@ -152,7 +171,7 @@ end
 ---@param name string of the region
 ---@param running boolean
 function world:set_producers(name, running)
-    local kafka = world.clusters[name].kafka
+    local kafka = self.clusters[name].kafka
     self.stopped[kafka] = not running and (self.stopped[kafka] or self.clock()) or nil
 end
 
@@ -160,7 +179,7 @@ end
 ---@return table<string, boolean>
 function world:producers()
     local running = {}
-    for name, cluster in pairs(world.clusters) do
+    for name, cluster in pairs(self.clusters) do
         running[name] = self.stopped[cluster.kafka] == nil
     end
     return running

@@ -1,0 +1,219 @@
+local screens = require "spec.support.screen"
+local support = require "spec.support"
+
+local PROMPT = "us-east@sandbox>"
+
+describe("kmirror repl, on a terminal", function()
+    local screen
+
+    local function start(options)
+        for i, word in ipairs { "repl", "--sandbox", "--world", "small" } do table.insert(options, i, word) end
+        screen = screens.start(options)
+        screen:wait(PROMPT)
+    end
+
+    after_each(function() screen:stop() end)
+
+    it("shows what expressions come to: mirrors as a table, a mirror as its fields, and keeps it as _", function()
+        start {}
+        local shown = screen:enter("api:list()", "(3 rows)\n" .. PROMPT)
+        assert.is_truthy(shown:find("id +connectorName +topicsRegex\n"))
+        assert.is_truthy(shown:find("\n%x+%-%x+%-%x+%-%x+%-%x+  us%-west%.us%-east.- +orders\\%.%.%*\n"))
+        shown = screen:enter("api:get(_[1].id)", PROMPT)
+        assert.is_truthy(shown:find("\ntargetLatency +30000\n"))
+        screen:enter("_.targetLatency", "\n30000\n" .. PROMPT)
+        screen:enter(":x api:list()", PROMPT)
+        assert.is_truthy(screen:text():find("── 3 ─"))
+    end)
+
+    it("goes on in another line until the input is whole, and recalls it whole", function()
+        start {}
+        screen:enter("for i = 1, 2 do", "do")
+        screen:enter("print(i * 11)", "print(i * 11)")
+        screen:enter("end", "11\n22\n" .. PROMPT)
+        screen:press("Up")
+        screen:wait("> for i = 1, 2 do\n    print(i * 11)\n    end")
+        screen:press("Enter")
+        screen:wait("end\n11\n22\n" .. PROMPT)
+    end)
+
+    it("survives errors, and Ctrl-C cancels the call that runs and not the session", function()
+        start {}
+        local shown = screen:enter('api:get("00000000-0000-4000-8000-000000000000")', PROMPT)
+        assert.is_truthy(shown:find("\nnot_found: ", 1, true))
+        assert.is_truthy(shown:find("status=404", 1, true))
+        screen:enter("nosuch()", "(global 'nosuch')\n" .. PROMPT)
+        screen:enter("task.sleep(60)", "task.sleep(60)")
+        support.sleep(0.2)
+        screen:press("C-c")
+        screen:wait("\ninterrupted\n" .. PROMPT)
+        screen:enter("while true do end", "while true do end")
+        support.sleep(1.3)
+        screen:press("C-c")
+        screen:wait("while true do end\n^C\ninterrupted\n" .. PROMPT)
+        screen:enter("coroutine.wrap(function() task.sleep(60) end)()", "()")
+        support.sleep(0.2)
+        screen:press("C-c")
+        screen:wait("\ninterrupted\n" .. PROMPT)
+        screen:type("half a line")
+        screen:wait("half a line")
+        screen:press("C-c")
+        screen:wait("> half a line^C\n" .. PROMPT)
+        screen:enter("6 * 7", "\n42\n" .. PROMPT)
+    end)
+
+    it("is not ended by tasks that wait for one another", function()
+        start {}
+        screen:enter("a = task.spawn(function() while not b do task.sleep(0.01) end b:join() end)", PROMPT)
+        screen:enter("b = task.spawn(function() a:join() end) b:join()", "for another one\n" .. PROMPT)
+    end)
+
+    it("lets tasks go on while somebody types, and puts above the line what they have to say", function()
+        start {}
+        screen:enter('for i = 1, 2 do task.spawn(function() task.sleep(i / 2) print("tick " .. i) end) end', PROMPT)
+        screen:enter('t = task.spawn(function() task.sleep(1.5) error("boom") end)', PROMPT)
+        screen:type("typing on")
+        local shown = screen:wait("error: line 1: boom\n  in a task that nobody waits for\n" .. PROMPT .. " typing on")
+        assert.is_truthy(shown:find("\ntick 1\ntick 2\nerror:"))
+    end)
+
+    it("completes names, methods, commands, clusters and the ids of the last list", function()
+        start {}
+        screen:type("api:up")
+        screen:press("Tab")
+        screen:wait("> api:update_target_latency(")
+        screen:press("C-u")
+        screen:type("api:")
+        screen:press("Tab")
+        local shown = screen:wait(PROMPT .. " api:")
+        assert.is_truthy(shown:find("update_target_latency(id, ms)", 1, true))
+        screen:press("C-u")
+        screen:enter("#api:list()", "\n3\n" .. PROMPT)
+        screen:type('api:get("or')
+        screen:press("Tab")
+        support.eventually("an id", function() return screen:text():find('api:get%("%x+%-%x+%-%x+%-%x+%-%x+"%)$') end)
+        screen:type(".topicsRegex")
+        screen:press("Enter")
+        screen:wait('"orders\\..*"\n' .. PROMPT)
+        screen:type(":us")
+        screen:press("Tab")
+        screen:type("us-w")
+        screen:press("Tab")
+        screen:wait(":use us-west")
+        screen:press("Enter")
+        screen:wait("\napi is on us-west\nus-west@sandbox>")
+    end)
+
+    it("keeps the history for the next session, without secrets", function()
+        local home = support.temporary_directory("home")
+        start { home = home }
+        screen:enter('x = "sourceConnectionProperties"', PROMPT)
+        screen:enter("apples = 1", PROMPT)
+        screen:enter("bananas = 2", PROMPT)
+        screen:stop()
+        assert.are.equal("apples = 1\nbananas = 2\n", support.read(home .. "/.local/state/kmirror/history"))
+        start { home = home }
+        screen:type("pples")
+        screen:press("C-r")
+        screen:wait("> apples = 1")
+    end)
+
+    it("gives the terminal back as it was, when it ends and when it is ended", function()
+        start {}
+        screen:press("C-d")
+        screen:wait("\nended with 0")
+        support.eventually("the terminal", function() return screen:restored() end)
+        screen:stop()
+        start {}
+        screen:enter("t = task.spawn(task.sleep, 60)", PROMPT)
+        screen:enter(":quit", "\nending 1 task that still ran\nended with 0")
+        screen:stop()
+        start {}
+        screen:signal("TERM")
+        assert.is_truthy(screen:wait("ended with 130"))
+        support.eventually("the terminal", function() return screen:restored() end)
+        screen:stop()
+        start {}
+        screen:enter("task.spawn(function() task.sleep(0.3) os.exit(7) end)", "ended with 7")
+        support.eventually("the terminal", function() return screen:restored() end)
+    end)
+
+    it("draws the line anew when the terminal gets another size", function()
+        start { columns = 80 }
+        local line = ('"%s"'):format(("abcdefghi "):rep(10))
+        screen:type(line)
+        support.eventually("the line", function() return screen:text():find("abcdefghi \"$") end)
+        os.execute(("tmux -S %s resize-window -x 50"):format(screen.socket))
+        support.eventually("the line", function()
+            local _, prompts = screen:text():gsub("us%-east@sandbox>", "")
+            return prompts == 1 and screen:text():gsub("\n", ""):find(line:sub(1, 60), 1, true)
+        end)
+    end)
+
+    it("sends nothing before it is asked to, and outside the sandbox lets no change through at first", function()
+        local sandbox = support.sandbox { world = "small", rate = 0 }
+        screen = screens.start { "repl", env = sandbox:env() }
+        screen:wait("@kmirror read-only>")
+        assert.are.equal(0, #sandbox:requests())
+        local shown = screen:enter("api:delete(api:list()[1].id)", "read-only>")
+        assert.is_truthy(shown:find("\nread_only: .*\n  :readonly off lets changes through\n"))
+        assert.are.equal(1, #sandbox:requests())
+        screen:enter(":readonly off", "@kmirror WRITABLE>")
+        screen:enter("api:delete(api:list()[1].id)", "id)\n5a9b1c52@kmirror WRITABLE>")
+        screen:enter("#api:list()", "\n2\n5a9b1c52@kmirror WRITABLE>")
+    end)
+end)
+
+describe("kmirror repl, in a pipe", function()
+    local function repl(input, ...)
+        return support.run { "repl", "--sandbox", "--world", "small", "--log-level", "error", stdin = input, ... }
+    end
+
+    it("reads the same inputs, and writes results and nothing else", function()
+        local result = repl('1 + 1\nx = 5\nlocal y = x + 1\nfor i = 1, 2 do\n  print(i)\nend\ny, "a"\n#api:list()')
+        assert.are.equal(0, result.status)
+        assert.are.equal('2\n1\n2\n6\n"a"\n3\n', result.stdout)
+        assert.are.equal("", result.stderr)
+    end)
+
+    it("goes on after an error, and ends with 1", function()
+        local result = repl(":hlep\nx = = 1\nnosuch()\n1\n")
+        assert.are.equal(1, result.status)
+        assert.are.equal("1\n", result.stdout)
+        assert.is_truthy(result.stderr:find("unknown command ':hlep'; did you mean :help?", 1, true))
+        assert.is_truthy(result.stderr:find("line 1: attempt to call a nil value", 1, true))
+    end)
+
+    it("writes mirrors in lines with tabs, or as JSON", function()
+        local result = repl("api:list()\n:json api:list()\n:use us-west\n:json api:list()\n:clusters\n")
+        assert.are.equal(0, result.status, result.stderr)
+        local _, lines = result.stdout:gsub("[^\n]+\t[^\n]+\torders\\%.%.%*\n", "")
+        assert.are.equal(1, lines)
+        assert.is_truthy(result.stdout:find('"topicsRegex": "orders\\\\..*"', 1, true))
+        assert.is_truthy(result.stdout:find("*\tus-west\tus-west\t" .. support.us_west, 1, true))
+    end)
+
+    it("watches until a condition holds, runs files, and says what a name stands for", function()
+        local file = support.temporary("load.lua", "#!/usr/bin/env kmirror\nloaded = 41\n")
+        local result = repl(("n = 0\n:watch 0.05 (function() n = n + 1 return n end)() until _ == 3\n:load %s\n"
+            .. "loaded + 1\n:help api:get\n:help task.sleep\n:help bulk\n"):format(file))
+        assert.are.equal(0, result.status, result.stderr)
+        assert.is_truthy(result.stdout:find("\n3\n42\napi:get(id)\n\nOne mirror.\n", 1, true), result.stdout)
+        assert.is_truthy(result.stdout:find("Waits for that many seconds.", 1, true))
+        assert.is_truthy(result.stdout:find("bulk.map(items, work, concurrency)", 1, true))
+    end)
+
+    it("saves a session as a runbook that does the same, without secrets", function()
+        local path = support.temporary("directory") .. ".lua"
+        local result = repl('#api:list()\nn = _\n:use us-west\nx = "password"\nnosuch()\nprint(n, #api:list())\n:save '
+            .. path .. "\n")
+        assert.are.equal("3\n3\t0\n", result.stdout)
+        local saved = support.read(path)
+        assert.is_nil(saved:find("password", 1, true))
+        assert.is_nil(saved:find("nosuch", 1, true))
+        local run = support.run { "run", "--sandbox", "--world", "small", path }
+        assert.are.equal(0, run.status, run.stderr)
+        assert.are.equal("3\t0\n", run.stdout)
+        assert.is_truthy(repl(":save " .. path .. "\n").stderr:find("is there already", 1, true))
+    end)
+end)
