@@ -48,7 +48,7 @@ MODULE_OBJECTS = $(MODULE_SOURCES:runtime/%.c=$(BUILD)/%.o) $(BUILD)/embedded_mo
 
 ARGPARSE = /usr/share/lua/5.4/argparse.lua
 LUA_FILES := $(sort $(shell find lib scripts runtime -name '*.lua'))
-HOST_LUA = $(filter-out lib/man/% lib/types/%,$(LUA_FILES)) $(ARGPARSE)
+HOST_LUA = $(filter-out lib/man/% lib/types/% scripts/cookbook/%,$(LUA_FILES)) $(ARGPARSE)
 MODULE_LUA = $(wildcard runtime/*.lua)
 
 # ---- build -------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ lossy: all
 DEPS = libc6-dev pkg-config liblua5.4-dev lua-cjson-dev libcurl4-openssl-dev libmicrohttpd-dev \
        libgnutls28-dev libedit-dev lua-argparse lua-rex-pcre2 lua-dbi-sqlite3
 TEST_DEPS = $(DEPS) lua5.4 lua-busted lua-cjson lua-socket lua-sec openssl curl sqlite3 tmux \
-            valgrind clang-tidy-14 clang-format-14 lua-check zsh fish man-db dpkg-dev
+            valgrind clang-tidy-14 clang-format-14 lua-check zsh fish man-db dpkg-dev chromium
 
 .PHONY: deps test-deps test-packages
 deps:

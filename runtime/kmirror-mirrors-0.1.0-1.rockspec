@@ -2,7 +2,7 @@
 --
 --     luarocks --lua-version 5.4 make runtime/kmirror-mirrors-0.1.0-1.rockspec
 --
--- It needs what `make deps` installs: pkg-config, and the development files of Lua, libcurl and lua-cjson among others.
+-- It needs what `make deps` installs; make says so when it is missing.
 rockspec_format = "3.0"
 package = "kmirror-mirrors"
 version = "0.1.0-1"
@@ -19,9 +19,6 @@ retries what may safely be sent again, and never sends a create blindly twice.]]
 supported_platforms = { "linux" }
 dependencies = {
     "lua >= 5.4, < 5.5",
-}
-external_dependencies = {
-    CURL = { header = "curl/curl.h" },
 }
 build = {
     type = "make",

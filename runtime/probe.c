@@ -54,9 +54,16 @@ static bool is_about_tls(CURLcode code) {
            code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_INVALIDCERTSTATUS;
 }
 
+/* What a proxy answered when it was asked for a tunnel; 0 when there is none. */
+static long tunnel_status(CURL *e) {
+    long status = 0;
+    curl_easy_getinfo(e, CURLINFO_HTTP_CONNECTCODE, &status);
+    return status;
+}
+
 /* How far it got: what went wrong, if anything did, went wrong there. */
 static const char *stage_of(CURL *e, CURLcode code) {
-    if (code == CURLE_COULDNT_RESOLVE_PROXY)
+    if (code == CURLE_COULDNT_RESOLVE_PROXY || tunnel_status(e) / 100 > 2)
         return "proxy";
     if (is_about_tls(code))
         return "tls";
@@ -118,6 +125,8 @@ static void tell(lua_State *L, CURL *e, CURLcode code, const visit *v) {
         set_text(L, "reason", v->error[0] != '\0' ? v->error : curl_easy_strerror(code));
     curl_easy_getinfo(e, CURLINFO_PRIMARY_IP, &address);
     set_text(L, "address", address);
+    lua_pushboolean(L, tunnel_status(e) != 0);
+    lua_setfield(L, -2, "proxied");
     curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
     lua_pushinteger(L, status);
     lua_setfield(L, -2, "status");
@@ -149,8 +158,8 @@ static CURL **push_handle(lua_State *L) {
 }
 
 /* visit(URL, seconds, CA file | nil) -> { stage = "dns"|"proxy"|"connect"|"tls"|"http", reason when it failed there,
- * address, status, name_seconds, connect_seconds, tls_seconds (each from the beginning), date, expires (each in seconds
- * since the epoch; nil when not told) }. Blocks; Ctrl-C ends it. */
+ * address (the proxy's, if it was proxied), proxied, status, name_seconds, connect_seconds, tls_seconds (each from
+ * the beginning), date, expires (each in seconds since the epoch; nil when not told) }. Blocks; Ctrl-C ends it. */
 static int visit_server(lua_State *L) {
     visit v = {.url = luaL_checkstring(L, 1), .timeout = luaL_checknumber(L, 2), .ca_file = luaL_optstring(L, 3, NULL)};
     CURL **e = push_handle(L);

@@ -6,8 +6,8 @@
 ---     return result:status()
 
 local batches = require("kmirror.bulk.batches")
-local log = require("kmirror.log")
 local mirrors = require("mirrors")
+local progress = require("kmirror.progress")
 local results = require("kmirror.bulk.result")
 local task = require("task")
 
@@ -196,21 +196,12 @@ function M.each(items, work, options)
     return results.new(items, run.outcomes, 1, #items, { stopped = stopped, batch = number })
 end
 
-local between_lines = 5 -- seconds
-
---- What can be given as `progress`: a line on stderr every few seconds, for work that takes long.
+--- What can be given as `progress`: a bar on a terminal; elsewhere a line on stderr every few seconds, for work that
+--- takes long.
 ---@param title string
 ---@return fun(ended: integer, failed: integer, total: integer)
 function M.tell(title)
-    local began, told = task.now(), task.now()
-    return function(ended, failed, total)
-        local now = task.now()
-        if now - told >= between_lines and ended < total then
-            told = now
-            log.info("%s: %d of %d, %d failed, %.0f seconds left", title, ended, total, failed,
-                (now - began) / ended * (total - ended))
-        end
-    end
+    return progress.counter(title)
 end
 
 -- ---- a fleet ----------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@
 --- It is read as data: the one function it may call is getenv(). A file with a key in it must not be readable by
 --- others than its owner.
 
+local meant = require("kmirror.meant")
 local mirrors = require("mirrors")
 local usage = require("kmirror.usage")
 
@@ -195,7 +196,7 @@ function M.choose(name)
     if not profile then
         local known = sorted_names(config.profiles)
         usage("unknown profile '%s': %s", name, known == "" and ("there are none in " .. (path or "~/.config"))
-            or "known are " .. known)
+            or "known are " .. known .. meant(name, config.profiles))
     end
     return name, profile
 end

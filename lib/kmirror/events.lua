@@ -40,9 +40,15 @@ local function tell(event)
     end
 end
 
---- Tells a function of each attempt, retry, call and step from here on; of the last two only after observe().
+--- Tells a function of each attempt, retry, call and step from here on; of the last two only after observe(). One that
+--- listens already is not told twice.
 ---@param fn fun(event: mirrors.Event|kmirror.events.call|kmirror.events.step)
 function M.listen(fn)
+    for _, listener in ipairs(listeners) do
+        if listener == fn then
+            return
+        end
+    end
     table.insert(listeners, fn)
     mirrors.trace(tell)
 end

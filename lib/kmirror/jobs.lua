@@ -5,6 +5,7 @@ local changes = require("kmirror.changes")
 local journal = require("kmirror.journal")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
+local meant = require("kmirror.meant")
 local stores = require("kmirror.store")
 local tables = require("kmirror.table")
 local usage = require("kmirror.usage")
@@ -122,12 +123,13 @@ local function find(store, name)
     if job then
         return job
     end
-    local names = {}
+    local names, by_name = {}, {}
     for i, each in ipairs(store:jobs()) do
         names[i] = each.name
+        by_name[each.name] = each
     end
-    usage("there is no job '%s'; %s", name,
-        #names > 0 and "there are: " .. table.concat(names, ", ") or "there are none: kmirror run --job NAME makes one")
+    local known = #names > 0 and "there are: " .. table.concat(names, ", ") .. meant(name, by_name)
+    usage("there is no job '%s'; %s", name, known or "there are none: kmirror run --job NAME makes one")
 end
 
 ---@class kmirror.jobs.job a job as --json shows it; times are UTC, ISO 8601

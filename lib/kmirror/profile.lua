@@ -2,6 +2,7 @@
 ---
 --- For now it comes from the sandbox, or holds nothing but what the command line and the environment say.
 
+local meant = require("kmirror.meant")
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -56,7 +57,7 @@ end
 local function unknown(name, expected)
     local names = known_names()
     local known = #names > 0 and "; known names: " .. table.concat(names, ", ") or ""
-    usage("unknown cluster '%s': expected %s%s", name, expected, known)
+    usage("unknown cluster '%s': expected %s%s%s", name, expected, known, meant(name, current.clusters))
 end
 
 --- The UUID of a Kafka Connect cluster given by UUID or name. Raises usage for anything else.

@@ -26,6 +26,7 @@ local most_lines = 6 -- pieces of work that are drawn
 ---@field count integer done
 ---@field failed? integer
 ---@field text? string what it is at
+---@field calls? integer of a step: calls that have ended in it
 ---@field started number
 ---@field told number when it was last told of
 local Progress = {}
@@ -316,16 +317,25 @@ local function end_step(bar)
     end
 end
 
+-- A step does not say how much there is to do, but how many calls have ended in it can be told.
+local function note_call(event)
+    limit = event.options.rate
+    for _, bar in pairs(steps) do
+        bar.calls = bar.calls + (event.ended and 1 or 0)
+    end
+end
+
 local function note(event)
     if event.what == "attempt" or event.what == "retry" then
         note_request(event)
     elseif event.what == "call" then
-        limit = event.options.rate
+        note_call(event)
     elseif event.what == "step" and event.ended then
         end_step(steps[event])
         steps[event] = nil
     elseif event.what == "step" then
         steps[event] = M.start({ title = event.title })
+        steps[event].calls = 0
     end
 end
 
@@ -357,8 +367,11 @@ end }
 
 --- Shows progress as the command line asks for, until what it returns is closed.
 ---@param given table the command line
----@return table
+---@return table|nil
 function M.show(given)
+    if manner == "drawn" then
+        return nil -- a command that runs another one: that one's lines are these
+    end
     manner = manner_for(given)
     if manner == "drawn" then
         undo = guard_output()

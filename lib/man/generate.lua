@@ -25,7 +25,7 @@ local function option(each)
         names[i] = "\\fB" .. roff(name) .. "\\fR"
     end
     local value = each.placeholder and " \\fI" .. roff(each.placeholder) .. "\\fR" or ""
-    write(".TP\n", table.concat(names, ", "), value, "\n", roff(each.description ~= "" and each.description or "-"), "\n")
+    write(".TP\n", table.concat(names, ", "), value, "\n", roff(each.description), "\n")
 end
 
 -- Help is written in lines of its own; those that are indented have to stay lines.
@@ -139,20 +139,24 @@ The configuration, under $XDG_CONFIG_HOME when that is set: a Lua file that retu
 its clusters and habits. It must not be readable by others when a key is in it.]]), "\n")
 write(".PP\n.RS\n.nf\n", roff([[
 return {
-    profile = "production",
-    profiles = {
-        production = {
-            username = "alice",
-            api_key_command = "pass show kmirror",
-            read_only = true,
-            cluster = "us-east",
-            clusters = {
-                ["us-east"] = { connect = "UUID", kafka = "UUID", alias = "us-east" },
-                ["us-west"] = { connect = "UUID", kafka = "UUID", alias = "us-west" },
-            },
-            runbooks = { failover = { from = "us-west", to = "us-east" } },
+  profile = "production",
+  profiles = {
+    production = {
+      username = "alice",
+      api_key_command = "pass show kmirror",
+      read_only = true,
+      cluster = "us-east",
+      clusters = {
+        ["us-east"] = {
+          connect = "UUID", kafka = "UUID", alias = "us-east",
         },
+        ["us-west"] = {
+          connect = "UUID", kafka = "UUID", alias = "us-west",
+        },
+      },
+      runbooks = { failover = { from = "us-west", to = "us-east" } },
     },
+  },
 }]]), "\n.fi\n.RE\n")
 write(".TP\n.I ~/.local/state/kmirror/\n", roff([[
 The store of jobs, and the account's quota shared by all kmirror processes on this machine; under $XDG_STATE_HOME when

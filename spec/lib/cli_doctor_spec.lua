@@ -114,6 +114,14 @@ describe("kmirror doctor", function()
         is("skip", "not a URL", examined(with { KMIRROR_ENDPOINT = "http://example.org" }).DNS)
     end)
 
+    it("finds a proxy that lets nothing through", function()
+        local proxy = support.server { { status = 407, body = "" } }
+        local found = examined(with { KMIRROR_ENDPOINT = "https://kmirror.invalid", https_proxy = proxy.url })
+        is("fail", "407", found.proxy)
+        assert.is_nil(found.TLS)
+        assert.are.equal("CONNECT", proxy:requests()[1].method)
+    end)
+
     it("finds a certificate that is not to be trusted, and one that expires soon", function()
         local certificates = support.certificates()
         local server = support.server { LIST, tls = certificates.good }

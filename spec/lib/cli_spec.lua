@@ -71,7 +71,11 @@ describe("a wrong command line", function()
             usage_error("list", "--rat", "3"))
         assert.are.equal("'failover' is a runbook, not a command; to run it: kmirror run failover",
             usage_error("failover"))
-        assert.are.equal("no help for 'lsit': expected a command; see kmirror help", usage_error("help", "lsit"))
+        assert.are.equal("no help for 'lsit': expected a command; see kmirror help. Did you mean 'list'?",
+            usage_error("help", "lsit"))
+        assert.is_truthy(usage_error("list", "--sandbox", "--cluster", "us-eats"):find(
+            "; known names: us-east, us-west. Did you mean 'us-east'?", 1, true))
+        assert.is_nil(usage_error("list", "--sandbox", "--cluster", "europe"):find("Did you mean", 1, true))
     end)
 
     it("is told what is missing or too much", function()
@@ -475,8 +479,10 @@ describe("kmirror run", function()
     end)
 
     it("says what can be run when there is no such runbook", function()
-        assert.are.equal("no runbook 'failovre': expected a file, or one of those that ship with kmirror: failover",
-            usage_error("run", "failovre"))
+        local problem = usage_error("run", "failovre")
+        assert.are.equal(1, (problem:find("no runbook 'failovre': expected a file, or one of those that ship with "
+            .. "kmirror: audit, drain, ", 1, true)))
+        assert.is_truthy(problem:find(". Did you mean 'failover'?", 1, true))
         assert.are.equal("cannot read the runbook ./none.lua: No such file or directory",
             usage_error("run", "./none.lua"))
     end)

@@ -199,7 +199,7 @@ cut	130
     end)
 
     it("names the jobs that there are when there is none of that name", function()
-        assert.are.equal("kmirror: there is no job 'goof'; there are: cut, good\n",
+        assert.are.equal("kmirror: there is no job 'goof'; there are: cut, good. Did you mean 'good'?\n",
             run("good() cut() jobs.show { name = 'goof', store = path }", { status = 2 }))
         assert.are.equal("kmirror: there is no job 'goof'; there are none: kmirror run --job NAME makes one\n",
             run("jobs.show { name = 'goof', store = path }", { status = 2 }))

@@ -24,9 +24,9 @@ function screen.start(options)
     words[#words + 1] = support.executable
     for _, word in ipairs(options) do words[#words + 1] = word end
     for i, word in ipairs(words) do words[i] = support.quote(word) end
-    local script = support.temporary("terminal.sh", ("stty -g > %s\necho $$ > %s\n%s\necho ended with $?\n"
-        .. "stty -g > %s\nsleep 60\n"):format(self.socket .. ".before", self.socket .. ".pid", table.concat(words, " "),
-        self.socket .. ".after"))
+    local script = support.temporary("terminal.sh", ("stty -g > %s\nsh -c 'echo $$ > %s; exec \"$@\"' - %s\n"
+        .. "echo ended with $?\nstty -g > %s\nsleep 60\n"):format(self.socket .. ".before", self.socket .. ".pid",
+        table.concat(words, " "), self.socket .. ".after"))
     assert(os.execute(("tmux -f /dev/null -S %s new-session -d -x %d -y 50 sh %s"):format(self.socket,
         options.columns or 80, script)))
     return self
@@ -84,8 +84,7 @@ end
 ---Sends the program a signal.
 ---@param name string
 function screen:signal(name)
-    local shell = support.read(self.socket .. ".pid"):match("%d+")
-    assert(os.execute(("kill -%s $(ps -o pid= --ppid %s | head -1)"):format(name, shell)))
+    assert(os.execute(("kill -%s %s"):format(name, support.read(self.socket .. ".pid"):match("%d+"))))
 end
 
 ---Ends it, whatever runs there.

@@ -1,3 +1,4 @@
+local meant = require("kmirror.meant")
 local usage = require("kmirror.usage")
 
 ---@type kmirror.command
@@ -13,9 +14,13 @@ return {
     end,
 
     run = function(options)
-        local help = require("kmirror.cli").help(options.topic)
+        local cli = require("kmirror.cli")
+        local help = cli.help(options.topic)
         if not help then
-            usage("no help for '%s': expected a command; see kmirror help", options.topic)
+            local commands = {}
+            for _, name in ipairs(cli.names) do commands[name] = true end
+            usage("no help for '%s': expected a command; see kmirror help%s", options.topic,
+                meant(options.topic, commands))
         end
         print(help)
         return 0

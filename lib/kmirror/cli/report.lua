@@ -32,7 +32,7 @@ quota and the lag of the mirrors over time.]],
 
     define = function(parser)
         parser:argument("JOB", "The job."):argname("JOB"):target("job_name")
-        parser:argument("FILE", "Where to."):args("?"):argname("FILE"):target("report_file")
+        parser:argument("FILE", "Where to; default: JOB.html."):args("?"):argname("FILE"):target("report_file")
     end,
 
     run = function(options)

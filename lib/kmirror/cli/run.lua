@@ -1,4 +1,5 @@
 local host = require("host")
+local meant = require("kmirror.meant")
 local usage = require("kmirror.usage")
 
 local function is_path(script)
@@ -37,8 +38,10 @@ local function load_runbook(script)
     end
     local source, name = host.script(script)
     if not source then
-        usage("no runbook '%s': expected a file, or one of those that ship with kmirror: %s", script,
-            table.concat(host.scripts(), ", "))
+        local shipped = {}
+        for _, each in ipairs(host.scripts()) do shipped[each] = true end
+        usage("no runbook '%s': expected a file, or one of those that ship with kmirror: %s%s", script,
+            table.concat(host.scripts(), ", "), meant(script, shipped))
     end
     return compile(source, name)
 end

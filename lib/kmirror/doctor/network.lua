@@ -21,7 +21,9 @@ end
 local function note_name(case, seen)
     local name = host_of(case.endpoint)
     if seen.stage == "proxy" then
-        case:note("DNS", "fail", seen.reason, proxy_remedy)
+        case:note("proxy", "fail", seen.reason or "no answer", proxy_remedy)
+    elseif seen.proxied then
+        case:note("proxy", "ok", ("at %s; it looks up %s"):format(seen.address or "an unknown address", name))
     elseif seen.stage == "dns" then
         case:note("DNS", "fail", seen.reason or "no answer", ("does `getent hosts %s` give an address? See "
             .. "/etc/resolv.conf and the --endpoint"):format(name))
@@ -74,7 +76,8 @@ local function note_clock(case, seen)
     local ahead = host.time() - seen.date
     local words = ("%.0f seconds %s the server"):format(math.abs(ahead), ahead < 0 and "behind" or "ahead of")
     if math.abs(ahead) > skew_allowed then
-        case:note("clock", "warn", words, "set it, as by timedatectl set-ntp true: certificates, logs and jobs go by it")
+        case:note("clock", "warn", words, "set it, as by timedatectl set-ntp true: certificates, logs and jobs "
+            .. "go by it")
     else
         case:note("clock", "ok", math.abs(ahead) < 2 and "the same as the server's" or words)
     end

@@ -47,6 +47,9 @@ local function facts_of(work, now)
     end
     local left = M.left(work, now)
     facts[#facts + 1] = left and M.clock(left) .. " left" or M.clock(now - work.started)
+    if (work.calls or 0) > 0 then
+        facts[#facts + 1] = work.calls == 1 and "1 call" or ("%d calls"):format(work.calls)
+    end
     if (work.failed or 0) > 0 then
         facts[#facts + 1] = ("%d failed"):format(work.failed)
     end

@@ -1,8 +1,8 @@
 --- repl.show: values as text for whoever typed the expression: tables of records as tables, one record as a list of its
 --- fields, anything else as Lua writes it.
 
+local columns = require("kmirror.repl.columns")
 local describe = require("kmirror.repl.describe")
-local health = require("kmirror.health")
 local json = require("kmirror.json")
 local literal = require("kmirror.repl.literal")
 local tables = require("kmirror.table")
@@ -12,12 +12,6 @@ local text = require("kmirror.text")
 local M = {}
 
 local most_rows = 200 -- on a terminal; the value has them all
-
--- Fields that are shown first, in this order; the others follow by name.
-local order = { "id", "name", "connectorName", "topicsRegex", "status", "mirrorStatus", "checkpointStatus",
-    "targetLatency", "averageLatency", "averageRate" }
-local rank = {}
-for i, name in ipairs(order) do rank[name] = i end
 
 ---@class kmirror.repl.style
 ---@field json? boolean
@@ -58,73 +52,6 @@ local function is_list_of_records(value)
     return count == 0
 end
 
-local function sorted_keys(rows)
-    local seen, keys = {}, {}
-    for _, row in ipairs(rows) do
-        for key in pairs(row) do
-            if not seen[key] then keys[#keys + 1] = key end
-            seen[key] = true
-        end
-    end
-    table.sort(keys, function(a, b)
-        local left, right = rank[a] or #order + 1, rank[b] or #order + 1
-        if left ~= right then return left < right end
-        return a < b
-    end)
-    return keys
-end
-
--- ---- tables ------------------------------------------------------------------------------------------------
-
-local function is_status(key)
-    return key:find("[sS]tatus$") ~= nil
-end
-
-local function column_of(key, rows)
-    local numbers = true
-    for _, row in ipairs(rows) do
-        numbers = numbers and (row[key] == nil or type(row[key]) == "number")
-    end
-    return {
-        key,
-        function(row)
-            local value = row[key]
-            return type(value) == "table" and literal.short(value) or value
-        end,
-        align = numbers and "right" or nil,
-        whole = key == "id",
-        paint = is_status(key) and tables.status_color or nil,
-    }
-end
-
-local function columns_of(rows)
-    local columns = {}
-    for _, key in ipairs(sorted_keys(rows)) do
-        if key == "topicStatuses" then
-            columns[#columns + 1] = { "lag ms", health.lag, align = "right" }
-        else
-            columns[#columns + 1] = column_of(key, rows)
-        end
-    end
-    return columns
-end
-
-local function footer(count, shown, where)
-    if not where.terminal then return "" end
-    local note = ("(%d %s)"):format(count, count == 1 and "row" or "rows")
-    if shown < count then note = ("(the first %d of %d rows; _ has them all)"):format(shown, count) end
-    return terminal.paint(where, "dim", note) .. "\n"
-end
-
-local function as_table(rows, where)
-    local columns = columns_of(rows)
-    if not where.terminal then return tables.tabs(columns, rows) end
-    local shown = table.move(rows, 1, math.min(#rows, most_rows), 1, {})
-    return tables.aligned(columns, shown, where) .. footer(#rows, #shown, where)
-end
-
--- ---- records -----------------------------------------------------------------------------------------------
-
 -- The text in pieces of at most that many columns.
 local function fold(value, width)
     local pieces, from, used = {}, 1, 0
@@ -140,6 +67,50 @@ local function fold(value, width)
     return pieces
 end
 
+-- Words on lines of at most that many columns; a word that is longer is left whole, so that it can be copied.
+local function wrap(words, width, margin)
+    local lines, line = {}, nil
+    for _, word in ipairs(words) do
+        if not line then
+            line = word
+        elseif text.width(line) + 1 + text.width(word) > width then
+            lines[#lines + 1], line = line, margin .. word
+        else
+            line = line .. " " .. word
+        end
+    end
+    lines[#lines + 1] = line
+    return lines
+end
+
+local function words_of(line)
+    local words = {}
+    for word in line:gmatch("%S+") do words[#words + 1] = word end
+    return words
+end
+
+-- ---- tables ------------------------------------------------------------------------------------------------
+
+local function footer(count, shown, left_out, where)
+    local note = ("%d %s"):format(count, count == 1 and "row" or "rows")
+    if shown < count then note = ("the first %d of %d rows; _ has them all"):format(shown, count) end
+    if #left_out > 0 then
+        note = ("%s, without %s; :x shows all"):format(note, table.concat(left_out, ", "))
+    end
+    local lines = wrap(words_of("(" .. note .. ")"), where.width or math.huge, "")
+    for i, line in ipairs(lines) do lines[i] = terminal.paint(where, "dim", line) end
+    return table.concat(lines, "\n") .. "\n"
+end
+
+local function as_table(rows, where)
+    local layout, left_out = columns.of(rows, where.width)
+    if not where.terminal then return tables.tabs(layout, rows) end
+    local shown = table.move(rows, 1, math.min(#rows, most_rows), 1, {})
+    return tables.aligned(layout, shown, where) .. footer(#rows, #shown, left_out, where)
+end
+
+-- ---- records -----------------------------------------------------------------------------------------------
+
 local function cell(value)
     if type(value) == "table" then return literal.line(value) end
     return text.clean(tostring(value))
@@ -147,7 +118,7 @@ end
 
 local function field_lines(key, value, width, where)
     local room = where.width and math.max(where.width - width - 2, 10) or math.huge
-    local color = is_status(key) and tables.status_color(value) or nil
+    local color = columns.is_status(key) and tables.status_color(value) or nil
     local lines = {}
     for i, piece in ipairs(fold(cell(value), room)) do
         local label = i == 1 and key or ""
@@ -166,7 +137,7 @@ local function narrower(where)
 end
 
 local function as_record(record, where)
-    local keys, width, parts = sorted_keys({ record }), 0, {}
+    local keys, width, parts = columns.names({ record }), 0, {}
     for _, key in ipairs(keys) do width = math.max(width, text.width(key)) end
     for _, key in ipairs(keys) do
         local value = record[key]
@@ -228,28 +199,6 @@ function M.value(value, where, style)
 end
 
 -- ---- errors ------------------------------------------------------------------------------------------------
-
--- Words on lines of at most that many columns; a word that is longer is left whole, so that it can be copied.
-local function wrap(words, width, margin)
-    local lines, line = {}, nil
-    for _, word in ipairs(words) do
-        if not line then
-            line = word
-        elseif text.width(line) + 1 + text.width(word) > width then
-            lines[#lines + 1], line = line, margin .. word
-        else
-            line = line .. " " .. word
-        end
-    end
-    lines[#lines + 1] = line
-    return lines
-end
-
-local function words_of(line)
-    local words = {}
-    for word in line:gmatch("%S+") do words[#words + 1] = word end
-    return words
-end
 
 local facts = { "status", "code", "operation", "id", "cluster", "attempts", "link" }
 

@@ -25,7 +25,7 @@ background:#57657c;
 vertical-align:3px;margin-left:8px}
 .state.done{background:#1e7f58}.state.failed,.state.killed{background:#c22f36}
 .state.partly,.state.interrupted{background:#946009}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px;margin:18px 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:10px;margin:18px 0}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:10px 14px}
 .card b{display:block;font-size:21px;line-height:1.25;font-variant-numeric:tabular-nums}
 .card.bad b{color:var(--bad)}
@@ -63,7 +63,8 @@ td code{white-space:normal}
 .filter input,.filter select{font:inherit;padding:4px 8px;color:inherit;background:var(--card);
 border:1px solid var(--rule);border-radius:5px;min-width:0}.filter input{flex:1 1 220px}
 summary{cursor:pointer;color:var(--dim)}[hidden]{display:none!important}
-@media print{table{min-width:0}body{max-width:none;padding:0;font-size:11px}svg{min-width:0}.filter{display:none!important}
+@media print{table{min-width:0}
+body{max-width:none;padding:0;font-size:11px}svg{min-width:0}.filter{display:none!important}
 .card{break-inside:avoid}
 h2,h3{break-after:avoid}tr,svg{break-inside:avoid}.scroll{overflow:visible}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}

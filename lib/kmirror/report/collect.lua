@@ -159,8 +159,10 @@ end
 local function note_lost(self, event)
     local call = open_call(self)
     if call and event.wait then
-        local now = task.now()
-        table.insert(call.waits, { from = self:at(now), to = self:at(now + event.wait), reason = "lost" })
+        local now, totals = task.now(), totals_of(self, call.operation)
+        call.free = self:at(now + event.wait)
+        totals.backoff = totals.backoff + event.wait
+        table.insert(call.waits, { from = self:at(now), to = call.free, reason = "lost" })
     end
 end
 

@@ -131,8 +131,10 @@ end
 -- ---- changes and failures ---------------------------------------------------------------------------------
 
 local function words_of(fields)
-    if not fields or next(fields) == nil then
+    if not fields then
         return "–"
+    elseif next(fields) == nil then
+        return "<span class=dim>not looked at</span>"
     end
     local parts, keys = {}, {}
     for key in pairs(fields) do
@@ -206,12 +208,25 @@ local failure_columns = {
 
 local fine = { done = true, recorded = true, planned = true, ["under way"] = true }
 
+local function deleted_in(record)
+    local deleted = {}
+    for _, change in ipairs(record.changes) do
+        if change.operation == "delete" and change.outcome == "done" then
+            deleted[change.id] = change.at
+        end
+    end
+    return deleted
+end
+
+-- That a mirror is gone after it was deleted is what was wanted.
 local function failures_of(document)
     local rows = {}
     for _, run in ipairs(document.runs) do
+        local deleted = deleted_in(run.record)
         for _, call in ipairs(run.record.calls) do
+            local gone = call.outcome == "not_found" and (deleted[call.id] or math.huge) <= call.ended
             call.run = run.number
-            rows[#rows + 1] = not fine[call.outcome] and call or nil
+            rows[#rows + 1] = not (fine[call.outcome] or gone) and call or nil
         end
     end
     return rows
@@ -286,7 +301,7 @@ local function calls_of(run)
     end
     local count = html.count(#calls, "call") .. (left_out > 0 and (", the most telling of %d"):format(#calls + left_out)
         or "")
-    return ("%s<details%s><summary>%s</summary>%s</details>\n"):format(filter, #calls <= 200 and " open" or "", count,
+    return ("%s<details%s><summary>%s</summary>%s</details>\n"):format(filter, #calls <= 25 and " open" or "", count,
         html.table(call_columns, calls, "class=sortable", kinds_of))
 end
 
