@@ -13,7 +13,7 @@ local tracer
 ---@field attempt integer      from 1
 ---@field error? mirrors.Error  of a failed attempt, and of the one before a retry
 ---@field wait? number         seconds before the retry, or until a lost create is decided
----@field granted? number      of an attempt: when it was let go, on task.now()'s clock; 0: it did not come to it; sent, ended likewise
+---@field granted? number      of an attempt: when it was let go, on task.now()'s clock; 0: it did not come to that
 ---@field sent number
 ---@field ended number
 

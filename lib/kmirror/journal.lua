@@ -310,6 +310,9 @@ local function fail(self, row, e)
     else
         row.problem = type(e) == "table" and e.message or tostring(e)
         pcall(write, self, "write_change", row)
+        if row.operation ~= "create" then -- asked for once more, it is the same change, sent again
+            table.insert(pool_of(self, row.key).sent, row)
+        end
     end
     error(e, 0)
 end

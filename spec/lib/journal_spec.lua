@@ -240,6 +240,16 @@ describe("a journal", function()
             print(#sent)]])
     end)
 
+    it("keeps one record of a change that the same run asks for once more, as it was not answered", function()
+        assert.are.equal("timeout\nok\nupdate_target_latency\tdone\tm\t-\n", run [[
+            begin()
+            answer = fails "timeout"
+            print(kind_of(latency, "m", 5000))
+            answer = works
+            print(kind_of(latency, "m", 5000))
+            show()]])
+    end)
+
     it("gives the ledger what earlier runs knew, in order, before the first create", function()
         local first = "c:m1+m2 c:id1 c:y? c:m3 c:z? c:q? c:p? c:o?"
         assert.are.equal(first .. "\n1\n" .. first .. " c:id2 c:id3 c:m4\n", run [[
@@ -248,7 +258,8 @@ describe("a journal", function()
                 if name == "create x" then return works(name) end
                 error(mirrors.error("cancelled", "cancelled"), 0)
             end
-            change({ operation = "create", cluster = "C", spec = { topicsRegex = "x" }, ledger = its_ledger }, function(how)
+            local wanted = { operation = "create", cluster = "C", spec = { topicsRegex = "x" }, ledger = its_ledger }
+            change(wanted, function(how)
                 listener("c", { "m1", "m2" })
                 listener("d", { "n1" })
                 how.sending()
