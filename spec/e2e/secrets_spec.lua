@@ -9,7 +9,8 @@ local RUNBOOK = [[
     local api = mirrors.connect { settle = 3 }
     local function spec(i, more)
         local spec = { sourceType = "custom", sourceAlias = "legacy", topicsRegex = ("t%d\\..*"):format(i),
-            maxTasks = 1, useRenaming = true, sourceConnectionProperties = "bootstrap.servers=10.0.0.1:9092\nsasl.jaas.config="
+            maxTasks = 1, useRenaming = true,
+            sourceConnectionProperties = "bootstrap.servers=10.0.0.1:9092\nsasl.jaas.config="
                 .. "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" password=\"]] ..
     PASSWORD .. [[\";" }
         for name, value in pairs(more or {}) do spec[name] = value end

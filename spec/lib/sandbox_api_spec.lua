@@ -469,7 +469,15 @@ describe("the sandbox's options", function()
         assert.same({
             port = 8642, listen = "127.0.0.1", rate = 35, creating_seconds = 2, sync_seconds = 3,
             lag_ms = 1200, fail_every = 0, stale_every = 0, list_delay = 0, seed = 1, world = 24,
+            clusters = 2,
         }, options.read {})
+    end)
+
+    it("give a world more clusters, which mirrors can be made in", function()
+        local clusters = world.clusters_of(4)
+        assert.are.equal("5a9b1c52-0000-4000-8000-0000000000c4", clusters["site-04"].connect)
+        assert.is_nil(world.clusters_of(3)["site-04"])
+        assert.is_nil(world.clusters["site-03"])
     end)
 
     it("may be texts", function()
