@@ -108,6 +108,7 @@ help:
 	@echo 'make test       run all specs, or those in SPECS='
 	@echo 'make rate       how much of the allowed rate is used (a minute)'
 	@echo 'make lossy      100 creates against a server that loses answers, for 50 seeds (two minutes)'
+	@echo 'make migrate    800 mirrors over 20 clusters, killed twice (three minutes)'
 	@echo 'make lint       check the C and Lua sources'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR when set'
 	@echo 'make deb        a Debian package, in $(BUILD)'
@@ -193,12 +194,15 @@ lint-lua:
 
 # ---- figures ---------------------------------------------------------------------------------------------------
 
-.PHONY: rate lossy
+.PHONY: rate lossy migrate
 rate: all
 	@KMIRROR_BUILD=$(BUILD) bash bench/rate.sh
 
 lossy: all
 	@KMIRROR_BUILD=$(BUILD) bash bench/lossy.sh
+
+migrate: all
+	@KMIRROR_BUILD=$(BUILD) bash bench/migrate.sh
 
 # ---- Debian packages ---------------------------------------------------------------------------------------
 

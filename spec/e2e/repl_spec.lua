@@ -169,6 +169,14 @@ describe("kmirror repl, in a pipe", function()
         return support.run { "repl", "--sandbox", "--world", "small", "--log-level", "error", stdin = input, ... }
     end
 
+    it("stays read-only when it was told to be", function()
+        local result = repl(":readonly off\napi:delete(api:list()[1].id)\n#api:list()\n", "--read-only")
+        assert.is_truthy(result.stderr:find(":readonly off: this session is --read-only", 1, true), result.stderr)
+        assert.is_truthy(result.stderr:find("read_only: delete mirror", 1, true))
+        assert.is_nil(result.stderr:find(":readonly off lets changes through", 1, true))
+        assert.are.equal("3\n", result.stdout)
+    end)
+
     it("reads the same inputs, and writes results and nothing else", function()
         local result = repl('1 + 1\nx = 5\nlocal y = x + 1\nfor i = 1, 2 do\n  print(i)\nend\ny, "a"\n#api:list()')
         assert.are.equal(0, result.status)

@@ -52,6 +52,9 @@ end
 local function readonly(session, argument)
     local on = switch("readonly", argument, session.mode == "read-only")
     if session.mode == "dry-run" then usage(":readonly: this session is a --dry-run: no change is sent anyway") end
+    if not on and session.only_reads then
+        usage(":readonly off: this session is --read-only, or its profile is; start one that is not")
+    end
     session:set_mode(on and "read-only" or "writable")
     session:note(on and "changes are refused" or "changes are sent from now on")
 end

@@ -54,7 +54,7 @@ end
 function M.new(given, interactive)
     local self = setmetatable({
         env = new_env(), interactive = interactive, style = { json = given.json }, timing = false, inputs = {},
-        failed = false, done = false,
+        failed = false, done = false, only_reads = given.read_only,
     }, Session)
     local ok, api = pcall(mirrors.connect, {})
     self.env.api = ok and api or connect()
@@ -140,8 +140,8 @@ function Session:show(value, style)
     self:say(show.value(value, terminal.of(io.stdout), style or self.style))
 end
 
-local function hint_of(problem)
-    return problem.kind == "read_only" and ":readonly off lets changes through" or nil
+local function hint_of(session, problem)
+    return problem.kind == "read_only" and not session.only_reads and ":readonly off lets changes through" or nil
 end
 
 --- Tells of an error. The session goes on.
@@ -155,7 +155,7 @@ function Session:complain(problem, traceback)
     end
     io.stdout:flush()
     io.stderr:write(show.problem(problem, terminal.of(io.stderr)))
-    local hint = show.is_error(problem) and hint_of(problem)
+    local hint = show.is_error(problem) and hint_of(self, problem)
     if hint then self:note("  %s", hint) end
     if traceback then io.stderr:write(traceback, "\n") end
 end
