@@ -72,6 +72,7 @@ if given.replace_failed then
     if #failed > 0 then
         confirm.typed(("migrate: delete %d mirrors that are FAILED, and create them anew"):format(#failed), "replace")
     end
+    migration.replace(api, fleet, failed)
 end
 
 -- ---- act --------------------------------------------------------------------------------------------------
@@ -100,8 +101,7 @@ local stopped = migration.run({
     max_failures = given.max_failures,
     wait = given.wait,
     stall = given.stall,
-    replace_failed = given.replace_failed or false,
-}, fleet, items)
+}, items)
 
 -- ---- what came of it --------------------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
 --- migration: has the mirrors of a fleet file come into being with as few requests as can be: one list a cluster, then
---- migration: has the mirrors of a fleet file come into being with as few requests as can be: one list a cluster, then
+--- one create, one update of the target latency and about one look a mirror.
 ---
 --- What exists already is adopted: nothing is created twice.
 
+local batches = require("kmirror.bulk.batches")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local creation = require("kmirror.fleet.creation")
@@ -17,6 +18,7 @@ local wanted = require("kmirror.fleet.wanted")
 local M = {}
 
 local under_way = 64 -- creates at once; the account's rate spaces them
+local first_latency = 30000 -- ms, of a new mirror
 local rounds = 4 -- in which each is tried: a bad minute must not leave half a migration behind
 
 ---@class kmirror.migration.item
@@ -24,7 +26,7 @@ local rounds = 4 -- in which each is tried: a bad minute must not leave half a m
 ---@field place string file and line
 ---@field id? string of the mirror
 ---@field adopted? boolean it was there
----@field spec? mirrors.Spec what to create otherwise
+---@field spec? mirrors.Spec what to create; when it was adopted, in its place
 ---@field since? number task.now() when it was created
 ---@field retuned? boolean
 ---@field problem? string why it is not well
@@ -36,7 +38,6 @@ local rounds = 4 -- in which each is tried: a bad minute must not leave half a m
 ---@field max_failures integer|string
 ---@field wait number seconds that a batch has to come up
 ---@field stall number seconds without progress after which it is given up
----@field replace_failed boolean delete adopted mirrors that are FAILED, and create them anew
 
 -- ---- what there is ----------------------------------------------------------------------------------------
 
@@ -124,30 +125,54 @@ function M.look(api, fleet)
     return items
 end
 
+--- Has adopted mirrors deleted and created anew when their batch comes.
+---@param api mirrors.Api
+---@param fleet kmirror.fleet
+---@param items kmirror.migration.item[] those that are to be replaced
+---Raises usage for what the file has too little of to create a mirror.
+function M.replace(api, fleet, items)
+    for _, item in ipairs(items) do
+        item.spec = creation.spec(fleet.document, api, item.wanted)
+    end
+    fleet.document:finish()
+end
+
 -- ---- one batch --------------------------------------------------------------------------------------------
 
 local function api_of(run, item)
     return run.api:on(item.wanted.cluster)
 end
 
+-- Sets the target latency at once: the look that finds the mirror up shows whether the API took it.
 local function create(run, item)
     if item.problem then
         error(item.problem, 0)
     elseif item.spec then
+        local api, latency = api_of(run, item), item.wanted.targetLatency
+        if item.adopted then
+            api:delete(item.id)
+            item.id, item.adopted = nil, nil
+        end
+        item.id = api:create(item.spec)
         item.since = task.now()
-        item.id = api_of(run, item):create(item.spec)
-        item.since = task.now()
+        item.retuned = latency and latency ~= first_latency and not changes.planned()
+            and pcall(api.update_target_latency, api, item.id, latency)
     end
 end
 
--- Waits until mirrors are up. Notes the problems of those that do not come up; returns the others.
-local function settle(run, items)
-    local places, by_id, up = {}, {}, {}
-    for i, item in ipairs(items) do
-        places[i] = { id = item.id, cluster = item.wanted.cluster, since = item.since }
-        by_id[item.id] = item
+local function note(problems, said)
+    for _, outcome in ipairs(problems) do
+        outcome.item.problem = said .. tostring(outcome.problem)
     end
-    local outcome = wait.settle(run.api, places, health.works, { seconds = run.wait, stall = run.stall })
+end
+
+-- Waits until those that are watched are up. Notes the problems of those that do not come up; returns the others.
+local function settle(watch, items)
+    local by_id, up = {}, {}
+    for _, item in ipairs(items) do
+        by_id[item.id or ""] = item
+    end
+    local outcome = watch:outcome()
     for _, list in ipairs({ outcome.failed, outcome.late }) do
         for _, left in ipairs(list) do
             by_id[left.id].problem = ("mirror %s %s"):format(left.id, left.problem)
@@ -161,29 +186,6 @@ local function settle(run, items)
     return up
 end
 
--- Those that were found FAILED go, and are created anew.
-local function replace(run, items)
-    local failed = {}
-    for _, item in ipairs(items) do
-        failed[#failed + 1] = item.adopted and item.has_failed and item or nil
-    end
-    local result = bulk.each(failed, function(item)
-        item.spec = creation.spec(run.fleet.document, run.api, item.wanted)
-        run.fleet.document:finish()
-        api_of(run, item):delete(item.id)
-        item.problem, item.adopted = nil, nil
-        create(run, item)
-    end)
-    for _, outcome in ipairs(result.failed) do
-        outcome.item.problem = tostring(outcome.problem)
-    end
-    local again = {}
-    for i, outcome in ipairs(result.done) do
-        again[i] = outcome.item
-    end
-    return again
-end
-
 local function retune(run, up)
     local wrong = {}
     for _, item in ipairs(up) do
@@ -194,67 +196,76 @@ local function retune(run, up)
         api_of(run, item):update_target_latency(item.id, item.wanted.targetLatency)
         item.retuned = true
     end, { concurrency = under_way, rounds = rounds, progress = bulk.tell("set target latencies") })
-    for _, outcome in ipairs(result.failed) do
-        outcome.item.problem = "has another target latency: " .. tostring(outcome.problem)
-    end
-    return #result.done
+    note(result.failed, "has another target latency: ")
 end
 
--- What a batch came to, in words; how many of it are not well.
-local function finish(run, batch)
-    local created = {}
-    for i, outcome in ipairs(batch.done) do
-        created[i] = outcome.item
+-- Creates what is missing of a batch; begins to watch what is there when the last create has begun. Before that the
+-- creates need the quota; after that it would lie idle, as the last of them may take long to be decided.
+local function create_all(run, items, watch, may_fail)
+    local begun, there = 0, {}
+    local function watch_these()
+        if not changes.planned() then
+            watch:add(there)
+        end
+        there = {}
     end
-    for _, outcome in ipairs(batch.failed) do
-        outcome.item.problem = outcome.item.problem or tostring(outcome.problem)
-    end
+    local result = bulk.each(items, function(item)
+        begun = begun + 1
+        create(run, item)
+        there[#there + 1] = { id = item.id, cluster = item.wanted.cluster, since = item.since }
+        if begun >= #items then
+            watch_these()
+        end
+    end, {
+        max_failures = may_fail, concurrency = under_way, rounds = rounds, progress = bulk.tell("create mirrors"),
+    })
+    note(result.failed, "")
+    watch_these()
+    return result
+end
+
+local function count(items, field)
+    return #bulk.filter(items, function(item)
+        return item[field]
+    end)
+end
+
+-- What a batch came to, in words; how many of it were begun, how many are not well.
+local function do_batch(run, items, may_fail)
+    local watch <close> = wait.watch(run.api, health.works, { seconds = run.wait, stall = run.stall })
+    local result = create_all(run, items, watch, may_fail)
+    local begun = #items - #result.untouched
     if changes.planned() then
-        return ("%d would be there"):format(#created), #batch.failed
+        return ("%d would be there"):format(#result.done), begun, #result.failed
     end
-    local up = settle(run, created)
-    if run.replace_failed then
-        local again = settle(run, replace(run, created))
-        table.move(again, 1, #again, #up + 1, up)
-    end
-    local retuned = retune(run, up)
-    local bad = #batch.failed
-    for _, item in ipairs(created) do
-        bad = bad + (item.problem and 1 or 0)
-    end
-    return ("%d up, %d not well, %d target latencies set"):format(#up, bad, retuned), bad
+    local up = settle(watch, items)
+    retune(run, up)
+    local bad = count(items, "problem")
+    return ("%d up, %d not well, %d target latencies set"):format(#up, bad, count(items, "retuned")), begun, bad
 end
 
 --- Does what there is to do: creates what is missing, waits until all is up, sets target latencies. Notes with each
 --- item what is wrong with it.
----@param settings kmirror.migration.settings
----@param fleet kmirror.fleet
+---@param run kmirror.migration.settings
 ---@param items kmirror.migration.item[]
 ---@return string|nil stopped why not all was begun
 ---Raises what ends the run as a whole: `unauthorized`, `read_only`, `cancelled`.
-function M.run(settings, fleet, items)
-    local run = setmetatable({ fleet = fleet }, { __index = settings })
+function M.run(run, items)
     local failures, began = 0, 0
-    local function gate(batch)
-        local size, reason = #batch.done + #batch.failed, nil
-        run.steps:run(("batch %d: wait for %d mirrors"):format(batch.number, size), function()
-            local said, bad = finish(run, batch)
-            local may_fail = limits.most(run.max_failures, failures, size)
-            failures, began = failures + bad, began + size
-            if failures > may_fail and began < #items then
-                reason = ("%d of %d mirrors are not well, with --max-failures %s"):format(failures, began,
-                    run.max_failures)
-            end
+    local result = bulk.each(batches.cut(#items, run.batches), function(span, number)
+        local batch = table.move(items, span.first, span.last, 1, {})
+        local may_fail = limits.most(run.max_failures, failures, #batch)
+        run.steps:run(("batch %d: %d mirrors"):format(number, #batch), function()
+            local said, begun, bad = do_batch(run, batch, math.floor(may_fail - failures))
+            failures, began = failures + bad, began + begun
             return said
         end)
-        return reason == nil, reason
-    end
-    return bulk.each(items, function(item)
-        create(run, item)
-    end, {
-        batches = run.batches, gate = gate, max_failures = run.max_failures, concurrency = under_way,
-        rounds = rounds, progress = bulk.tell("create mirrors"),
-    }).stopped
+        if failures > may_fail and began < #items then
+            error(("%d of %d mirrors are not well, with --max-failures %s"):format(failures, began,
+                run.max_failures), 0)
+        end
+    end, { concurrency = 1, on_error = "stop" })
+    return result.failed[1] and tostring(result.failed[1].problem)
 end
 
 return M

@@ -100,18 +100,22 @@ local function judge(api, item, ready)
     return ready(mirror) and "ready" or ends_a_wait[mirror.status] and "failed" or nil
 end
 
---- Waits for each mirror until it is ready, or has failed, or the time is up. Raises nothing about single mirrors.
----@param api mirrors.Api
+---@class kmirror.wait.watch
+---@field round kmirror.wait.round
+local Watch = {}
+Watch.__index = Watch
+
+--- Begins to wait for more mirrors; the time counts from here again.
 ---@param wanted (string|kmirror.wait.place)[]
----@param ready fun(mirror: table): any
----@param options? kmirror.wait.options
+function Watch:add(wanted)
+    self.round:add(places_of(wanted))
+end
+
+--- Waits for each mirror that was added until it is ready, or has failed, or the time is up.
 ---@return kmirror.wait.outcome
 ---Raises what api:get() raises, but for not_found and what passes by itself.
-function M.settle(api, wanted, ready, options)
-    options = options or {}
-    local items, stalled = follow.all(places_of(wanted), function(item)
-        return judge(api, item, ready)
-    end, options.seconds or default_seconds, options.stall)
+function Watch:outcome()
+    local items, stalled = self.round:wait()
     local outcome = { ready = {}, failed = {}, late = {}, stalled = stalled }
     for _, item in ipairs(items) do
         if item.state == "ready" then
@@ -121,6 +125,36 @@ function M.settle(api, wanted, ready, options)
         end
     end
     return outcome
+end
+
+function Watch:__close(problem)
+    self.round:__close(problem)
+end
+
+--- For mirrors that are still being created: `local watch <close> = wait.watch(…)`, then `watch:add({ … })` as they
+--- come, and `watch:outcome()`.
+---@param api mirrors.Api
+---@param ready fun(mirror: table): any
+---@param options? kmirror.wait.options
+---@return kmirror.wait.watch
+function M.watch(api, ready, options)
+    options = options or {}
+    return setmetatable({ round = follow.start(function(item)
+        return judge(api, item, ready)
+    end, options.seconds or default_seconds, options.stall) }, Watch)
+end
+
+--- Waits for each mirror until it is ready, or has failed, or the time is up. Raises nothing about single mirrors.
+---@param api mirrors.Api
+---@param wanted (string|kmirror.wait.place)[]
+---@param ready fun(mirror: table): any
+---@param options? kmirror.wait.options
+---@return kmirror.wait.outcome
+---Raises what api:get() raises, but for not_found and what passes by itself.
+function M.settle(api, wanted, ready, options)
+    local watch <close> = M.watch(api, ready, options)
+    watch:add(wanted)
+    return watch:outcome()
 end
 
 local function refuse_failed(item)

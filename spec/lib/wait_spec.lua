@@ -156,3 +156,27 @@ describe("wait.settle", function()
             print(asked)]]))
     end)
 end)
+
+describe("wait.watch", function()
+    it("takes mirrors as they come, and looks at the first before the last is there", function()
+        assert.are.equal("a\tb\ttrue\n", run('{ a = { "IN_SYNC" }, b = { "CREATING", "IN_SYNC" } }', [[
+            local watch <close> = wait.watch(api, up, { seconds = 30 })
+            watch:add({ "a" })
+            task.sleep(0.1)
+            local early = looks.a == 1 and not looks.b
+            watch:add({ { id = "b", since = task.now() } })
+            local ready = watch:outcome().ready
+            print(ready[1].id, ready[2].id, early)]]))
+    end)
+
+    it("counts the time from the last that came", function()
+        assert.are.equal("1\t1\ttrue\n", run('{ a = { "CREATING" }, b = { "CREATING", "IN_SYNC" } }', [[
+            local watch <close> = wait.watch(api, up, { seconds = 1.5 })
+            watch:add({ "a" })
+            task.sleep(1)
+            watch:add({ "b" })
+            local start = task.now()
+            local outcome = watch:outcome()
+            print(#outcome.ready, #outcome.late, task.now() - start > 1.3)]]))
+    end)
+end)

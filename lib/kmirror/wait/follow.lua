@@ -1,7 +1,8 @@
 --- wait.follow: looks at mirrors again and again, each in a task of its own, inside the account's rate.
 ---
 --- After each look a mirror is left alone for as long as the look took, at least a second: where 800 of them wait for
---- their turn at 35 requests a second, a round takes 23 s, and half of the rate is left to others. New mirrors come
+--- their turn at 35 requests a second, a round takes 23 s, and half of the rate is left to others. No more than 64
+--- looks are under way at once, so that a change that is asked for meanwhile has its turn soon. New mirrors come
 --- up after about the same time: so the oldest, the youngest and one between are watched, and each of the others is
 --- looked at when it is likely to be up. That makes about one request a mirror.
 
@@ -11,6 +12,8 @@ local M = {}
 
 local shortest, longest = 1, 30 -- seconds between two looks
 local slice = 1 -- seconds after which one that sleeps finds out what became of the others
+local under_way = 64 -- looks at once: enough for the account's rate when an answer takes a second or two
+local most_scouts = 3
 local first_age, growth = 0.5, 0.25 -- a new mirror is looked at again after so long, or such a part of its age
 
 -- What passes by itself, so that it does not end a wait before its time.
@@ -34,15 +37,24 @@ local passing = { transport = true, timeout = true, server = true, rate_limited 
 ---@class kmirror.wait.round
 ---@field items kmirror.wait.item[]
 ---@field look fun(item: kmirror.wait.item): "ready"|"failed"|nil
+---@field seconds number how long at most, from when the last items were added
 ---@field deadline number
 ---@field stall number seconds without progress that end the wait
 ---@field moved number when there was progress last
 ---@field slowest number seconds that the slowest look took
 ---@field takes? number seconds in which a new mirror comes up
+---@field scouts integer
 ---@field stalled? boolean
+---@field looks task.Group
+---@field group task.Group
+local Round = {}
+Round.__index = Round
 
--- The oldest, the youngest and one between.
-local function choose_scouts(items)
+-- The oldest, the youngest and one between, unless there are enough already.
+local function choose_scouts(round, items)
+    if round.takes or round.scouts >= most_scouts then
+        return
+    end
     local new = {}
     for _, item in ipairs(items) do
         new[#new + 1] = item.place.since and item or nil
@@ -51,8 +63,9 @@ local function choose_scouts(items)
         return a.place.since < b.place.since
     end)
     for _, i in ipairs({ 1, (#new + 1) // 2, #new }) do
-        if new[i] then
+        if new[i] and not new[i].scout then
             new[i].scout = true
+            round.scouts = round.scouts + 1
         end
     end
 end
@@ -99,7 +112,7 @@ end
 
 local function look(round, item)
     local began = task.now()
-    local ok, state = pcall(round.look, item)
+    local ok, state = round.looks:spawn(pcall, round.look, item):join()
     local now = task.now()
     item.looks, item.took = item.looks + 1, now - began
     round.slowest = math.max(round.slowest, item.took)
@@ -108,7 +121,7 @@ local function look(round, item)
     end
     item.problem = not ok and state or nil
     item.state = ok and state or nil
-    if item.state == "ready" then
+    if item.state then
         learn(round, item, now)
     end
 end
@@ -141,29 +154,63 @@ local function follow(round, item)
     until item.state or last
 end
 
---- Looks at each item until it is ready or has failed, the time is up, or nothing moves any more.
----@param places kmirror.wait.place[]
+--- Looks at what is added until it is ready or has failed, the time is up, or nothing moves any more.
 ---@param look_at fun(item: kmirror.wait.item): "ready"|"failed"|nil sets item.mirror
----@param seconds number how long at most; each is looked at once in any case
+---@param seconds number how long at most after the last was added; each is looked at once in any case
 ---@param stall? number seconds without progress after which to give up
----@return kmirror.wait.item[]
----@return boolean stalled
----Raises what a look raises, unless that passes by itself.
-function M.all(places, look_at, seconds, stall)
+---@return kmirror.wait.round to be closed
+function M.start(look_at, seconds, stall)
+    return setmetatable({
+        items = {}, look = look_at, seconds = seconds, deadline = math.huge, stall = stall or math.huge,
+        moved = task.now(), slowest = 0, scouts = 0, group = task.group(),
+        looks = task.group({ concurrency = under_way }),
+    }, Round)
+end
+
+--- Begins to look at more.
+---@param places kmirror.wait.place[]
+function Round:add(places)
     local now, items = task.now(), {}
     for i, place in ipairs(places) do
         items[i] = { place = place, looks = 0, took = 0 }
     end
-    choose_scouts(items)
-    local round = {
-        items = items, look = look_at, deadline = now + seconds, stall = stall or math.huge, moved = now, slowest = 0,
-    }
-    local group <close> = task.group()
+    choose_scouts(self, items)
+    self.deadline, self.moved = now + self.seconds, now
     for _, item in ipairs(items) do
-        group:spawn(follow, round, item)
+        self.items[#self.items + 1] = item
+        self.group:spawn(follow, self, item)
     end
-    group:wait()
-    return items, round.stalled or false
+end
+
+--- Waits for all that were added.
+---@return kmirror.wait.item[] in the order in which they were added
+---@return boolean stalled
+---Raises what a look raises, unless that passes by itself.
+function Round:wait()
+    self.group:wait()
+    return self.items, self.stalled or false
+end
+
+function Round:__close(problem)
+    local _ <close> = self.looks
+    local _ <close> = self.group -- ends first
+    if problem ~= nil then
+        error(problem, 0)
+    end
+end
+
+--- The same for what is known from the start.
+---@param places kmirror.wait.place[]
+---@param look_at fun(item: kmirror.wait.item): "ready"|"failed"|nil
+---@param seconds number
+---@param stall? number
+---@return kmirror.wait.item[]
+---@return boolean stalled
+---Raises what a look raises, unless that passes by itself.
+function M.all(places, look_at, seconds, stall)
+    local round <close> = M.start(look_at, seconds, stall)
+    round:add(places)
+    return round:wait()
 end
 
 return M
