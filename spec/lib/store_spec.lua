@@ -182,7 +182,7 @@ describe("a store in SQLite", function()
     it("refuses a place that cannot be written", function()
         refused("/proc/none/jobs.db", "its directory cannot be used")
         refused(support.temporary("file", "x") .. "/jobs.db", "its directory cannot be used")
-        refused(support.temporary_directory("jobs.db"), "unable to open")
+        refused(support.temporary_directory("jobs.db"), "it is a directory")
     end)
 
     it("says so when another process writes for too long", function()

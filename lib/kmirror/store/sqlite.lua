@@ -145,6 +145,11 @@ local function exists(path)
     return os.rename(path, path) ~= nil
 end
 
+local function is_directory(path)
+    local directory <close> = io.open(path .. "/.")
+    return directory ~= nil
+end
+
 -- Makes the file, readable by its owner only, in a directory that is the owner's only if it has to be made.
 local function make_file(path)
     local made, why = host.make_directory(path:match("^.*/") or ".")
@@ -219,7 +224,9 @@ end
 ---@param patience? integer ms to wait for another process that is writing; 5000
 ---@return kmirror.store
 function M.open(path, patience)
-    if not exists(path) then
+    if is_directory(path) then -- LuaDBI would leak what it could not open
+        error(problem_of(path, "it is a directory; give --store sqlite:FILE"), 0)
+    elseif not exists(path) then
         make_file(path)
     end
     local self = setmetatable({ path = path, url = "sqlite:" .. path, connection = connect(path) }, Sqlite)
