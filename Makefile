@@ -48,7 +48,7 @@ MODULE_OBJECTS = $(MODULE_SOURCES:runtime/%.c=$(BUILD)/%.o) $(BUILD)/embedded_mo
 
 ARGPARSE = /usr/share/lua/5.4/argparse.lua
 LUA_FILES := $(sort $(shell find lib scripts runtime -name '*.lua'))
-HOST_LUA = $(filter-out lib/man/% lib/types/% scripts/cookbook/%,$(LUA_FILES)) $(ARGPARSE)
+HOST_LUA = $(filter-out lib/man/% lib/types/% lib/pictures/% scripts/cookbook/%,$(LUA_FILES)) $(ARGPARSE)
 MODULE_LUA = $(wildcard runtime/*.lua)
 
 # ---- build -------------------------------------------------------------------------------------------------

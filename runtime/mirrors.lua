@@ -155,7 +155,7 @@ end
 ---this call may have deleted it.
 function Api:delete(id)
     local call = prepare(self, "delete", id)
-    return change(self, call, {}, function() return retry.perform(call) end)
+    change(self, call, {}, function() return retry.perform(call) end)
 end
 
 ---Sets the latency above which the mirror counts as out of sync.
@@ -164,7 +164,7 @@ end
 ---Raises what list() raises; `invalid`, `read_only`.
 function Api:update_target_latency(id, ms)
     local call = prepare(self, "update_target_latency", id, ms)
-    return change(self, call, { newTargetLatency = ms }, function() return retry.perform(call) end)
+    change(self, call, { newTargetLatency = ms }, function() return retry.perform(call) end)
 end
 
 ---The same account (credentials, connections, quota), another cluster.

@@ -1,5 +1,7 @@
 --- store.place: where a store is, for those who must not make one by looking.
 
+local state = require("kmirror.state")
+
 --- The file of the store that a URL names; nil when it is no file, or there is no place for one.
 ---@param url? string as for kmirror.store.open
 ---@return string|nil path
@@ -12,9 +14,6 @@ return function(url)
         end
         return scheme:lower() == "sqlite" and rest:gsub("^//(/)", "%1") or nil
     end
-    local base, home = os.getenv("XDG_STATE_HOME"), os.getenv("HOME")
-    if not base or base == "" then
-        base = home and home .. "/.local/state"
-    end
-    return base and base .. "/kmirror/jobs.db"
+    local directory = state.path()
+    return directory and directory .. "/jobs.db"
 end
