@@ -27,7 +27,7 @@ mirrors.defaults = options.set_defaults
 
 -- ---- what others may listen to, or step in for ----
 
-local interceptor
+local interceptor, observer
 
 ---Tells a function of every attempt that was answered or failed, and of every wait before a retry.
 ---@type fun(fn?: fun(event: mirrors.Event))
@@ -46,6 +46,19 @@ mirrors.trace = retry.trace
 ---@param fn? fun(change: mirrors.Change, proceed: fun(how?: table): any): any  proceed() sends the change
 function mirrors.intercept(fn)
     interceptor = fn
+end
+
+---@class mirrors.Call
+---@field operation "list"|"get"|"create"|"delete"|"update_target_latency"
+---@field cluster string
+---@field id? string
+---@field argument? any              spec of a create, newTargetLatency of an update
+---@field options mirrors.Options    of the connection, without the key
+
+---Lets a function stand around every call, after its arguments passed the checks.
+---@param fn? fun(call: mirrors.Call, proceed: fun(): any): any  proceed() makes the call
+function mirrors.observe(fn)
+    observer = fn
 end
 
 ---How many requests wait for their turn or their answer.
@@ -113,11 +126,27 @@ local function prepare(api, operation, id, argument)
         spec = operation == "create" and argument or nil }
 end
 
-local function change(api, call, fields, proceed)
-    if not interceptor then return proceed() end
-    fields.operation, fields.cluster, fields.id, fields.api = call.operation, call.cluster, call.id, api
-    fields.ledger = api.account.ledger
-    return interceptor(fields, proceed)
+local function observed(call, argument, proceed)
+    return observer({ operation = call.operation, cluster = call.cluster, id = call.id, argument = argument,
+        options = call.account.options }, proceed)
+end
+
+local function change(api, call, argument, proceed)
+    local function intercepted()
+        return interceptor({ operation = call.operation, cluster = call.cluster, id = call.id, api = api,
+            ledger = api.account.ledger, spec = call.spec, newTargetLatency = not call.spec and argument or nil },
+            proceed)
+    end
+    local work = interceptor and intercepted or proceed
+    if observer then return observed(call, argument, work) end
+    return work()
+end
+
+local function list(call)
+    local began = task.now()
+    local found = retry.perform(call)
+    call.account.ledger:saw(call.cluster, found, began)
+    return found
 end
 
 ---All mirrors of the cluster.
@@ -125,10 +154,9 @@ end
 ---Raises unauthorized, forbidden, not_found (no such Kafka Connect cluster), rate_limited, server, transport, tls,
 ---timeout, protocol, cancelled.
 function Api:list()
-    local call, began = prepare(self, "list"), task.now()
-    local list = retry.perform(call)
-    self.account.ledger:saw(self.cluster, list, began)
-    return list
+    local call = prepare(self, "list")
+    if observer then return observed(call, nil, function() return list(call) end) end
+    return list(call)
 end
 
 ---One mirror.
@@ -136,7 +164,9 @@ end
 ---@return mirrors.Mirror
 ---Raises what list() raises; `invalid` for an empty id.
 function Api:get(id)
-    return retry.perform(prepare(self, "get", id))
+    local call = prepare(self, "get", id)
+    if observer then return observed(call, nil, function() return retry.perform(call) end) end
+    return retry.perform(call)
 end
 
 ---Makes a mirror. The API sets it up after it has answered: its status is CREATING until then.
@@ -146,7 +176,7 @@ end
 ---`unknown_outcome` when the answer was lost and it cannot be told whether the mirror was made.
 function Api:create(spec)
     local call = prepare(self, "create", nil, spec)
-    return change(self, call, { spec = spec }, function(how) return retry.create(call, how) end)
+    return change(self, call, spec, function(how) return retry.create(call, how) end)
 end
 
 ---Deletes a mirror: the API shuts down all its connectors and tasks.
@@ -155,7 +185,7 @@ end
 ---this call may have deleted it.
 function Api:delete(id)
     local call = prepare(self, "delete", id)
-    change(self, call, {}, function() return retry.perform(call) end)
+    change(self, call, nil, function() return retry.perform(call) end)
 end
 
 ---Sets the latency above which the mirror counts as out of sync.
@@ -164,7 +194,7 @@ end
 ---Raises what list() raises; `invalid`, `read_only`.
 function Api:update_target_latency(id, ms)
     local call = prepare(self, "update_target_latency", id, ms)
-    change(self, call, { newTargetLatency = ms }, function() return retry.perform(call) end)
+    change(self, call, ms, function() return retry.perform(call) end)
 end
 
 ---The same account (credentials, connections, quota), another cluster.

@@ -198,3 +198,41 @@ describe("what comes back from", function()
         end
     end)
 end)
+
+describe("mirrors.observe", function()
+    local mirrors = require "mirrors"
+    local seen
+
+    local function watch(call, proceed)
+        seen = call
+        call.result = proceed()
+        return call.result
+    end
+
+    before_each(function() mirrors.observe(watch) end)
+    after_each(function() mirrors.observe(nil) end)
+
+    it("stands around a call, with what it was asked", function()
+        local result = exchange(GET, get)
+        assert.are.equal("get", seen.operation)
+        assert.are.equal(MIRROR, seen.id)
+        assert.are.equal(result, seen.result)
+        assert.is_nil(seen.options.api_key)
+    end)
+
+    it("tells a change's argument", function()
+        exchange(NO_CONTENT, retune)
+        assert.are.equal("update_target_latency", seen.operation)
+        assert.are.equal(45000, seen.argument)
+        exchange_create(SPEC, CREATE)
+        assert.are.equal(SPEC, seen.argument)
+    end)
+
+    it("is not told of what did not pass the checks", function()
+        seen = nil
+        local server = support.server {}
+        assert.is_false(pcall(support.connect(server).get, support.connect(server), ""))
+        server:stop()
+        assert.is_nil(seen)
+    end)
+end)
