@@ -109,6 +109,8 @@ help:
 	@echo 'make rate       how much of the allowed rate is used (a minute)'
 	@echo 'make lossy      100 creates against a server that loses answers, for 50 seeds (two minutes)'
 	@echo 'make migrate    800 mirrors over 20 clusters, killed twice (three minutes)'
+	@echo 'make bench      how fast kmirror is, beside others (ten minutes); bench-quick: a look (one minute)'
+	@echo 'make instructions  how many instructions it takes, beside bench/instructions.txt'
 	@echo 'make lint       check the C and Lua sources'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR when set'
 	@echo 'make deb        a Debian package, in $(BUILD)'
@@ -194,6 +196,23 @@ lint-lua:
 
 # ---- figures ---------------------------------------------------------------------------------------------------
 
+.PHONY: bench bench-quick bench-packages instructions instructions-accept
+bench: bench-packages all
+	@KMIRROR_BUILD=$(BUILD) ROWS='$(ROWS)' bash bench/bench.sh
+
+bench-quick: bench-packages all
+	@QUICK=1 KMIRROR_BUILD=$(BUILD) ROWS='$(ROWS)' bash bench/bench.sh
+
+# Debian's undici also serves a node that is not Debian's.
+bench-packages:
+	@sh .ci/packages.sh bench $(BENCH_DEPS) $$(command -v node > /dev/null || echo nodejs)
+
+instructions: all
+	@KMIRROR_BUILD=$(BUILD) bash bench/instructions.sh
+
+instructions-accept: all
+	@ACCEPT=1 KMIRROR_BUILD=$(BUILD) bash bench/instructions.sh
+
 .PHONY: rate lossy migrate
 rate: all
 	@KMIRROR_BUILD=$(BUILD) bash bench/rate.sh
@@ -211,6 +230,8 @@ DEPS = libc6-dev pkg-config liblua5.4-dev lua-cjson-dev libcurl4-openssl-dev lib
        libgnutls28-dev libedit-dev lua-argparse lua-rex-pcre2 lua-dbi-sqlite3
 TEST_DEPS = $(DEPS) lua5.4 lua-busted lua-cjson lua-socket lua-sec openssl curl sqlite3 tmux \
             valgrind clang-tidy-14 clang-format-14 lua-check zsh fish man-db dpkg-dev chromium
+BENCH_DEPS = $(DEPS) lua5.4 lua-cjson lua-cqueues nginx-light openssl curl golang-go node-undici python3-aiohttp \
+             python3-uvloop
 
 .PHONY: deps test-deps test-packages
 deps:
