@@ -52,11 +52,12 @@ tail -n 5 out
 cat > count.lua <<'LUA'
 local json = require "kmirror.json"
 local began, ended, status = tonumber((...)), tonumber((select(2, ...))), select(3, ...)
-local kinds, made, requests, first, last = {}, {}, 0, nil, nil
+local kinds, made, requests, refused, first, last = {}, {}, 0, 0, nil, nil
 for line in io.lines "log" do
     local entry = json.decode(line)
     if entry.method then
         requests = requests + 1
+        refused = refused + (entry.status == 429 and 1 or 0)
         local kind = entry.operation or "other"
         kinds[kind] = (kinds[kind] or 0) + 1
         first, last = first or entry.time, entry.time
@@ -79,7 +80,8 @@ end
 local fewest = 20 + 800 + 800 + 800
 print(("%6d requests take %.1f s at 35/s; the fewest without a fault, %d, take %.1f s"):format(requests, requests / 35,
     fewest, fewest / 35))
-print(("%.1f s from first to last, %.2f of what these requests take; %.1f s with start and kills"):format(last - first,
-    (last - first) / (requests / 35), ended - began))
+-- After a 429, which a busy machine can bring about, the client is slower for some ten seconds.
+print(("%.1f s from first to last, %.2f of what these requests take; %.1f s with start and kills; %d answers were 429")
+    :format(last - first, (last - first) / (requests / 35), ended - began, refused))
 LUA
 "$kmirror" run count.lua "$began" "$ended" $status

@@ -17,6 +17,7 @@ local plans = require("kmirror.rollout.plan")
 local previews = require("kmirror.rollout.preview")
 local profile = require("kmirror.profile")
 local runs = require("kmirror.rollout.run")
+local saved = require("kmirror.rollout.saved")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
 local usage = require("kmirror.usage")
@@ -80,12 +81,16 @@ local batches = limits.batches("--batches", given.batches)
 local adds = given.strategy == "add"
 local api = mirrors.connect({ cluster = target.connect })
 local command = again.command("rollout", ...)
+local saved_path = given.strategy == "delete-first" and not in_sandbox and saved.path(source, target)
 
 -- ---- look, preview, check ---------------------------------------------------------------------------------
 
 local live = steps:run("look", function()
     local found = bulk.details(api, selection.between(source.alias, target.alias))
-    return ("%d mirrors %s -> %s"):format(#found, source.alias, target.alias), found
+    local missing = saved_path and saved.missing(saved_path, found) or {}
+    table.move(missing, 1, #missing, #found + 1, found)
+    local deleted = #missing > 0 and (", %d of them deleted by an earlier run that did not end"):format(#missing) or ""
+    return ("%d mirrors %s -> %s%s"):format(#found, source.alias, target.alias, deleted), found
 end)
 local plan = plans.make(live, rule, given.only)
 if #plan.changes == 0 then
@@ -137,7 +142,13 @@ local _ <close> = setmetatable({}, { __close = function(_, problem)
         log.error(in_sandbox and "this sandbox ends now" or "to go on: %s", command)
     end
 end })
+if saved_path and not changes.harmless() then
+    saved.keep(saved_path, plan.changes)
+end
 local stopped = run:go(plan.changes)
+if saved_path and not changes.harmless() then
+    saved.keep(saved_path, run:unsettled(plan.changes))
+end
 
 -- ---- what came of it --------------------------------------------------------------------------------------
 

@@ -7,9 +7,12 @@ local batches = require("kmirror.bulk.batches")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local creation = require("kmirror.fleet.creation")
+local events = require("kmirror.events")
 local health = require("kmirror.health")
 local limits = require("kmirror.limits")
 local live = require("kmirror.fleet.live")
+local matching = require("kmirror.fleet.matching")
+local mirrors = require("mirrors")
 local overlaps = require("kmirror.fleet.overlaps")
 local task = require("task")
 local wait = require("kmirror.wait")
@@ -17,9 +20,13 @@ local wanted = require("kmirror.fleet.wanted")
 
 local M = {}
 
-local under_way = 64 -- creates at once; the account's rate spaces them
+-- Creates at once. The account's rate spaces them; but one whose answer was lost takes its place for ten seconds more,
+-- and in a bad hour that is every third.
+local creating = 192
+local tuning = 32 -- target latencies at once
+local idle_pause, few = 0.2, 16 -- seconds between two looks whether the quota is idle; mirrors that are followed then
 local first_latency = 30000 -- ms, of a new mirror
-local rounds = 4 -- in which each is tried: a bad minute must not leave half a migration behind
+local rounds, pause = 12, 1 -- in which each is tried, seconds: a bad minute must not leave half a migration behind
 
 ---@class kmirror.migration.item
 ---@field wanted kmirror.fleet.wanted
@@ -41,48 +48,6 @@ local rounds = 4 -- in which each is tried: a bad minute must not leave half a m
 
 -- ---- what there is ----------------------------------------------------------------------------------------
 
-local function targets_of(fleet)
-    local targets, by_cluster = {}, {}
-    for _, mirror in ipairs(fleet.mirrors) do
-        if not by_cluster[mirror.cluster] then
-            by_cluster[mirror.cluster] = { cluster = mirror.cluster, name = mirror.to }
-            targets[#targets + 1] = by_cluster[mirror.cluster]
-        end
-    end
-    for _, each in pairs(fleet.clusters) do
-        local target = by_cluster[each.connect]
-        if target then
-            target.alias = target.alias or each.alias_given and each.alias or nil
-            target.perhaps = each.alias
-        end
-    end
-    return targets
-end
-
-local function index(found)
-    local by_key, unclear = {}, {}
-    for _, mirror in ipairs(found) do
-        local key = mirror.sourceAlias and wanted.key(mirror)
-        if key then
-            by_key[key] = by_key[key] or {}
-            table.insert(by_key[key], mirror)
-        else
-            unclear[#unclear + 1] = mirror
-        end
-    end
-    return by_key, unclear
-end
-
-local function may_be_it(mirror, unclear)
-    for _, each in ipairs(unclear) do
-        local prefix = mirror.sourceAlias .. "."
-        if each.cluster == mirror.cluster and each.topicsRegex == mirror.topicsRegex
-            and each.connectorName:sub(1, #prefix) == prefix then
-            return each
-        end
-    end
-end
-
 local function ids_of(list)
     local ids = {}
     for i, each in ipairs(list) do
@@ -94,7 +59,7 @@ end
 local function item_for(fleet, api, mirror, by_key, unclear)
     local item = { wanted = mirror, place = fleet.document:at(mirror.line) }
     local found = by_key[wanted.key(mirror)] or {}
-    local other = #found == 0 and may_be_it(mirror, unclear)
+    local other = #found == 0 and matching.look_alikes(mirror, unclear)[1]
     if #found == 1 then
         item.id, item.adopted = found[1].id, true
     elseif #found > 1 then
@@ -114,7 +79,7 @@ end
 ---@return kmirror.migration.item[] in the order of the file
 ---Raises what api:list() raises, and usage for what the file has too little of to create a mirror.
 function M.look(api, fleet)
-    local by_key, unclear = index(live.list(api, targets_of(fleet)))
+    local by_key, unclear = matching.index(live.list(api, matching.targets(fleet, fleet.mirrors)))
     local items, is_new = {}, {}
     for i, mirror in ipairs(fleet.mirrors) do
         items[i] = item_for(fleet, api, mirror, by_key, unclear)
@@ -137,91 +102,142 @@ function M.replace(api, fleet, items)
     fleet.document:finish()
 end
 
--- ---- one batch --------------------------------------------------------------------------------------------
+-- ---- one mirror -------------------------------------------------------------------------------------------
 
 local function api_of(run, item)
     return run.api:on(item.wanted.cluster)
 end
 
--- Sets the target latency at once: the look that finds the mirror up shows whether the API took it.
+-- When a task's create went out last: the age of a mirror counts from there, also when the answer was lost.
+local sent = setmetatable({}, { __mode = "k" })
+
+local function note_sending(event)
+    if event.what == "attempt" and event.operation == "create" and event.sent > 0 then
+        sent[coroutine.running()] = event.sent
+    end
+end
+
 local function create(run, item)
-    if item.problem then
-        error(item.problem, 0)
-    elseif item.spec then
-        local api, latency = api_of(run, item), item.wanted.targetLatency
-        if item.adopted then
-            api:delete(item.id)
-            item.id, item.adopted = nil, nil
+    local api, began = api_of(run, item), task.now()
+    if item.adopted then
+        api:delete(item.id)
+        item.id, item.adopted = nil, nil
+    end
+    item.id = api:create(item.spec)
+    item.since = sent[coroutine.running()] or began
+end
+
+-- Tries again what fails of what passes by itself, one mirror apart from the others. Returns the problem if one is
+-- left; raises what would befall the others, too.
+local function persist(work, run, item)
+    local result = bulk.each({ item }, function()
+        work(run, item)
+    end, { rounds = rounds, pause = pause })
+    return result.failed[1] and result.failed[1].problem
+end
+
+local function set_latency(run, item)
+    api_of(run, item):update_target_latency(item.id, item.wanted.targetLatency)
+    item.retuned = true
+end
+
+-- That of a new mirror, before it is up: the look that finds it up shows whether the API took it.
+local function set_early(run, item)
+    local latency = item.wanted.targetLatency
+    if latency and latency ~= first_latency then
+        pcall(set_latency, run, item)
+    end
+end
+
+local function set_late(run, item)
+    local problem = persist(set_latency, run, item)
+    item.problem = problem and "has another target latency: " .. tostring(problem)
+end
+
+-- ---- one batch --------------------------------------------------------------------------------------------
+
+---@class kmirror.migration.batch
+---@field run kmirror.migration.settings
+---@field items kmirror.migration.item[]
+---@field by_id table<string, kmirror.migration.item>
+---@field watch kmirror.wait.watch
+---@field early task.Group new mirrors that get their target latency
+---@field late task.Group those that were found up with another one
+
+-- Whether a mirror is up. If it is, but with another target latency, it gets the right one meanwhile.
+local function is_up(batch, mirror)
+    if not health.works(mirror) then
+        return false
+    end
+    local item = batch.by_id[mirror.id]
+    local latency = item.wanted.targetLatency
+    if latency and mirror.targetLatency ~= latency then
+        item.retuned = nil
+        batch.late:spawn(set_late, batch.run, item)
+    end
+    return true
+end
+
+-- From here on a mirror is watched.
+local function follow(batch, item)
+    local place = { id = item.id, cluster = item.wanted.cluster, since = item.since }
+    batch.by_id[item.id] = item
+    if not item.since then
+        return batch.watch:add({ place })
+    end
+    batch.early:spawn(function()
+        set_early(batch.run, item)
+        batch.watch:add({ place })
+    end)
+end
+
+-- Creates what is missing of a batch. What is there is followed when the last create has begun: before that the creates
+-- need the quota, as one whose answer is lost takes long to be decided. Only when all that are under way wait for that,
+-- the quota is used for a few of the others.
+local function create_all(batch, may_fail)
+    local begun, all, there = 0, #batch.items, {}
+    local function follow_some(most)
+        for _ = 1, changes.planned() and 0 or math.min(most, #there) do
+            follow(batch, table.remove(there))
         end
-        item.id = api:create(item.spec)
-        item.since = task.now()
-        item.retuned = latency and latency ~= first_latency and not changes.planned()
-            and pcall(api.update_target_latency, api, item.id, latency)
     end
+    batch.early:spawn(function()
+        while begun < all do
+            task.sleep(idle_pause)
+            follow_some(mirrors.under_way() == 0 and few or 0)
+        end
+        follow_some(#there)
+    end)
+    local result = bulk.each(batch.items, function(item)
+        begun = begun + 1
+        local problem = item.problem or item.spec and persist(create, batch.run, item)
+        if problem then
+            error(problem, 0)
+        end
+        there[#there + 1] = item
+        follow_some(begun >= all and #there or 0)
+    end, { max_failures = may_fail, concurrency = creating, progress = bulk.tell("create mirrors") })
+    begun = all
+    for _, outcome in ipairs(result.failed) do
+        outcome.item.problem = tostring(outcome.problem)
+    end
+    follow_some(#there)
+    return result
 end
 
-local function note(problems, said)
-    for _, outcome in ipairs(problems) do
-        outcome.item.problem = said .. tostring(outcome.problem)
-    end
-end
-
--- Waits until those that are watched are up. Notes the problems of those that do not come up; returns the others.
-local function settle(watch, items)
-    local by_id, up = {}, {}
-    for _, item in ipairs(items) do
-        by_id[item.id or ""] = item
-    end
-    local outcome = watch:outcome()
+-- Waits until all that is there is up and has its target latency. Notes the problems of those that do not come up;
+-- returns how many do.
+local function settle(batch)
+    batch.early:wait()
+    local outcome = batch.watch:outcome()
+    batch.late:wait()
     for _, list in ipairs({ outcome.failed, outcome.late }) do
         for _, left in ipairs(list) do
-            by_id[left.id].problem = ("mirror %s %s"):format(left.id, left.problem)
-            by_id[left.id].has_failed = left.mirror and left.mirror.status == "FAILED"
+            batch.by_id[left.id].problem = ("mirror %s %s"):format(left.id, left.problem)
+            batch.by_id[left.id].has_failed = left.mirror and left.mirror.status == "FAILED"
         end
     end
-    for i, mirror in ipairs(outcome.ready) do
-        up[i] = by_id[mirror.id]
-        up[i].mirror = mirror
-    end
-    return up
-end
-
-local function retune(run, up)
-    local wrong = {}
-    for _, item in ipairs(up) do
-        local latency = item.wanted.targetLatency
-        wrong[#wrong + 1] = latency and item.mirror.targetLatency ~= latency and item or nil
-    end
-    local result = bulk.each(wrong, function(item)
-        api_of(run, item):update_target_latency(item.id, item.wanted.targetLatency)
-        item.retuned = true
-    end, { concurrency = under_way, rounds = rounds, progress = bulk.tell("set target latencies") })
-    note(result.failed, "has another target latency: ")
-end
-
--- Creates what is missing of a batch; begins to watch what is there when the last create has begun. Before that the
--- creates need the quota; after that it would lie idle, as the last of them may take long to be decided.
-local function create_all(run, items, watch, may_fail)
-    local begun, there = 0, {}
-    local function watch_these()
-        if not changes.planned() then
-            watch:add(there)
-        end
-        there = {}
-    end
-    local result = bulk.each(items, function(item)
-        begun = begun + 1
-        create(run, item)
-        there[#there + 1] = { id = item.id, cluster = item.wanted.cluster, since = item.since }
-        if begun >= #items then
-            watch_these()
-        end
-    end, {
-        max_failures = may_fail, concurrency = under_way, rounds = rounds, progress = bulk.tell("create mirrors"),
-    })
-    note(result.failed, "")
-    watch_these()
-    return result
+    return #outcome.ready
 end
 
 local function count(items, field)
@@ -232,16 +248,21 @@ end
 
 -- What a batch came to, in words; how many of it were begun, how many are not well.
 local function do_batch(run, items, may_fail)
-    local watch <close> = wait.watch(run.api, health.works, { seconds = run.wait, stall = run.stall })
-    local result = create_all(run, items, watch, may_fail)
+    local late <close> = task.group({ concurrency = tuning })
+    local early <close> = task.group({ concurrency = tuning })
+    local batch = { run = run, items = items, by_id = {}, late = late, early = early }
+    local watch <close> = wait.watch(run.api, function(mirror)
+        return is_up(batch, mirror)
+    end, { seconds = run.wait, stall = run.stall, title = "wait until they are up", total = #items })
+    batch.watch = watch
+    local result = create_all(batch, may_fail)
     local begun = #items - #result.untouched
     if changes.planned() then
         return ("%d would be there"):format(#result.done), begun, #result.failed
     end
-    local up = settle(watch, items)
-    retune(run, up)
+    local up = settle(batch)
     local bad = count(items, "problem")
-    return ("%d up, %d not well, %d target latencies set"):format(#up, bad, count(items, "retuned")), begun, bad
+    return ("%d up, %d not well, %d target latencies set"):format(up, bad, count(items, "retuned")), begun, bad
 end
 
 --- Does what there is to do: creates what is missing, waits until all is up, sets target latencies. Notes with each
@@ -251,6 +272,7 @@ end
 ---@return string|nil stopped why not all was begun
 ---Raises what ends the run as a whole: `unauthorized`, `read_only`, `cancelled`.
 function M.run(run, items)
+    events.listen(note_sending)
     local failures, began = 0, 0
     local result = bulk.each(batches.cut(#items, run.batches), function(span, number)
         local batch = table.move(items, span.first, span.last, 1, {})

@@ -23,6 +23,8 @@ local ends_a_wait = { FAILED = true, STALE_TOPIC = true }
 ---@class kmirror.wait.options
 ---@field seconds? number how long at most; 600 by default
 ---@field stall? number seconds without any progress after which to give up; none by default
+---@field title? string what a terminal shows meanwhile; "wait for mirrors" by default
+---@field total? integer how many will be waited for, where they come one by one
 
 ---@class kmirror.wait.left a mirror that is not as wanted
 ---@field id string
@@ -141,7 +143,7 @@ function M.watch(api, ready, options)
     options = options or {}
     return setmetatable({ round = follow.start(function(item)
         return judge(api, item, ready)
-    end, options.seconds or default_seconds, options.stall) }, Watch)
+    end, options.seconds or default_seconds, options.stall, options.title, options.total) }, Watch)
 end
 
 --- Waits for each mirror until it is ready, or has failed, or the time is up. Raises nothing about single mirrors.
@@ -182,14 +184,15 @@ end
 ---Raises `timeout` with the names and last states of those that are not ready, and these in details.late; `failed`
 ---for one that has failed, `not_found` for one that is gone; what api:get() raises.
 function M.ready(api, wanted, ready, options)
-    local seconds = options and options.seconds or default_seconds
+    options = options or {}
+    local seconds = options.seconds or default_seconds
     local items, stalled = follow.all(places_of(wanted), function(item)
         local state = judge(api, item, ready)
         if state == "failed" then
             refuse_failed(item)
         end
         return state
-    end, seconds, options and options.stall)
+    end, seconds, options.stall, options.title)
     local seen = {}
     for i, item in ipairs(items) do
         if not item.state then
@@ -248,7 +251,7 @@ end
 function M.gone(api, ids, seconds)
     local items = follow.all(places_of(ids), function(item)
         return is_gone(api, item.place) and "ready" or nil
-    end, seconds)
+    end, seconds, nil, "wait until they are gone")
     raise_unseen(items)
     local left = {}
     for _, item in ipairs(items) do

@@ -240,6 +240,15 @@ describe("a warning", function()
         end
     end)
 
+    it("tells of no anchor in a lookahead, where it says something, but of one behind it", function()
+        for _, fine in ipairs { "(?!orders$)o.*", "(?=(o|p).*d$)[op].*", "(?!.*(-old$)).+z" } do
+            assert.are.equal("", codes(fine))
+        end
+        local note = regex.warnings("(?!orders$)o.*x$")[1]
+        assert.are.same({ "anchors", 16 }, { note.code, note.at })
+        assert.are.equal("anchors", codes("(?:orders$)"))
+    end)
+
     it("tells of what Java reads differently from most tools", function()
         for _, expression in ipairs { "[a-z&&[^b]]x", "[a-c[x-z]]x", "[[:alpha:]]x", "\\p{javaLowerCase}x", "(?d)x",
             "(?u)x", "(?U)x", "x\\Z", "x\\h?", "x\\R?", "x\\v?", "x\\s?" } do

@@ -143,6 +143,38 @@ describe("wait.settle", function()
             print(#outcome.ready, #outcome.failed)]]))
     end)
 
+    it("does not wait long for the next look at the few that are late, or could not be seen", function()
+        assert.are.equal("2\ttrue\n", run('{ a = { "server", "IN_SYNC" }, b = { "CREATING", "IN_SYNC" } }', [[
+            local start = task.now()
+            local places = { { id = "a", since = start - 100 }, { id = "b", since = start - 100 } }
+            print(#wait.settle(api, places, up, { seconds = 30 }).ready, task.now() - start < 5)]]))
+    end)
+
+    it("does not take the age of what was up at the first look for the time that it took", function()
+        assert.are.equal("2\ttrue\n", run('{ a = { "server", "IN_SYNC" }, b = { "IN_SYNC" } }', [[
+            local start = task.now()
+            local watch <close> = wait.watch(api, up, { seconds = 60 })
+            watch:add({ { id = "a", since = start - 40 } })
+            task.sleep(1.5)
+            watch:add({ { id = "b", since = start - 25 } })
+            print(#watch:outcome().ready, task.now() - start < 8)]]))
+    end)
+
+    it("shows how many are ready of how many, unless it is one alone", function()
+        assert.are.equal("ups\t2\t2\tnone\n", run('{ a = { "IN_SYNC" }, b = { "IN_SYNC" } }', [[
+            local progress = require "kmirror.progress"
+            local start, bar = progress.start
+            function progress.start(options)
+                bar = start(options)
+                return bar
+            end
+            wait.settle(api, { "a", "b" }, up, { title = "ups" })
+            local first = bar
+            bar = nil
+            wait.settle(api, { "a" }, up)
+            print(first.title, first.count, first.total, bar or "none")]]))
+    end)
+
     it("asks each mirror's own cluster", function()
         assert.are.equal("east:a\n", run("{}", [[
             local asked

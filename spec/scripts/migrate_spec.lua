@@ -122,6 +122,40 @@ describe("the migrate runbook", function()
         assert.is_true(before.get >= 3)
     end)
 
+    it("sets a target latency once the mirror is up, when the API did not take it before", function()
+        migrate:start { world = 0, faults = support.temporary("faults.lua", [[return {
+            { fault = "garbage", when = "before", operation = "update_target_latency", times = 4 } }]]) }
+        local result = migrate:run({}, { list(4) })
+        assert.are.equal(0, result.status, result.stderr)
+        contains(result.stdout, "4 of 4 mirrors work, 4 created, 0 adopted, 4 target latencies set")
+        assert.are.equal(8, count_requests().update_target_latency)
+        assert.are.equal(4, migrate:changes().update_target_latency)
+    end)
+
+    it("says of a mirror that the API took no target latency for it", function()
+        migrate:start { world = 0, faults = support.temporary("faults.lua", [[return {
+            { fault = "garbage", when = "before", operation = "update_target_latency" } }]]) }
+        local result = migrate:run({}, { list(2), "--max-failures", "2" })
+        assert.are.equal(1, result.status, result.stderr)
+        contains(result.stdout, "has another target latency: update the target latency of mirror ")
+        assert.are.equal(4, count_requests().update_target_latency)
+    end)
+
+    it("looks at what is there already while a create whose answer was lost is undecided", function()
+        migrate:start { world = 0, faults = support.temporary("faults.lua", [[
+            return { { fault = "drop", when = "after", operation = "create", nth = 2 } }]]) }
+        migrate:create "new-1\\..*"
+        local result = migrate:run({}, { list(2) })
+        assert.are.equal(0, result.status, result.stderr)
+        contains(result.stdout, "2 of 2 mirrors work, 1 created, 1 adopted, 2 target latencies set")
+        local first_update, last_list
+        for i, request in ipairs(migrate.sandbox:requests()) do
+            first_update = first_update or request.operation == "update_target_latency" and i or nil
+            last_list = request.operation == "list" and i or last_list -- the one that decides
+        end
+        assert.is_true(first_update < last_list)
+    end)
+
     it("changes nothing in a dry run, and says what it would do", function()
         migrate:start { world = 0 }
         local result = migrate:run({ "--dry-run" }, { list(4) })

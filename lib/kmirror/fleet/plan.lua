@@ -2,6 +2,7 @@
 
 local creation = require("kmirror.fleet.creation")
 local live = require("kmirror.fleet.live")
+local matching = require("kmirror.fleet.matching")
 local overlaps = require("kmirror.fleet.overlaps")
 local wanted = require("kmirror.fleet.wanted")
 local warnings = require("kmirror.fleet.warnings")
@@ -38,49 +39,15 @@ local M = {}
 ---@field prune? boolean delete mirrors that the file does not have, on the clusters that it has mirrors into
 ---@field cluster? string UUID: only what concerns that Kafka Connect cluster
 
--- What connectors' names call the targets; the file has the last word.
-local function name_targets(fleet, by_cluster)
-    for _, in_file in ipairs({ false, true }) do
-        for _, each in pairs(fleet.clusters) do
-            local target = by_cluster[each.connect]
-            if target and each.alias_given and (each.line ~= nil) == in_file then
-                target.alias, target.where = each.alias, each.line and fleet.document:at(each.line)
-            elseif target then
-                target.perhaps = each.alias
-            end
-        end
-    end
-end
-
--- The mirrors of the file that the plan is about, and their clusters.
+-- The mirrors of the file that the plan is about.
 local function scope(fleet, cluster)
-    local mirrors, targets, by_cluster = {}, {}, {}
+    local mirrors = {}
     for _, mirror in ipairs(fleet.mirrors) do
         if not cluster or mirror.cluster == cluster:lower() then
             mirrors[#mirrors + 1] = mirror
-            if not by_cluster[mirror.cluster] then
-                by_cluster[mirror.cluster] = { cluster = mirror.cluster, name = mirror.to }
-                targets[#targets + 1] = by_cluster[mirror.cluster]
-            end
         end
     end
-    name_targets(fleet, by_cluster)
-    return mirrors, targets
-end
-
--- What is there, by what it is known by; and what is there with a name that does not tell.
-local function index(found)
-    local by_key, unclear = {}, {}
-    for _, mirror in ipairs(found) do
-        if mirror.sourceAlias then
-            local key = wanted.key(mirror)
-            by_key[key] = by_key[key] or {}
-            table.insert(by_key[key], mirror)
-        else
-            unclear[#unclear + 1] = mirror
-        end
-    end
-    return by_key, unclear
+    return mirrors
 end
 
 -- Asks for no more details than the comparison needs.
@@ -103,21 +70,9 @@ local function present(matches)
     return left
 end
 
--- Those that may be the wanted mirror: same topics, and a name that begins with its source's alias.
-local function look_alikes(mirror, unclear)
-    local prefix = mirror.sourceAlias .. "."
-    local alike = {}
-    for _, each in ipairs(unclear) do
-        local fits = each.cluster == mirror.cluster and each.topicsRegex == mirror.topicsRegex
-            and each.connectorName:sub(1, #prefix) == prefix
-        alike[#alike + 1] = fits and each or nil
-    end
-    return alike
-end
-
 local function compare(plan, api, mirror, matches)
     local details = matches[1] and matches[1].details
-    local alike = #matches == 0 and look_alikes(mirror, plan.unclear) or {}
+    local alike = #matches == 0 and matching.look_alikes(mirror, plan.unclear) or {}
     if #matches > 1 then
         table.insert(plan.blocked, { wanted = mirror, reason = "duplicate", found = matches })
     elseif #alike > 0 then
@@ -157,8 +112,9 @@ end
 ---@return kmirror.fleet.plan
 function M.make(api, fleet, options)
     options = options or {}
-    local mirrors, targets = scope(fleet, options.cluster)
-    local by_key, unclear = index(live.list(api, targets))
+    local mirrors = scope(fleet, options.cluster)
+    local targets = matching.targets(fleet, mirrors)
+    local by_key, unclear = matching.index(live.list(api, targets))
     local plan = {
         fleet = fleet, create = {}, retune = {}, delete = {}, blocked = {}, unlisted = {}, unclear = unclear,
         unchanged = 0, warnings = {}, names = {},

@@ -74,9 +74,16 @@ function checks.nothing(expression, topics)
         .. (#touched > 0 and (": it fits only a part of %s"):format(listed(touched)) or "")
 end
 
+-- In a lookahead or lookbehind an anchor says something: (?!.*-old$).
 function checks.anchors(expression)
+    local opened = {}
     for _, token in ipairs(expression.tokens) do
-        if token.kind == "anchor" then
+        local looks = opened[#opened] or false
+        if token.kind == "open" then
+            opened[#opened + 1] = looks or token.look or false
+        elseif token.kind == "close" then
+            table.remove(opened)
+        elseif token.kind == "anchor" and not looks then
             return ("'%s' changes nothing: the whole name has to fit anyway"):format(token.text), token.at
         end
     end

@@ -5,6 +5,7 @@ local changes = require("kmirror.changes")
 local health = require("kmirror.health")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
+local progress = require("kmirror.progress")
 local task = require("task")
 local wait = require("kmirror.wait")
 
@@ -117,7 +118,7 @@ function Run:take_all_back(list)
         end
         result = bulk.each(left, function(change)
             self:take_back(change)
-        end)
+        end, { progress = bulk.tell("take new mirrors back") })
         left = map(result.failed, "item")
         if #left == 0 then
             break
@@ -133,7 +134,7 @@ end
 function Run:retire(list)
     local result = bulk.each(list, function(change)
         self:delete(change.old.id)
-    end, { rounds = rounds })
+    end, { rounds = rounds, progress = bulk.tell("delete old mirrors") })
     for _, outcome in ipairs(result.failed) do
         log.error("the old mirror %s of '%s' could not be deleted: %s", outcome.item.old.id,
             outcome.item.old.topicsRegex, tostring(outcome.problem))
@@ -153,7 +154,10 @@ end
 -- Waits, and notes what is wrong with the mirrors that do not make it; returns the others.
 function Run:settle(by_id, places, ready, deadline)
     local seconds = math.max(0, deadline - task.now())
-    local outcome = wait.settle(self.api, places, ready, { seconds = seconds, stall = self.stall })
+    local outcome = wait.settle(self.api, places, ready, {
+        seconds = seconds, stall = self.stall, title = ready == health.works and "wait until they are up"
+            or "wait until they are healthy",
+    })
     for _, list in ipairs({ outcome.failed, outcome.late }) do
         for _, left in ipairs(list) do
             local mirror = left.mirror
@@ -201,6 +205,16 @@ function Run:wait_until_up(by_id, list, deadline)
     return self:settle(by_id, places, health.works, deadline)
 end
 
+-- Lets time pass, and shows how much.
+local function soak(seconds)
+    local bar <close> = progress.start({ title = "soak, in seconds", total = math.ceil(seconds) })
+    local ends = task.now() + seconds
+    while task.now() < ends do
+        task.sleep(math.min(1, ends - task.now()))
+        bar:step()
+    end
+end
+
 -- Notes the problem of each new mirror that does not get healthy, or does not stay so for the soak.
 function Run:judge(list)
     local by_id, deadline = {}, task.now() + self.wait
@@ -210,7 +224,7 @@ function Run:judge(list)
     self:retune(up, by_id)
     local healthy = self:settle(by_id, map(up, "id"), is_healthy, deadline)
     if self.soak > 0 then
-        task.sleep(self.soak)
+        soak(self.soak)
         self:settle(by_id, map(healthy, "id"), is_healthy, task.now())
     end
 end
@@ -264,10 +278,14 @@ end
 ---@return string|nil stopped why not all of them were begun
 ---Raises what ends the run as a whole: `unauthorized`, `read_only`, `cancelled`.
 function Run:go(list)
+    local bar <close> = progress.start({ title = "create new mirrors", total = #list })
     local result = bulk.each(list, function(change)
         self:begin(change)
     end, {
         batches = self.batches,
+        progress = function(ended, failed)
+            bar:set(ended, failed)
+        end,
         rounds = rounds,
         gate = function(batch)
             local title = ("batch %d: %d mirrors"):format(batch.number, #batch.done + #batch.failed)
@@ -288,6 +306,22 @@ function Run:go(list)
         end)
     end
     return result.stopped
+end
+
+--- The changes that are neither done nor taken back.
+---@param list kmirror.rollout.change[]
+---@return kmirror.rollout.change[]
+function Run:unsettled(list)
+    local settled, left = {}, {}
+    for _, ended in ipairs({ self.passed, self.taken_back }) do
+        for _, change in ipairs(ended) do
+            settled[change] = true
+        end
+    end
+    for _, change in ipairs(list) do
+        left[#left + 1] = not settled[change] and change or nil
+    end
+    return left
 end
 
 return M

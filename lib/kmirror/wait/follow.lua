@@ -4,8 +4,10 @@
 --- their turn at 35 requests a second, a round takes 23 s, and half of the rate is left to others. No more than 64
 --- looks are under way at once, so that a change that is asked for meanwhile has its turn soon. New mirrors come
 --- up after about the same time: so the oldest, the youngest and one between are watched, and each of the others is
---- looked at when it is likely to be up. That makes about one request a mirror.
+--- looked at when it is likely to be up. That makes about one request a mirror. Those that are late are looked at the
+--- more often the fewer they are.
 
+local progress = require("kmirror.progress")
 local task = require("task")
 
 local M = {}
@@ -15,6 +17,7 @@ local slice = 1 -- seconds after which one that sleeps finds out what became of 
 local under_way = 64 -- looks at once: enough for the account's rate when an answer takes a second or two
 local most_scouts = 3
 local first_age, growth = 0.5, 0.25 -- a new mirror is looked at again after so long, or such a part of its age
+local again_a_second = 16 -- looks at those that are left: about half of the account's rate
 
 -- What passes by itself, so that it does not end a wait before its time.
 local passing = { transport = true, timeout = true, server = true, rate_limited = true }
@@ -31,6 +34,7 @@ local passing = { transport = true, timeout = true, server = true, rate_limited 
 ---@field state? "ready"|"failed" nil while it is waited for
 ---@field looks integer
 ---@field took number seconds that the last look took
+---@field waited? boolean it was seen before it was ready
 ---@field lag? integer the lowest seen so far, ms
 ---@field scout? boolean
 
@@ -42,28 +46,36 @@ local passing = { transport = true, timeout = true, server = true, rate_limited 
 ---@field stall number seconds without progress that end the wait
 ---@field moved number when there was progress last
 ---@field slowest number seconds that the slowest look took
+---@field left integer items that are waited for
 ---@field takes? number seconds in which a new mirror comes up
----@field scouts integer
+---@field sure boolean takes was measured; until then it is the age of the youngest that was up at the first look
+---@field scouts integer that are not up yet
+---@field title string
+---@field total integer
+---@field bar? kmirror.progress
 ---@field stalled? boolean
 ---@field looks task.Group
 ---@field group task.Group
 local Round = {}
 Round.__index = Round
 
+-- Whether it is worth a look before its time: to learn how long such mirrors take.
+local function could_teach(round, item, now)
+    local since = item.place.since
+    return since and not round.sure and not (round.takes and now - since > round.takes / 2)
+end
+
 -- The oldest, the youngest and one between, unless there are enough already.
 local function choose_scouts(round, items)
-    if round.takes or round.scouts >= most_scouts then
-        return
-    end
-    local new = {}
+    local new, now = {}, task.now()
     for _, item in ipairs(items) do
-        new[#new + 1] = item.place.since and item or nil
+        new[#new + 1] = could_teach(round, item, now) and item or nil
     end
     table.sort(new, function(a, b)
         return a.place.since < b.place.since
     end)
     for _, i in ipairs({ 1, (#new + 1) // 2, #new }) do
-        if new[i] and not new[i].scout then
+        if new[i] and not new[i].scout and round.scouts < most_scouts then
             new[i].scout = true
             round.scouts = round.scouts + 1
         end
@@ -72,13 +84,17 @@ end
 
 -- When to look at a mirror next.
 local function due(round, item, looked)
-    local since = item.place.since
-    if not since then
+    local since, turn = item.place.since, math.max(shortest, round.left / again_a_second)
+    if item.problem then
+        return looked + shortest
+    elseif not since then
         return item.looks == 0 and looked or looked + math.min(longest, math.max(shortest, item.took))
     elseif item.looks > 0 then
-        return looked + math.min(longest, math.max(first_age, growth * (looked - since)))
+        return looked + math.min(longest, turn, math.max(first_age, growth * (looked - since)))
     elseif item.scout then
         return math.max(looked, since + first_age)
+    elseif round.takes and not round.sure then
+        return math.min(since + round.takes, looked + turn)
     end
     return round.takes and since + round.takes or math.huge
 end
@@ -101,12 +117,24 @@ end
 -- Learns how long new mirrors take to come up.
 local function learn(round, item, now)
     local age = item.place.since and now - item.place.since
+    if item.scout then
+        round.scouts = round.scouts - 1
+    end
     if not age then
         return
     elseif not round.takes or age < round.takes then
         round.takes = age
-    elseif item.looks > 1 then
+    elseif item.waited then
         round.takes = round.takes + (age - round.takes) / 10
+    end
+    round.sure = round.sure or item.waited or false
+end
+
+-- One less is waited for.
+local function count_off(round)
+    round.left = round.left - 1
+    if round.bar then
+        round.bar:step()
     end
 end
 
@@ -121,8 +149,10 @@ local function look(round, item)
     end
     item.problem = not ok and state or nil
     item.state = ok and state or nil
+    item.waited = item.waited or ok and not state
     if item.state then
         learn(round, item, now)
+        count_off(round)
     end
 end
 
@@ -158,13 +188,25 @@ end
 ---@param look_at fun(item: kmirror.wait.item): "ready"|"failed"|nil sets item.mirror
 ---@param seconds number how long at most after the last was added; each is looked at once in any case
 ---@param stall? number seconds without progress after which to give up
+---@param title? string what a terminal shows
+---@param total? integer how many will be added, where that is known
 ---@return kmirror.wait.round to be closed
-function M.start(look_at, seconds, stall)
+function M.start(look_at, seconds, stall, title, total)
     return setmetatable({
         items = {}, look = look_at, seconds = seconds, deadline = math.huge, stall = stall or math.huge,
-        moved = task.now(), slowest = 0, scouts = 0, group = task.group(),
-        looks = task.group({ concurrency = under_way }),
+        moved = task.now(), slowest = 0, left = 0, scouts = 0, sure = false, title = title or "wait for mirrors",
+        total = total or 0,
+        group = task.group(), looks = task.group({ concurrency = under_way }),
     }, Round)
+end
+
+-- One mirror alone is not worth a line: there may be many waits of that kind at once.
+local function show(round)
+    local total = math.max(round.total, #round.items)
+    if total > 1 then
+        round.bar = round.bar or progress.start({ title = round.title, total = total })
+        round.bar:set(#round.items - round.left, nil, total)
+    end
 end
 
 --- Begins to look at more.
@@ -180,6 +222,8 @@ function Round:add(places)
         self.items[#self.items + 1] = item
         self.group:spawn(follow, self, item)
     end
+    self.left = self.left + #items
+    show(self)
 end
 
 --- Waits for all that were added.
@@ -192,6 +236,7 @@ function Round:wait()
 end
 
 function Round:__close(problem)
+    local _ <close> = self.bar
     local _ <close> = self.looks
     local _ <close> = self.group -- ends first
     if problem ~= nil then
@@ -204,11 +249,12 @@ end
 ---@param look_at fun(item: kmirror.wait.item): "ready"|"failed"|nil
 ---@param seconds number
 ---@param stall? number
+---@param title? string
 ---@return kmirror.wait.item[]
 ---@return boolean stalled
 ---Raises what a look raises, unless that passes by itself.
-function M.all(places, look_at, seconds, stall)
-    local round <close> = M.start(look_at, seconds, stall)
+function M.all(places, look_at, seconds, stall, title)
+    local round <close> = M.start(look_at, seconds, stall, title)
     round:add(places)
     return round:wait()
 end
