@@ -77,8 +77,8 @@ static bool is_allowed(CURLU *url, bool *loopback) {
 bool http_url_allowed(const char *url) {
     bool loopback;
     CURLU *parsed = curl_url();
-    bool allowed = parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
-                   is_allowed(parsed, &loopback);
+    bool allowed =
+        parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK && is_allowed(parsed, &loopback);
     curl_url_cleanup(parsed);
     return allowed;
 }
@@ -400,8 +400,7 @@ http_client *http_client_new(loop *l, const http_options *options) {
     if (c == NULL)
         return NULL;
     c->loop = l;
-    if (copy_options(&c->options, options) && parse_base(c) &&
-        add_header(&c->headers, "Accept: application/json") &&
+    if (copy_options(&c->options, options) && parse_base(c) && add_header(&c->headers, "Accept: application/json") &&
         add_header(&c->body_headers, "Accept: application/json") &&
         add_header(&c->body_headers, "Content-Type: application/json") && add_header(&c->body_headers, "Expect:"))
         return c;

@@ -128,9 +128,11 @@ static bool push_long_number(reader *r, const char *first, bool is_double) {
     memcpy(copy, first, length);
     copy[length] = '\0';
     lua_stringtonumber(r->L, copy);
+    if (lua_isinteger(r->L, -1) && !is_double)
+        return true;
     lua_Number value = lua_tonumber(r->L, -1);
-    bool exact = !is_double && value >= -EXACT && value <= EXACT && lua_numbertointeger(value, &n) &&
-                 (lua_Number)n == value;
+    bool exact =
+        !is_double && value >= -EXACT && value <= EXACT && lua_numbertointeger(value, &n) && (lua_Number)n == value;
     lua_pop(r->L, 1);
     if (exact)
         lua_pushinteger(r->L, n);

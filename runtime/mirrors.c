@@ -21,8 +21,9 @@
 /* A change that is on its way when its task is cancelled has this long to be answered, in seconds. */
 #define GRACE 10.0
 
-/* How long the queue is held after a 429 that does not say how long, and at most when it does; in seconds. */
-#define PAUSE 1.0
+/* How long the queue is held after a 429 that does not say how long (the window slides: some of it is free again soon),
+ * and at most when it does; in seconds. */
+#define PAUSE 0.25
 #define LONGEST_PAUSE 60.0
 
 enum { LONGEST_MESSAGE = 400 };

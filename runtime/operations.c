@@ -317,7 +317,7 @@ const operation operations[] = {
 };
 
 static void add_escaped(luaL_Buffer *b, const char *text) {
-    static const char digits[] = "0123456789ABCDEF";
+    static const char digits[] = "0123456789abcdef"; /* libcurl makes them small in any case */
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
         if (isalnum(c) || strchr("-._~", c) != NULL) {
