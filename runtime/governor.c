@@ -15,8 +15,11 @@
 #define MARGIN 0.02
 
 /* After a 429 the rate is divided by SLOWER, at most once a window and to no less than 1 / SLOWEST of it, and
- * comes back with a time constant of RECOVERY seconds. */
+ * comes back with a time constant of RECOVERY seconds. The first after a while may be a burst on the way, not a
+ * limit: it divides by SLOWER_AT_FIRST. */
 #define SLOWER 1.5
+#define SLOWER_AT_FIRST 1.1
+#define AT_FIRST 1.02
 #define SLOWEST 16.0
 #define RECOVERY 10.0
 
@@ -193,7 +196,8 @@ void governor_throttled(governor *g, double seconds) {
     window *w = g->window;
     check_window(w, now);
     if (now - w->throttled_at > WINDOW || w->throttled_at == 0) {
-        w->slowness = fmin(SLOWEST, slowness(w, now) * SLOWER);
+        double slow = slowness(w, now);
+        w->slowness = fmin(SLOWEST, slow * (slow < AT_FIRST ? SLOWER_AT_FIRST : SLOWER));
         w->throttled_at = now;
     }
     w->not_before = fmax(w->not_before, now + seconds);

@@ -17,6 +17,8 @@ enum {
 struct http_client {
     loop *loop;
     http_options options;
+    CURLU *base;
+    char *base_path;
     bool loopback; /* the base is on this machine */
     struct curl_slist *headers, *body_headers;
     http_request *active; /* under way or unreleased */
@@ -26,6 +28,7 @@ struct http_client {
 
 struct http_request {
     http_client *client;
+    CURLU *url; /* the base's, but for the path: faster than having a string taken apart each time */
     loop_transfer transfer;
     loop_timer failed_at_once;
     const http_events *events;
@@ -56,32 +59,28 @@ static bool loopback_host(const char *host) {
     return inet_pton(AF_INET6, bare, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-static bool url_allowed(const char *url, bool *loopback) {
+static bool is_allowed(CURLU *url, bool *loopback) {
     char *scheme = NULL, *host = NULL;
-    CURLU *parsed = curl_url();
     bool https = false, http = false;
     *loopback = false;
-    if (parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
-        curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-        curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
+    if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
         https = strcmp(scheme, "https") == 0;
         http = strcmp(scheme, "http") == 0;
         *loopback = loopback_host(host);
     }
     curl_free(scheme);
     curl_free(host);
-    curl_url_cleanup(parsed);
     return https || (http && *loopback);
 }
 
 bool http_url_allowed(const char *url) {
     bool loopback;
-    return url_allowed(url, &loopback);
-}
-
-static bool is_below(const char *base, const char *url) {
-    size_t length = strlen(base);
-    return strncmp(base, url, length) == 0 && url[length] == '/';
+    CURLU *parsed = curl_url();
+    bool allowed =
+        parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK && is_allowed(parsed, &loopback);
+    curl_url_cleanup(parsed);
+    return allowed;
 }
 
 /* ---- libcurl's callbacks: they only touch the request ---- */
@@ -214,6 +213,7 @@ static bool configure(http_request *r) {
     bool ok = true;
 #define SET(option, value) ok = ok && curl_easy_setopt(e, option, value) == CURLE_OK
     SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_CURLU, r->url);
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -248,11 +248,10 @@ static bool configure(http_request *r) {
 }
 
 /* The options that differ from one request to the next. */
-static bool address(http_request *r, const char *method, const char *url, const char *body, size_t length,
+static bool address(http_request *r, const char *method, const char *path, const char *body, size_t length,
                     double timeout) {
     CURL *e = r->transfer.easy;
-    bool ok = true;
-    SET(CURLOPT_URL, url);
+    bool ok = path[0] == '/' && curl_url_set(r->url, CURLUPART_PATH, path, 0) == CURLUE_OK;
     SET(CURLOPT_TIMEOUT_MS, milliseconds(timeout));
     if (body != NULL) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
@@ -269,6 +268,7 @@ static bool address(http_request *r, const char *method, const char *url, const 
 
 static void free_request(http_request *r) {
     curl_easy_cleanup(r->transfer.easy);
+    curl_url_cleanup(r->url);
     free(r->body);
     free(r);
 }
@@ -278,9 +278,10 @@ static http_request *new_request(http_client *c) {
     if (r == NULL)
         return NULL;
     r->client = c;
+    r->url = curl_url_dup(c->base);
     r->transfer = (loop_transfer){.easy = curl_easy_init(), .done = transfer_done, .owner = r};
     r->failed_at_once = (loop_timer){.fire = fail_at_once, .owner = r};
-    if (r->transfer.easy == NULL || !configure(r)) {
+    if (r->url == NULL || r->transfer.easy == NULL || !configure(r)) {
         free_request(r);
         return NULL;
     }
@@ -304,7 +305,7 @@ static http_request *take_request(http_client *c) {
     return r;
 }
 
-http_request *http_start(http_client *c, const char *method, const char *url, const char *body, size_t length,
+http_request *http_start(http_client *c, const char *method, const char *path, const char *body, size_t length,
                          double timeout, const http_events *events, void *owner) {
     http_request *r = take_request(c);
     if (r == NULL)
@@ -315,8 +316,7 @@ http_request *http_start(http_client *c, const char *method, const char *url, co
     r->length = 0;
     r->too_large = r->told = false;
     r->error[0] = '\0';
-    if (is_below(c->options.base, url) && address(r, method, url, body, length, timeout) &&
-        loop_add(c->loop, &r->transfer))
+    if (address(r, method, path, body, length, timeout) && loop_add(c->loop, &r->transfer))
         return r;
     if (loop_start(c->loop, &r->failed_at_once, r->answer.started))
         return r;
@@ -373,6 +373,21 @@ static void free_options(http_options *o) {
     free((char *)o->password);
 }
 
+/* Takes the base apart: what may go there, and the path that begins every path. */
+static bool parse_base(http_client *c) {
+    c->base = curl_url();
+    if (c->base == NULL || curl_url_set(c->base, CURLUPART_URL, c->options.base, 0) != CURLUE_OK ||
+        !is_allowed(c->base, &c->loopback) || curl_url_get(c->base, CURLUPART_PATH, &c->base_path, 0) != CURLUE_OK)
+        return false;
+    if (strcmp(c->base_path, "/") == 0)
+        c->base_path[0] = '\0';
+    return true;
+}
+
+const char *http_base_path(const http_client *c) {
+    return c->base_path;
+}
+
 static bool add_header(struct curl_slist **list, const char *header) {
     struct curl_slist *longer = curl_slist_append(*list, header);
     if (longer != NULL)
@@ -385,8 +400,7 @@ http_client *http_client_new(loop *l, const http_options *options) {
     if (c == NULL)
         return NULL;
     c->loop = l;
-    if (copy_options(&c->options, options) && url_allowed(c->options.base, &c->loopback) &&
-        add_header(&c->headers, "Accept: application/json") &&
+    if (copy_options(&c->options, options) && parse_base(c) && add_header(&c->headers, "Accept: application/json") &&
         add_header(&c->body_headers, "Accept: application/json") &&
         add_header(&c->body_headers, "Content-Type: application/json") && add_header(&c->body_headers, "Expect:"))
         return c;
@@ -407,6 +421,8 @@ void http_client_free(http_client *c) {
     }
     curl_slist_free_all(c->headers);
     curl_slist_free_all(c->body_headers);
+    curl_url_cleanup(c->base);
+    curl_free(c->base_path);
     free_options(&c->options);
     free(c);
 }

@@ -56,10 +56,13 @@ void http_client_free(http_client *c);
 /* True when kmirror may speak to that URL: https, or http to a loopback address. */
 bool http_url_allowed(const char *url);
 
-/* Starts a request. `body` is copied; NULL for none. `done` is called once from loop_step(), also when the
+/* The path of the base, without a slash at its end: what every path begins with. Lives as long as the client. */
+const char *http_base_path(const http_client *c);
+
+/* Starts a request for an absolute path on the base's host. `body` is copied; NULL for none. `done` is called once from loop_step(), also when the
  * request failed at once, unless http_release() came first. `sending` is called when the request is about to go out
  * on a connection, from inside libcurl: it may only take note. NULL when memory is short. */
-http_request *http_start(http_client *c, const char *method, const char *url, const char *body, size_t length,
+http_request *http_start(http_client *c, const char *method, const char *path, const char *body, size_t length,
                          double timeout, const http_events *events, void *owner);
 /* The answer; valid from the moment `done` is called. */
 const http_answer *http_answer_of(const http_request *r);

@@ -21,21 +21,21 @@
 /* A change that is on its way when its task is cancelled has this long to be answered, in seconds. */
 #define GRACE 10.0
 
-/* How long the queue is held after a 429 that does not say how long, and at most when it does; in seconds. */
-#define PAUSE 1.0
+/* How long the queue is held after a 429 that does not say how long (the window slides: some of it is free again soon),
+ * and at most when it does; in seconds. */
+#define PAUSE 0.25
 #define LONGEST_PAUSE 60.0
 
 enum { LONGEST_MESSAGE = 400 };
 
-/* One user at one endpoint. User value 1: its governor. */
+/* One user at one endpoint. Its user value is its governor. */
 typedef struct account {
     http_client *http;
     governor *governor;
-    const char *endpoint; /* user value 2 */
 } account;
 
 /* One operation with its arguments, sent once or more often. It owns what is under way for it. User values: */
-enum { CALL_ACCOUNT = 1, CALL_URL, CALL_BODY, CALL_VALUES = CALL_BODY };
+enum { CALL_ACCOUNT = 1, CALL_PATH, CALL_BODY, CALL_VALUES = CALL_BODY };
 
 typedef struct call {
     const operation *operation;
@@ -47,7 +47,7 @@ typedef struct call {
     loop *loop;
     double timeout;
     double granted_at, sent_at, ended_at; /* of the last attempt, on loop_now()'s clock; 0: did not come to it */
-    const char *url, *body;
+    const char *path, *body;
     size_t body_length;
     bool out_of_memory;
 } call;
@@ -93,7 +93,7 @@ static void granted(governor_pass *p) {
     call *c = p->owner;
     c->granted_at = loop_now();
     c->http =
-        http_start(c->account->http, c->operation->method, c->url, c->body, c->body_length, c->timeout, &events, c);
+        http_start(c->account->http, c->operation->method, c->path, c->body, c->body_length, c->timeout, &events, c);
     c->out_of_memory = c->http == NULL;
     if (c->out_of_memory)
         task_wake(&c->wait);
@@ -290,18 +290,18 @@ static int prepare(lua_State *L) {
     account *a = luaL_checkudata(L, 1, ACCOUNT);
     const operation *op = &operations[luaL_checkinteger(L, 2) - 1];
     lua_settop(L, 5);
-    operations_push_request(L, op, a->endpoint, 3);
+    operations_push_request(L, op, http_base_path(a->http), 3);
     call *c = lua_newuserdatauv(L, sizeof *c, CALL_VALUES);
     *c = (call){.operation = op, .account = a, .loop = task_loop(L)};
     c->pass = (governor_pass){.granted = granted, .owner = c};
     c->grace = (loop_timer){.fire = grace_over, .owner = c};
-    c->url = lua_tostring(L, -3);
+    c->path = lua_tostring(L, -3);
     c->body = lua_tolstring(L, -2, &c->body_length);
     luaL_setmetatable(L, CALL);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, CALL_ACCOUNT);
     lua_pushvalue(L, -3);
-    lua_setiuservalue(L, -2, CALL_URL);
+    lua_setiuservalue(L, -2, CALL_PATH);
     lua_pushvalue(L, -2);
     lua_setiuservalue(L, -2, CALL_BODY);
     return 1;
@@ -380,13 +380,11 @@ static int new_account(lua_State *L) {
     options.connect_timeout = lua_tonumber(L, -1);
     lua_getfield(L, 1, "max_body");
     options.max_body = (size_t)lua_tointeger(L, -1);
-    account *a = lua_newuserdatauv(L, sizeof *a, 2);
+    account *a = lua_newuserdatauv(L, sizeof *a, 1);
     *a = (account){.governor = box->governor};
     luaL_setmetatable(L, ACCOUNT);
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, 1);
-    a->endpoint = option(L, "endpoint");
-    lua_setiuservalue(L, -2, 2);
     a->http = http_client_new(task_loop(L), &options);
     return a->http != NULL ? 1 : luaL_error(L, "not enough memory for an account");
 }

@@ -317,7 +317,7 @@ const operation operations[] = {
 };
 
 static void add_escaped(luaL_Buffer *b, const char *text) {
-    static const char digits[] = "0123456789ABCDEF";
+    static const char digits[] = "0123456789abcdef"; /* libcurl makes them small in any case */
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
         if (isalnum(c) || strchr("-._~", c) != NULL) {
@@ -330,8 +330,8 @@ static void add_escaped(luaL_Buffer *b, const char *text) {
     }
 }
 
-void operations_push_request(lua_State *L, const operation *op, const char *endpoint, int first) {
-    luaL_Buffer url;
+void operations_push_request(lua_State *L, const operation *op, const char *base_path, int first) {
+    luaL_Buffer path;
     int argument = first + (op->id == NO_ID ? 1 : 2);
     if (lua_isnoneornil(L, first))
         error_raise(L, "invalid",
@@ -342,17 +342,17 @@ void operations_push_request(lua_State *L, const operation *op, const char *endp
         check_any_id(L, first + 1);
     else if (op->id == UUID_ID)
         check_uuid(L, "id", first + 1);
-    luaL_buffinit(L, &url);
-    luaL_addstring(&url, endpoint);
-    luaL_addstring(&url, "/provisioning/v1/");
-    luaL_addstring(&url, lua_tostring(L, first));
-    luaL_addstring(&url, "/kafka-connect/mirrors");
+    luaL_buffinit(L, &path);
+    luaL_addstring(&path, base_path);
+    luaL_addstring(&path, "/provisioning/v1/");
+    luaL_addstring(&path, lua_tostring(L, first));
+    luaL_addstring(&path, "/kafka-connect/mirrors");
     if (op->id != NO_ID) {
-        luaL_addchar(&url, '/');
-        add_escaped(&url, lua_tostring(L, first + 1));
+        luaL_addchar(&path, '/');
+        add_escaped(&path, lua_tostring(L, first + 1));
     }
-    luaL_addstring(&url, op->suffix);
-    luaL_pushresult(&url);
+    luaL_addstring(&path, op->suffix);
+    luaL_pushresult(&path);
     if (op->push_body != NULL)
         op->push_body(L, argument);
     else

@@ -24,8 +24,8 @@ extern const operation operations[];
 
 /* True of 8-4-4-4-12 hexadecimal digits. */
 bool operations_is_uuid(const char *text, size_t length);
-/* Pushes URL and body (nil without one) of an operation whose arguments stand from index `first` on: the cluster, the
+/* Pushes path and body (nil without one) of an operation whose arguments stand from index `first` on: the cluster, the
  * mirror's id where it takes one, then its argument. Raises `invalid` when one of them is wrong. [-0, +2, v] */
-void operations_push_request(lua_State *L, const operation *op, const char *endpoint, int first);
+void operations_push_request(lua_State *L, const operation *op, const char *base_path, int first);
 
 #endif

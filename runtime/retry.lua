@@ -84,19 +84,26 @@ local function again(call, e, hint)
     task.sleep(wait)
 end
 
--- One attempt, within the call's deadline, which begins when the first attempt is let go: waiting for the quota is
--- not the call's fault.
+-- The deadline begins when the first attempt is let go: waiting for the quota is not the call's fault.
+local function begin_deadline(call)
+    local granted = native.times(call.native)
+    call.until_ = (granted > 0 and granted or task.now()) + call.account.options.deadline
+end
+
+local function time_left(call)
+    local timeout = call.account.options.timeout
+    if not call.until_ then return timeout end
+    return math.max(0.001, math.min(timeout, call.until_ - task.now()))
+end
+
+-- One attempt, within the call's deadline.
 local function attempt(call)
-    local options = call.account.options
-    local timeout = options.timeout
-    if call.until_ then timeout = math.max(0.001, math.min(timeout, call.until_ - task.now())) end
     call.attempts = call.attempts + 1
-    local ok, result, sent, hint = native.attempt(call.native, timeout)
-    if not call.until_ then
-        local granted = native.times(call.native)
-        call.until_ = (granted > 0 and granted or task.now()) + options.deadline
+    local ok, result, sent, hint = native.attempt(call.native, time_left(call))
+    if not ok then
+        if not call.until_ then begin_deadline(call) end
+        complete(call, result)
     end
-    if not ok then complete(call, result) end
     if tracer then tracer(event_of(call, "attempt", not ok and result or nil)) end
     return ok, result, sent, hint
 end
