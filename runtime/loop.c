@@ -109,14 +109,17 @@ void loop_stop(loop *l, loop_timer *t) {
         sift_down(l, last, slot);
 }
 
-/* Fires what is due. Timers that a callback starts wait for the next step, or they could starve the rest. */
-static void fire_timers(loop *l) {
+/* Fires what is due, and tells whether anything was. Timers that a callback starts wait for the next step, or they
+ * could starve the rest. */
+static bool fire_timers(loop *l) {
     double now = loop_now();
-    for (size_t most = l->timers; most > 0 && l->timers > 0 && l->heap[1]->at <= now; most--) {
+    size_t fired = 0;
+    for (size_t most = l->timers; fired < most && l->timers > 0 && l->heap[1]->at <= now; fired++) {
         loop_timer *t = l->heap[1];
         loop_stop(l, t);
         t->fire(t);
     }
+    return fired > 0;
 }
 
 /* ---- watched descriptors ---- */
@@ -216,16 +219,17 @@ static int poll_time(const loop *l, double most) {
     return seconds <= 0 ? 0 : (int)ceil(seconds * 1000);
 }
 
+/* Timers come first: what they start goes out in the same step. */
 void loop_step(loop *l, double most) {
+    bool fired = fire_timers(l);
     collect_watches(l);
-    curl_multi_poll(l->multi, l->fds, l->watched, poll_time(l, most), NULL);
+    curl_multi_poll(l->multi, l->fds, l->watched, fired ? 0 : poll_time(l, most), NULL);
     if (l->transfers > 0) {
         int running;
         curl_multi_perform(l->multi, &running);
         tell_transfers(l);
     }
     tell_watches(l);
-    fire_timers(l);
 }
 
 void loop_wake(loop *l) {

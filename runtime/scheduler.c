@@ -316,6 +316,16 @@ static void break_deadlock(scheduler *s) {
     }
 }
 
+/* While tasks are ready, the loop has its turn this often: a look at it is a system call. In seconds. */
+#define LOOK 0.0005
+
+static void look(scheduler *s) {
+    if (s->first != NULL && loop_now() - s->looked_at < LOOK)
+        return;
+    loop_step(s->loop, s->first != NULL ? 0 : -1);
+    s->looked_at = loop_now();
+}
+
 static void run_all(scheduler *s) {
     while (s->live > 0) {
         if (s->interrupted && !s->stopping) {
@@ -329,7 +339,7 @@ static void run_all(scheduler *s) {
         if (s->first == NULL && loop_idle(s->loop))
             break_deadlock(s);
         else
-            loop_step(s->loop, s->first != NULL ? 0 : -1);
+            look(s);
     }
 }
 

@@ -39,7 +39,7 @@ struct scheduler {
     task_wait *failed; /* of whoever wants to know of the next one */
     task *foreground;  /* the turn of a prompt: Ctrl-C is for it alone */
     bool prompting;    /* there are such turns; between two, Ctrl-C is for nobody */
-    double resumed_at;
+    double resumed_at, looked_at;
     size_t live;
     volatile sig_atomic_t interrupted, turn_interrupted;
     bool stopping;   /* the interrupt was passed on */
