@@ -1,20 +1,19 @@
 #include "line.h"
 
 #include "error.h"
+#include "keys.h"
 #include "scheduler.h"
+#include "terminal.h"
+#include "turn.h"
 
 #include <errno.h>
 #include <histedit.h>
 #include <lauxlib.h>
 #include <locale.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <termios.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -28,84 +27,40 @@ typedef enum { EDITING, ACCEPTED, ENDED } outcome;
 typedef struct reader {
     EditLine *el; /* NULL: not a terminal, lines are taken as they come */
     loop *loop;
-    loop_watch input, signals;
+    loop_watch input, changes;
     task_wait wait;
     lua_State *L; /* who reads, while keys are looked at */
     char *bytes;  /* read, and not looked at yet */
     size_t count, room;
     char *prompt;
+    char *search; /* the prompt of a search in the history, to which all keys go; NULL when there is none */
     outcome outcome;
     bool reading, hidden, ended, out_of_memory;
 } reader;
 
-/* ---- the terminal, given back however the process ends ---- */
-
-static struct termios as_found;
-static bool edited;
-
-static void give_back(void) {
-    if (edited)
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &as_found);
-    edited = false;
+static reader *of(EditLine *el) {
+    void *r;
+    el_get(el, EL_CLIENTDATA, &r);
+    return r;
 }
+
+static char *prompt_of(EditLine *el) {
+    const reader *r = of(el);
+    return r->search != NULL ? r->search : r->prompt;
+}
+
+/* ---- on the screen ---- */
 
 static void edit(reader *r, bool on) {
     if (on)
-        tcgetattr(STDIN_FILENO, &as_found);
-    edited = on;
+        terminal_borrow();
+    else
+        terminal_returned();
     el_set(r->el, EL_UNBUFFERED, on ? 1 : 0);
 }
 
-static int columns(void) {
-    struct winsize size;
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-/* ---- signals: the terminal has another size, or the process goes on after a stop ---- */
-
-static int signal_fd = -1;
-static struct sigaction window_before, continue_before;
-
-static void on_terminal_signal(int number) {
-    int saved = errno;
-    uint64_t what = number == SIGCONT ? 1 << 16 : 1;
-    (void)!write(signal_fd, &what, sizeof what);
-    errno = saved;
-}
-
-static bool catch_signals(void) {
-    struct sigaction action = {.sa_handler = on_terminal_signal, .sa_flags = SA_RESTART};
-    signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (signal_fd < 0)
-        return false;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGWINCH, &action, &window_before);
-    sigaction(SIGCONT, &action, &continue_before);
-    return true;
-}
-
-static void release_signals(void) {
-    sigaction(SIGWINCH, &window_before, NULL);
-    sigaction(SIGCONT, &continue_before, NULL);
-    close(signal_fd);
-    signal_fd = -1;
-}
-
-/* ---- where the cursor is ---- */
-
-typedef struct place {
-    int row, column;
-} place;
-
-static void step(place *at, wchar_t c, int width) {
-    int wide = c == L'\n' ? 0 : wcwidth(c);
-    if (c == L'\n' || at->column + wide > width)
-        *at = (place){.row = at->row + 1};
-    at->column += wide > 0 ? wide : 0;
-}
-
 /* What stands between two \1 takes no room: colours. */
-static void step_over_prompt(place *at, const char *prompt, int width) {
+static void step_over_prompt(terminal_place *at, const char *prompt, int width) {
     mbstate_t state = {0};
     size_t length = strlen(prompt), got;
     bool shown = true;
@@ -114,17 +69,17 @@ static void step_over_prompt(place *at, const char *prompt, int width) {
         if (c == L'\1')
             shown = !shown;
         else if (shown)
-            step(at, c, width);
+            terminal_step(at, c, width);
     }
 }
 
 static int row_of_cursor(const reader *r) {
-    int width = columns();
-    place at = {0};
+    int width = terminal_columns();
+    terminal_place at = {0};
     const LineInfoW *line = el_wline(r->el);
-    step_over_prompt(&at, r->prompt, width);
+    step_over_prompt(&at, prompt_of(r->el), width);
     for (const wchar_t *c = line->buffer; c < line->cursor; c++)
-        step(&at, *c, width);
+        terminal_step(&at, *c, width);
     return at.row + (at.column == width ? 1 : 0);
 }
 
@@ -153,13 +108,13 @@ static void move_to_end(reader *r) {
     el_cursor(r->el, (int)(line->lastchar - line->cursor));
 }
 
-static void on_signals(loop_watch *w, short events) {
+static void on_change(loop_watch *w, short events) {
     reader *r = w->owner;
-    uint64_t what = 0;
     (void)events;
-    if (read(signal_fd, &what, sizeof what) < 0 || !r->reading)
+    terminal_change change = terminal_changed();
+    if (change == UNCHANGED || !r->reading)
         return;
-    if (what >= 1 << 16) { /* somebody else had the terminal */
+    if (change == CONTINUED) {
         el_set(r->el, EL_PREP_TERM, 0);
         el_set(r->el, EL_PREP_TERM, 1);
     }
@@ -211,59 +166,30 @@ static void cancel_wait(task_wait *w) {
     task_wake(w);
 }
 
-/* Sequences that start with an escape, beside the single keys after one. The others do nothing. */
-static const char *const sequences[] = {"[A",  "[B",  "[C",  "[D",    "[H",    "[F",    "OA",
-                                        "OB",  "OC",  "OD",  "OH",    "OF",    "[1~",   "[3~",
-                                        "[4~", "[7~", "[8~", "[1;5C", "[1;5D", "[1;3C", "[1;3D"};
-
-static bool is_known(const char *sequence, size_t length) {
-    for (size_t i = 0; i < sizeof sequences / sizeof *sequences; i++)
-        if (strlen(sequences[i]) == length && memcmp(sequences[i], sequence, length) == 0)
-            return true;
-    return false;
-}
-
-/* The length of the escape sequence that the input begins with; 0 while a part of it is missing. */
-static size_t length_of_sequence(const reader *r) {
-    if (r->count < 2)
-        return 0;
-    if (r->bytes[1] == 'O')
-        return r->count < 3 ? 0 : 3;
-    if (r->bytes[1] != '[')
-        return 2;
-    for (size_t i = 2; i < r->count; i++)
-        if (r->bytes[i] >= 0x40 && r->bytes[i] <= 0x7e)
-            return i + 1;
-    return 0;
-}
-
-static size_t length_of_character(unsigned char first) {
-    return first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+/* The length of the first key, 0 while a part of it is missing. In a search an escape can be a key by itself. */
+static size_t first_key(const reader *r) {
+    size_t length = key_length(r->bytes, r->count);
+    return length == 0 && r->search != NULL && r->count == 1 && r->bytes[0] == '\033' ? 1 : length;
 }
 
 /* True when libedit can have a whole key: it would block for the rest of one. */
 static bool has_key(reader *r) {
-    while (r->count > 0 && r->bytes[0] == '\033') {
-        size_t length = length_of_sequence(r);
-        if (length < 3 || is_known(r->bytes + 1, length - 1))
-            return length > 0;
+    size_t length;
+    while ((length = first_key(r)) >= 3 && r->bytes[0] == '\033' && !key_is_bound(r->bytes, length))
         take(r, length);
-    }
-    return r->count > 0 && r->count >= length_of_character((unsigned char)r->bytes[0]);
+    return length > 0;
 }
 
-static reader *of(EditLine *el) {
-    void *r;
-    el_get(el, EL_CLIENTDATA, &r);
-    return r;
-}
-
-/* What libedit reads characters with. */
+/* What libedit reads characters with. In a search it takes all keys for that of the search. */
 static int next_character(EditLine *el, wchar_t *c) {
     reader *r = of(el);
     mbstate_t state = {0};
     if (r->count == 0)
         return 0;
+    if (r->search != NULL) {
+        *c = L'R' & 0x1f;
+        return 1;
+    }
     size_t length = mbrtowc(c, r->bytes, r->count, &state);
     if (length > r->count) { /* not UTF-8 */
         *c = 0xFFFD;
@@ -271,10 +197,6 @@ static int next_character(EditLine *el, wchar_t *c) {
     }
     take(r, length > 0 ? length : 1);
     return 1;
-}
-
-static char *prompt_of(EditLine *el) {
-    return of(el)->prompt;
 }
 
 /* ---- keys that Lua decides about ---- */
@@ -294,28 +216,51 @@ static void replace(reader *r, const char *text, lua_Integer cursor) {
     el_cursor(r->el, -back);
 }
 
-/* Calls keys[name](text, cursor, more) in Lua, where the cursor is in bytes and `more` says that more input is there
- * already. It returns a text and a cursor, true to accept the line, false to end the input, or nil to beep. */
+static void set_search(reader *r, const char *prompt) {
+    free(r->search);
+    r->search = prompt != NULL ? strdup(prompt) : NULL;
+}
+
+/* Does as Lua said, in the values from `result` on. */
+static unsigned char obey(lua_State *L, reader *r, int result) {
+    if (lua_isnil(L, result))
+        return CC_ERROR;
+    if (lua_isboolean(L, result)) {
+        r->outcome = lua_toboolean(L, result) ? ACCEPTED : ENDED;
+        move_to_end(r);
+    } else {
+        replace(r, lua_tostring(L, result), lua_tointeger(L, result + 1));
+    }
+    return CC_REFRESH;
+}
+
+/* Calls keys[name](text, cursor, more, key) in Lua, where the cursor is in bytes, `more` says that more input is there
+ * already, and `key` is what was pressed in a search, else nil. It returns a text and a cursor, true to accept the
+ * line, false to end the input, or nil to beep. A third value is the prompt of a search, which has the next key, or
+ * true when this key ended one and is to do now what it does elsewhere. */
 static unsigned char call(EditLine *el, const char *name) {
     reader *r = of(el);
     lua_State *L = r->L;
     const LineInfo *line = el_line(el);
-    unsigned char result = CC_ERROR;
     int top = lua_gettop(L);
+    size_t key = r->search != NULL ? first_key(r) : 0;
     lua_getiuservalue(L, 1, KEYS);
     lua_getfield(L, -1, name);
     lua_pushlstring(L, line->buffer, (size_t)(line->lastchar - line->buffer));
     lua_pushinteger(L, line->cursor - line->buffer);
-    lua_pushboolean(L, r->count > 0);
-    if (lua_pcall(L, 3, 2, 0) == LUA_OK && !lua_isnil(L, -2)) {
-        result = CC_REFRESH;
-        if (lua_isboolean(L, -2)) {
-            r->outcome = lua_toboolean(L, -2) ? ACCEPTED : ENDED;
-            move_to_end(r);
-        } else {
-            replace(r, lua_tostring(L, -2), lua_tointeger(L, -1));
-        }
+    lua_pushboolean(L, r->count > key);
+    if (key > 0)
+        lua_pushlstring(L, r->bytes, key);
+    else
+        lua_pushnil(L);
+    if (lua_pcall(L, 4, 3, 0) != LUA_OK) {
+        lua_settop(L, top); /* as if it had returned nothing */
+        lua_settop(L, top + 3);
     }
+    set_search(r, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL);
+    if (!lua_isboolean(L, -1))
+        take(r, key);
+    unsigned char result = obey(L, r, lua_gettop(L) - 2);
     lua_settop(L, top);
     return result;
 }
@@ -332,34 +277,15 @@ KEY(older)
 KEY(newer)
 KEY(search)
 
-typedef struct binding {
-    const char *key, *function;
-} binding;
-
 static void bind_keys(EditLine *el) {
-    static const binding bindings[] = {
-        {"^M", "kmirror-enter"},       {"^J", "kmirror-enter"},
-        {"^I", "kmirror-complete"},    {"^D", "kmirror-finish"},
-        {"^P", "kmirror-older"},       {"\033[A", "kmirror-older"},
-        {"\033OA", "kmirror-older"},   {"^N", "kmirror-newer"},
-        {"\033[B", "kmirror-newer"},   {"\033OB", "kmirror-newer"},
-        {"^R", "kmirror-search"},      {"^W", "ed-delete-prev-word"},
-        {"^U", "vi-kill-line-prev"},   {"\033[3~", "ed-delete-next-char"},
-        {"\033[H", "ed-move-to-beg"},  {"\033OH", "ed-move-to-beg"},
-        {"\033[1~", "ed-move-to-beg"}, {"\033[7~", "ed-move-to-beg"},
-        {"\033[F", "ed-move-to-end"},  {"\033OF", "ed-move-to-end"},
-        {"\033[4~", "ed-move-to-end"}, {"\033[8~", "ed-move-to-end"},
-        {"\033[1;5C", "em-next-word"}, {"\033[1;5D", "ed-prev-word"},
-        {"\033[1;3C", "em-next-word"}, {"\033[1;3D", "ed-prev-word"},
-    };
     el_wset(el, EL_ADDFN, L"kmirror-enter", L"Accept, or go on in another line", key_enter);
     el_wset(el, EL_ADDFN, L"kmirror-complete", L"Complete the word", key_complete);
     el_wset(el, EL_ADDFN, L"kmirror-finish", L"Delete a character, or end", key_finish);
     el_wset(el, EL_ADDFN, L"kmirror-older", L"The entry before", key_older);
     el_wset(el, EL_ADDFN, L"kmirror-newer", L"The entry after", key_newer);
-    el_wset(el, EL_ADDFN, L"kmirror-search", L"The last entry with this text in it", key_search);
-    for (size_t i = 0; i < sizeof bindings / sizeof *bindings; i++)
-        el_set(el, EL_BIND, bindings[i].key, bindings[i].function, NULL);
+    el_wset(el, EL_ADDFN, L"kmirror-search", L"Search the history", key_search);
+    for (const key_binding *b = key_bindings; b->key != NULL; b++)
+        el_set(el, EL_BIND, b->key, b->function, NULL);
 }
 
 /* ---- opening and closing ---- */
@@ -380,12 +306,13 @@ static int close_(lua_State *L) {
     if (r->el != NULL) {
         if (r->reading)
             edit(r, false);
-        loop_watch_remove(r->loop, &r->signals);
-        release_signals();
+        loop_watch_remove(r->loop, &r->changes);
+        terminal_unwatch();
         el_end(r->el);
     }
     free(r->bytes);
     free(r->prompt);
+    free(r->search);
     *r = (reader){.el = NULL};
     return 0;
 }
@@ -398,14 +325,12 @@ static void use_locale(void) {
 }
 
 static void open_terminal(lua_State *L, reader *r) {
-    static bool at_exit;
     use_locale();
-    if (!at_exit)
-        at_exit = atexit(give_back) == 0;
-    if (signal_fd >= 0 || !catch_signals())
+    int changes = terminal_watch();
+    if (changes < 0)
         luaL_error(L, "the terminal can be opened only once");
     if ((r->el = el_init("kmirror", stdin, stdout, stderr)) == NULL) {
-        release_signals();
+        terminal_unwatch();
         luaL_error(L, "not enough memory for the line editor");
     }
     el_set(r->el, EL_CLIENTDATA, r);
@@ -414,9 +339,9 @@ static void open_terminal(lua_State *L, reader *r) {
     el_set(r->el, EL_GETCFN, next_character);
     el_set(r->el, EL_PROMPT_ESC, prompt_of, '\1');
     bind_keys(r->el);
-    r->signals =
-        (loop_watch){.fd = signal_fd, .events = CURL_WAIT_POLLIN, .background = true, .ready = on_signals, .owner = r};
-    loop_watch_add(r->loop, &r->signals);
+    r->changes =
+        (loop_watch){.fd = changes, .events = CURL_WAIT_POLLIN, .background = true, .ready = on_change, .owner = r};
+    loop_watch_add(r->loop, &r->changes);
 }
 
 /* open(keys|nil) -> reader of standard input. With keys it is a terminal, where lines can be edited; see call(). */
@@ -444,6 +369,7 @@ static void finish(reader *r) {
     }
     r->reading = false;
     r->L = NULL;
+    set_search(r, NULL);
 }
 
 static int push_edited(lua_State *L, reader *r) {
@@ -550,57 +476,10 @@ static int show_(lua_State *L) {
     return 0;
 }
 
-/* ---- turns ---- */
-
-/* turn(task): until it has ended, Ctrl-C cancels it and nothing else. turn(): there are no more turns. */
-static int turn(lua_State *L) {
-    scheduler *s = scheduler_of(L);
-    s->foreground = lua_isnoneornil(L, 1) ? NULL : luaL_checkudata(L, 1, TASK);
-    s->prompting = s->foreground != NULL;
-    s->turn_interrupted = 0;
-    if (s->foreground != NULL && scheduler_ended(s->foreground))
-        s->foreground = NULL;
-    return 0;
-}
-
-/* end(): cancels every task, as Ctrl-C does elsewhere */
-static int end_(lua_State *L) {
-    (void)L;
-    task_interrupt();
-    return 0;
-}
-
-static void cancel_failure(task_wait *w) {
-    w->cancelled = true;
-    task_wake(w);
-}
-
-static int failed(lua_State *L, int status, lua_KContext context) {
-    (void)status, (void)context;
-    scheduler *s = scheduler_of(L);
-    s->failed = NULL;
-    if (((task_wait *)lua_touserdata(L, 1))->cancelled)
-        return error_raise(L, "cancelled", "%s", s->why);
-    return task_failure(L) ? 2 : 0;
-}
-
-/* failure() -> error, traceback: waits for a task that fails while nobody has joined it */
-static int failure(lua_State *L) {
-    scheduler *s = scheduler_of(L);
-    task_check(L);
-    if (task_failure(L))
-        return 2;
-    lua_settop(L, 0);
-    s->failed = lua_newuserdatauv(L, sizeof *s->failed, 0);
-    *s->failed = (task_wait){.cancel = cancel_failure};
-    return task_await(L, s->failed, 0, failed);
-}
-
 int luaopen_line(lua_State *L) {
     static const luaL_Reg methods[] = {
         {"read", read_}, {"hide", hide_}, {"show", show_}, {"close", close_}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {
-        {"open", open_}, {"turn", turn}, {"finish", end_}, {"failure", failure}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"open", open_}, {NULL, NULL}};
     luaL_newmetatable(L, READER);
     lua_pushcfunction(L, close_);
     lua_setfield(L, -2, "__gc");
@@ -609,5 +488,6 @@ int luaopen_line(lua_State *L) {
     luaL_newlib(L, methods);
     lua_setfield(L, -2, "__index");
     luaL_newlib(L, functions);
+    turn_functions(L);
     return 1;
 }

@@ -9,6 +9,7 @@ local batches = require("kmirror.bulk.batches")
 local mirrors = require("mirrors")
 local progress = require("kmirror.progress")
 local results = require("kmirror.bulk.result")
+local runs = require("kmirror.bulk.run")
 local task = require("task")
 
 local M = {}
@@ -23,13 +24,16 @@ local default_pause = 3 -- seconds between two rounds
 ---@param items T[]
 ---@param work fun(item: T, index: integer): U
 ---@param concurrency? integer how many at a time; 16 by default
+---@param title? string what to call it while it goes on, outside of steps; the place in the runbook by default
 ---@return U[]
-function M.map(items, work, concurrency)
-    local made = {}
+function M.map(items, work, concurrency, title)
+    local made, bar <close> = {}, progress.items(#items, title)
     local group <close> = task.group({ concurrency = concurrency or default_concurrency })
     for i, item in ipairs(items) do
         group:spawn(function()
+            bar:join()
             made[i] = work(item, i)
+            bar:step()
         end)
     end
     group:wait()
@@ -42,9 +46,10 @@ end
 ---@param items T[]
 ---@param keep fun(item: T, index: integer): any
 ---@param concurrency? integer how many at a time; 16 by default
+---@param title? string as for map()
 ---@return T[]
-function M.filter(items, keep, concurrency)
-    local wanted, kept = M.map(items, keep, concurrency), {}
+function M.filter(items, keep, concurrency, title)
+    local wanted, kept = M.map(items, keep, concurrency, title), {}
     for i, item in ipairs(items) do
         kept[#kept + 1] = wanted[i] and item or nil
     end
@@ -65,7 +70,9 @@ end
 ---@field rounds? integer how often an item is tried that fails of what passes by itself: a broken connection, a late
 ---  answer, a server in trouble, too many requests; once by default, as the api retries by itself
 ---@field pause? number seconds between two rounds; 3 by default
----@field progress? fun(ended: integer, failed: integer, total: integer) told of each item that has ended
+---@field title? string what to call it while it goes on, outside of steps; the place in the runbook by default
+---@field progress? fun(ended: integer, failed: integer, total: integer) told of each item that has ended, instead of
+---  what is shown otherwise
 
 ---@class kmirror.bulk.batch
 ---@field number integer from 1
@@ -75,7 +82,7 @@ end
 
 local known_options = {
     concurrency = true, batches = true, gate = true, max_failures = true, on_error = true, progress = true,
-    rounds = true, pause = true,
+    rounds = true, pause = true, title = true,
 }
 
 local function check_options(options)
@@ -91,80 +98,15 @@ local function check_options(options)
     return on_error == "stop" and 0 or options.max_failures
 end
 
--- With these no other item would fare better: going on would only make more of them.
-local hopeless = { cancelled = true, unauthorized = true, read_only = true }
-
-local function is_hopeless(problem)
-    return type(problem) == "table" and hopeless[problem.kind] or false
-end
-
-local passing = { transport = true, timeout = true, server = true, rate_limited = true }
-
-local function passes(problem)
-    return type(problem) == "table" and passing[problem.kind] or false
-end
-
--- Does one item, and notes what came of it. Returns true when it is to be tried again.
-local function attempt(run, work, i, is_last)
-    local item = run.items[i]
-    local ok, value = pcall(work, item, i)
-    if not ok and is_hopeless(value) then
-        error(value, 0)
+-- What shows how far it is, and what is told of that.
+local function show(items, options)
+    if options.progress then
+        return progress.told(options.progress), options.progress
     end
-    run.outcomes[i] = ok and { item = item, value = value }
-        or { item = item, problem = value == nil and "no reason given" or value }
-    if not ok and not is_last and passes(value) then
-        return true
+    local bar = progress.items(#items, options.title)
+    return bar, function(ended, failed)
+        bar:set(ended, failed)
     end
-    run.ended = run.ended + 1
-    run.failed = run.failed + (ok and 0 or 1)
-    if run.progress then
-        run.progress(run.ended, run.failed, #run.items)
-    end
-end
-
--- Does items, by their places; begins no more when too many have failed. Returns the places of those to try again.
-local function do_round(run, work, places, may_fail, is_last)
-    local again = {}
-    local group <close> = task.group({ concurrency = run.concurrency })
-    for _, i in ipairs(places) do
-        group:spawn(function()
-            if run.failed <= may_fail and attempt(run, work, i, is_last) then
-                again[#again + 1] = i
-            end
-        end)
-    end
-    group:wait()
-    return again
-end
-
--- Does the items from `first` to `last`. Returns why nothing more may be begun, if that is so.
-local function do_batch(run, work, first, last)
-    local may_fail = batches.limit(run.max_failures, run.failed, last - first + 1)
-    local places = {}
-    for i = first, last do
-        places[#places + 1] = i
-    end
-    for round = 1, run.rounds do
-        places = do_round(run, work, places, may_fail, round == run.rounds)
-        if #places == 0 or run.failed > may_fail then
-            break
-        end
-        task.sleep(run.pause)
-    end
-    return run.failed > may_fail and ("%d of %d items have failed, more than %s"):format(run.failed, run.ended,
-        run.max_failures) or nil
-end
-
--- Why the gate does not let the next batch begin; nil when it does.
-local function ask(gate, batch)
-    local ok, open, reason = pcall(gate, batch)
-    if not ok and is_hopeless(open) then
-        error(open, 0)
-    elseif not ok then
-        return tostring(open)
-    end
-    return open == false and (reason or ("the gate is shut after batch %d"):format(batch.number)) or nil
 end
 
 --- Does `work` on each item and keeps what came of it: a failure does not stop the others, unless there are too many.
@@ -176,19 +118,21 @@ end
 ---Raises `invalid` for an option that is unknown or wrong.
 function M.each(items, work, options)
     options = options or {}
+    local may_fail = check_options(options)
+    local bar <close>, tell = show(items, options)
     local run = {
-        items = items, outcomes = {}, ended = 0, failed = 0, max_failures = check_options(options),
-        concurrency = options.concurrency or default_concurrency, progress = options.progress,
-        rounds = options.rounds or 1, pause = options.pause or default_pause,
+        items = items, outcomes = {}, ended = 0, failed = 0, max_failures = may_fail, bar = bar, progress = tell,
+        concurrency = options.concurrency or default_concurrency, rounds = options.rounds or 1,
+        pause = options.pause or default_pause,
     }
     local plan = batches.cut(#items, options.batches or { "100%" })
     batches.limit(run.max_failures, 0, #items)
     local stopped, number
     for i, span in ipairs(plan) do
         number = i
-        stopped = do_batch(run, work, span.first, span.last)
+        stopped = runs.batch(run, work, span.first, span.last)
         local batch = results.new(items, run.outcomes, span.first, span.last, { number = i })
-        stopped = stopped or options.gate and ask(options.gate, batch) or nil
+        stopped = stopped or options.gate and runs.ask(options.gate, batch) or nil
         if stopped then
             break
         end
@@ -211,13 +155,13 @@ local reads = 64 -- under way at once: enough for the account's rate when an ans
 local function list_all(apis, on_problem)
     local lists = M.map(apis, function(api)
         local ok, list = pcall(api.list, api)
-        if not ok and (not on_problem or is_hopeless(list)) then
+        if not ok and (not on_problem or runs.is_hopeless(list)) then
             error(list, 0)
         elseif not ok then
             on_problem({ cluster = api.cluster }, list)
         end
         return ok and list or {}
-    end)
+    end, nil, "list clusters")
     local all = {}
     for i, list in ipairs(lists) do
         for _, listed in ipairs(list) do
@@ -236,7 +180,7 @@ local function read(entry, on_problem)
         return mirror
     elseif type(mirror) == "table" and mirror.kind == "not_found" then
         return false
-    elseif not on_problem or is_hopeless(mirror) then
+    elseif not on_problem or runs.is_hopeless(mirror) then
         error(mirror, 0)
     end
     on_problem(entry.listed, mirror)
@@ -260,7 +204,7 @@ function M.details(api, filter, on_problem)
     local found = {}
     for _, mirror in ipairs(M.map(wanted, function(entry)
         return read(entry, on_problem)
-    end, reads)) do
+    end, reads, "read mirrors")) do
         found[#found + 1] = mirror or nil
     end
     return found

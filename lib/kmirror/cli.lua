@@ -288,7 +288,7 @@ local function from_configuration(given)
     local endpoint, username = profile.current().endpoint, profile.current().username
     local has_key = variable("KMIRROR_API_KEY") or variable("KMIRROR_API_KEY_FILE")
     given.read_only = given.read_only or chosen.read_only
-    given.store = given.store or chosen.store
+    given.store = given.store or variable("KMIRROR_STORE") or chosen.store
     return {
         endpoint = endpoint,
         username = username,

@@ -195,7 +195,8 @@ function M.choose(name)
     local profile = config.profiles[name]
     if not profile then
         local known = sorted_names(config.profiles)
-        usage("unknown profile '%s': %s", name, known == "" and ("there are none in " .. (path or "~/.config"))
+        usage("unknown profile '%s': %s", name, known == ""
+            and ("%s has none, or is not there"):format(path or "~/.config")
             or "known are " .. known .. meant(name, config.profiles))
     end
     return name, profile

@@ -22,6 +22,7 @@ local M = {}
 ---@field profile table of the configuration file, empty when there is none
 ---@field endpoint string|nil base URL; nil when it is not known, or wrong
 ---@field prepared boolean the command line could be set up
+---@field problem string|nil why it could not
 ---@field reached boolean the API's server has answered
 local Case = {}
 Case.__index = Case

@@ -1,7 +1,7 @@
---- events: what happens in a run, told to whoever listens: attempts and retries, as mirrors.trace() tells them; and,
---- once somebody wants these, calls with their answers, and steps.
+--- events: what happens in a run, told to whoever listens: attempts and retries, as mirrors.trace() tells them; steps;
+--- and, once somebody wants these, calls with their answers.
 ---
---- While nobody wants calls and steps, they are exactly as fast as they are without this module.
+--- While nobody wants calls, they are exactly as fast as they are without this module.
 
 local mirrors = require("mirrors")
 local task = require("task")
@@ -40,8 +40,8 @@ local function tell(event)
     end
 end
 
---- Tells a function of each attempt, retry, call and step from here on; of the last two only after observe(). One that
---- listens already is not told twice.
+--- Tells a function of each attempt, retry and step from here on, and of each call after observe(). One that listens
+--- already is not told twice.
 ---@param fn fun(event: mirrors.Event|kmirror.events.call|kmirror.events.step)
 function M.listen(fn)
     for _, listener in ipairs(listeners) do
@@ -51,6 +51,22 @@ function M.listen(fn)
     end
     table.insert(listeners, fn)
     mirrors.trace(tell)
+end
+
+-- ---- steps ------------------------------------------------------------------------------------------------
+
+local step_ends = { __close = function(step, problem)
+    step.ended, step.error = task.now(), problem
+    tell(step)
+end }
+
+--- A step begins. It ends when this is closed; its outcome is set before.
+---@param title string
+---@return kmirror.events.step
+function M.step(title)
+    local step = setmetatable({ what = "step", title = title, started = task.now() }, step_ends)
+    tell(step)
+    return step
 end
 
 -- ---- calls ------------------------------------------------------------------------------------------------
@@ -70,79 +86,22 @@ local call_ends = { __close = function(call, problem)
     tell(call)
 end }
 
-local function begin_call(api, operation, first, second)
-    local creates = operation == "create"
+local function follow(about, proceed)
     local coroutine = coroutine.running()
-    local call = setmetatable({
-        what = "call", operation = operation, cluster = api.cluster, asked = task.now(), ok = false,
-        id = not creates and first or nil, argument = creates and first or second,
-        options = api.account.options, coroutine = coroutine, outer = running[coroutine],
+    local call <close> = setmetatable({
+        what = "call", operation = about.operation, cluster = about.cluster, id = about.id, argument = about.argument,
+        options = about.options, asked = task.now(), ok = false, coroutine = coroutine, outer = running[coroutine],
     }, call_ends)
     running[coroutine] = call
     tell(call)
-    return call
+    call.answer = proceed()
+    call.ok = true
+    return call.answer
 end
 
-local function observe_method(class, operation)
-    local method = class[operation]
-    class[operation] = function(api, first, second)
-        if type(api) ~= "table" or not api.account then
-            return method(api, first, second)
-        end
-        local call <close> = begin_call(api, operation, first, second)
-        call.answer = method(api, first, second)
-        call.ok = true
-        return call.answer
-    end
-end
-
-local observed = {}
-
-local function observe_api(class)
-    if not observed[class] then
-        observed[class] = true
-        for _, operation in ipairs({ "list", "get", "create", "delete", "update_target_latency" }) do
-            observe_method(class, operation)
-        end
-    end
-end
-
--- ---- steps ------------------------------------------------------------------------------------------------
-
-local step_ends = { __close = function(step, problem)
-    step.ended, step.error = task.now(), problem
-    tell(step)
-end }
-
-local function observe_steps()
-    local class = getmetatable(require("kmirror.steps").new())
-    local run = class.run
-    function class.run(self, title, work)
-        local step <close> = setmetatable({ what = "step", title = title, started = task.now() }, step_ends)
-        tell(step)
-        return run(self, title, function()
-            local outcome, result = work()
-            step.outcome = outcome
-            return outcome, result
-        end)
-    end
-end
-
-local observing = false
-
---- Has calls and steps told from here on, too.
+--- Has calls told from here on, too.
 function M.observe()
-    if observing then
-        return
-    end
-    observing = true
-    observe_steps()
-    local connect = mirrors.connect
-    function mirrors.connect(options)
-        local api = connect(options)
-        observe_api(getmetatable(api))
-        return api
-    end
+    mirrors.observe(follow)
 end
 
 return M

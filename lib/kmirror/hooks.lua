@@ -12,6 +12,7 @@
 
 local changes = require("kmirror.changes")
 local log = require("kmirror.log")
+local progress = require("kmirror.progress")
 local task = require("task")
 local usage = require("kmirror.usage")
 
@@ -183,6 +184,7 @@ end
 local timed_out = { [124] = true, [137] = true } -- as `timeout` says it, and when SIGKILL was needed
 
 local function run(hook, context, seconds)
+    local _ <close> = progress.part({ title = "hook " .. hook.step, limit = seconds })
     local process <close> = start(words_of(hook, context, seconds))
     local began = task.now()
     local status

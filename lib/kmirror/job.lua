@@ -91,7 +91,13 @@ function M.run(given, work)
     return checked(result, summary)
 end
 
---- The command line that takes up a job again: that of its last run. Raises usage when there is nothing to resume.
+-- What `kmirror jobs resume` is given beside options for the run.
+local not_for_the_run = {
+    command = true, action = true, name = true, rest = true, new_report = true, new_metrics = true,
+}
+
+--- The command line that takes up a job again: that of its last run, with the options that are given now in place of
+--- those that it had. Raises usage when there is nothing to resume.
 ---@param given table the command line of `kmirror jobs resume`
 ---@return table
 function M.resumed(given)
@@ -99,9 +105,10 @@ function M.resumed(given)
     local line = { command = "run", job = again.job, script = again.script, rest = again.args }
     for name, value in pairs(again.settings) do line[name] = value end
     if line.command ~= "run" then line.script, line.rest = nil, {} end
-    for _, name in ipairs({ "store", "log_file", "log_level", "color", "traceback", "yes" }) do
-        line[name] = given[name] or line[name]
+    for name, value in pairs(given) do
+        if not not_for_the_run[name] and not name:find("^is_") then line[name] = value end
     end
+    line.report, line.metrics = given.new_report or line.report, given.new_metrics or line.metrics
     return line
 end
 

@@ -1,13 +1,11 @@
---- jobs: what the commands `kmirror jobs`, `jobs show`, `jobs resume` and `jobs forget` do, and what is said
---- of a job when a run of it begins and ends.
+--- jobs: what is recorded of jobs, how one is resumed and forgotten, and what is said of it when a run of it begins and
+--- ends.
 
-local changes = require("kmirror.changes")
 local journal = require("kmirror.journal")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
 local meant = require("kmirror.meant")
 local stores = require("kmirror.store")
-local tables = require("kmirror.table")
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -32,8 +30,10 @@ local function state_of(run, running)
     return by_status[run.status] or "failed"
 end
 
--- "12 creates, 3 deletes"
-local function done_of(summary)
+--- What a job has done, in words: "12 creates, 3 deletes".
+---@param summary { done: table<string, integer> }
+---@return string
+function M.done(summary)
     local parts = {}
     for _, kind in ipairs({ { "create" }, { "update_target_latency", "latency update" }, { "delete" } }) do
         local count = summary.done[kind[1]]
@@ -54,7 +54,7 @@ function M.notice(opened)
     end
     local summary = journal.summary(opened.job.name, opened.runs, opened.changes)
     local text = ("job %s, run %d: the last one (%s) was %s; done so far: %s"):format(opened.job.name, #opened.runs,
-        time_of(last.started), state_of(last, false), done_of(summary))
+        time_of(last.started), state_of(last, false), M.done(summary))
     if summary.unanswered > 0 then
         text = ("%s; %s to be reconciled"):format(text, plural(summary.unanswered, "unanswered change"))
     end
@@ -69,7 +69,7 @@ end
 ---@param summary kmirror.journal.summary
 ---@return string[]
 function M.closing(summary)
-    local lines = { ("job %s: %s in %s"):format(summary.job, done_of(summary), plural(summary.runs, "run")) }
+    local lines = { ("job %s: %s in %s"):format(summary.job, M.done(summary), plural(summary.runs, "run")) }
     if summary.failed > 0 then
         lines[1] = ("%s; %s failed"):format(lines[1], plural(summary.failed, "change"))
     end
@@ -130,6 +130,16 @@ local function find(store, name)
     end
     local known = #names > 0 and "there are: " .. table.concat(names, ", ") .. meant(name, by_name)
     usage("there is no job '%s'; %s", name, known or "there are none: kmirror run --job NAME makes one")
+end
+
+--- Whether a store has a job of that name.
+---@param name string
+---@param url? string
+---@return boolean
+function M.knows(name, url)
+    return with_store(url, function(store)
+        return store:job(name) ~= nil
+    end)
 end
 
 ---@class kmirror.jobs.job a job as --json shows it; times are UTC, ISO 8601
@@ -207,85 +217,7 @@ function M.one(name, url)
     end)
 end
 
--- ---- the commands -----------------------------------------------------------------------------------------
-
-local state_colors = { done = "green", running = "cyan", failed = "red", killed = "red" }
-
-local function paint(state)
-    return state_colors[state] or "yellow"
-end
-
-local job_columns = {
-    { "JOB", "name" },
-    { "STATE", "state", paint = paint },
-    { "RUNS", "runs", align = "right" },
-    { "LAST RUN", "started" },
-    { "DONE", done_of },
-    { "FAILED", "failed", align = "right" },
-    { "UNANSWERED", "unanswered", align = "right" },
-    { "RUNBOOK", "script" },
-}
-
-local run_columns = {
-    { "RUN", "number", align = "right" },
-    { "STATE", "state", paint = paint },
-    { "STARTED", "started" },
-    { "ENDED", "ended" },
-    { "ARGUMENTS", function(run)
-        return table.concat(run.args, " ")
-    end },
-}
-
-local change_columns = {
-    { "#", "number", align = "right" },
-    { "CHANGE", function(change)
-        return changes.describe({
-            operation = change.operation, cluster = change.cluster, id = change.id, spec = change.arguments,
-            newTargetLatency = change.arguments.newTargetLatency,
-        })
-    end },
-    { "STATE", "state", paint = paint },
-    { "RUN", "run", align = "right" },
-    { "ANSWERED", "answered" },
-    { "NOTE", function(change)
-        local made = change.operation == "create" and change.id and "mirror " .. change.id
-        return change.problem or not change.asked and "the last run did not ask for it" or made or nil
-    end },
-}
-
---- `kmirror jobs`: prints all jobs.
----@param options { store: string|nil, json: boolean|nil }
----@return integer exit status
-function M.list(options)
-    local found = M.all(options.store)
-    if options.json then
-        io.stdout:write(json.encode(json.array(found), true), "\n")
-    elseif #found > 0 then
-        tables.write(io.stdout, job_columns, found)
-    else
-        log.info("there are no jobs: kmirror run --job NAME makes one")
-    end
-    return 0
-end
-
---- `kmirror jobs show`: prints one job, its runs and its changes.
----@param options { name: string, store: string|nil, json: boolean|nil }
----@return integer exit status
-function M.show(options)
-    local job = M.one(options.name, options.store)
-    if options.json then
-        io.stdout:write(json.encode(job, true), "\n")
-        return 0
-    end
-    tables.write(io.stdout, job_columns, { job })
-    io.stdout:write("\n")
-    tables.write(io.stdout, run_columns, job.history)
-    if #job.changes > 0 then
-        io.stdout:write("\n")
-        tables.write(io.stdout, change_columns, job.changes)
-    end
-    return 0
-end
+-- ---- going on, and forgetting ----------------------------------------------------------------------------
 
 ---@class kmirror.jobs.resumption what to run, for `kmirror run`
 ---@field job string

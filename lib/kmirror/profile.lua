@@ -56,7 +56,8 @@ end
 
 local function unknown(name, expected)
     local names = known_names()
-    local known = #names > 0 and "; known names: " .. table.concat(names, ", ") or ""
+    local known = #names > 0 and "; known names: " .. table.concat(names, ", ")
+        or "; none has a name here: the configuration file names them, by profile"
     usage("unknown cluster '%s': expected %s%s%s", name, expected, known, meant(name, current.clusters))
 end
 

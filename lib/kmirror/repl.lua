@@ -88,18 +88,6 @@ local function is_incomplete(session)
     end
 end
 
--- A person's next input; nil at the end. Ctrl-C gives up the line, not the session.
-local function ask(session, reader, above, reset)
-    while true do
-        reset()
-        above.typing(true)
-        local ok, input = turn(reader.read, reader, session:prompt())
-        above.typing(false)
-        if ok then return input end
-        if not is_cancelled(input) then error(input, 0) end
-    end
-end
-
 -- A program's next input: as many lines as it takes. Ctrl-C is for the whole run here, as elsewhere.
 local function next_input(session, reader)
     local lines = {}
@@ -110,6 +98,37 @@ local function next_input(session, reader)
         lines[#lines + 1] = got
         local input = table.concat(lines, "\n")
         if not incomplete(input) then return input end
+        if session.interactive then session:say("... ") end
+    end
+end
+
+-- Reads on a terminal where lines can be edited.
+local function by_keys(session, reader, above, reset)
+    return function()
+        reset()
+        above.typing(true)
+        local ok, input = turn(reader.read, reader, session:prompt())
+        above.typing(false)
+        return ok, input
+    end
+end
+
+-- Reads on one where they cannot, such as a shell within an editor.
+local function by_lines(session, reader)
+    return function()
+        session:say((session:prompt():gsub("\1", "")))
+        local ok, input = turn(next_input, session, reader)
+        if not ok or not input then session:say("\n") end
+        return ok, input
+    end
+end
+
+-- A person's next input; nil at the end. Ctrl-C gives up the line, not the session.
+local function ask(read)
+    while true do
+        local ok, input = read()
+        if ok then return input end
+        if not is_cancelled(input) then error(input, 0) end
     end
 end
 
@@ -127,16 +146,11 @@ local function farewell(session)
     if left > 0 then session:note("ending %d %s that still ran", left, left == 1 and "task" or "tasks") end
 end
 
-local function talk(session)
-    local prompt_keys, reset = keys.new({
-        history = session.history, is_incomplete = is_incomplete(session), complete = completer(session),
-    })
-    local reader <close> = line.open(prompt_keys)
-    local above <close> = output.above(reader)
+local function converse(session, read)
     local teller = task.spawn(tell_failures, session)
     greet(session)
     while not session.done do
-        local input = ask(session, reader, above, reset)
+        local input = ask(read)
         if not input then break end
         if input:find("%S") then
             session.history:add(input)
@@ -146,6 +160,20 @@ local function talk(session)
     teller:cancel()
     pcall(teller.join, teller)
     return 0
+end
+
+local function talk_by_keys(session)
+    local prompt_keys, reset = keys.new({
+        history = session.history, is_incomplete = is_incomplete(session), complete = completer(session),
+    })
+    local reader <close> = line.open(prompt_keys)
+    local above <close> = output.above(reader)
+    return converse(session, by_keys(session, reader, above, reset))
+end
+
+local function talk_by_lines(session)
+    local reader <close> = line.open()
+    return converse(session, by_lines(session, reader))
 end
 
 local function obey(session)
@@ -166,18 +194,23 @@ end
 -- Turns end with the session: Ctrl-C means all that is left.
 local turns = { __close = function() line.turn() end }
 
+local function can_edit()
+    local kind = os.getenv("TERM") or ""
+    return kind ~= "" and kind ~= "dumb"
+end
+
 --- Talks to whoever is at standard input until the end of it.
 ---@param given table options of the command line
 ---@return integer exit status 0; from a program, 1 when an input failed
 function M.run(given)
-    local kind = os.getenv("TERM") or ""
-    local interactive = host.isatty(0) and host.isatty(1) and kind ~= "" and kind ~= "dumb"
+    local interactive = host.isatty(0) and host.isatty(1)
     local session = sessions.new(given, interactive)
     local directory = interactive and state.directory()
     session.history = histories.new(directory and directory .. "/history" or nil)
     session.traceback = given.traceback
     session.start_cluster = session.env.api.cluster
     local _ <close> = setmetatable({}, turns)
+    local talk = can_edit() and talk_by_keys or talk_by_lines
     local status = (interactive and talk or obey)(session)
     farewell(session)
     line.turn()

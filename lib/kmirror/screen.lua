@@ -1,5 +1,6 @@
 --- screen: a text that is drawn again and again in the same place of a terminal; elsewhere one after the other.
 
+local progress = require("kmirror.progress")
 local terminal = require("kmirror.terminal")
 
 local M = {}
@@ -20,6 +21,9 @@ Screen.__index = Screen
 function M.new(file)
     local kind = os.getenv("TERM") or ""
     local moves = terminal.of(file).terminal and kind ~= "" and kind ~= "dumb"
+    if moves then
+        progress.leave_terminal()
+    end
     return setmetatable({ file = file, moves = moves, drawn = 0 }, Screen)
 end
 

@@ -1,6 +1,8 @@
 --- steps: what a runbook does, step by step: a line when one begins, one when it has ended, and the timings.
 
+local events = require("kmirror.events")
 local log = require("kmirror.log")
+local progress = require("kmirror.progress")
 local tables = require("kmirror.table")
 local task = require("task")
 
@@ -31,10 +33,12 @@ end
 ---@param work fun(): string, any what came of it in words, and whatever it has to hand on
 ---@return any what `work` handed on
 function Steps:run(title, work)
-    local start = task.now()
+    local step <close> = events.step(title)
+    local _ <close> = progress.step(title)
     log.info("%s ...", title)
     local outcome, result = work()
-    local seconds = task.now() - start
+    local seconds = task.now() - step.started
+    step.outcome = outcome
     self.done[#self.done + 1] = { title = title, outcome = outcome, seconds = seconds }
     log.info("%s: %s (%.1f s)", title, outcome, seconds)
     return result

@@ -109,4 +109,29 @@ function M.cut(text, columns)
     return text
 end
 
+--- The text on lines of at most that many columns, broken between words. A word that is longer stays whole, so that it
+--- can be copied; a text that fits stays as it is.
+---@param text string valid UTF-8, one line
+---@param columns number
+---@param margin? string what the lines after the first begin with: as many spaces as the first one, by default
+---@return string[] lines
+function M.wrap(text, columns, margin)
+    local indent = text:match("^%s*")
+    if M.width(text) <= columns then
+        return { text }
+    end
+    local lines, line = {}, nil
+    for word in text:gmatch("%S+") do
+        if not line then
+            line = indent .. word
+        elseif M.width(line) + 1 + M.width(word) > columns then
+            lines[#lines + 1], line = line, (margin or indent) .. word
+        else
+            line = line .. " " .. word
+        end
+    end
+    lines[#lines + 1] = line
+    return lines
+end
+
 return M

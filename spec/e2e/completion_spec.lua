@@ -11,7 +11,7 @@ end
 
 local CONFIG <const> = [[return { profiles = {
     production = { clusters = { paris = { connect = "0c7067d6-c70a-11ea-87d0-0242ac130003" } } },
-    staging = { clusters = { lyon = { connect = "0c7067d6-c70a-11ea-87d0-0242ac130004" } } },
+    staging = { store = "staging.db", clusters = { lyon = { connect = "0c7067d6-c70a-11ea-87d0-0242ac130004" } } },
 } }]]
 
 -- Presses Tab in bash: calls the function that bash would call, with the words as bash would split them.
@@ -70,6 +70,9 @@ setup(function()
     }
     local noted = support.run { "run", "--sandbox", "--job", "saturday", "-", stdin = "return 0", env = env }
     assert.are.equal(0, noted.status, noted.stderr)
+    noted = support.run { "run", "--sandbox", "--job", "sunday", "--store", "staging.db", "-", stdin = "return 0",
+        env = env, executable = absolute(support.executable), directory = directory }
+    assert.are.equal(0, noted.status, noted.stderr)
 end)
 
 describe("completion in bash", function()
@@ -101,6 +104,8 @@ describe("completion in bash", function()
     it("knows jobs", function()
         assert.are.equal("saturday\n", in_bash("jobs", "resume", ""))
         assert.are.equal("saturday\n", in_bash("run", "--job", "s"))
+        assert.are.equal("sunday\n", in_bash("--profile", "staging", "jobs", "resume", ""))
+        assert.are.equal("sunday\n", in_bash("--store", "staging.db", "jobs", "show", ""))
     end)
 
     it("offers values that are few, and files where files belong", function()

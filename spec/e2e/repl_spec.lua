@@ -43,6 +43,7 @@ describe("kmirror repl, on a terminal", function()
         assert.is_truthy(shown:find("\nnot_found: ", 1, true))
         assert.is_truthy(shown:find("status=404", 1, true))
         screen:enter("nosuch()", "(global 'nosuch')\n" .. PROMPT)
+        screen:enter("ap:list()", "(global 'ap')\n  did you mean api?\n" .. PROMPT)
         screen:enter("task.sleep(60)", "task.sleep(60)")
         support.sleep(0.2)
         screen:press("C-c")
@@ -113,9 +114,29 @@ describe("kmirror repl, on a terminal", function()
         screen:stop()
         assert.are.equal("apples = 1\nbananas = 2\n", support.read(home .. "/.local/state/kmirror/history"))
         start { home = home }
-        screen:type("pples")
         screen:press("C-r")
-        screen:wait("> apples = 1")
+        screen:wait("(reverse-i-search)'':")
+        screen:type("a")
+        screen:wait("'a': bananas = 2")
+        screen:press("C-r")
+        screen:wait("'a': apples = 1")
+        screen:type("p")
+        screen:wait("(reverse-i-search)'ap': apples = 1")
+        screen:type("x")
+        screen:wait("(failed reverse-i-search)'apx': apples = 1")
+        screen:press("BSpace")
+        screen:wait("(reverse-i-search)'ap': apples = 1")
+        screen:press("Enter")
+        screen:wait("\n" .. PROMPT .. " apples = 1")
+        screen:press("C-r")
+        screen:type("0")
+        screen:wait("(failed reverse-i-search)'apples = 10': apples = 1")
+        screen:press("Escape")
+        screen:wait("\n" .. PROMPT .. " apples = 1")
+        screen:press("C-r", "C-c")
+        screen:wait("^C\n" .. PROMPT)
+        screen:type("pears")
+        screen:wait("\n" .. PROMPT .. " pears")
     end)
 
     it("gives the terminal back as it was, when it ends and when it is ended", function()
@@ -164,6 +185,57 @@ describe("kmirror repl, on a terminal", function()
     end)
 end)
 
+describe("kmirror repl, on terminals of another kind", function()
+    local screen
+
+    local function start(options)
+        for i, word in ipairs { "repl", "--sandbox", "--world", "small" } do table.insert(options, i, word) end
+        screen = screens.start(options)
+        screen:wait(PROMPT)
+    end
+
+    after_each(function() screen:stop() end)
+
+    -- Each id whole on one line, and no line longer than the terminal is wide.
+    local function check_width(shown, columns, ids)
+        local found = 0
+        for line in shown:gmatch("[^\n]+") do
+            assert.is_true(utf8.len(line) <= columns)
+            found = found + (line:find("%x+%-%x+%-%x+%-%x+%-%x+$") and 1 or 0)
+        end
+        assert.are.equal(ids, found)
+    end
+
+    it("keeps ids whole where a table has no room for them", function()
+        start { columns = 40 }
+        check_width(screen:enter(":clusters", PROMPT):match(":clusters\n(.*)\n"), 40, 4)
+        check_width(screen:enter("api:list()", PROMPT):match("api:list%(%)\n(.*)\n"), 40, 3)
+        screen:stop()
+        start { columns = 80 }
+        check_width(screen:enter(":clusters", PROMPT):match(":clusters\n(.*)\n"), 80, 4)
+    end)
+
+    it("breaks help between words, whatever the width", function()
+        start { columns = 40 }
+        local shown = screen:enter(":help api:get", PROMPT)
+        assert.is_truthy(shown:find("\nRaises what list() raises; `invalid` for\nan empty id.\n", 1, true), shown)
+        shown = screen:enter(":help watch", PROMPT)
+        assert.is_truthy(shown:find("\nShows an expression again and again in\nthe same place", 1, true), shown)
+    end)
+
+    it("reads lines where they cannot be edited, and Ctrl-C cancels the call alone there, too", function()
+        start { env = { TERM = "dumb" } }
+        screen:enter("for i = 1, 2 do", "\n...")
+        screen:enter("print(i * 11)", "\n...")
+        screen:enter("end", "end\n11\n22\n" .. PROMPT)
+        screen:enter("task.sleep(60)", "task.sleep(60)")
+        support.sleep(0.2)
+        screen:press("C-c")
+        screen:wait("\ninterrupted\n" .. PROMPT)
+        screen:enter("6 * 7", "\n42\n" .. PROMPT)
+    end)
+end)
+
 describe("kmirror repl, in a pipe", function()
     local function repl(input, ...)
         return support.run { "repl", "--sandbox", "--world", "small", "--log-level", "error", stdin = input, ... }
@@ -208,7 +280,19 @@ describe("kmirror repl, in a pipe", function()
         assert.are.equal(0, result.status, result.stderr)
         assert.is_truthy(result.stdout:find("\n3\n42\napi:get(id)\n\nOne mirror.\n", 1, true), result.stdout)
         assert.is_truthy(result.stdout:find("Waits for that many seconds.", 1, true))
-        assert.is_truthy(result.stdout:find("bulk.map(items, work, concurrency)", 1, true))
+        assert.is_truthy(result.stdout:find("bulk.map(items, work, concurrency", 1, true))
+    end)
+
+    it("tells of methods as they are called, of options with their fields, and of commands", function()
+        local result = repl(":help api.update_target_latency\n:help bulk.each\n:help task.sleep\n:help :use\n"
+            .. ":help list\n")
+        local shown = result.stdout
+        assert.is_truthy(shown:find("api:update_target_latency(id, ms)\n\nSets the latency", 1, true), shown)
+        assert.is_truthy(shown:find("\n  ms  integer — from 1000 to 2147483647\nRaises", 1, true))
+        assert.is_truthy(shown:find("\nkmirror.bulk.options:\n  concurrency?   integer — how many", 1, true))
+        assert.is_truthy(shown:find("\ntask.sleep(seconds)\n\nWaits for that many seconds.", 1, true))
+        assert.is_truthy(shown:find("\n:use CLUSTER\n\nPut api on another cluster.\n", 1, true))
+        assert.is_truthy(result.stderr:find("there is no help on 'list'; did you mean api:list?", 1, true))
     end)
 
     it("saves a session as a runbook that does the same, without secrets", function()

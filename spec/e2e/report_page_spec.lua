@@ -101,11 +101,40 @@ describe("the page in a browser", function()
         assert.is_true(rows >= 10)
     end)
 
+    it("puts the label of a step into its bar when that is long enough, else beside it", function()
+        local path, steps = support.temporary("steps.html"), support.temporary("steps.lua", [[
+            local steps, task = require("kmirror.steps").new(), require "task"
+            for _, step in ipairs { { "at first a step of many words that takes no time", 0 }, { "long", 0.6 },
+                { "WIDE WIDE WIDE WIDE WIDE", 0.1 }, { "one of many words, near the end", 0.01 }, { "x", 0 } } do
+                steps:run(step[1], function() task.sleep(step[2]) return "" end)
+            end]])
+        assert.are.equal(0, support.run { "--sandbox", "--report", path, "run", steps }.status)
+        local measure = [[<script nonce="%s">
+            var found = [];
+            document.querySelectorAll("svg g:not(.call)").forEach(function (g) {
+                if (!g.querySelector("text.label")) return;
+                var bar = g.querySelector("rect").getBBox(), label = g.querySelector("text").getBBox();
+                var inside = label.x >= bar.x && label.x + label.width <= bar.x + bar.width;
+                var beside = label.x >= bar.x + bar.width || label.x + label.width <= bar.x;
+                var visible = label.x >= 0 && label.x + label.width <= 1000;
+                found.push(!visible ? "cut" : inside ? "inside" : beside ? "beside" : "across");
+            });
+            document.title = found.join(" ");
+        </script></body>]]
+        local source = support.read(path)
+        measure = measure:format(source:match('nonce="(%x+)"'))
+        support.write(path, (source:gsub("</body>", function() return measure end)))
+        assert.are.equal("beside inside beside beside beside",
+            chromium("--dump-dom", "file://" .. path):match("<title>(.-)</title>"))
+    end)
+
     it("can be looked at: the pictures are in the build folder", function()
-        for name, more in pairs { light = "--window-size=1200,1800", narrow = "--window-size=500,1800" } do
+        for name, more in pairs { light = { "--window-size=1200,1800" }, narrow = { "--window-size=500,1800" },
+            dark = { "--window-size=1200,1800", "--blink-settings=preferredColorScheme=0" } } do
             local path = ("%s/report-%s.png"):format(support.build, name)
             os.remove(path)
-            chromium(more, "--screenshot=" .. path, "file://" .. page)
+            more[#more + 1] = "--screenshot=" .. path
+            chromium("file://" .. page, table.unpack(more))
             assert.is_true(#support.read(path) > 20000)
         end
     end)

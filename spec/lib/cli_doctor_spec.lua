@@ -95,6 +95,23 @@ describe("kmirror doctor", function()
         is("ok", "only its owner", examined(with { KMIRROR_API_KEY = false, KMIRROR_API_KEY_FILE = path })["API key"])
     end)
 
+    it("runs the command that gives the key once, and says when it gives none", function()
+        local home = support.temporary_directory()
+        assert(os.execute("mkdir " .. home .. "/kmirror"))
+        local function examine(command)
+            support.write(home .. "/kmirror/config.lua", ("return { profile = 'p', profiles = { p = { "
+                .. "username = 'sandbox', endpoint = '%s', cluster = '%s', api_key_command = %q } } }"):format(
+                sandbox.url, support.us_east, command))
+            return examined { env = { XDG_CONFIG_HOME = home, XDG_STATE_HOME = home } }
+        end
+        local count = home .. "/count"
+        is("ok", "its command gives one", examine("echo once >> " .. count .. "; echo sandbox-full-key")["API key"])
+        assert.are.equal("once\n", support.read(count))
+        local found = examine "false"
+        is("fail", "api_key_command gave no key", found["API key"])
+        is("skip", "put the above right first", found.authentication)
+    end)
+
     it("goes on when the configuration is wrong", function()
         local home = support.temporary_directory()
         assert(os.execute("mkdir " .. home .. "/kmirror"))

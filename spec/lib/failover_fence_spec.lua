@@ -112,4 +112,33 @@ describe("the fence", function()
             try(fence.caught_up, 0)
             try(fence.caught_up, 0, 500)]]))
     end)
+
+    it("shows how far it is: topics on which nothing flows, mirrors that lag no more, and the time", function()
+        assert.are.equal("wait 1/2 of 5, 4.0 records/s\nwait 2/2 of 5, quiet for 0 of 0.1 s\n"
+            .. "drain 1/2 of 6, lag 900 ms\nhold 0/nil of nil, nil, 0.2 s\n", (run [[
+            local works, shown = require("kmirror.progress.display").works, nil
+            local function show(more)
+                local work = works[#works]
+                local line = ("%s %d/%s of %s, %s%s"):format(work.title, work.count, work.total, work.limit,
+                    work.text, more or "")
+                if line ~= shown and (work.total or more) then print(line) end
+                shown = line
+            end
+            local steps = require("kmirror.steps").new()
+            seen = function(id, look)
+                if id == "a" then show() end
+                return mirror(id, id == "b" and look == 1 and 4 or 0, 10)
+            end
+            steps:run("wait", function() fence.still(api, saved, 5, 0.1) return "" end)
+            looks, seen = {}, function(id, look)
+                if id == "a" then show() end
+                return mirror(id, 0, id == "b" and look == 1 and 900 or 10)
+            end
+            steps:run("drain", function() fence.drained(api, saved, 6, 100) return "" end)
+            looks, seen = {}, function(id, look)
+                if id == "a" and look == 1 then show((", %g s"):format(works[#works].seconds)) end
+                return mirror(id, 0, 0)
+            end
+            steps:run("hold", function() fence.hold(api, saved, 0.2) return "" end)]]))
+    end)
 end)

@@ -21,6 +21,20 @@ describe("hooks", function()
         assert.are.equal("[fence] one\n[fence] two\n[fence] three\n", result.stderr)
     end)
 
+    it("show for how long they may run, while they do", function()
+        local result = run [[
+            local work
+            task.spawn(function()
+                while not work do
+                    work = require("kmirror.progress.display").works[1]
+                    task.sleep(0.01)
+                end
+            end)
+            hooks.new({ "fence" }, { { step = "fence", command = "sleep 0.2" } }, { timeout = 60 }):run("fence", {})
+            print(work.title, work.limit, #require("kmirror.progress.display").works)]]
+        assert.are.equal("hook fence\t60\t0\n", result.stdout)
+    end)
+
     it("say what they say while they run", function()
         local directory = support.temporary_directory()
         local first = support.start { "run", "-", directory = directory, executable = support.executable:find("^/") and

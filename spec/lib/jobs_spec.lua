@@ -1,10 +1,11 @@
+local cjson = require "cjson"
 local support = require "spec.support"
 
 -- Jobs as their runs have left them: "good" has ended well, "cut" was interrupted, "killed" was killed while it was
 -- deleting. Each is one of the script's own making.
 local prelude = [[
     local jobs, journals, json = require "kmirror.jobs", require "kmirror.journal", require "kmirror.json"
-    local mirrors, task = require "mirrors", require "task"
+    local mirrors, shown, task = require "mirrors", require "kmirror.jobs.shown", require "task"
     local path = %q
 
     local function begin(name, fields)
@@ -105,8 +106,8 @@ end)
 describe("kmirror jobs", function()
     it("says when there are none", function()
         assert.matches("there are no jobs: kmirror run %-%-job NAME makes one",
-            run("jobs.list { store = path }", { stderr = true }))
-        assert.are.equal("[]\n", run "jobs.list { store = path, json = true }")
+            run("shown.list { store = path }", { stderr = true }))
+        assert.are.equal("[]\n", run "shown.list { store = path, json = true }")
     end)
 
     it("shows all jobs by name, and which of them is at work", function()
@@ -119,7 +120,7 @@ describe("kmirror jobs", function()
             cut()
             killed()
             local busy = begin "busy"
-            assert(jobs.list { store = path } == 0)
+            assert(shown.list { store = path } == 0)
             busy:finish(0)]])
     end)
 
@@ -156,7 +157,7 @@ describe("kmirror jobs", function()
     "unasked": 0
   }
 ]
-]=], run "cut() jobs.list { store = path, json = true }")
+]=], run "cut() shown.list { store = path, json = true }")
     end)
 end)
 
@@ -170,11 +171,11 @@ describe("kmirror jobs show", function()
             local second = begin("good", { args = {} })
             ask(second, "update_target_latency", "m", 5000)
             second:finish(0)
-            jobs.show { name = "good", store = path }]])
+            shown.one { name = "good", store = path }]])
     end)
 
     it("shows why a change failed, and which was never answered", function()
-        local shown = run "cut() jobs.show { name = 'cut', store = path }"
+        local shown = run "cut() shown.one { name = 'cut', store = path }"
         assert.matches("2\tdelete mirror n on cluster c\tfailed\t1\tTIME\tso it was\n", shown)
         assert.matches("3\tdelete mirror o on cluster c\tunanswered\t1\t\tso it was\n", shown)
     end)
@@ -190,7 +191,7 @@ cut	130
             cut()
             local stdout, text = io.stdout, {}
             io.stdout = { write = function(_, ...) text[#text + 1] = table.concat { ... } end }
-            jobs.show { name = "cut", store = path, json = true }
+            shown.one { name = "cut", store = path, json = true }
             io.stdout = stdout
             local job = json.decode(table.concat(text))
             print(json.encode(job.history[1]))
@@ -200,15 +201,25 @@ cut	130
 
     it("names the jobs that there are when there is none of that name", function()
         assert.are.equal("kmirror: there is no job 'goof'; there are: cut, good. Did you mean 'good'?\n",
-            run("good() cut() jobs.show { name = 'goof', store = path }", { status = 2 }))
+            run("good() cut() shown.one { name = 'goof', store = path }", { status = 2 }))
         assert.are.equal("kmirror: there is no job 'goof'; there are none: kmirror run --job NAME makes one\n",
-            run("jobs.show { name = 'goof', store = path }", { status = 2 }))
+            run("shown.one { name = 'goof', store = path }", { status = 2 }))
+    end)
+
+    it("makes tables for spreadsheets: of all jobs, and of the changes of one", function()
+        local created = "TIME,1,TIME,TIME,130,0,0,1,1,1,0"
+        assert.are.equal("name,state,script,target,created,runs,started,ended,status,creates,updates,deletes,failed,"
+            .. "unanswered,unasked\r\ncut,interrupted,failover,the sandbox," .. created .. "\r\n",
+            run "cut() shown.list { store = path, output = 'csv' }")
+        assert.are.equal("number,operation,cluster,id,newTargetLatency,state,run,sent,answered,problem,asked\r\n"
+            .. "1,update_target_latency,c,m,5000,done,1,TIME,TIME,,true\r\n2,delete,c,m,,done,1,TIME,TIME,,true\r\n",
+            run "good() shown.one { name = 'good', store = path, output = 'csv' }")
     end)
 
     it("says what is wrong with the store", function()
         local path = support.temporary("jobs.db", ("no database "):rep(200))
         assert.matches("^kmirror: the store .* file is not a database",
-            run("jobs.list { store = path }", { path = path, status = 2 }))
+            run("shown.list { store = path }", { path = path, status = 2 }))
     end)
 end)
 
@@ -243,6 +254,84 @@ describe("kmirror jobs resume", function()
     it("leaves a job alone that is at work", function()
         assert.matches("job 'j' is at work in another kmirror process",
             run("local j = begin('j')" .. resume:format("j", "/tmp"), { status = 2 }))
+    end)
+end)
+
+describe("kmirror jobs resume, with options of its own", function()
+    local directory, env
+
+    -- A job that has failed after its first change, and would go on.
+    before_each(function()
+        directory = support.temporary_directory("again")
+        env = { HOME = directory, XDG_STATE_HOME = directory }
+        local script = support.temporary("again.lua", [[
+            local api = require("mirrors").connect {}
+            for _, mirror in ipairs(api:list()) do
+                api:update_target_latency(mirror.id, 5000)
+                if not io.open(os.getenv("HOME") .. "/mended") then error("not yet", 0) end
+            end
+        ]])
+        local first = support.run { "run", "--sandbox", "--world", "small", "--job", "again", script, env = env }
+        assert.are.equal(1, first.status, first.stderr)
+        support.write(directory .. "/mended", "")
+    end)
+
+    it("writes the report and the metrics that are asked for now", function()
+        local report, metrics = directory .. "/report.json", directory .. "/metrics"
+        local result = support.run { "jobs", "resume", "again", "--report", report, "--metrics", metrics, env = env }
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(2, #cjson.decode(support.read(report)).runs)
+        assert.is_truthy(support.read(metrics):find("# EOF", 1, true))
+    end)
+
+    it("sends nothing with --dry-run, and refuses changes with --read-only", function()
+        local result = support.run { "jobs", "resume", "again", "--dry-run", env = env }
+        assert.are.equal(0, result.status, result.stderr)
+        assert.is_truthy(result.stdout:find("^would set"), result.stdout)
+        result = support.run { "--read-only", "jobs", "resume", "again", env = env }
+        assert.are.equal(1, result.status)
+        assert.is_truthy(result.stderr:find("--read-only", 1, true), result.stderr)
+        assert.is_truthy(support.run { "jobs", env = env }.stdout:find("again\tfailed\t1\t"))
+    end)
+
+    it("is what somebody may have meant", function()
+        local result = support.run { "jobs", "resum", "again", env = env }
+        assert.are.equal(2, result.status)
+        assert.are.equal("kmirror: kmirror jobs cannot 'resum': expected show, resume or forget. "
+            .. "Did you mean 'resume'?\n", result.stderr)
+    end)
+
+    it("refuses what has no sense without it, by name", function()
+        for _, words in ipairs {
+            { "show", "--report", "r.html" }, { "resume", "--json" }, { "forget", "--output", "csv" },
+        } do
+            local result = support.run { "jobs", words[1], "again", table.unpack(words, 2) }
+            assert.are.equal(2, result.status)
+            assert.is_truthy(result.stderr:find(("kmirror jobs %s has no %s; see kmirror help jobs"):format(words[1],
+                words[2]), 1, true), result.stderr)
+        end
+    end)
+end)
+
+describe("kmirror jobs, with a store in the profile", function()
+    it("finds the jobs there, and by name those of the sandbox, too", function()
+        local home = support.temporary_directory("home")
+        os.execute("mkdir -p " .. home .. "/kmirror")
+        support.write(home .. "/kmirror/config.lua",
+            ('return { profile = "p", profiles = { p = { store = "%s/p.db" } } }'):format(home))
+        local env = { XDG_CONFIG_HOME = home, XDG_STATE_HOME = home, HOME = home }
+        local function job(name, store)
+            local result = support.run { "run", "--sandbox", "--job", name, "--store", store, "-",
+                stdin = "return 1", env = env }
+            assert.are.equal(1, result.status, result.stderr)
+        end
+        job("here", home .. "/p.db")
+        job("elsewhere", home .. "/kmirror/jobs.db")
+        assert.matches("^here\t[^\n]*\n$", support.run { "jobs", env = env }.stdout)
+        assert.matches("^elsewhere\t[^\n]*\n$", support.run { "jobs", "--sandbox", env = env }.stdout)
+        assert.matches("^elsewhere\t", support.run { "jobs", "show", "elsewhere", env = env }.stdout)
+        assert.matches("there is no job 'nosuch'; there are: here\n",
+            support.run { "jobs", "show", "nosuch", env = env }.stderr)
     end)
 end)
 

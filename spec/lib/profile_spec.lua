@@ -17,7 +17,8 @@ describe("the profile", function()
     it("knows no cluster by itself, but takes a UUID for one", function()
         assert.are.same({}, profile.current().clusters)
         assert.are.equal(CONNECT, profile.connect_cluster(CONNECT))
-        assert.are.equal("unknown cluster 'us-east': expected the UUID of a Kafka Connect cluster, or a name",
+        assert.are.equal("unknown cluster 'us-east': expected the UUID of a Kafka Connect cluster, or a name; "
+            .. "none has a name here: the configuration file names them, by profile",
             complaint(profile.connect_cluster, "us-east"))
     end)
 

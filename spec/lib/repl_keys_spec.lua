@@ -71,11 +71,50 @@ describe("the keys of the prompt", function()
         end)
     end)
 
-    it("Ctrl-R goes through what contains the line", function()
-        for _, entry in ipairs { "api:get(1)", "x = 1", "health.lag(api:get(2))" } do history:add(entry) end
-        assert.are.equal("health.lag(api:get(2))", (keys.search("get(", 4)))
-        assert.are.equal("api:get(1)", (keys.search("health.lag(api:get(2))", 22)))
-        assert.is_nil((keys.search("api:get(1)", 10)))
+    describe("Ctrl-R", function()
+        before_each(function()
+            for _, entry in ipairs { "api:get(1)", "x = 1", "lag(api:get(2))", "für = 1" } do history:add(entry) end
+        end)
+
+        -- The keys one after another, from a line with that text. Returns what the last one did.
+        local function search(text, ...)
+            local shown = table.pack(keys.search(text, #text, false, nil))
+            for _, key in ipairs { ... } do shown = table.pack(keys.search(shown[1], shown[2], false, key)) end
+            return table.unpack(shown, 1, 3)
+        end
+
+        it("looks for the newest entry with the text in it, and narrows it by each key", function()
+            assert.are.same({ "", 0, "(reverse-i-search)'': " }, { search("") })
+            assert.are.same({ "für = 1", 0, "(reverse-i-search)'f': " }, { search("", "f") })
+            assert.are.same({ "für = 1", 1, "(reverse-i-search)'ür': " }, { search("", "ü", "r") })
+            assert.are.same({ "lag(api:get(2))", 8, "(reverse-i-search)'get': " }, { search("ge", "t") })
+        end)
+
+        it("once more goes to an older one, and Backspace back to the newest", function()
+            assert.are.equal("api:get(1)", (search("get", "\x12")))
+            assert.are.equal("lag(api:get(2))", (search("get", "\x12", "\127")))
+            assert.are.same({ "für = 1", 1, "(reverse-i-search)'ü': " }, { search("", "ü", "r", "\127") })
+        end)
+
+        it("says when there is none, and keeps showing what it had", function()
+            local shown, _, prompt = search("get", "\x12", "\x12")
+            assert.are.same({ "api:get(1)", "(failed reverse-i-search)'get': " }, { shown, prompt })
+            assert.are.same({ "nosuch", 6, "(failed reverse-i-search)'nosuch': " }, { search("nosuch") })
+        end)
+
+        it("takes what was found by Enter, and by other keys, which then do what they do elsewhere", function()
+            assert.are.same({ "x = 1", 0 }, { search("x", "\r") })
+            assert.are.same({ "x = 1", 0, true }, { search("x", "\27[C") })
+        end)
+
+        it("gives up by Ctrl-G and Escape: the line is as it was", function()
+            for _, key in ipairs { "\a", "\27" } do assert.are.same({ "x", 1 }, { search("x", " ", key) }) end
+        end)
+
+        it("pressed twice at first looks for what was looked for before", function()
+            search("", "x", "\a")
+            assert.are.equal("x = 1", (search("", "\x12")))
+        end)
     end)
 
     it("Ctrl-D ends the session on an empty line, and deletes a character elsewhere", function()

@@ -102,6 +102,63 @@ describe("--report FILE.json", function()
     end)
 end)
 
+describe("the fields of a report", function()
+    local fields = require "kmirror.report.fields"
+
+    -- Notes each key of a value by where it is; what stands in free form (before, after) ends there.
+    local free = { ["runs.changes.before"] = true, ["runs.changes.after"] = true }
+    local function note(found, value, at)
+        if type(value) ~= "table" or free[at] then return end
+        for key, inner in pairs(value) do
+            local is_list = math.type(key) == "integer"
+            if not is_list then found[at .. " " .. key] = true end
+            note(found, inner, is_list and at or at == "" and key or at .. "." .. key)
+        end
+    end
+
+    local documents = {
+        function() return (report([[
+            steps:run("look", function() for _, listed in ipairs(api:list()) do api:get(listed.id) end return "" end)
+            api:update_target_latency(create "new", 12000)
+            steps:run("fail", function() api:get "00000000-0000-4000-8000-000000000000" end)
+        ]])) end,
+        function() return (report("for _ = 1, 40 do api:list() end", { "--faults", "flaky", "--seed", "7" })) end,
+        function()
+            return (report("api:update_target_latency(api:get(api:list()[1].id).id, 9000) error 'no'",
+                { "--job", "fields" }))
+        end,
+        function()
+            return (report("pcall(api.delete, api, '00000000-0000-4000-8000-000000000000')"))
+        end,
+    }
+
+    it("are those that help describes", function()
+        local found, described = {}, {}
+        for _, make in ipairs(documents) do note(found, make(), "") end
+        for _, kind in ipairs(fields.all) do
+            for _, field in ipairs(kind) do
+                if field[1] ~= "" then described[kind.at .. " " .. field[1]] = true end
+            end
+        end
+        assert.are.same(described, found)
+    end)
+
+    it("come with the version of what they mean", function()
+        assert.are.equal(1, (report("api:list()")).schema_version)
+    end)
+
+    it("are in the help of the command", function()
+        local help = support.run { "help", "report" }.stdout
+        for _, kind in ipairs(fields.all) do
+            assert.is_truthy(help:find(kind.title .. ":", 1, true))
+            for _, field in ipairs(kind) do
+                assert.is_truthy(help:find(("  %s  +%s\n"):format(field[1], (field[2]:gsub("%p", "%%%0")))), field[2])
+            end
+        end
+        for text in help:gmatch("[^\n]+") do assert.is_true(#text < 80, text) end
+    end)
+end)
+
 describe("--report FILE.html", function()
     it("escapes whatever came from outside", function()
         local page = report([[
@@ -122,8 +179,33 @@ describe("--report FILE.html", function()
             pcall(api.get, api, id)
         ]], { name = "report.html" })
         assert.is_truthy(page:find("<h2>Failures</h2>\n<p>None.</p>", 1, true))
+        assert.is_nil(page:find('<rect class="failed"', 1, true))
+        assert.is_truthy(page:find("<span class=dim>gone</span>", 1, true))
         page = report([[pcall(api.get, api, "00000000-0000-4000-8000-000000000000")]], { name = "report.html" })
         assert.is_nil(page:find("<h2>Failures</h2>\n<p>None.</p>", 1, true))
+        assert.is_truthy(page:find('<rect class="failed"', 1, true))
+    end)
+
+    it("tells what failed on the way to a mirror that is gone", function()
+        local document = report([[
+            local id = api:list()[1].id
+            api:delete(id)
+            for _ = 1, 30 do pcall(api.get, api, id) end
+            pcall(api.update_target_latency, api, id, 5000)
+        ]], { "--faults", "flaky", "--seed", "7" })
+        local gone, failed = 0, 0
+        for _, call in ipairs(document.runs[1].calls) do
+            gone = gone + (call.outcome == "gone" and 1 or 0)
+            for i, attempt in ipairs(call.attempts) do
+                if call.outcome == "gone" then
+                    assert.are.equal(i == #call.attempts, attempt.error == "not_found")
+                    failed = failed + (i < #call.attempts and 1 or 0)
+                end
+            end
+        end
+        assert.are.equal(30, gone)
+        assert.is_true(failed > 0)
+        assert.are.equal("not_found", document.runs[1].calls[#document.runs[1].calls].outcome)
     end)
 
     it("asks for nothing from outside", function()

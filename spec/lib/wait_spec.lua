@@ -163,8 +163,8 @@ describe("wait.settle", function()
     it("shows how many are ready of how many, unless it is one alone", function()
         assert.are.equal("ups\t2\t2\tnone\n", run('{ a = { "IN_SYNC" }, b = { "IN_SYNC" } }', [[
             local progress = require "kmirror.progress"
-            local start, bar = progress.start
-            function progress.start(options)
+            local start, bar = progress.part
+            function progress.part(options)
                 bar = start(options)
                 return bar
             end

@@ -3,16 +3,18 @@
 local mirrors = require("mirrors")
 local usage = require("kmirror.usage")
 
+local way_out = "kmirror doctor shows what else is missing; --sandbox does without an account"
+
 --- Connects to the cluster that was chosen. Raises usage when something that it takes is missing or wrong.
 ---@return mirrors.Api
 return function()
     local ok, api = pcall(mirrors.connect, {})
     if ok and not api.cluster then
-        usage("no cluster: give --cluster, or set KMIRROR_CLUSTER, to the UUID of a Kafka Connect cluster")
+        usage("no cluster: give --cluster, or set KMIRROR_CLUSTER, to the UUID of a Kafka Connect cluster; %s", way_out)
     elseif ok then
         return api
     elseif type(api) == "table" and api.kind == "invalid" then
-        usage("%s", api.message)
+        usage(api.message:find("^no ") and "%s; %s" or "%s", api.message, way_out)
     end
     error(api, 0)
 end

@@ -1,15 +1,17 @@
 local host = require("host")
 local jobs = require("kmirror.jobs")
+local meant = require("kmirror.meant")
+local place = require("kmirror.jobs.place")
+local shown = require("kmirror.jobs.shown")
 local usage = require("kmirror.usage")
 
 local actions = {}
 
 function actions.show(options)
-    return jobs.show(options)
+    return shown.one(options)
 end
 
 function actions.resume(options)
-    if options.json then usage("kmirror jobs resume has no --json: it is the run of a runbook") end
     return require("kmirror.cli").run(require("kmirror.job").resumed(options))
 end
 
@@ -17,6 +19,32 @@ function actions.forget(options)
     local status = jobs.forget(options)
     if host.directory() then os.remove(require("kmirror.job").sandbox_state(options.name)) end
     return status
+end
+
+-- Jobs of the sandbox are not in the store of the profile.
+local function store_of(options)
+    local url = place(options)
+    local elsewhere = url and options.name and not options.store and not jobs.knows(options.name, url)
+        and jobs.knows(options.name)
+    return not elsewhere and url or nil
+end
+
+-- What is about a run, and what is about a table.
+local options_of = {
+    { "new_report", "--report", resume = true },
+    { "new_metrics", "--metrics", resume = true },
+    { "json", "--json", show = true, list = true },
+    { "output", "--output", show = true, list = true },
+}
+
+local function refuse_useless(options)
+    local action = options.action or "list"
+    for _, option in ipairs(options_of) do
+        if options[option[1]] and not option[action] then
+            local command = "kmirror jobs" .. (options.action and " " .. options.action or "")
+            usage("%s has no %s; see kmirror help jobs", command, option[2])
+        end
+    end
 end
 
 ---@type kmirror.command
@@ -32,22 +60,34 @@ resume, it does what is left; nothing is done twice.
 Without arguments lists all jobs. show has one in full, resume runs its runbook
 again with the same arguments, forget removes its record.
 
+resume takes the options of that run, and those that are given now instead:
+kmirror jobs resume NAME --rate 5 --report again.html.
+
 With --json: an array of {"name", "state", "script", "target", "created",
 "runs", "started", "ended", "status", "done", "failed", "unanswered",
-"unasked"}; show has "history" and "changes", too.]],
-    sets = { "results", "messages", "store", "assent" },
+"unasked"}; show has "history" and "changes", too. --output csv has a row for
+each job; for each change, with show.]],
+    sets = { "results", "tables", "messages", "store", "assent" },
 
     define = function(parser)
         parser:argument("action", "What to do."):args("?"):argname("show|resume|forget")
-            :choices({ "show", "resume", "forget" })
         parser:argument("name", "The job."):args("?"):argname("JOB")
+        -- Not the set of that name: only resume has a use for them.
+        parser:option("--report", "With resume: a page about the job, or JSON."):argname("FILE.html|FILE.json")
+            :target("new_report")
+        parser:option("--metrics", "With resume: figures of the run, as OpenMetrics text."):argname("FILE")
+            :target("new_metrics")
     end,
 
     run = function(options)
-        if not options.action then return jobs.list(options) end
-        if not options.name then
-            usage("kmirror jobs %s: which job? kmirror jobs lists them", options.action)
+        if options.action and not actions[options.action] then
+            usage("kmirror jobs cannot '%s': expected show, resume or forget%s", options.action,
+                meant(options.action, actions))
         end
+        refuse_useless(options)
+        options.store = store_of(options)
+        if not options.action then return shown.list(options) end
+        if not options.name then usage("jobs %s: which job? kmirror jobs lists them", options.action) end
         return actions[options.action](options)
     end,
 }

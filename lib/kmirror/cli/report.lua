@@ -1,4 +1,5 @@
 local documents = require("kmirror.report.document")
+local fields = require("kmirror.report.fields")
 local files = require("kmirror.report.file")
 local history = require("kmirror.report.history")
 local log = require("kmirror.log")
@@ -27,7 +28,12 @@ answered, and what came of them. FILE is JOB.html by default; a name that ends
 in .json gets JSON, - is standard output.
 
 Reads are not in the journal. A run with --report FILE has them, too, and the
-quota and the lag of the mirrors over time.]],
+quota and the lag of the mirrors over time.
+
+JSON, here and by --report FILE.json, has these fields. Unknown ones are to be
+ignored: there may be more.
+
+]] .. fields.text(),
     sets = { "store", "messages" },
 
     define = function(parser)

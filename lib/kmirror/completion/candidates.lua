@@ -5,6 +5,7 @@ local config = require("kmirror.config")
 local definitions = require("kmirror.cli.definitions")
 local host = require("host")
 local place_of_store = require("kmirror.store.place")
+local store_of = require("kmirror.jobs.place")
 local stores = require("kmirror.store")
 
 local M = {}
@@ -68,7 +69,9 @@ end
 
 -- A store is looked at only when it is there already: to complete a word must not make one.
 function M.jobs(given)
-    local url = given["--store"] or variable("KMIRROR_STORE")
+    local url = store_of({
+        store = given["--store"], profile = given["--profile"], sandbox = given["--sandbox"] --[[@as boolean]],
+    })
     local path = place_of_store(url)
     local file <close> = path and io.open(path, "rb")
     if not file then

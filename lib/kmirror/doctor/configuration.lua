@@ -54,13 +54,13 @@ local function expand(path)
     return (path:gsub("^~/", (os.getenv("HOME") or "") .. "/"))
 end
 
+-- The command is not run just to look: it may ask for a passphrase. What became of it shows when all is set up.
 local function look_at_command(case)
-    local ok, key = pcall(config.key, case.profile_name, case.profile)
-    if ok and key then
+    local failed = case.problem and case.problem:find("api_key_command", 1, true)
+    if case.prepared then
         case:note("API key", "ok", "its command gives one")
-    else
-        case:note("API key", "fail", ok and "its command gives none" or message_of(key),
-            "run the profile's api_key_command by hand to see why")
+    elseif failed then
+        case:note("API key", "fail", case.problem, "run the profile's api_key_command by hand to see why")
     end
 end
 
@@ -99,19 +99,23 @@ local function may_be_asked(endpoint)
     }))
 end
 
+local function prepare(case)
+    local ok, problem = pcall(cli.prepare, case.given)
+    case.prepared, case.problem = ok, not ok and message_of(problem) or nil
+end
+
 --- The configuration, and the key.
 ---@param case kmirror.doctor.case
 return function(case)
     look_at_file(case)
+    case.endpoint = case.given.endpoint or variable("KMIRROR_ENDPOINT") or case.profile.endpoint or default_endpoint
+    prepare(case)
     look_at_key(case)
     look_at_user(case)
-    case.endpoint = case.given.endpoint or variable("KMIRROR_ENDPOINT") or case.profile.endpoint or default_endpoint
-    local ok, problem = pcall(cli.prepare, case.given)
-    case.prepared = ok
-    if ok and case.given.sandbox then
+    if case.prepared and case.given.sandbox then
         case.endpoint = require("kmirror.profile").current().endpoint
-    elseif not ok and not case:has("fail") then
-        case:note("settings", "fail", message_of(problem), "correct what the message names; see kmirror help doctor")
+    elseif not case.prepared and not case:has("fail") then
+        case:note("settings", "fail", case.problem, "correct what the message names; see kmirror help doctor")
     end
     if not may_be_asked(case.endpoint) then
         case.endpoint = nil

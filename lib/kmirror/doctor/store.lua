@@ -4,6 +4,11 @@ local mirrors = require("mirrors")
 local place_of_store = require("kmirror.store.place")
 local stores = require("kmirror.store")
 
+local function variable(name)
+    local value = os.getenv(name)
+    return value ~= "" and value or nil
+end
+
 local function exists(path)
     local file <close> = io.open(path, "rb")
     return file ~= nil
@@ -29,7 +34,7 @@ end
 --- The store of jobs.
 ---@param case kmirror.doctor.case
 return function(case)
-    local url = case.given.store or case.profile.store or os.getenv("KMIRROR_STORE")
+    local url = case.given.store or variable("KMIRROR_STORE") or case.profile.store
     local path = place_of_store(url)
     if not pcall(require, "DBI") then
         case:note("store", "warn", "LuaDBI is not installed: --job does not work",

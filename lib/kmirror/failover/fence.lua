@@ -4,18 +4,21 @@
 --- must run all the while; and every topic that was there at first must still be listed.
 
 local bulk = require("kmirror.bulk")
+local health = require("kmirror.health")
 local log = require("kmirror.log")
+local progress = require("kmirror.progress")
 local regions = require("kmirror.failover.regions")
 local task = require("task")
 
 local M = {}
 
 local fewest_looks = 3 -- at which nothing may flow
-local tell_every = 10 -- seconds
 
 ---@class kmirror.failover.look
 ---@field rate number records a second, all topics together
 ---@field lag integer ms, the highest
+---@field lags integer[] ms, the highest of each mirror
+---@field topics integer
 ---@field busy { name: string, rate: number }[] topics on which something flows, the busiest first
 
 local function complain(mirror, problem)
@@ -50,14 +53,17 @@ end
 ---@param saved table[] the mirrors as first seen
 ---@return kmirror.failover.look
 function M.look(api, saved)
-    local look = { rate = 0, lag = 0, busy = {} }
+    local look = { rate = 0, lag = 0, lags = {}, topics = 0, busy = {} }
     bulk.map(saved, function(mirror)
-        for _, topic in ipairs(read(api, mirror).topicStatuses or {}) do
+        local seen = read(api, mirror)
+        for _, topic in ipairs(seen.topicStatuses or {}) do
             local rate = topic.averageRate or 0
-            look.lag = math.max(look.lag, topic.averageLatency or 0)
+            look.topics = look.topics + 1
             look.rate = look.rate + rate
             look.busy[#look.busy + 1] = rate > 0 and { name = topic.name, rate = rate } or nil
         end
+        local lag = health.lag(seen) or 0
+        look.lag, look.lags[#look.lags + 1] = math.max(look.lag, lag), lag
     end)
     table.sort(look.busy, function(a, b)
         return a.rate > b.rate
@@ -77,21 +83,36 @@ function M.busiest(look)
     return table.concat(words, ", ") .. (more > 0 and (" and %d more"):format(more) or "")
 end
 
--- Looks again and again until `enough` says so; raises what `late` says when that takes too long.
-local function watch(api, saved, seconds, pause, enough, late)
-    local started, told = task.now(), task.now()
+-- Looks again and again until `enough` says so, and shows how far it is; raises what `late` says when that takes too
+-- long.
+local function watch(api, saved, shown, pause, enough, late)
+    local started, bar <close> = task.now(), progress.part(shown)
     while true do
         local look = M.look(api, saved)
-        if enough(look) then
+        if enough(look, bar) then
             return look
-        elseif task.now() - started >= seconds then
+        elseif late and task.now() - started >= shown.limit then
             error(late(look), 0)
-        elseif task.now() - told >= tell_every then
-            told = task.now()
-            log.info("%.1f records/s on %d topics, highest lag %d ms", look.rate, #look.busy, look.lag)
         end
         task.sleep(pause)
     end
+end
+
+-- Shows how many mirrors lag no more than that.
+local function show_lags(bar, look, limit)
+    local low = 0
+    for _, lag in ipairs(look.lags) do
+        low = low + (lag <= limit and 1 or 0)
+    end
+    bar:set(low, 0, #look.lags)
+    bar:note(("lag %d ms"):format(look.lag))
+end
+
+-- Shows on how many topics nothing flows, and for how long there has been none on which something does.
+local function show_rates(bar, look, since, still)
+    bar:set(look.topics - #look.busy, 0, look.topics)
+    bar:note(since and ("quiet for %.0f of %g s"):format(task.now() - since, still)
+        or ("%.1f records/s"):format(look.rate))
 end
 
 local function pause_for(still)
@@ -109,7 +130,8 @@ function M.caught_up(api, saved, seconds, max_lag)
     for _, mirror in ipairs(max_lag and {} or saved) do
         limit = math.max(limit, mirror.targetLatency or 0)
     end
-    return watch(api, saved, seconds, 1, function(look)
+    return watch(api, saved, { limit = seconds }, 1, function(look, bar)
+        show_lags(bar, look, limit)
         return look.lag <= limit
     end, function(look)
         return ("the lag does not fall: %d ms after %g seconds, more than %d; nothing was changed"):format(look.lag,
@@ -125,16 +147,13 @@ end
 ---@return number seconds for which they have been
 function M.still(api, saved, seconds, still)
     local since, looks
-    watch(api, saved, seconds, pause_for(still), function(look)
-        if look.rate > 0 then
-            if since then
-                log.warn("the rates came back: %s", M.busiest(look))
-            end
-            since = nil
-            return false
+    watch(api, saved, { limit = seconds }, pause_for(still), function(look, bar)
+        if look.rate > 0 and since then
+            log.warn("the rates came back: %s", M.busiest(look))
         end
-        since, looks = since or task.now(), since and looks + 1 or 1
-        return looks >= fewest_looks and task.now() - since >= still
+        since, looks = look.rate == 0 and (since or task.now()) or nil, since and looks + 1 or 1
+        show_rates(bar, look, since, still)
+        return since and looks >= fewest_looks and task.now() - since >= still
     end, function(look)
         local what = look.rate > 0 and "something is still written: " .. M.busiest(look)
             or "the rates were not at zero for long enough"
@@ -156,8 +175,9 @@ end
 ---@param lag integer ms that is taken for nothing
 ---@return kmirror.failover.look
 function M.drained(api, saved, seconds, lag)
-    return watch(api, saved, seconds, 1, function(look)
+    return watch(api, saved, { limit = seconds }, 1, function(look, bar)
         must_hold(look)
+        show_lags(bar, look, lag)
         return look.lag <= lag
     end, function(look)
         return ("not drained after %g seconds: the highest lag is %d ms, more than %d; no mirror was deleted"):format(
@@ -172,7 +192,7 @@ end
 ---@return kmirror.failover.look
 function M.hold(api, saved, seconds)
     local started, looks = task.now(), 0
-    return watch(api, saved, math.huge, pause_for(seconds), function(look)
+    return watch(api, saved, { seconds = seconds }, pause_for(seconds), function(look)
         must_hold(look)
         looks = looks + 1
         return looks >= 2 and task.now() - started >= seconds

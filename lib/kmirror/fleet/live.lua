@@ -76,7 +76,7 @@ end
 function M.list(api, targets)
     local lists = bulk.map(targets, function(target)
         return api:on(target.cluster):list()
-    end)
+    end, nil, "list clusters")
     local found, aliases = {}, {}
     for i, target in ipairs(targets) do
         local alias = alias_of(target, lists[i])
@@ -112,7 +112,7 @@ end
 function M.examine(api, list)
     local answers = bulk.map(list, function(mirror)
         return ask(api, mirror)
-    end, reads)
+    end, reads, "read mirrors")
     for i, mirror in ipairs(list) do
         mirror.details, mirror.gone = answers[i] or nil, not answers[i]
     end

@@ -26,7 +26,23 @@ function M.left(work, now)
     if not work.total or work.count == 0 or work.count >= work.total then
         return nil
     end
-    return (now - work.started) / work.count * (work.total - work.count)
+    return (now - work.since) / work.count * (work.total - work.count)
+end
+
+--- What its time can be measured by, in words: for how long of what it takes or may take, or how long it will take yet;
+--- nil when there is nothing to measure it by.
+---@param work kmirror.progress
+---@param now number
+---@return string|nil
+function M.time(work, now)
+    local gone = now - work.since
+    if work.seconds then
+        return ("%s of %s"):format(M.clock(math.min(gone, work.seconds)), M.clock(work.seconds))
+    elseif work.limit then
+        return ("%s of %s"):format(M.clock(gone), M.clock(work.limit))
+    end
+    local left = M.left(work, now)
+    return left and M.clock(left) .. " left"
 end
 
 local function bar(part, width)
@@ -37,27 +53,51 @@ local function bar(part, width)
     return "[" .. body .. (" "):rep(inner - #body) .. "]"
 end
 
--- What is said behind the bar, the most telling first: as much of it as there is room for.
-local function facts_of(work, now)
-    local facts = {}
+local function share_of(work, now)
     if work.total then
-        facts[1] = ("%d/%d"):format(work.count, work.total)
+        return work.total > 0 and work.count / work.total or nil
+    end
+    return work.seconds and work.seconds > 0 and (now - work.since) / work.seconds or nil
+end
+
+-- What is said behind the bar, the most telling first: as much of it as there is room for. Of two forms the second is
+-- the shorter one.
+local function facts_of(work, now)
+    local facts, clock = {}, M.clock(now - work.started)
+    if work.total then
+        facts[1] = { ("%d/%d"):format(work.count, work.total) }
     elseif work.count > 0 then
-        facts[1] = ("%d"):format(work.count)
+        facts[1] = { ("%d"):format(work.count) }
     end
-    local left = M.left(work, now)
-    facts[#facts + 1] = left and M.clock(left) .. " left" or M.clock(now - work.started)
+    facts[#facts + 1] = { M.time(work, now) or clock, clock }
+    if work.failed > 0 then
+        facts[#facts + 1] = { ("%d failed"):format(work.failed) }
+    end
+    if work.text then
+        facts[#facts + 1] = { text.clean(work.text) }
+    end
     if (work.calls or 0) > 0 then
-        facts[#facts + 1] = work.calls == 1 and "1 call" or ("%d calls"):format(work.calls)
+        facts[#facts + 1] = { work.calls == 1 and "1 call" or ("%d calls"):format(work.calls) }
     end
-    if (work.failed or 0) > 0 then
-        facts[#facts + 1] = ("%d failed"):format(work.failed)
+    if not work.limit and work.total and work.total > 0 then
+        facts[#facts + 1] = { ("%d %%"):format(100 * work.count // work.total) }
     end
-    if work.total and work.total > 0 then
-        facts[#facts + 1] = ("%d %%"):format(100 * work.count // work.total)
-    end
-    facts[#facts + 1] = work.text
     return facts
+end
+
+-- The facts that fit. The bar has its room after the first of them and the time.
+local function choose(facts, room, for_bar)
+    local chosen = {}
+    for i, forms in ipairs(facts) do
+        for _, fact in ipairs(forms) do
+            local left = room - text.width(fact) - #gap
+            if left >= (i > 2 and for_bar or 0) or i == 1 then
+                chosen[#chosen + 1], room = fact, left
+                break
+            end
+        end
+    end
+    return chosen, room
 end
 
 --- The line, at most `width` columns.
@@ -67,19 +107,12 @@ end
 ---@return string
 function M.of(work, width, now)
     local title = text.cut(text.clean(work.title), math.max(8, math.min(40, width // 2)))
-    local line, tail = title, {}
-    local room = width - text.width(title)
-    for _, fact in ipairs(facts_of(work, now)) do
-        local clean = text.clean(fact)
-        if #tail == 0 or room - text.width(clean) - #gap >= 0 then
-            tail[#tail + 1] = clean
-            room = room - text.width(clean) - #gap
-        end
+    local share = share_of(work, now)
+    local tail, room = choose(facts_of(work, now), width - text.width(title), share and narrowest_bar + #gap or 0)
+    if share and room - #gap >= narrowest_bar then
+        table.insert(tail, 1, bar(share, math.min(widest_bar, room - #gap)))
     end
-    if work.total and work.total > 0 and room - #gap >= narrowest_bar then
-        table.insert(tail, 1, bar(work.count / work.total, math.min(widest_bar, room - #gap)))
-    end
-    return text.cut(line .. gap .. table.concat(tail, gap), width)
+    return text.cut(title .. gap .. table.concat(tail, gap), width)
 end
 
 return M

@@ -87,6 +87,7 @@ end
 ---@param width integer|nil nil when there is no end to it
 ---@return kmirror.column[] columns
 ---@return string[] left_out their titles
+---@return boolean fits not even a table of two columns does, else
 function M.of(rows, width)
     local columns, left_out, needed = {}, {}, -gap
     for i, name in ipairs(M.names(rows)) do
@@ -98,7 +99,7 @@ function M.of(rows, width)
         needed = needed - least(column, rows)
         table.insert(left_out, 1, column[1])
     end
-    return columns, left_out
+    return columns, left_out, not width or needed <= width
 end
 
 return M

@@ -1,11 +1,10 @@
 --- repl.commands: what begins with a colon.
 
+local clusters = require("kmirror.repl.clusters")
 local help = require("kmirror.repl.help")
 local host = require("host")
-local profile = require("kmirror.profile")
 local saved = require("kmirror.repl.saved")
 local suggest = require("kmirror.fleet.suggest")
-local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
 local usage = require("kmirror.usage")
@@ -17,6 +16,7 @@ local M = {}
 ---@field name string
 ---@field arguments string how help shows what it takes
 ---@field summary string
+---@field details? string[] what help says of it beside that
 ---@field takes? "cluster"|"file"|"switch" what completion offers; Lua otherwise
 ---@field run fun(session: kmirror.repl.session, argument: string)
 
@@ -27,21 +27,6 @@ local function switch(name, argument, now)
 end
 
 -- ---- where we are ------------------------------------------------------------------------------------------
-
-local function show_clusters(session)
-    local rows, here = {}, session:cluster()
-    for name, cluster in pairs(profile.current().clusters) do
-        rows[#rows + 1] = {
-            here = name == here and "*" or "", name = name, alias = cluster.alias or name, connect = cluster.connect,
-            kafka = cluster.kafka,
-        }
-    end
-    if #rows == 0 then usage("no cluster has a name here: they are named in the configuration file, by profile") end
-    table.sort(rows, function(a, b) return a.name < b.name end)
-    local columns = { { "", "here" }, { "NAME", "name" }, { "ALIAS", "alias" },
-        { "KAFKA CONNECT", "connect", whole = true }, { "KAFKA", "kafka" } }
-    tables.write(io.stdout, columns, rows)
-end
 
 local function use(session, argument)
     if argument == "" then usage(":use: which cluster? :clusters lists those that have a name") end
@@ -128,10 +113,21 @@ M.list = {
     { name = "help", arguments = "[NAME]", summary = "What there is, or what a name stands for.",
         run = function(session, argument) session:say(help.about(session, argument, M.list)) end },
     { name = "use", arguments = "CLUSTER", summary = "Put api on another cluster.", takes = "cluster", run = use },
-    { name = "clusters", arguments = "", summary = "The clusters that have a name.", run = show_clusters },
+    { name = "clusters", arguments = "", summary = "The clusters that have a name.", run = clusters },
     { name = "readonly", arguments = "[on|off]", summary = "Refuse changes, or let them through.", takes = "switch",
+        details = {
+            "Refuses changes, or lets them through; without an argument the other of the two. The prompt says which it",
+            "is. A session that was started with --read-only stays so.",
+        },
         run = readonly },
     { name = "watch", arguments = "[SECONDS] EXPR [until COND]", summary = "Show it again and again, every 2 s.",
+        details = {
+            "Shows an expression again and again in the same place, until the condition holds (`_` is the value) or",
+            "Ctrl-C is pressed.",
+            "",
+            "    :watch api:get(id)",
+            "    :watch 5 api:list() until #_ == 0",
+        },
         run = watch },
     { name = "x", arguments = "[EXPR]", summary = "One field per line, for this or from now on.",
         run = styled("expanded", "one field per line", "one record per line") },
@@ -139,7 +135,12 @@ M.list = {
         run = styled("json", "results are JSON", "results are text") },
     { name = "time", arguments = "[INPUT]", summary = "How long it takes, this or from now on.", run = timed },
     { name = "load", arguments = "FILE", summary = "Run a Lua file in this session.", takes = "file", run = load_file },
-    { name = "save", arguments = "FILE", summary = "Write this session as a runbook.", takes = "file", run = save },
+    { name = "save", arguments = "FILE", summary = "Write this session as a runbook.", takes = "file",
+        details = {
+            "Writes the inputs that succeeded to a new file, as a runbook for kmirror run. Those that may hold a",
+            "secret are left out.",
+        },
+        run = save },
     { name = "history", arguments = "[TEXT]", summary = "What was typed, with TEXT in it.", run = show_history },
     { name = "quit", arguments = "", summary = "End the session; Ctrl-D does, too.",
         run = function(session) session.done = true end },

@@ -16,6 +16,13 @@ local function parameters(fn, method)
     return names
 end
 
+--- Whether it is called with a colon.
+---@param fn function
+---@return boolean
+function M.is_method(fn)
+    return debug.getlocal(known.original(fn), 1) == "self"
+end
+
 --- What it takes: "(id, ms)". What is written in C does not say.
 ---@param fn function
 ---@param method boolean called with a colon, so that the first parameter is not typed
@@ -47,13 +54,15 @@ local function comment_above(lines, at)
     return #found > 0 and found or nil
 end
 
--- For what is defined in one place and described in another: `sleep = native.sleep,` or `M.sleep = sleep`.
+-- For what is defined in one place and described in another: `sleep = native.sleep,` or `M.sleep = sleep`; else the
+-- description of a function of that name.
 local function comment_on_field(lines, field)
-    for at, line in ipairs(lines) do
-        local names = line:match("^%s*function%s+[%w_.:]*%f[%w_](" .. field .. ")%s*%(")
-            or line:match("^%s*[%w_.]-%f[%w_](" .. field .. ")%s*=[^=]")
-        local comment = names and comment_above(lines, at)
-        if comment then return comment end
+    for _, pattern in ipairs({ "^%s*[%w_.]-%f[%w_]" .. field .. "%s*=[^=]",
+        "^%s*function%s+[%w_.:]*%f[%w_]" .. field .. "%s*%(" }) do
+        for at, line in ipairs(lines) do
+            local comment = line:find(pattern) and comment_above(lines, at)
+            if comment then return comment end
+        end
     end
 end
 
@@ -63,17 +72,28 @@ local function source_of(fn)
     return path and lines_of(read_file(path) or host.source(path)), info.linedefined
 end
 
---- The lines of the comment that describe a function, without dashes; nil when there are none.
+--- What is said of a function; nil when nothing is.
 ---@param fn function
 ---@param field string|nil the last part of its name
 ---@param home string|nil file of the module that it was found in, such as "runtime/task.lua"
----@return string[]|nil
+---@return string[]|nil comment without dashes
+---@return string[] source the lines of the file that it stands in
 function M.comment(fn, field, home)
     local lines, at = source_of(known.original(fn))
     local found = lines and at > 0 and comment_above(lines, at)
     if not found and field and lines then found = comment_on_field(lines, field) end
-    if not found and field and home then found = comment_on_field(lines_of(host.source(home)), field) end
-    return found
+    if not found and field and home then
+        lines = lines_of(host.source(home))
+        found = comment_on_field(lines, field)
+    end
+    return found, lines or {}
+end
+
+--- The lines of a module's source, none when it is written in C.
+---@param home string|nil its file
+---@return string[]
+function M.source(home)
+    return home and lines_of(host.source(home)) or {}
 end
 
 --- What a module says of itself, at its top.

@@ -1,28 +1,57 @@
 --- repl.help: :help, from the annotations in the sources.
 
+local annotations = require("kmirror.repl.annotations")
 local describe = require("kmirror.repl.describe")
 local host = require("host")
+local layout = require("kmirror.repl.layout")
 local session_modules = require("kmirror.repl.session").modules
 local suggest = require("kmirror.fleet.suggest")
-local tables = require("kmirror.table")
-local terminal = require("kmirror.terminal")
 local usage = require("kmirror.usage")
 
 local M = {}
 
-local introduction = [[
-Type Lua. An expression shows its value, which is `_` from then on; api is
-connected to the cluster that the prompt names:
+local introduction = {
+    "Type Lua. An expression shows its value, which is `_` from then on; api is connected to the cluster that the",
+    "prompt names.",
+}
 
-    api:list()
-    api:get("<Tab>                          after a list: the ids
-    for _, m in ipairs(_) do print(m.id) end
-    t = task.spawn(function() ... end)      goes on while you type
+local examples = {
+    { "api:list()", "the mirrors, as a table" },
+    { 'api:get("<Tab>', "after a list: the ids" },
+    { "_.targetLatency", "a field of what the last one came to" },
+    { "t = task.spawn(function() ... end)", "goes on while you type" },
+}
 
-Enter goes on in another line while something is missing. Ctrl-C cancels the
-call that runs, Ctrl-D ends the session. Up and Down go through what begins like
-the line, Ctrl-R through what contains it. Tab completes.
-]]
+local keys = {
+    "Enter goes on in another line while something is missing. Ctrl-C cancels the call that runs, Ctrl-D ends the",
+    "session. Up and Down go through what begins like the line, Ctrl-R searches. Tab completes.",
+}
+
+-- ---- what there is -----------------------------------------------------------------------------------------
+
+local function label_of(command)
+    return (":" .. command.name .. " " .. command.arguments):gsub(" $", "")
+end
+
+local function overview(commands)
+    local entries, modules = {}, {}
+    for i, command in ipairs(commands) do entries[i] = { label_of(command), command.summary } end
+    for name in pairs(session_modules) do modules[#modules + 1] = name end
+    table.sort(modules)
+    return table.concat({
+        layout.prose(introduction), layout.entries(examples, "    "), layout.prose(keys), layout.entries(entries, ""),
+        layout.prose({
+            "There by name: api, " .. table.concat(modules, ", ") .. ".",
+            ":help NAME describes one, such as :help api:get, :help bulk or :help watch.",
+        }),
+    }, "\n")
+end
+
+local function of_command(command)
+    return label_of(command) .. "\n\n" .. layout.prose(command.details or { command.summary })
+end
+
+-- ---- what a name stands for --------------------------------------------------------------------------------
 
 -- Where the source of a module may be.
 local function home_of(module)
@@ -31,22 +60,6 @@ local function home_of(module)
         if host.source(place) then return place end
     end
 end
-
-local function overview(commands)
-    local where = terminal.of(io.stdout)
-    local rows = {}
-    for _, command in ipairs(commands) do
-        rows[#rows + 1] = { ":" .. command.name .. " " .. command.arguments, command.summary }
-    end
-    local modules = {}
-    for name in pairs(session_modules) do modules[#modules + 1] = name end
-    table.sort(modules)
-    return introduction .. "\n" .. tables.aligned({ { "COMMAND", 1, whole = true }, { "", 2 } }, rows, where)
-        .. "\nThere by name: api, " .. table.concat(modules, ", ") .. ".\n"
-        .. ":help NAME describes one: :help api:get, :help bulk\n"
-end
-
--- ---- what a name stands for --------------------------------------------------------------------------------
 
 local function field(value, name)
     if type(value) ~= "table" then return nil end
@@ -60,70 +73,96 @@ end
 local function resolve(env, name)
     local first, rest = name:match("^([%a_][%w_]*)(.*)$")
     if not first then return nil end
-    local value, last, method = env[first], first, false
+    local value, last = env[first], first
     local home = home_of(session_modules[first] or first)
     if first == "api" then home = "runtime/mirrors.lua" end
-    for separator, part in rest:gmatch("([.:])([%a_][%w_]*)") do
-        value, last, method = field(value, part), part, separator == ":"
+    for part in rest:gmatch("[.:]([%a_][%w_]*)") do
+        value, last = field(value, part), part
     end
-    return value, last, method, home
+    return value, last, home
 end
 
-local function of_function(name, fn, last, method, home)
-    local lines = { name .. describe.signature(fn, method), "" }
-    local comment = describe.comment(fn, last, home)
-    for _, line in ipairs(comment or { "There is no description of it." }) do
-        local parameter, rest = line:match("^@param%s+(%S+)%s*(.*)$")
-        local returned = line:match("^@return%s+(.*)$")
-        if parameter then
-            line = ("  %-12s %s"):format(parameter, rest)
-        elseif returned then
-            line = "  returns " .. returned
-        elseif line:find("^@type") then
-            line = "  " .. line:gsub("^@type%s+", "")
-        elseif line:find("^@generic") then
-            line = nil
-        end
-        lines[#lines + 1] = line
-    end
-    return table.concat(lines, "\n") .. "\n"
-end
-
-local function functions_of(value, separator, name)
+-- What is written in C does not say what it takes; its description does.
+local function signature_of(fn, method, comment)
+    local signature = describe.signature(fn, method)
+    if signature ~= "(…)" or not comment then return signature end
     local names = {}
+    for i, parameter in ipairs(annotations.parse(comment).parameters) do names[i] = parameter[1] end
+    return "(" .. table.concat(names, ", ") .. ")"
+end
+
+-- The name as it is called: a method with a colon.
+local function called(name, fn, comment)
+    local method = describe.is_method(fn)
+    if method then name = name:gsub("%.([%w_]+)$", ":%1") end
+    return name .. signature_of(fn, method, comment)
+end
+
+-- The fields of classes: from where the function is described, or from where options are.
+local function classes(types, source)
+    local parts = {}
+    for _, name in ipairs(types) do
+        local fields = annotations.fields(source, name)
+            or annotations.fields(describe.source("runtime/options.lua"), name)
+        if fields then parts[#parts + 1] = name .. ":\n" .. layout.entries(fields, "  ") end
+    end
+    return parts
+end
+
+local function of_function(name, fn, last, home)
+    local comment, source = describe.comment(fn, last, home)
+    local found = annotations.parse(comment or { "There is no description of it." })
+    local entries = found.parameters
+    for _, returned in ipairs(found.returns) do entries[#entries + 1] = { "returns", returned } end
+    local parts = { called(name, fn, comment) .. "\n",
+        layout.prose(found.text) .. layout.entries(entries, "  ") .. layout.prose(found.more) }
+    local shown = classes(found.types, source)
+    table.move(shown, 1, #shown, #parts + 1, parts)
+    return table.concat(parts, "\n")
+end
+
+local function functions_of(value, name, home)
+    local lines = {}
     for key, each in pairs(value) do
-        if type(each) == "function" and type(key) == "string" and not key:find("^_") then names[#names + 1] = key end
+        if type(each) == "function" and type(key) == "string" and not key:find("^_") then
+            lines[#lines + 1] = "  " .. called(name .. "." .. key, each, describe.comment(each, key, home)) .. "\n"
+        end
     end
-    table.sort(names)
-    for i, key in ipairs(names) do
-        names[i] = "  " .. name .. separator .. key .. describe.signature(value[key], separator == ":")
-    end
-    return #names > 0 and table.concat(names, "\n") .. "\n" or ""
+    table.sort(lines)
+    return table.concat(lines)
 end
 
 local function of_table(name, value, home)
-    local comment = home and describe.module_comment(home) or {}
     local meta = getmetatable(value)
-    local methods = type(meta) == "table" and type(meta.__index) == "table" and meta.__index or nil
-    local head = name == "api" and "The mirrors of a cluster." or table.concat(comment, "\n")
-    return (head ~= "" and head .. "\n\n" or "") .. functions_of(value, ".", name)
-        .. (methods and functions_of(methods, ":", name) or "")
+    local methods = type(meta) == "table" and type(meta.__index) == "table" and meta.__index or {}
+    local head = name == "api" and { "The mirrors of a cluster." } or home and describe.module_comment(home) or {}
+    local functions = functions_of(value, name, home) .. functions_of(methods, name, home)
+    return layout.prose(head) .. (#head > 0 and functions ~= "" and "\n" or "") .. functions
+end
+
+-- Somebody who asks for `list` means api:list.
+local function refuse(session, name)
+    local known = { api = true }
+    for module in pairs(session_modules) do known[module] = true end
+    local meant = field(session.env.api, name) and "api:" .. name or suggest(name, known)
+    usage("there is no help on '%s'%s", name, meant and ("; did you mean %s?"):format(meant) or "; see :help")
 end
 
 --- What is known of a name; without one, of the prompt itself.
 ---@param session kmirror.repl.session
 ---@param name string
----@param commands table[]
+---@param commands kmirror.repl.command[]
 ---@return string lines
 function M.about(session, name, commands)
     if name == "" then return overview(commands) end
-    local value, last, method, home = resolve(session.env, name:gsub("%(.*$", ""))
-    if type(value) == "function" then return of_function(name:gsub("%(.*$", ""), value, last, method, home) end
+    name = name:gsub("%(.*$", "")
+    local value, last, home = resolve(session.env, name)
+    if type(value) == "function" then return of_function(name, value, last, home) end
     if type(value) == "table" then return of_table(name, value, home) end
-    local known = { api = true }
-    for each in pairs(session_modules) do known[each] = true end
-    local meant = suggest(name, known)
-    usage("there is no help on '%s'%s", name, meant and ("; did you mean %s?"):format(meant) or "; see :help")
+    for _, command in ipairs(commands) do
+        if name:gsub("^:", "") == command.name then return of_command(command) end
+    end
+    refuse(session, name)
 end
 
 return M

@@ -1,6 +1,8 @@
 --- repl.keys: what the keys do that the line editor leaves to kmirror. Each is a function of the text, the cursor (in
 --- bytes) and whether more input is there already, as when text is pasted. It returns the new text and cursor, true to
---- accept the text, false to end the session, or nothing to beep.
+--- accept the text, false to end the session, or nothing to beep. See repl.search for the third value of Ctrl-R.
+
+local search = require("kmirror.repl.search")
 
 local M = {}
 
@@ -61,21 +63,13 @@ end
 local function stepper(history)
     local walk
 
-    local function continue(text, kind, fits)
-        if not walk or walk.shown ~= text or walk.kind ~= kind then
-            walk = new_walk(history, text, fits)
-            walk.kind = kind
-        end
-        return walk
-    end
-
     local function go(at, entry)
         walk.at, walk.shown = at, entry
         return entry, #entry
     end
 
-    local function older(text, kind, fits)
-        continue(text, kind, fits)
+    local function older(text, fits)
+        if not walk or walk.shown ~= text then walk = new_walk(history, text, fits) end
         local at = history:before(walk.at, function(entry) return entry ~= walk.shown and walk.fits(entry) end)
         if at then return go(at, history.entries[at]) end
     end
@@ -93,10 +87,6 @@ end
 
 local function begins_with(prefix)
     return function(entry) return entry:sub(1, #prefix) == prefix end
-end
-
-local function contains(needle)
-    return function(entry) return entry:find(needle, 1, true) end
 end
 
 -- ---- Ctrl-D ------------------------------------------------------------------------------------------------
@@ -120,22 +110,20 @@ end
 ---@return fun() reset
 function M.new(options)
     local older, newer, reset = stepper(options.history)
-    local keys = { enter = enter(options.is_incomplete), finish = finish }
+    local keys = {
+        enter = enter(options.is_incomplete), finish = finish, search = search.new(options.history),
+    }
 
     function keys.older(text, cursor)
         local above = line_above(text, cursor)
         if above then return text, above end
-        return older(text, "older", begins_with(text:sub(1, cursor)))
+        return older(text, begins_with(text:sub(1, cursor)))
     end
 
     function keys.newer(text, cursor)
         local below = line_below(text, cursor)
         if below then return text, below end
         return newer(text)
-    end
-
-    function keys.search(text)
-        return older(text, "search", contains(text))
     end
 
     function keys.complete(text, cursor, more)

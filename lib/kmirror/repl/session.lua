@@ -7,13 +7,14 @@ local known = require("kmirror.repl.known")
 local mirrors = require("mirrors")
 local profile = require("kmirror.profile")
 local show = require("kmirror.repl.show")
+local suggest = require("kmirror.fleet.suggest")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 
 ---@class kmirror.repl.session
 ---@field env table the globals of the inputs
----@field interactive boolean a person types on a terminal
+---@field interactive boolean a person types
 ---@field mode "writable"|"read-only"|"dry-run"
 ---@field style kmirror.repl.style
 ---@field timing boolean
@@ -140,8 +141,23 @@ function Session:show(value, style)
     self:say(show.value(value, terminal.of(io.stdout), style or self.style))
 end
 
+local function known_names(session)
+    local names = { api = true }
+    for name in pairs(M.modules) do names[name] = true end
+    for name in pairs(session.env) do names[name] = true end
+    for name in pairs(_G) do names[name] = true end
+    return names
+end
+
+-- What may help: the way to a change that was refused, or the name that was meant.
 local function hint_of(session, problem)
-    return problem.kind == "read_only" and not session.only_reads and ":readonly off lets changes through" or nil
+    if show.is_error(problem) then
+        return problem.kind == "read_only" and not session.only_reads and ":readonly off lets changes through" or nil
+    end
+    local kind, name = tostring(problem):match("%((%a+) '([%w_]+)'%)$")
+    local meant = kind == "global" and suggest(name, known_names(session))
+        or kind == "method" and suggest(name, getmetatable(session.env.api).__index)
+    return meant and ("did you mean %s?"):format(meant)
 end
 
 --- Tells of an error. The session goes on.
@@ -155,7 +171,7 @@ function Session:complain(problem, traceback)
     end
     io.stdout:flush()
     io.stderr:write(show.problem(problem, terminal.of(io.stderr)))
-    local hint = show.is_error(problem) and hint_of(self, problem)
+    local hint = hint_of(self, problem)
     if hint then self:note("  %s", hint) end
     if traceback then io.stderr:write(traceback, "\n") end
 end

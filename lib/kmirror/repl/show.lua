@@ -67,28 +67,6 @@ local function fold(value, width)
     return pieces
 end
 
--- Words on lines of at most that many columns; a word that is longer is left whole, so that it can be copied.
-local function wrap(words, width, margin)
-    local lines, line = {}, nil
-    for _, word in ipairs(words) do
-        if not line then
-            line = word
-        elseif text.width(line) + 1 + text.width(word) > width then
-            lines[#lines + 1], line = line, margin .. word
-        else
-            line = line .. " " .. word
-        end
-    end
-    lines[#lines + 1] = line
-    return lines
-end
-
-local function words_of(line)
-    local words = {}
-    for word in line:gmatch("%S+") do words[#words + 1] = word end
-    return words
-end
-
 -- ---- tables ------------------------------------------------------------------------------------------------
 
 local function footer(count, shown, left_out, where)
@@ -97,30 +75,48 @@ local function footer(count, shown, left_out, where)
     if #left_out > 0 then
         note = ("%s, without %s; :x shows all"):format(note, table.concat(left_out, ", "))
     end
-    local lines = wrap(words_of("(" .. note .. ")"), where.width or math.huge, "")
+    local lines = text.wrap("(" .. note .. ")", where.width or math.huge)
     for i, line in ipairs(lines) do lines[i] = terminal.paint(where, "dim", line) end
     return table.concat(lines, "\n") .. "\n"
 end
 
+local as_records
+
 local function as_table(rows, where)
-    local layout, left_out = columns.of(rows, where.width)
+    local layout, left_out, fits = columns.of(rows, where.width)
+    if not fits then return as_records(rows, where) end
     if not where.terminal then return tables.tabs(layout, rows) end
     local shown = table.move(rows, 1, math.min(#rows, most_rows), 1, {})
     return tables.aligned(layout, shown, where) .. footer(#rows, #shown, left_out, where)
 end
 
+local function function_text(fn)
+    local info = debug.getinfo(fn, "S")
+    local where = info.what == "C" and "" or (" from %s:%d"):format(info.short_src, info.linedefined)
+    return "function " .. describe.signature(fn, false) .. where
+end
+
 -- ---- records -----------------------------------------------------------------------------------------------
 
 local function cell(value)
+    if type(value) == "function" then return "function " .. describe.signature(value, describe.is_method(value)) end
     if type(value) == "table" then return literal.line(value) end
     return text.clean(tostring(value))
+end
+
+-- An id on a narrow terminal: folded it could not be copied.
+local function is_whole_only_below(shown, room, width)
+    return width and not shown:find("%s") and text.width(shown) > room and text.width(shown) + 2 <= width
 end
 
 local function field_lines(key, value, width, where)
     local room = where.width and math.max(where.width - width - 2, 10) or math.huge
     local color = columns.is_status(key) and tables.status_color(value) or nil
-    local lines = {}
-    for i, piece in ipairs(fold(cell(value), room)) do
+    local lines, shown = {}, cell(value)
+    if is_whole_only_below(shown, room, where.width) then
+        return terminal.paint(where, "bold", key) .. "\n  " .. terminal.paint(where, color, shown) .. "\n"
+    end
+    for i, piece in ipairs(fold(shown, room)) do
         local label = i == 1 and key or ""
         local gap = (" "):rep(width - text.width(label) + 2)
         lines[i] = terminal.paint(where, "bold", label) .. gap .. terminal.paint(where, color, piece) .. "\n"
@@ -150,7 +146,7 @@ local function as_record(record, where)
     return table.concat(parts)
 end
 
-local function as_records(rows, where)
+function as_records(rows, where)
     local parts = {}
     for i, row in ipairs(rows) do
         local rule = ("── %d "):format(i)
@@ -164,15 +160,9 @@ end
 
 local colors = { string = "green", number = "cyan", boolean = "cyan", ["nil"] = "dim" }
 
-local function as_function(fn)
-    local info = debug.getinfo(fn, "S")
-    local where = info.what == "C" and "" or (" from %s:%d"):format(info.short_src, info.linedefined)
-    return "function " .. describe.signature(fn, false) .. where
-end
-
 local function as_scalar(value, where)
     local line = type(value) == "string" and literal.quoted(value) or text.clean(tostring(value))
-    if type(value) == "function" then line = as_function(value) end
+    if type(value) == "function" then line = function_text(value) end
     local parts = where.width and fold(line, where.width) or { line }
     for i, part in ipairs(parts) do parts[i] = terminal.paint(where, colors[type(value)], part) .. "\n" end
     return table.concat(parts)
@@ -212,8 +202,7 @@ local function details_of(problem, where)
         words[#words + 1] = "details=" .. literal.line(problem.details)
     end
     if #words == 0 then return "" end
-    words[1] = "  " .. words[1]
-    local lines = wrap(words, where.width or math.huge, "  ")
+    local lines = text.wrap("  " .. table.concat(words, " "), where.width or math.huge)
     for i, line in ipairs(lines) do lines[i] = terminal.paint(where, "dim", line) end
     return table.concat(lines, "\n") .. "\n"
 end
@@ -230,7 +219,7 @@ function M.problem(problem, where)
     local kind = M.is_error(problem) and problem.kind or "error"
     local message = is_bare(problem) and literal.line(problem)
         or text.clean((tostring(problem):gsub("^input:", "line ")))
-    local lines = wrap(words_of(kind .. ": " .. message), where.width or math.huge, "  ")
+    local lines = text.wrap(kind .. ": " .. message, where.width or math.huge, "  ")
     lines[1] = terminal.paint(where, "red", kind .. ":") .. lines[1]:sub(#kind + 2)
     local head = table.concat(lines, "\n") .. "\n"
     return M.is_error(problem) and head .. details_of(problem, where) or head

@@ -59,7 +59,9 @@ local function run_shape(run)
     }
 end
 
---- The document as JSON.
+local schema_version = 1 -- one more when a field goes or gets another meaning
+
+--- The document as JSON; kmirror.report.fields describes it.
 ---@param document kmirror.report.document
 ---@return string
 function M.json(document)
@@ -68,8 +70,9 @@ function M.json(document)
         runs[i] = run_shape(run)
     end
     return json.encode({
-        command = document.command, version = document.version, written = iso(document.written), job = document.job,
-        target = document.target, error = document.error, resume = document.resume, runs = runs,
+        schema_version = schema_version, command = document.command, version = document.version,
+        written = iso(document.written), job = document.job, target = document.target, error = document.error,
+        resume = document.resume, runs = runs,
     }) .. "\n"
 end
 

@@ -3,29 +3,52 @@
 local figures = require("kmirror.report.figures")
 local html = require("kmirror.report.html")
 local svg = require("kmirror.report.svg")
+local text = require("kmirror.text")
 
 local M = {}
 
 local most_drawn = 1500 -- calls that are drawn one by one
 local step_height, lane_height = 22, 9
+local letter_width, label_gap = 6.4, 5 -- of labels: about as wide as their letters are, on the safe side
+
+local step_template = '<g><title>{title}</title><rect class="{class}" x={from} y={top} width={width} height={height} '
+    .. 'rx=2 /><text class=label x={at} y={base} text-anchor={anchor}>{label}</text></g>\n'
 
 local number = svg.number
 
 -- ---- steps ------------------------------------------------------------------------------------------------
 
---- The steps as bars, one below the other, and how high that is.
+-- Where a label goes: into its bar if that is long enough, else beside it, else as far to the left as it has to.
+local function place_label(label, from, to)
+    local width = text.width(label) * letter_width
+    if to - from >= width + 2 * label_gap then
+        return from + label_gap, "start"
+    elseif to + label_gap + width <= svg.width then
+        return to + label_gap, "start"
+    elseif from - label_gap >= width then
+        return from - label_gap, "end"
+    end
+    return svg.width - label_gap, "end"
+end
+
+local function draw_step(step, x, y, now)
+    local ended = step.ended or now
+    local from, to = x(step.started), x(ended)
+    local label = ("%s, %s"):format(text.cut(text.clean(step.title), 80), html.seconds(ended - step.started))
+    local at, anchor = place_label(label, from, math.max(to, from + 2))
+    return html.fill(step_template, {
+        title = ("%s: %s"):format(step.title, step.error or step.outcome or "under way"), label = label,
+        class = step.error and "failed" or step.ended and "step" or "step open",
+        from = number(from), width = number(math.max(2, to - from)), top = number(y + 3),
+        height = number(step_height - 6), at = number(at), base = number(y + 15), anchor = anchor,
+    })
+end
+
+-- The steps as bars, one below the other, and how high that is.
 local function steps_of(record, x, now)
     local parts = {}
     for i, step in ipairs(record.steps) do
-        local from, to = x(step.started), x(step.ended or now)
-        local class = step.error and "failed" or step.ended and "step" or "step open"
-        local label = ("%s, %s"):format(html.escape(step.title, 80), html.seconds((step.ended or now) - step.started))
-        local left = from < svg.width / 2
-        parts[#parts + 1] = ('<g><title>%s: %s</title><rect class="%s" x=%s y=%d width=%s height=%d rx=2 /><text '
-            .. 'class=label x=%s y=%d%s>%s</text></g>'):format(html.escape(step.title), html.escape(step.error
-            or step.outcome or "under way"), class, number(from), (i - 1) * step_height + 3, number(math.max(2,
-            to - from)), step_height - 6, number(left and from + 5 or to - 5), (i - 1) * step_height + 15,
-            left and "" or " text-anchor=end", label)
+        parts[i] = draw_step(step, x, (i - 1) * step_height, now)
     end
     return table.concat(parts), #record.steps * step_height
 end
@@ -69,8 +92,9 @@ local function draw_call(call, x, y, now)
     for _, wait in ipairs(call.waits) do
         bar(parts, "backoff", x(wait.from), x(math.min(wait.to, call.ended or now)), y + 1.5, 4.5)
     end
-    for _, attempt in ipairs(call.attempts) do
-        local class = attempt.error and "failed" or colors[attempt.operation]
+    for i, attempt in ipairs(call.attempts) do
+        local wanted = not attempt.error or call.outcome == "gone" and i == #call.attempts
+        local class = wanted and colors[attempt.operation] or "failed"
         bar(parts, class, x(attempt.sent or attempt.granted or attempt.ended), x(attempt.ended), y, 7.5)
     end
     if #call.attempts == 0 then

@@ -204,7 +204,7 @@ end
 local function show(round)
     local total = math.max(round.total, #round.items)
     if total > 1 then
-        round.bar = round.bar or progress.start({ title = round.title, total = total })
+        round.bar = round.bar or progress.part({ title = round.title, total = total })
         round.bar:set(#round.items - round.left, nil, total)
     end
 end

@@ -1,0 +1,106 @@
+--- bulk.run: does batches of items, in rounds, until too many have failed.
+
+local batches = require("kmirror.bulk.batches")
+local task = require("task")
+
+local M = {}
+
+---@class kmirror.bulk.run
+---@field items any[]
+---@field outcomes table<integer, kmirror.bulk.outcome>
+---@field ended integer
+---@field failed integer
+---@field max_failures? integer|string
+---@field concurrency integer
+---@field rounds integer
+---@field pause number seconds between two rounds
+---@field bar kmirror.progress
+---@field progress fun(ended: integer, failed: integer, total: integer)
+
+-- With these no other item would fare better: going on would only make more of them.
+local hopeless = { cancelled = true, unauthorized = true, read_only = true }
+
+--- Whether what befell one item would befall every other one, too.
+---@param problem any
+---@return boolean
+function M.is_hopeless(problem)
+    return type(problem) == "table" and hopeless[problem.kind] or false
+end
+
+local passing = { transport = true, timeout = true, server = true, rate_limited = true }
+
+local function passes(problem)
+    return type(problem) == "table" and passing[problem.kind] or false
+end
+
+-- Does one item, and notes what came of it. Returns true when it is to be tried again.
+local function attempt(run, work, i, is_last)
+    local item = run.items[i]
+    local ok, value = pcall(work, item, i)
+    if not ok and M.is_hopeless(value) then
+        error(value, 0)
+    end
+    run.outcomes[i] = ok and { item = item, value = value }
+        or { item = item, problem = value == nil and "no reason given" or value }
+    if not ok and not is_last and passes(value) then
+        return true
+    end
+    run.ended = run.ended + 1
+    run.failed = run.failed + (ok and 0 or 1)
+    run.progress(run.ended, run.failed, #run.items)
+end
+
+-- Does items, by their places; begins no more when too many have failed. Returns the places of those to try again.
+local function do_round(run, work, places, may_fail, is_last)
+    local again = {}
+    local group <close> = task.group({ concurrency = run.concurrency })
+    for _, i in ipairs(places) do
+        group:spawn(function()
+            run.bar:join()
+            if run.failed <= may_fail and attempt(run, work, i, is_last) then
+                again[#again + 1] = i
+            end
+        end)
+    end
+    group:wait()
+    return again
+end
+
+--- Does the items from `first` to `last`.
+---@param run kmirror.bulk.run
+---@param work fun(item: any, index: integer): any
+---@param first integer
+---@param last integer
+---@return string|nil stopped why nothing more may be begun
+function M.batch(run, work, first, last)
+    local may_fail = batches.limit(run.max_failures, run.failed, last - first + 1)
+    local places = {}
+    for i = first, last do
+        places[#places + 1] = i
+    end
+    for round = 1, run.rounds do
+        places = do_round(run, work, places, may_fail, round == run.rounds)
+        if #places == 0 or run.failed > may_fail then
+            break
+        end
+        task.sleep(run.pause)
+    end
+    return run.failed > may_fail and ("%d of %d items have failed, more than %s"):format(run.failed, run.ended,
+        run.max_failures) or nil
+end
+
+--- Asks whether the next batch may begin.
+---@param gate fun(batch: kmirror.bulk.batch): any, string?
+---@param batch kmirror.bulk.batch
+---@return string|nil stopped why it may not
+function M.ask(gate, batch)
+    local ok, open, reason = pcall(gate, batch)
+    if not ok and M.is_hopeless(open) then
+        error(open, 0)
+    elseif not ok then
+        return tostring(open)
+    end
+    return open == false and (reason or ("the gate is shut after batch %d"):format(batch.number)) or nil
+end
+
+return M

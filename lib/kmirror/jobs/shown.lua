@@ -1,0 +1,121 @@
+--- jobs.shown: jobs as tables, for people and for spreadsheets, and as JSON.
+
+local changes = require("kmirror.changes")
+local csv = require("kmirror.csv")
+local jobs = require("kmirror.jobs")
+local json = require("kmirror.json")
+local log = require("kmirror.log")
+local tables = require("kmirror.table")
+
+local M = {}
+
+local state_colors = { done = "green", running = "cyan", failed = "red", killed = "red" }
+
+local function paint(state)
+    return state_colors[state] or "yellow"
+end
+
+local job_columns = {
+    { "JOB", "name" },
+    { "STATE", "state", paint = paint },
+    { "RUNS", "runs", align = "right" },
+    { "LAST RUN", "started" },
+    { "DONE", jobs.done },
+    { "FAILED", "failed", align = "right" },
+    { "UNANSWERED", "unanswered", align = "right" },
+    { "RUNBOOK", "script" },
+}
+
+local run_columns = {
+    { "RUN", "number", align = "right" },
+    { "STATE", "state", paint = paint },
+    { "STARTED", "started" },
+    { "ENDED", "ended" },
+    { "ARGUMENTS", function(run)
+        return table.concat(run.args, " ")
+    end },
+}
+
+local change_columns = {
+    { "#", "number", align = "right" },
+    { "CHANGE", function(change)
+        return changes.describe({
+            operation = change.operation, cluster = change.cluster, id = change.id, spec = change.arguments,
+            newTargetLatency = change.arguments.newTargetLatency,
+        })
+    end },
+    { "STATE", "state", paint = paint },
+    { "RUN", "run", align = "right" },
+    { "ANSWERED", "answered" },
+    { "NOTE", function(change)
+        local made = change.operation == "create" and change.id and "mirror " .. change.id
+        return change.problem or not change.asked and "the last run did not ask for it" or made or nil
+    end },
+}
+
+-- ---- spreadsheets ------------------------------------------------------------------------------------------
+
+local job_fields = { "name", "state", "script", "target", "created", "runs", "started", "ended", "status", "creates",
+    "updates", "deletes", "failed", "unanswered", "unasked" }
+local change_fields = { "number", "operation", "cluster", "id", "newTargetLatency", "state", "run", "sent", "answered",
+    "problem", "asked" }
+
+-- Counts are cells of their own.
+local function flat_job(job)
+    local row = setmetatable({}, { __index = job })
+    row.creates, row.updates, row.deletes = job.done.create, job.done.update_target_latency, job.done.delete
+    return row
+end
+
+local function flat_change(change)
+    return setmetatable({ newTargetLatency = change.arguments.newTargetLatency }, { __index = change })
+end
+
+local function write_csv(fields, rows, flatten)
+    local flat = {}
+    for i, row in ipairs(rows) do flat[i] = flatten(row) end
+    io.stdout:write(csv.rows(fields, flat))
+end
+
+-- ---- the commands ------------------------------------------------------------------------------------------
+
+--- `kmirror jobs`: prints all jobs.
+---@param options { store: string|nil, json: boolean|nil, output: "csv"|nil }
+---@return integer exit status
+function M.list(options)
+    local found = jobs.all(options.store)
+    if options.json then
+        io.stdout:write(json.encode(json.array(found), true), "\n")
+    elseif options.output == "csv" then
+        write_csv(job_fields, found, flat_job)
+    elseif #found > 0 then
+        tables.write(io.stdout, job_columns, found)
+    else
+        log.info("there are no jobs: kmirror run --job NAME makes one")
+    end
+    return 0
+end
+
+--- `kmirror jobs show`: prints one job, its runs and its changes; for a spreadsheet, its changes.
+---@param options { name: string, store: string|nil, json: boolean|nil, output: "csv"|nil }
+---@return integer exit status
+function M.one(options)
+    local job = jobs.one(options.name, options.store)
+    if options.json then
+        io.stdout:write(json.encode(job, true), "\n")
+        return 0
+    elseif options.output == "csv" then
+        write_csv(change_fields, job.changes, flat_change)
+        return 0
+    end
+    tables.write(io.stdout, job_columns, { job })
+    io.stdout:write("\n")
+    tables.write(io.stdout, run_columns, job.history)
+    if #job.changes > 0 then
+        io.stdout:write("\n")
+        tables.write(io.stdout, change_columns, job.changes)
+    end
+    return 0
+end
+
+return M
