@@ -13,7 +13,7 @@ struct loop {
     CURLM *multi;
     size_t transfers;
     loop_timer **heap; /* from 1: the earliest first, children of i at 2i and 2i + 1 */
-    size_t timers, room;
+    size_t timers, room, background_timers;
     loop_watch *watches;
     loop_watch **polled; /* what fds[i] stands for; NULL once it was removed */
     struct curl_waitfd *fds;
@@ -91,6 +91,7 @@ bool loop_start(loop *l, loop_timer *t, double at) {
     if (!heap_has_room(l))
         return false;
     t->at = at;
+    l->background_timers += t->background;
     sift_up(l, t, ++l->timers);
     return true;
 }
@@ -100,6 +101,7 @@ void loop_stop(loop *l, loop_timer *t) {
     if (slot == 0)
         return;
     t->slot = 0;
+    l->background_timers -= t->background;
     loop_timer *last = l->heap[l->timers--];
     if (last == t)
         return;
@@ -240,5 +242,5 @@ bool loop_idle(const loop *l) {
     for (const loop_watch *w = l->watches; w != NULL; w = w->next)
         if (!w->background)
             return false;
-    return l->timers == 0 && l->transfers == 0;
+    return l->timers == l->background_timers && l->transfers == 0;
 }

@@ -16,6 +16,7 @@ typedef struct loop loop;
 typedef struct loop_timer {
     double at;                         /* seconds on loop_now()'s clock */
     size_t slot;                       /* place in the heap, from 1; 0: not running */
+    bool background;                   /* does not keep the loop from being idle */
     void (*fire)(struct loop_timer *); /* called once; the timer is no longer running then */
     void *owner;
 } loop_timer;
@@ -65,7 +66,7 @@ CURLM *loop_multi(loop *l);
 void loop_step(loop *l, double most);
 /* Makes a loop_step() that is polling return; may be called from a signal handler. */
 void loop_wake(loop *l);
-/* True when no timer, transfer or foreground watch is left: nothing can happen any more. */
+/* True when nothing is left but background timers and watches: nothing can happen any more. */
 bool loop_idle(const loop *l);
 
 #endif

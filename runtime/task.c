@@ -58,7 +58,7 @@ static int slept(lua_State *L, int status, lua_KContext context) {
     return 0;
 }
 
-/* sleep(seconds) */
+/* sleep(seconds, in the background) */
 static int sleep_(lua_State *L) {
     double until = loop_now() + check_seconds(L, 1);
     scheduler *s = scheduler_of(L);
@@ -68,7 +68,7 @@ static int sleep_(lua_State *L) {
     task_wait *w = t == NULL ? &outside->wait : &t->own;
     loop_timer *timer = t == NULL ? &outside->timer : &t->timer;
     *w = (task_wait){.cancel = cancel_sleep};
-    *timer = (loop_timer){.fire = wake_owner, .owner = w};
+    *timer = (loop_timer){.fire = wake_owner, .owner = w, .background = lua_toboolean(L, 2)};
     if (!loop_start(s->loop, timer, until))
         return luaL_error(L, "not enough memory");
     return task_await(L, w, (lua_KContext)w, slept);

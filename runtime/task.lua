@@ -157,8 +157,9 @@ local task = {
     ---@type fun(fn: function, ...: any): task.Task
     ---Raises `invalid` when fn is no function; `cancelled` in a cancelled task.
     spawn = spawn,
-    ---Waits for that many seconds. Raises `cancelled`; `invalid` for a negative number.
-    ---@type fun(seconds: number)
+    ---Waits for that many seconds; in the background, when nothing but such sleep is left, the others are deadlocked.
+    ---Raises `cancelled`; `invalid` for a negative number.
+    ---@type fun(seconds: number, background?: boolean)
     sleep = native.sleep,
     ---@type fun(): number  # seconds on a clock that never goes back; only differences mean anything
     now = native.now,

@@ -107,7 +107,7 @@ end
 local function keep_writing(self)
     pcall(function()
         while not self.status do
-            task.sleep(pause)
+            task.sleep(pause, true)
             if host.monotonic() >= self.due and not self.status then
                 write_quietly(self)
             end

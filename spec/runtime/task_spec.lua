@@ -438,6 +438,19 @@ describe("a run #native", function()
         assert.matches("deadlock: every task that is left waits for another one", result.stderr, 1, true)
     end)
 
+    it("does not hang either while progress is told now and then", function()
+        local result = run [[
+            local task = require "task"
+            local a, b
+            require("kmirror.steps").new():run("a step", function()
+                a = task.spawn(function() task.sleep(0) return b:join() end)
+                b = task.spawn(function() return a:join() end)
+                a:join()
+            end)]]
+        assert.are.equal(1, result.status)
+        assert.matches("deadlock: every task that is left waits for another one", result.stderr, 1, true)
+    end)
+
     it("shows with --traceback where the task failed, not where it was joined", function()
         local source = [[
             local task = require "task"

@@ -25,7 +25,7 @@ local function keep_looking()
     pcall(function()
         while display do
             display:look()
-            task.sleep(display.pause)
+            task.sleep(display.pause, true)
         end
     end)
 end
