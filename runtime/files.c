@@ -79,15 +79,19 @@ int files_read(lua_State *L, const char *name) {
 /* Where the module `a.b` may be among the files. */
 static const char *const places[] = {"lib/%s.lua", "lib/%s/init.lua", "%s.lua"};
 
-/* Pushes the file as a function, and its name, and returns 2; 0 when there is none. [-0, +(0|2), e] */
+/* Pushes the file as a function, and its name, and returns 2; 0 when there is none. One on disk that is as it was
+ * when kmirror was built need not be compiled again. [-0, +(0|2), e] */
 static int load_file(lua_State *L, const char *name) {
     const struct embedded_file *file = embedded_find(name);
     if (read_from_disk(L, name) == 2) {
-        const char *source = lua_tostring(L, -2), *chunk = lua_tostring(L, -1);
-        if (luaL_loadbufferx(L, source, lua_rawlen(L, -2), chunk, "t") != LUA_OK)
-            return lua_error(L);
-        lua_pushstring(L, chunk + 1);
-        return 2;
+        size_t size;
+        const char *source = lua_tolstring(L, -2, &size), *chunk = lua_tostring(L, -1);
+        if (file == NULL || file->size != size || memcmp(file->source, source, size) != 0) {
+            if (luaL_loadbufferx(L, source, size, chunk, "t") != LUA_OK)
+                return lua_error(L);
+            lua_pushstring(L, chunk + 1);
+            return 2;
+        }
     }
     if (file == NULL)
         return 0;
