@@ -211,11 +211,13 @@ local function run_for_programs(given)
     return shape.kind == "usage" and 2 or 1
 end
 
--- In `run SCRIPT ARG...` there is no option of kmirror's own: what follows belongs to the runbook.
-local function plain_run(arguments)
-    local command, script = arguments[1], arguments[2]
-    if command == "run" and script and (script == "-" or script:sub(1, 1) ~= "-") then
-        return { command = command, script = script, rest = table.move(arguments, 3, #arguments, 1, {}) }
+-- What can be read without argparse: in `run SCRIPT ARG...` all that follows belongs to the runbook.
+local function plain(arguments)
+    local first, second = arguments[1], arguments[2]
+    if first == "run" and second and (second == "-" or second:sub(1, 1) ~= "-") then
+        return { command = "run", script = second, rest = table.move(arguments, 3, #arguments, 1, {}) }
+    elseif first == "--version" and not second then
+        return { command = "version" }
     end
 end
 
@@ -223,11 +225,11 @@ end
 ---@param arguments string[]
 ---@return integer exit status
 function M.main(arguments)
-    local plain = plain_run(arguments)
-    if plain then
-        return run(plain)
+    local given = plain(arguments)
+    if given then
+        return run(given)
     end
-    local given = require("kmirror.cli.arguments").read(arguments)
+    given = require("kmirror.cli.arguments").read(arguments)
     return (given.json and run_for_programs or M.run)(given)
 end
 
