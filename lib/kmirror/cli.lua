@@ -8,7 +8,7 @@ local events = require("kmirror.events")
 local host = require("host")
 local mirrors = require("mirrors")
 local profile = require("kmirror.profile")
-local progress = require("kmirror.progress")
+local progress = require("kmirror.progress.display")
 local terminal = require("kmirror.terminal")
 local usage = require("kmirror.usage")
 
