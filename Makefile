@@ -41,7 +41,7 @@ ALL_LDFLAGS = $(filter -fsanitize%,$(OPTIMIZE)) -Wl,-z,relro,-z,now $(LDFLAGS)
 # Only the executable has these; the rest is in mirrors.so, too, which also loads into stock Lua.
 HOST_ONLY = main host httpd keys line probe terminal turn
 
-HOST_SOURCES = $(sort $(wildcard runtime/*.c))
+HOST_SOURCES = $(filter-out runtime/embed.c,$(sort $(wildcard runtime/*.c)))
 MODULE_SOURCES = $(filter-out $(HOST_ONLY:%=runtime/%.c),$(HOST_SOURCES))
 HOST_OBJECTS = $(HOST_SOURCES:runtime/%.c=$(BUILD)/%.o) $(BUILD)/embedded_host.o
 MODULE_OBJECTS = $(MODULE_SOURCES:runtime/%.c=$(BUILD)/%.o) $(BUILD)/embedded_module.o
@@ -73,13 +73,18 @@ $(BUILD)/%.o: runtime/%.c Makefile | $(BUILD)/packages
 $(BUILD)/embedded_%.o: $(BUILD)/embedded_%.c
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/embedded_host.c: runtime/embed.sh $(BUILD)/embedded_host.list $(HOST_LUA)
-	@echo runtime/embed.sh … '>' $@
-	@sh runtime/embed.sh $(HOST_LUA) > $@.new && mv $@.new $@
+$(BUILD)/embedded_host.c: $(BUILD)/embed $(BUILD)/embedded_host.list $(HOST_LUA)
+	@echo $(BUILD)/embed … '>' $@
+	@$(BUILD)/embed $(BUILD)/embedded_host.data $(HOST_LUA) > $@.new && mv $@.new $@
 
-$(BUILD)/embedded_module.c: runtime/embed.sh $(BUILD)/embedded_module.list $(MODULE_LUA)
-	@echo runtime/embed.sh … '>' $@
-	@sh runtime/embed.sh $(MODULE_LUA) > $@.new && mv $@.new $@
+$(BUILD)/embedded_module.c: $(BUILD)/embed $(BUILD)/embedded_module.list $(MODULE_LUA)
+	@echo $(BUILD)/embed … '>' $@
+	@$(BUILD)/embed $(BUILD)/embedded_module.data $(MODULE_LUA) > $@.new && mv $@.new $@
+
+# Runs while building; a build for another machine says by what compiler: BUILD_CC=gcc.
+BUILD_CC ?= $(CC)
+$(BUILD)/embed: runtime/embed.c Makefile | $(BUILD)/packages
+	$(BUILD_CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -llua5.4
 
 # The names of the files to embed: changes when a file comes or goes.
 $(BUILD)/embedded_host.list: names = $(HOST_LUA)
@@ -189,7 +194,7 @@ lint-format:
 	clang-format-14 --dry-run --Werror $(C_FILES)
 
 lint-c: | $(BUILD)/packages
-	clang-tidy-14 --quiet $(HOST_SOURCES) -- -std=c11 $(ALL_CPPFLAGS)
+	clang-tidy-14 --quiet $(HOST_SOURCES) runtime/embed.c -- -std=c11 $(ALL_CPPFLAGS)
 
 lint-lua:
 	luacheck --no-color --quiet lib scripts runtime spec bench

@@ -1,19 +1,12 @@
 #include "embedded.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-const struct embedded_file *embedded_find(const char *name) {
-    for (const struct embedded_file *file = embedded_files; file->name; file++)
-        if (strcmp(file->name, name) == 0)
-            return file;
-    return NULL;
+static int compare(const void *name, const void *file) {
+    return strcmp(name, ((const struct embedded_file *)file)->name);
 }
 
-const struct embedded_file *embedded_at(size_t i) {
-    const struct embedded_file *file = embedded_files;
-    while (i > 0 && file->name) {
-        file++;
-        i--;
-    }
-    return file->name ? file : NULL;
+const struct embedded_file *embedded_find(const char *name) {
+    return bsearch(name, embedded_files, embedded_count, sizeof *embedded_files, compare);
 }

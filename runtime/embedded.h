@@ -1,4 +1,4 @@
-/* embedded: the files that were put into the executable (or module) when it was built. See embed.sh. */
+/* embedded: the files that were put into the executable (or module) when it was built. See embed.c. */
 #ifndef KMIRROR_EMBEDDED_H
 #define KMIRROR_EMBEDDED_H
 
@@ -6,16 +6,17 @@
 
 struct embedded_file {
     const char *name; /* such as "lib/kmirror/cli.lua", "scripts/failover.lua", "argparse.lua" */
-    const char *data; /* a NUL follows */
+    const char *source;
     size_t size;
+    const char *code; /* what Lua compiled the source to */
+    size_t code_size;
 };
 
-/* All of them, in the order of their names, then one whose name is NULL. */
+/* All of them, in the order of their names. */
 extern const struct embedded_file embedded_files[];
+extern const size_t embedded_count;
 
 /* The file of that name; NULL when there is none. */
 const struct embedded_file *embedded_find(const char *name);
-/* The i-th file, from 0; NULL past the end. */
-const struct embedded_file *embedded_at(size_t i);
 
 #endif

@@ -1,5 +1,6 @@
 #include "files.h"
 
+#include "chunk.h"
 #include "embedded.h"
 
 #include <dirent.h>
@@ -51,16 +52,24 @@ static bool push_file(lua_State *L, const char *path) {
     return true;
 }
 
-int files_read(lua_State *L, const char *name) {
+/* Pushes source and chunk name of a file of the checkout, and returns 2; 0 when there is none. [-0, +(0|2), m] */
+static int read_from_disk(lua_State *L, const char *name) {
+    if (root[0] == '\0')
+        return 0;
     const char *path = lua_pushfstring(L, "%s%s", root, name);
-    if (root[0] != '\0' && push_file(L, path)) {
-        lua_pushfstring(L, "@%s", path);
-        return 2;
-    }
+    if (!push_file(L, path))
+        return 0;
+    lua_pushfstring(L, "@%s", path);
+    return 2;
+}
+
+int files_read(lua_State *L, const char *name) {
     const struct embedded_file *file = embedded_find(name);
+    if (read_from_disk(L, name) == 2)
+        return 2;
     if (file == NULL)
         return 0;
-    lua_pushlstring(L, file->data, file->size);
+    lua_pushlstring(L, file->source, file->size);
     lua_pushfstring(L, "@%s", name);
     return 2;
 }
@@ -70,18 +79,33 @@ int files_read(lua_State *L, const char *name) {
 /* Where the module `a.b` may be among the files. */
 static const char *const places[] = {"lib/%s.lua", "lib/%s/init.lua", "%s.lua"};
 
+/* Pushes the file as a function, and its name, and returns 2; 0 when there is none. One on disk that is as it was
+ * when kmirror was built need not be compiled again. [-0, +(0|2), e] */
+static int load_file(lua_State *L, const char *name) {
+    const struct embedded_file *file = embedded_find(name);
+    if (read_from_disk(L, name) == 2) {
+        size_t size;
+        const char *source = lua_tolstring(L, -2, &size), *chunk = lua_tostring(L, -1);
+        if (file == NULL || file->size != size || memcmp(file->source, source, size) != 0) {
+            if (luaL_loadbufferx(L, source, size, chunk, "t") != LUA_OK)
+                return lua_error(L);
+            lua_pushstring(L, chunk + 1);
+            return 2;
+        }
+    }
+    if (file == NULL)
+        return 0;
+    chunk_load(L, file);
+    lua_pushstring(L, name);
+    return 2;
+}
+
 /* A searcher of require(): the module's name -> loader, file name */
 static int search(lua_State *L) {
     const char *name = luaL_gsub(L, luaL_checkstring(L, 1), ".", "/");
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        if (files_read(L, lua_pushfstring(L, places[i], name)) == 0)
-            continue;
-        const char *source = lua_tostring(L, -2), *chunk = lua_tostring(L, -1);
-        if (luaL_loadbufferx(L, source, lua_rawlen(L, -2), chunk, "t") != LUA_OK)
-            return lua_error(L);
-        lua_pushstring(L, chunk + 1);
-        return 2;
-    }
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (load_file(L, lua_pushfstring(L, places[i], name)) == 2)
+            return 2;
     lua_pushfstring(L, "no file of kmirror's own for '%s'", lua_tostring(L, 1));
     return 1;
 }
@@ -122,8 +146,7 @@ static void add_scripts_on_disk(lua_State *L) {
 }
 
 static void add_built_in_scripts(lua_State *L) {
-    const struct embedded_file *file;
-    for (size_t i = 0; (file = embedded_at(i)) != NULL; i++)
+    for (const struct embedded_file *file = embedded_files; file < embedded_files + embedded_count; file++)
         if (strncmp(file->name, scripts, sizeof scripts - 1) == 0)
             add_script(L, file->name + sizeof scripts - 1);
 }

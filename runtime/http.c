@@ -396,7 +396,7 @@ static bool add_header(struct curl_slist **list, const char *header) {
 }
 
 http_client *http_client_new(loop *l, const http_options *options) {
-    http_client *c = calloc(1, sizeof *c);
+    http_client *c = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? calloc(1, sizeof *c) : NULL;
     if (c == NULL)
         return NULL;
     c->loop = l;
@@ -425,4 +425,5 @@ void http_client_free(http_client *c) {
     curl_free(c->base_path);
     free_options(&c->options);
     free(c);
+    curl_global_cleanup();
 }

@@ -10,7 +10,7 @@
 #define LONGEST_POLL 3600.0
 
 struct loop {
-    CURLM *multi;
+    CURLM *multi; /* NULL until something is waited for: many a run never does, and libcurl takes long to get ready */
     size_t transfers;
     loop_timer **heap; /* from 1: the earliest first, children of i at 2i and 2i + 1 */
     size_t timers, room, background_timers;
@@ -21,27 +21,31 @@ struct loop {
 };
 
 loop *loop_new(void) {
+    return calloc(1, sizeof(loop));
+}
+
+/* Makes the multi handle, if there is none. False when memory is short. */
+static bool have_multi(loop *l) {
+    if (l->multi != NULL)
+        return true;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return NULL;
-    loop *l = calloc(1, sizeof *l);
-    if (l != NULL && (l->multi = curl_multi_init()) == NULL) {
-        free(l);
-        l = NULL;
-    }
-    if (l == NULL)
+        return false;
+    if ((l->multi = curl_multi_init()) == NULL)
         curl_global_cleanup();
-    return l;
+    return l->multi != NULL;
 }
 
 void loop_free(loop *l) {
     if (l == NULL)
         return;
-    curl_multi_cleanup(l->multi);
+    if (l->multi != NULL) {
+        curl_multi_cleanup(l->multi);
+        curl_global_cleanup();
+    }
     free(l->heap);
     free(l->polled);
     free(l->fds);
     free(l);
-    curl_global_cleanup();
 }
 
 double loop_now(void) {
@@ -181,7 +185,7 @@ static void tell_watches(loop *l) {
 /* ---- transfers ---- */
 
 bool loop_add(loop *l, loop_transfer *t) {
-    t->active = curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK &&
+    t->active = have_multi(l) && curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK &&
                 curl_multi_add_handle(l->multi, t->easy) == CURLM_OK;
     if (t->active)
         l->transfers++;
@@ -194,10 +198,6 @@ void loop_remove(loop *l, loop_transfer *t) {
     t->active = false;
     l->transfers--;
     curl_multi_remove_handle(l->multi, t->easy);
-}
-
-CURLM *loop_multi(loop *l) {
-    return l->multi;
 }
 
 static void tell_transfers(loop *l) {
@@ -223,9 +223,11 @@ static int poll_time(const loop *l, double most) {
 
 /* Timers come first: what they start goes out in the same step. */
 void loop_step(loop *l, double most) {
-    bool fired = fire_timers(l);
+    /* A wake that came before there was a handle is lost: the first step does not wait, so that the caller looks. */
+    bool at_once = fire_timers(l) || l->multi == NULL;
     collect_watches(l);
-    curl_multi_poll(l->multi, l->fds, l->watched, fired ? 0 : poll_time(l, most), NULL);
+    if (have_multi(l))
+        curl_multi_poll(l->multi, l->fds, l->watched, at_once ? 0 : poll_time(l, most), NULL);
     if (l->transfers > 0) {
         int running;
         curl_multi_perform(l->multi, &running);

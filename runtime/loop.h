@@ -39,7 +39,7 @@ typedef struct loop_transfer {
     void *owner;
 } loop_transfer;
 
-/* A new loop; NULL when memory or descriptors are short. */
+/* A new loop; NULL when memory is short. */
 loop *loop_new(void);
 /* Frees the loop. Timers, watches and transfers must have been taken off it. NULL is fine. */
 void loop_free(loop *l);
@@ -59,8 +59,6 @@ void loop_watch_remove(loop *l, loop_watch *w);
 bool loop_add(loop *l, loop_transfer *t);
 /* Takes a transfer back without its callback; one that is not on the loop is left alone. */
 void loop_remove(loop *l, loop_transfer *t);
-/* The multi handle, for options that only http knows of. */
-CURLM *loop_multi(loop *l);
 
 /* Polls once, for at most `most` seconds (negative: until something happens), and makes the callbacks. */
 void loop_step(loop *l, double most);

@@ -2,7 +2,6 @@
 -- files of their own.
 local load, native, new_error, task = ...
 
-local reconcile = load("runtime/reconcile.lua")
 local options = load("runtime/options.lua", native, new_error)
 local complete = load("runtime/failure.lua")
 local retry = load("runtime/retry.lua", native, task, complete)
@@ -221,9 +220,11 @@ local function governor_for(o)
 end
 
 -- Likewise what is known of the creates of an account, or two apis would take each other's for somebody else's.
+local reconcile
 local ledgers = {}
 
 local function ledger_for(account)
+    reconcile = reconcile or load("runtime/reconcile.lua")
     local o = account.options
     local key = ("%s\0%s\0%g"):format(o.endpoint, o.username, o.settle)
     ledgers[key] = ledgers[key] or reconcile.ledger {

@@ -157,7 +157,7 @@ local task = {
     ---@type fun(fn: function, ...: any): task.Task
     ---Raises `invalid` when fn is no function; `cancelled` in a cancelled task.
     spawn = spawn,
-    ---Waits for that many seconds; in the background, when nothing but such sleep is left, the others are deadlocked.
+    ---Waits for that many seconds. In the background it does not keep the run from noticing a deadlock of the others.
     ---Raises `cancelled`; `invalid` for a negative number.
     ---@type fun(seconds: number, background?: boolean)
     sleep = native.sleep,

@@ -1,5 +1,70 @@
+local argparse = require("argparse")
+local commands = require("kmirror.cli.commands")
+local host = require("host")
 local meant = require("kmirror.meant")
+local sets = require("kmirror.cli.sets")
 local usage = require("kmirror.usage")
+
+local command_column = 26
+
+local function new_parser(name, description)
+    return argparse(name, description):add_help(false)
+        :help_max_width(80):help_description_margin(command_column):help_usage_margin(2)
+end
+
+local function overview()
+    local lines = { "Runs runbooks that operate Kafka mirrors, and single operations.", "", "Commands:" }
+    for _, name in ipairs(commands.names) do
+        local command = commands.of(name)
+        local label = ("  %s %s"):format(name, command.arguments)
+        lines[#lines + 1] = ("%-" .. command_column - 1 .. "s %s"):format(label, command.summary)
+    end
+    return table.concat(lines, "\n")
+end
+
+local epilog = [[
+Shipped runbooks: %s
+
+Environment: KMIRROR_ENDPOINT, KMIRROR_CLUSTER, KMIRROR_USERNAME, the key in
+KMIRROR_API_KEY or in the file named by KMIRROR_API_KEY_FILE; NO_COLOR.
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 done but some
+items failed, 130 interrupted.
+
+Try it without an account:  kmirror run --sandbox failover
+More about a command:       kmirror help COMMAND]]
+
+local function general_help()
+    local parser = new_parser("kmirror", overview())
+    parser:usage("Usage: kmirror [OPTION...] COMMAND [ARG...]")
+    for _, set in ipairs({ "connection", "safety", "job", "results", "report", "messages" }) do
+        sets[set](parser)
+    end
+    return parser:epilog(epilog:format(table.concat(host.scripts(), ", "))):get_help()
+end
+
+local function nothing() end
+
+local function command_help(name)
+    local command = commands.of(name)
+    local parser = new_parser("kmirror " .. name, command.summary .. "\n\n" .. command.details)
+    local arguments = command.arguments ~= "" and " " .. command.arguments or ""
+    local any_options = #command.sets > 0 and " [OPTION...]" or ""
+    parser:usage(("Usage: kmirror %s%s%s"):format(name, any_options, arguments))
+    command.define(parser, nothing)
+    for _, set in ipairs(command.sets) do
+        if set == "messages" and commands.needs_api(name) then
+            sets.report(parser)
+        end
+        sets[set](parser)
+    end
+    return parser:get_help()
+end
+
+local function unknown(name)
+    local known = {}
+    for _, command in ipairs(commands.names) do known[command] = true end
+    usage("no help for '%s': expected a command; see kmirror help%s", name, meant(name, known))
+end
 
 ---@type kmirror.command
 return {
@@ -14,15 +79,11 @@ return {
     end,
 
     run = function(options)
-        local cli = require("kmirror.cli")
-        local help = cli.help(options.topic)
-        if not help then
-            local commands = {}
-            for _, name in ipairs(cli.names) do commands[name] = true end
-            usage("no help for '%s': expected a command; see kmirror help%s", options.topic,
-                meant(options.topic, commands))
+        local topic = options.topic
+        if topic and not commands.has(topic) then
+            unknown(topic)
         end
-        print(help)
+        print(topic and command_help(topic) or general_help())
         return 0
     end,
 }

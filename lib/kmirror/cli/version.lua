@@ -1,5 +1,4 @@
 local host = require("host")
-local json = require("kmirror.json")
 
 ---@type kmirror.command
 return {
@@ -14,7 +13,7 @@ With --json: {"version"}.]],
 
     run = function(options)
         if options.json then
-            io.stdout:write(json.encode({ version = host.version }, true), "\n")
+            io.stdout:write(require("kmirror.json").encode({ version = host.version }, true), "\n")
         else
             io.stdout:write("kmirror ", host.version, "\n")
         end

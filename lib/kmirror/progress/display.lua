@@ -1,10 +1,8 @@
 --- progress.display: shows the pieces of work that have not ended, as the command line asks for: drawn on a terminal,
 --- told of elsewhere, or not at all.
 
-local drawn = require("kmirror.progress.drawn")
 local task = require("task")
 local terminal = require("kmirror.terminal")
-local told = require("kmirror.progress.told")
 
 ---@class kmirror.progress.display
 ---@field pause number seconds from one look to the next
@@ -18,6 +16,7 @@ local M = { works = {} }
 
 ---@type kmirror.progress.display|nil
 local display
+local tells = false -- there will be a display as soon as there is something to tell
 local looker -- the task that looks while nothing else happens
 local deciding = false -- a command has said what to show
 
@@ -39,6 +38,9 @@ end
 
 --- There is more work.
 function M.begun()
+    if tells and not display then
+        display = require("kmirror.progress.told").new(M.works)
+    end
     if display and not looker then
         local ok, started = pcall(task.spawn, keep_looking)
         looker = ok and started or nil
@@ -66,21 +68,17 @@ end
 
 local draws_itself = { repl = true }
 
-local function display_for(given)
-    if given.json then
-        return nil
-    end
+local function wants_drawing(given)
     local kind = os.getenv("TERM") or ""
-    local draws = terminal.of(io.stderr).terminal and kind ~= "" and kind ~= "dumb" and not draws_itself[given.command]
+    return terminal.of(io.stderr).terminal and kind ~= "" and kind ~= "dumb" and not draws_itself[given.command]
         and given.log_format ~= "json"
-    return (draws and drawn or told).new(M.works)
 end
 
 local function stop()
     if display then
         display:close()
     end
-    display = nil
+    display, tells = nil, false
     stop_looking()
 end
 
@@ -100,7 +98,10 @@ function M.show(given)
     if deciding then
         return nil
     end
-    deciding, display = true, display_for(given)
+    deciding, tells = true, not given.json
+    if tells and wants_drawing(given) then
+        display = require("kmirror.progress.drawn").new(M.works)
+    end
     return setmetatable({}, shown)
 end
 

@@ -1,0 +1,133 @@
+--- cli.arguments: the command line, read with argparse.
+
+local argparse = require("argparse")
+local commands = require("kmirror.cli.commands")
+local host = require("host")
+local options = require("kmirror.options")
+local sets = require("kmirror.cli.sets")
+local usage = require("kmirror.usage")
+
+local M = {}
+
+-- Options that no command may have: a key in an argument can be read by everybody on the machine.
+local function refuse_keys(parser, seen)
+    parser:option("--api-key --key --password"):args("?"):hidden(true):target("refused"):action(function()
+        seen.key = true
+    end)
+end
+
+-- What argparse sees of the arguments: all of them, until `view.ended`. It counts how many were taken.
+local function view_of(arguments)
+    local view = { taken = 0, ended = false }
+    view.arguments = setmetatable({}, { __index = function(_, i)
+        if not view.ended then
+            view.taken = i
+            return arguments[i]
+        end
+    end })
+    return view
+end
+
+-- Of a command that is not mentioned, the name is enough.
+local function add_commands(parser, arguments, view)
+    local mentioned = {}
+    for _, argument in ipairs(arguments) do
+        mentioned[argument] = true
+    end
+    for _, name in ipairs(commands.names) do
+        local command = parser:command(name):add_help(false):target("is_" .. name)
+        if mentioned[name] then
+            commands.of(name).define(command, function()
+                view.ended = true
+            end)
+        end
+    end
+end
+
+local function build_parser(seen, view, arguments)
+    local parser = argparse("kmirror"):add_help(false):require_command(false):command_target("command")
+    for _, set in ipairs({ "connection", "safety", "job", "results", "tables", "report", "messages", "world" }) do
+        sets[set](parser)
+    end
+    refuse_keys(parser, seen)
+    parser:flag("-h --help"):action(function(result)
+        seen.help = result.command or true
+    end)
+    parser:flag("--version"):target("show_version")
+    add_commands(parser, arguments, view)
+    return parser
+end
+
+-- Somebody who forgot `run` is told so.
+local function unknown_command(name)
+    if host.script(name) or name:find("%.lua$") then
+        usage("'%s' is a runbook, not a command; to run it: kmirror run %s", name, name)
+    end
+end
+
+-- The arguments that argparse took; the last one is what it did not like.
+local function complain(problem, taken)
+    local unknown = problem:match("^unknown command '(.-)'")
+    if unknown then
+        unknown_command(unknown)
+    elseif problem == "too many arguments" then
+        problem = ("unexpected argument '%s'"):format(taken[#taken])
+    end
+    for _, argument in ipairs(taken) do
+        if commands.has(argument) then
+            options.complain(problem, "kmirror help " .. argument)
+        end
+    end
+    options.complain(problem, "kmirror help")
+end
+
+--- Reads the arguments. Raises usage for what is wrong with them.
+---@param arguments string[]
+---@return table given the command and its options; `rest` is what belongs to the runbook
+function M.read(arguments)
+    local seen, view = {}, view_of(arguments)
+    local ok, result = build_parser(seen, view, arguments):pparse(view.arguments)
+    if seen.key then
+        usage("an API key is not taken as an argument, where others can read it: set KMIRROR_API_KEY, or "
+            .. "KMIRROR_API_KEY_FILE to the name of a file that holds it")
+    elseif seen.help then
+        return { command = "help", topic = seen.help ~= true and seen.help or nil }
+    elseif not ok then
+        complain(result, table.move(arguments, 1, view.taken, 1, {}))
+    elseif result.show_version then
+        return { command = "version" }
+    end
+    result.command = result.command or "help"
+    result.rest = table.move(arguments, view.taken + 1, #arguments, 1, {})
+    return result
+end
+
+--- Refuses an option that the command has no use for, so that nobody relies on it. Raises usage.
+---@param given table
+function M.check(given)
+    local taken = {}
+    for _, set in ipairs(commands.of(given.command).sets) do
+        taken[set] = true
+    end
+    if given.json and not taken.results then
+        usage("kmirror %s has no --json; see kmirror help %s", given.command, given.command)
+    end
+    if given.job and not taken.job then
+        usage("kmirror %s has no --job; see kmirror help %s", given.command, given.command)
+    end
+    if given.output and not taken.tables then
+        usage("kmirror %s has no --output; see kmirror help %s", given.command, given.command)
+    elseif given.output and given.json then
+        usage("--output and --json exclude each other")
+    end
+    local reported = given.report and "--report" or given.metrics and "--metrics"
+    if reported and not taken.connection then
+        usage("kmirror %s has no %s; see kmirror help %s", given.command, reported, given.command)
+    end
+    local _, world = sets.world_given(given)
+    if #world > 0 and not (given.sandbox or taken.world) then
+        usage("%s is about the sandbox: give --sandbox, too", world[1])
+    end
+end
+
+return M

@@ -1,0 +1,50 @@
+--- cli.commands: the commands there are. Each is a module kmirror.cli.NAME, which is loaded when it is asked for.
+
+local M = {}
+
+---@class kmirror.command what the module kmirror.cli.NAME says of a command
+---@field name string
+---@field arguments string how help shows what it takes: "ID MS"
+---@field summary string one line
+---@field details string the rest of its help, in lines of less than 80 columns
+---@field sets string[] names of the sets of options that it takes, from kmirror.cli.sets
+---@field define fun(parser: table, end_here: fun()) adds its arguments and its own options
+---@field run fun(options: table): integer does it; the exit status
+
+--- Their names, in the order in which help shows them.
+M.names = {
+    "run", "repl", "list", "get", "create", "delete", "latency", "plan", "apply", "jobs", "report", "sandbox",
+    "doctor", "completion", "version", "help",
+}
+
+---@param name string of a command
+---@return kmirror.command
+function M.of(name)
+    return require("kmirror.cli." .. name)
+end
+
+--- Is there a command of that name?
+---@param name string
+---@return boolean
+function M.has(name)
+    for _, known in ipairs(M.names) do
+        if known == name then
+            return true
+        end
+    end
+    return false
+end
+
+--- Whether a command talks to the API: then it can be reported on, too.
+---@param name string of a command
+---@return boolean
+function M.needs_api(name)
+    for _, set in ipairs(M.of(name).sets) do
+        if set == "connection" then
+            return true
+        end
+    end
+    return false
+end
+
+return M
