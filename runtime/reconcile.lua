@@ -158,6 +158,7 @@ local function book_of(ledger, cluster)
             seen = {}, -- id -> { id, connectorName, topicsRegex, first = the list that showed it first }
             order = {}, -- the same, one after the other
             taken = {}, -- id -> spec of the create that owns it, true when that is not known
+            named = false, -- whether the next two say what the names say
             exact = nil, -- the target alias, when the names settle it
             tail = nil, -- what the target alias is a tail of, when they do not
             entries = {},
@@ -239,6 +240,10 @@ local function fit(book, spec, mirror)
     local alias, name = spec.sourceAlias, mirror.connectorName
     if mirror.topicsRegex ~= spec.topicsRegex or not extends(alias, name) then return "no" end
     local target = target_in(name, alias)
+    if not book.named then
+        book.exact, book.tail = target_of(book)
+        book.named = true
+    end
     if book.exact then return target == book.exact and "yes" or "no" end
     if book.tail then return target and ends_with(book.tail, target) and "perhaps" or "no" end
     return target and not target:find(".", 1, true) and "yes" or "perhaps"
@@ -308,7 +313,7 @@ function Ledger:saw(cluster, mirrors, began)
         local known = note(book, mirror.id, book.lists)
         known.connectorName, known.topicsRegex = mirror.connectorName, mirror.topicsRegex
     end
-    book.exact, book.tail = target_of(book)
+    book.named = false
     book.began = math.max(book.began, began or -math.huge)
     for _, entry in ipairs(book.entries) do
         if entry.lost_at and book.began >= entry.lost_at + self.settle then
