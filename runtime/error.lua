@@ -15,6 +15,7 @@
 ---| "unknown_outcome"         # a create whose answer was lost and that cannot be decided
 ---| "cancelled"               # the task was cancelled
 ---| "read_only"               # a change under --read-only
+---| "failed"                  # of kmirror.wait: a mirror that is waited for is FAILED or STALE_TOPIC
 
 ---@class mirrors.Error
 ---@field kind mirrors.kind

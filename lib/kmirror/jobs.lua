@@ -77,7 +77,7 @@ function M.closing(summary)
         lines[1] = ("%s; %s never answered"):format(lines[1], plural(summary.unanswered, "change was", "changes were"))
     end
     if #summary.unasked > 0 then
-        lines[#lines + 1] = ("%s of earlier runs that this one did not ask for; see kmirror jobs show %s"):format(
+        lines[#lines + 1] = ("not needed again: %s of earlier runs; see kmirror jobs show %s"):format(
             plural(#summary.unasked, "change"), summary.job)
     end
     if summary.problem then

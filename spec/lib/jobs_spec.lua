@@ -72,7 +72,7 @@ describe("the end of a run", function()
 
     it("says what earlier runs did that this one did not ask for", function()
         assert.are.equal("job good: 1 latency update, 1 delete in 2 runs\n"
-            .. "2 changes of earlier runs that this one did not ask for; see kmirror jobs show good\n",
+            .. "not needed again: 2 changes of earlier runs; see kmirror jobs show good\n",
             run "good() lines(jobs.closing(begin('good'):finish(0)))")
     end)
 
@@ -166,7 +166,7 @@ describe("kmirror jobs show", function()
         assert.are.equal("good\tdone\t2\tTIME\t1 latency update, 1 delete\t0\t0\tfailover\n\n"
             .. "1\tdone\tTIME\tTIME\t--to b c\n2\tdone\tTIME\tTIME\t\n\n"
             .. "1\tset the target latency of mirror m on cluster c to 5000 ms\tdone\t1\tTIME\t\n"
-            .. "2\tdelete mirror m on cluster c\tdone\t1\tTIME\tthe last run did not ask for it\n", run [[
+            .. "2\tdelete mirror m on cluster c\tdone\t1\tTIME\tnot needed by the last run\n", run [[
             good()
             local second = begin("good", { args = {} })
             ask(second, "update_target_latency", "m", 5000)

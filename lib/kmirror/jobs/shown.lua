@@ -49,7 +49,7 @@ local change_columns = {
     { "ANSWERED", "answered" },
     { "NOTE", function(change)
         local made = change.operation == "create" and change.id and "mirror " .. change.id
-        return change.problem or not change.asked and "the last run did not ask for it" or made or nil
+        return change.problem or not change.asked and "not needed by the last run" or made or nil
     end },
 }
 
