@@ -112,6 +112,7 @@ static int status_of_error(lua_State *L, int index) {
 /* Runs the command line; leaves the exit status. */
 static int protected_main(lua_State *L) {
     luaL_openlibs(L);
+    lua_gc(L, LUA_GCGEN, 0, 0); /* as in lua.c: what a request leaves behind dies young */
     preload(L);
     files_open(L);
     task_interruptible(L);

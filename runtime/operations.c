@@ -320,7 +320,7 @@ static void add_escaped(luaL_Buffer *b, const char *text) {
     static const char digits[] = "0123456789abcdef"; /* libcurl makes them small in any case */
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
-        if (isalnum(c) || strchr("-._~", c) != NULL) {
+        if (isalnum(c) || c == '-' || c == '.' || c == '_' || c == '~') {
             luaL_addchar(b, (char)c);
         } else {
             luaL_addchar(b, '%');
