@@ -30,10 +30,11 @@ describe("the rollout runbook", function()
         return found
     end
 
-    -- Runs it as a job, and kills it as soon as that many changes of a kind were done; resumes it then.
+    -- Runs it as a job, and kills it as soon as that many changes of a kind were done, long before it could be through;
+    -- resumes it then.
     local function killed_after(operation, count, strategy)
         local store = support.temporary("jobs.db")
-        local own = { "--yes", "--job", "j", "--store", store, "--concurrency", "2" }
+        local own = { "--yes", "--job", "j", "--store", store, "--concurrency", "2", "--rate", "8" }
         local running = support.start(rollout:arguments(own, words_of("--strategy", strategy, "--batches", "2,100%")))
         support.eventually(operation, function() return (rollout:changes()[operation] or 0) >= count end, 20)
         running:signal "KILL"
@@ -43,7 +44,7 @@ describe("the rollout runbook", function()
 
     describe("killed and resumed as a job", function()
         it("makes each new mirror once, whatever it was at", function()
-            for _, place in ipairs { { "create", 1 }, { "create", 4 }, { "delete", 2 } } do
+            for _, place in ipairs { { "create", 1 }, { "create", 4 }, { "delete", 1 } } do
                 rollout:start { creating_seconds = 0.5 }
                 local result = killed_after(place[1], place[2], "create-first")
                 assert.are.equal(0, result.status, result.stderr)
