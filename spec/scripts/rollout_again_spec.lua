@@ -34,7 +34,7 @@ describe("the rollout runbook", function()
     -- resumes it then.
     local function killed_after(operation, count, strategy)
         local store = support.temporary("jobs.db")
-        local own = { "--yes", "--job", "j", "--store", store, "--concurrency", "2", "--rate", "8" }
+        local own = { "--yes", "--job", "j", "--store", store, "--concurrency", "2", "--rate", "12" }
         local running = support.start(rollout:arguments(own, words_of("--strategy", strategy, "--batches", "2,100%")))
         support.eventually(operation, function() return (rollout:changes()[operation] or 0) >= count end, 20)
         running:signal "KILL"
