@@ -33,6 +33,7 @@ end
 ---@param run kmirror.failover.run
 function M.look(run)
     run:step("look at both regions", function()
+        run.looked = task.now()
         run.live = regions.between(run.forward, run.from, run.to)
         run.opposite = look_opposite(run)
         return ("%d mirrors, %d the other way"):format(#run.live, #run.opposite)

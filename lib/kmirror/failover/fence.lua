@@ -1,202 +1,205 @@
 --- The fence: proof, as far as the API gives it, that nothing is written any more and that all has arrived.
 ---
---- A zero alone is not trusted. Rates must fall to zero, stay there for a while and over several looks; the connectors
---- must run all the while; and every topic that was there at first must still be listed.
+--- A zero alone is not trusted. Each mirror must be seen at least twice with all rates at zero and a low lag, the last
+--- time when the sync of group offsets is over; the busiest few are looked at all the while. At each look the
+--- connectors must run, and every topic that was there at first must still be listed.
 
 local bulk = require("kmirror.bulk")
-local health = require("kmirror.health")
 local log = require("kmirror.log")
+local looks = require("kmirror.failover.looks")
 local progress = require("kmirror.progress")
 local regions = require("kmirror.failover.regions")
 local task = require("task")
 
 local M = {}
 
-local fewest_looks = 3 -- at which nothing may flow
+local fewest_looks = 3 -- at the busiest, while nothing may flow
+local longest_pause = 5 -- seconds between two of these
+local recent = 60 -- seconds for which a look tells enough of a lag
+local again = 1 -- second after which to look again at one that turns out not to be drained
 
----@class kmirror.failover.look
----@field rate number records a second, all topics together
----@field lag integer ms, the highest
----@field lags integer[] ms, the highest of each mirror
----@field topics integer
----@field busy { name: string, rate: number }[] topics on which something flows, the busiest first
+---@class kmirror.failover.fence
+---@field looks kmirror.failover.looks
+local Fence = {}
+Fence.__index = Fence
 
-local function complain(mirror, problem)
-    error(("mirror %s of '%s' %s; no mirror was deleted"):format(mirror.id, mirror.topicsRegex, problem), 0)
-end
-
--- A mirror as it is now; raises when what it says cannot be trusted.
-local function read(api, saved)
-    local mirror = regions.read(api, saved)
-    if not mirror then
-        complain(saved, "has vanished: somebody else deletes mirrors")
-    elseif mirror.unread then
-        complain(saved, "cannot be read: " .. mirror.unread)
-    elseif mirror.status == "FAILED" or mirror.mirrorStatus ~= "RUNNING" or mirror.checkpointStatus ~= "RUNNING" then
-        complain(saved, ("is %s, its mirror connector %s, its checkpoint connector %s"):format(mirror.status,
-            mirror.mirrorStatus, mirror.checkpointStatus))
-    end
-    local listed = {}
-    for _, topic in ipairs(mirror.topicStatuses or {}) do
-        listed[topic.name] = true
-    end
-    for _, topic in ipairs(saved.topicStatuses or {}) do
-        if not listed[topic.name] then
-            complain(saved, ("does not list the topic '%s' any more"):format(topic.name))
-        end
-    end
-    return mirror
-end
-
---- Looks at mirrors. Raises when one has vanished, does not run, or has lost a topic.
+--- For mirrors that have just been read.
 ---@param api mirrors.Api
----@param saved table[] the mirrors as first seen
----@return kmirror.failover.look
-function M.look(api, saved)
-    local look = { rate = 0, lag = 0, lags = {}, topics = 0, busy = {} }
-    bulk.map(saved, function(mirror)
-        local seen = read(api, mirror)
-        for _, topic in ipairs(seen.topicStatuses or {}) do
-            local rate = topic.averageRate or 0
-            look.topics = look.topics + 1
-            look.rate = look.rate + rate
-            look.busy[#look.busy + 1] = rate > 0 and { name = topic.name, rate = rate } or nil
-        end
-        local lag = health.lag(seen) or 0
-        look.lag, look.lags[#look.lags + 1] = math.max(look.lag, lag), lag
-    end)
-    table.sort(look.busy, function(a, b)
-        return a.rate > b.rate
-    end)
-    return look
+---@param mirrors table[] in full
+---@param looked number task.now() when they were read
+---@param drain_lag integer ms of lag that are taken for nothing
+---@return kmirror.failover.fence
+function M.new(api, mirrors, looked, drain_lag)
+    return setmetatable({ looks = looks.new(api, mirrors, looked, drain_lag) }, Fence)
 end
 
---- The busiest topics of a look, in words: "orders.created 120/s, … and 4 more".
----@param look kmirror.failover.look
----@return string
-function M.busiest(look)
-    local words = {}
-    for i = 1, math.min(3, #look.busy) do
-        words[i] = ("%s %.1f/s"):format(look.busy[i].name, look.busy[i].rate)
-    end
-    local more = #look.busy - #words
-    return table.concat(words, ", ") .. (more > 0 and (" and %d more"):format(more) or "")
+--- The highest lag at the last looks.
+---@return integer milliseconds
+function Fence:lag()
+    return self.looks:highest("lag")
 end
 
--- Looks again and again until `enough` says so, and shows how far it is; raises what `late` says when that takes too
--- long.
-local function watch(api, saved, shown, pause, enough, late)
-    local started, bar <close> = task.now(), progress.part(shown)
-    while true do
-        local look = M.look(api, saved)
-        if enough(look, bar) then
-            return look
-        elseif late and task.now() - started >= shown.limit then
-            error(late(look), 0)
-        end
-        task.sleep(pause)
-    end
+--- What flowed at the last looks.
+---@return number records a second
+function Fence:rate()
+    return self.looks:rate()
 end
 
 -- Shows how many mirrors lag no more than that.
-local function show_lags(bar, look, limit)
-    local low = 0
-    for _, lag in ipairs(look.lags) do
-        low = low + (lag <= limit and 1 or 0)
+local function lags(limit)
+    return function(all, bar)
+        local late = all:not_yet(function(watched)
+            return watched.lag <= limit
+        end)
+        bar:set(#all.all - #late, 0, #all.all)
+        bar:note(("lag %d ms"):format(all:highest("lag")))
     end
-    bar:set(low, 0, #look.lags)
-    bar:note(("lag %d ms"):format(look.lag))
 end
 
--- Shows on how many topics nothing flows, and for how long there has been none on which something does.
-local function show_rates(bar, look, since, still)
-    bar:set(look.topics - #look.busy, 0, look.topics)
-    bar:note(since and ("quiet for %.0f of %g s"):format(task.now() - since, still)
-        or ("%.1f records/s"):format(look.rate))
+-- Shows on how many topics nothing flows.
+local function rates(all, bar)
+    local topics, busy = 0, 0
+    for _, watched in ipairs(all.all) do
+        topics, busy = topics + watched.topics, busy + #watched.busy
+    end
+    bar:set(topics - busy, 0, topics)
+    bar:note(("%.1f records/s"):format(all:rate()))
 end
 
-local function pause_for(still)
-    return math.max(0.05, math.min(2, still / fewest_looks))
-end
+-- ---- before the producers are stopped ----------------------------------------------------------------------
 
---- Waits until no lag is higher than `max_lag`, or than each mirror's own target latency.
----@param api mirrors.Api
----@param saved table[]
+--- Waits until no lag is higher than `max_lag`, or than the mirrors' own target latencies.
 ---@param seconds number how long at most
 ---@param max_lag integer|nil ms
----@return kmirror.failover.look
-function M.caught_up(api, saved, seconds, max_lag)
-    local limit = max_lag or 0
-    for _, mirror in ipairs(max_lag and {} or saved) do
-        limit = math.max(limit, mirror.targetLatency or 0)
+function Fence:caught_up(seconds, max_lag)
+    local limit, since = max_lag or 0, task.now() - recent
+    for _, watched in ipairs(max_lag and {} or self.looks.all) do
+        limit = math.max(limit, watched.first.targetLatency or 0)
     end
-    return watch(api, saved, { limit = seconds }, 1, function(look, bar)
-        show_lags(bar, look, limit)
-        return look.lag <= limit
-    end, function(look)
-        return ("the lag does not fall: %d ms after %g seconds, more than %d; nothing was changed"):format(look.lag,
+    self.looks:until_all(function(watched)
+        return watched.asked >= since and watched.lag <= limit
+    end, "lag", seconds, lags(limit), function()
+        return ("the lag does not fall: %d ms after %g seconds, more than %d; nothing was changed"):format(self:lag(),
             seconds, limit)
     end)
 end
 
---- Waits until the rates have fallen to zero and stayed there.
----@param api mirrors.Api
----@param saved table[]
+-- ---- until nothing is written ------------------------------------------------------------------------------
+
+local function pause_for(seconds)
+    return math.max(0.05, math.min(longest_pause, seconds / fewest_looks))
+end
+
+local function is_quiet(watched)
+    return watched.quiet
+end
+
+local function unconfirmed(seconds, why)
+    return ("the fence cannot be confirmed after %g seconds: %s; no mirror was deleted"):format(seconds, why)
+end
+
+-- Waits until each mirror has been seen with all rates at zero.
+local function falls_quiet(self, seconds, left)
+    local began = task.now()
+    self.looks:until_all(is_quiet, "rate", left, rates, function()
+        local seen = {}
+        for _, watched in ipairs(self.looks.all) do
+            seen[#seen + 1] = watched.asked >= began and watched or nil
+        end
+        return unconfirmed(seconds, "something is still written: " .. looks.busiest(seen))
+    end)
+end
+
+-- Looks at the busiest few until nothing has flowed for as long. Returns false when something does.
+local function stays_quiet(self, seconds, deadline, still)
+    local since, count = self.looks:highest("quiet"), 1
+    local _ <close> = progress.part({ seconds = still })
+    while count < fewest_looks or task.now() - since < still do
+        if task.now() >= deadline then
+            error(unconfirmed(seconds, "the rates were not at zero for long enough"), 0)
+        end
+        task.sleep(pause_for(still))
+        local busiest = self.looks:at_busiest()
+        count = count + 1
+        if #self.looks:not_yet(is_quiet) > 0 then
+            log.warn("the rates came back: %s", looks.busiest(busiest))
+            return false
+        end
+    end
+    return true
+end
+
+--- Waits until the rates have fallen to zero and stayed there. From then on each look raises when they have not.
 ---@param seconds number how long at most
 ---@param still number seconds for which they must stay at zero
 ---@return number seconds for which they have been
-function M.still(api, saved, seconds, still)
-    local since, looks
-    watch(api, saved, { limit = seconds }, pause_for(still), function(look, bar)
-        if look.rate > 0 and since then
-            log.warn("the rates came back: %s", M.busiest(look))
-        end
-        since, looks = look.rate == 0 and (since or task.now()) or nil, since and looks + 1 or 1
-        show_rates(bar, look, since, still)
-        return since and looks >= fewest_looks and task.now() - since >= still
-    end, function(look)
-        local what = look.rate > 0 and "something is still written: " .. M.busiest(look)
-            or "the rates were not at zero for long enough"
-        return ("the fence cannot be confirmed after %g seconds: %s; no mirror was deleted"):format(seconds, what)
-    end)
-    return task.now() - since
+function Fence:still(seconds, still)
+    local deadline, left = task.now() + seconds, seconds
+    for _, watched in ipairs(self.looks.all) do
+        watched.quiet, watched.drained = nil, nil -- what was seen before tells nothing
+    end
+    repeat
+        falls_quiet(self, seconds, left)
+        left = deadline - task.now()
+    until stays_quiet(self, seconds, deadline, still)
+    self.looks.holds = true
+    return task.now() - self.looks:highest("quiet")
 end
 
-local function must_hold(look)
-    if look.rate > 0 then
-        error(("the fence does not hold: %s; no mirror was deleted"):format(M.busiest(look)), 0)
-    end
+-- ---- until all has arrived ---------------------------------------------------------------------------------
+
+local function not_drained(self, seconds)
+    return ("not drained after %g seconds: the highest lag is %d ms, more than %d; no mirror was deleted"):format(
+        seconds, self:lag(), self.looks.low)
 end
 
 --- Waits until what is under way has arrived. Raises when something is written meanwhile.
----@param api mirrors.Api
----@param saved table[]
 ---@param seconds number how long at most
----@param lag integer ms that is taken for nothing
----@return kmirror.failover.look
-function M.drained(api, saved, seconds, lag)
-    return watch(api, saved, { limit = seconds }, 1, function(look, bar)
-        must_hold(look)
-        show_lags(bar, look, lag)
-        return look.lag <= lag
-    end, function(look)
-        return ("not drained after %g seconds: the highest lag is %d ms, more than %d; no mirror was deleted"):format(
-            seconds, look.lag, lag)
+---@param since? number task.now() from which on each mirror must have been looked at
+function Fence:drained(seconds, since)
+    self.looks:until_all(function(watched)
+        return watched.drained and watched.asked >= (since or 0)
+    end, "lag", seconds, lags(self.looks.low), function()
+        return not_drained(self, seconds)
     end)
 end
 
---- Waits that long, and has at least two looks. Raises when something is written meanwhile.
----@param api mirrors.Api
----@param saved table[]
----@param seconds number
----@return kmirror.failover.look
-function M.hold(api, saved, seconds)
-    local started, looks = task.now(), 0
-    return watch(api, saved, { seconds = seconds }, pause_for(seconds), function(look)
-        must_hold(look)
-        looks = looks + 1
-        return looks >= 2 and task.now() - started >= seconds
+-- When to look at a mirror for the last time.
+local function due(watched, seconds)
+    return watched.drained and watched.drained + seconds or watched.asked + again
+end
+
+-- Looks at each when it is due; at the busiest few until the first is.
+local function look_when_due(self, left, seconds)
+    table.sort(left, function(a, b)
+        return due(a, seconds) < due(b, seconds)
     end)
+    while left[1] and due(left[1], seconds) - task.now() > pause_for(seconds) do
+        task.sleep(pause_for(seconds))
+        self.looks:at_busiest()
+    end
+    bulk.map(left, function(watched)
+        task.sleep(math.max(0, due(watched, seconds) - task.now()))
+        self.looks:at(watched)
+    end, regions.reads)
+end
+
+--- Looks at each mirror again so long after it was first seen to be drained. Raises when something was written.
+---@param seconds number
+---@param limit number seconds that it may take longer, when one turns out not to be drained after all
+function Fence:hold(seconds, limit)
+    local started, _ <close> = task.now(), progress.part({ seconds = seconds })
+    local function has_held(watched)
+        return watched.drained and watched.asked >= started and watched.asked > watched.drained + seconds
+    end
+    local left = self.looks:not_yet(has_held)
+    while #left > 0 do
+        look_when_due(self, left, seconds)
+        left = self.looks:not_yet(has_held)
+        if #left > 0 and task.now() - started >= seconds + limit then
+            error(not_drained(self, seconds + limit), 0)
+        end
+    end
 end
 
 return M

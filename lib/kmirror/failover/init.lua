@@ -29,11 +29,13 @@ local M = { options = options.read }
 ---@field forward mirrors.Api on TO's Kafka Connect cluster
 ---@field reverse mirrors.Api on FROM's
 ---@field live table[] the mirrors FROM -> TO, as first seen in this run
+---@field looked number task.now() when that was
 ---@field opposite table[] the mirrors TO -> FROM, as first seen in this run
 ---@field unreachable string|nil why FROM's Kafka Connect cluster does not answer; in a disaster only
 ---@field state table what is saved
 ---@field path string where
 ---@field went_on boolean an earlier run has begun to delete
+---@field born table<string, number> task.now() when a new mirror was created, by id
 ---@field after table[] the new mirrors as last seen
 local Run = {}
 Run.__index = Run

@@ -5,6 +5,7 @@ local confirm = require("kmirror.confirm")
 local fence = require("kmirror.failover.fence")
 local host = require("host")
 local log = require("kmirror.log")
+local task = require("task")
 
 local M = {}
 
@@ -23,20 +24,20 @@ local function stop_producers(run)
     end
 end
 
-local function confirm_fence(run)
-    local given, live = run.given, run.live
+local function confirm_fence(run, guard)
+    local given = run.given
     run:step("wait until nothing is written", function()
-        local seconds = fence.still(run.forward, live, given.fence_wait, given.still)
+        local seconds = guard:still(given.fence_wait, given.still)
         run.state.still_since = host.time() - seconds
         return ("no record for %.1f s"):format(seconds)
     end)
     run:step("drain", function()
-        local look = fence.drained(run.forward, live, given.fence_wait, given.drain_lag)
-        return ("highest lag %d ms"):format(look.lag)
+        guard:drained(given.fence_wait)
+        return ("highest lag %d ms"):format(guard:lag())
     end)
     run:step("wait for a sync of group offsets", function()
-        local look = fence.hold(run.forward, live, given.offset_sync)
-        run.state.drained_lag = look.lag
+        guard:hold(given.offset_sync, given.fence_wait)
+        run.state.drained_lag = guard:lag()
         return ("%g s, nothing was written meanwhile"):format(given.offset_sync)
     end)
 end
@@ -52,16 +53,17 @@ function M.stop(run)
         run:hook("drained")
         return
     end
+    local guard = fence.new(run.forward, run.live, run.looked, run.given.drain_lag)
     run:step("wait for a low lag", function()
-        local look = fence.caught_up(run.forward, run.live, run.given.fence_wait, run.given.max_lag)
-        return ("highest lag %d ms, %.1f records/s"):format(look.lag, look.rate)
+        guard:caught_up(run.given.fence_wait, run.given.max_lag)
+        return ("highest lag %d ms, %.1f records/s"):format(guard:lag(), guard:rate())
     end)
     stop_producers(run)
-    confirm_fence(run)
+    confirm_fence(run, guard)
     if run.given.hooks:has("drained") then
         run:hook("drained")
         run:step("look again", function() -- that may have taken its time
-            fence.hold(run.forward, run.live, 0)
+            guard:drained(run.given.fence_wait, task.now())
             return "nothing is written"
         end)
     end

@@ -3,7 +3,9 @@
 local bulk = require("kmirror.bulk")
 local health = require("kmirror.health")
 
-local M = {}
+local M = {
+    reads = 64, -- under way at once: enough for the account's rate when an answer takes a second or two
+}
 
 -- Failures that are about more than one mirror.
 local fatal = { cancelled = true, unauthorized = true, forbidden = true }
@@ -56,7 +58,7 @@ function M.between(api, source, target)
     bulk.map(M.listed(api, source, target), function(listed)
         local mirror = M.read(api, listed) -- before the place is chosen: others go on meanwhile
         found[#found + 1] = mirror
-    end)
+    end, M.reads)
     table.sort(found, function(a, b)
         return a.topicsRegex == b.topicsRegex and a.id < b.id or a.topicsRegex < b.topicsRegex
     end)

@@ -2,11 +2,11 @@
 
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
-local health = require("kmirror.health")
 local log = require("kmirror.log")
 local regions = require("kmirror.failover.regions")
 local saved = require("kmirror.failover.saved")
 local task = require("task")
+local up = require("kmirror.failover.up")
 local wait = require("kmirror.wait")
 
 local M = {}
@@ -115,7 +115,7 @@ local function turn_round(run, wanted)
     })
     run.counts.created = run.counts.created + 1
     if not changes.planned() then
-        wanted.reverse = id
+        wanted.reverse, run.born[id] = id, task.now()
         run:save()
     end
     return id
@@ -123,93 +123,16 @@ end
 
 local function create_all(run)
     local would = changes.planned() and "would be " or ""
-    return run:step("create " .. run.back, function()
+    run.born = {}
+    run:step("create " .. run.back, function()
         forget_what_is_gone(run)
         adopt(run)
         local ids = bulk.map(run.state.mirrors, function(wanted)
             return turn_round(run, wanted)
         end)
         local created = run.counts.created
-        return ("%d %screated, %d were there"):format(created, would, #ids - created), ids
+        return ("%d %screated, %d were there"):format(created, would, #ids - created)
     end)
-end
-
--- ---- bring up ----------------------------------------------------------------------------------------------
-
--- An API on which a mirror that has vanished is one whose status says so, so that waiting for the others goes on.
-local function tolerant(api, wanted)
-    local topics = {}
-    for _, mirror in ipairs(wanted) do
-        topics[mirror.reverse] = mirror.topicsRegex
-    end
-    return { get = function(_, id)
-        local there, mirror = pcall(api.get, api, id)
-        if there then
-            return mirror
-        elseif not is_not_found(mirror) then
-            error(mirror, 0)
-        end
-        return { id = id, status = "GONE", topicsRegex = topics[id], topicStatuses = {} }
-    end }
-end
-
-local function is_up(mirror)
-    return mirror.status ~= "CREATING"
-end
-
-local function has_caught_up(mirror)
-    return is_up(mirror) and mirror.status ~= "OUT_OF_SYNC"
-end
-
-local function set_latencies(run, up)
-    local set = 0
-    bulk.map(up, function(mirror, i)
-        local before = run.state.mirrors[i]
-        local latency = run.given.target_latency or before.restore or before.targetLatency
-        if latency and mirror.targetLatency and mirror.targetLatency ~= latency then
-            run.reverse:update_target_latency(mirror.id, latency)
-            set = set + 1
-        end
-    end)
-    return ("%d set, %d right already"):format(set, #up - set)
-end
-
--- Waits until records flow where some flowed before the fence.
-local function wait_for_records(run, api, ids)
-    run:step("wait for records", function()
-        local place, missing = {}, 0
-        for i, id in ipairs(ids) do
-            place[id] = run.state.mirrors[i]
-        end
-        local function flows(mirror)
-            return not health.works(mirror) or regions.rate(place[mirror.id]) == 0 or regions.rate(mirror) > 0
-        end
-        run.after = wait.all(api, ids, run.given.throughput_wait, flows)
-        for _, mirror in ipairs(run.after) do
-            mirror.dry = not flows(mirror) or nil
-            missing = missing + (mirror.dry and 1 or 0)
-        end
-        return ("%d carry records or never did, %d do not"):format(#ids - missing, missing)
-    end)
-end
-
-local function bring_up(run, ids)
-    local api, since = tolerant(run.reverse, run.state.mirrors), task.now()
-    local up = run:step("wait until they are up", function()
-        local up, left = wait.all(api, ids, run.given.wait, is_up)
-        return ("%d are up, %d still CREATING"):format(#up - left, left), up
-    end)
-    run:step("set their target latencies", function()
-        return set_latencies(run, up)
-    end)
-    run.after = run:step("wait until they have caught up", function()
-        local seconds = math.max(0, run.given.wait - (task.now() - since))
-        local after, left = wait.all(api, ids, seconds, has_caught_up)
-        return ("%d have, %d still behind"):format(#after - left, left), after
-    end)
-    if run.given.throughput_wait then
-        wait_for_records(run, api, ids)
-    end
 end
 
 -- In a disaster the other cluster may not answer. What it would have got is created by a later run.
@@ -233,9 +156,9 @@ function M.create(run)
         log.warn("%s does not answer, its mirrors come later: %s", run.from.alias, run.unreachable)
         return false
     end
-    local ids = create_all(run)
+    create_all(run)
     if not changes.planned() then
-        bring_up(run, ids)
+        up.bring(run)
     end
     return true
 end

@@ -1,11 +1,10 @@
 --- wait.follow: looks at mirrors again and again, each in a task of its own, inside the account's rate.
 ---
---- After each look a mirror is left alone for as long as the look took, at least a second: where 800 of them wait for
---- their turn at 35 requests a second, a round takes 23 s, and half of the rate is left to others. No more than 64
---- looks are under way at once, so that a change that is asked for meanwhile has its turn soon. New mirrors come
---- up after about the same time: so the oldest, the youngest and one between are watched, and each of the others is
---- looked at when it is likely to be up. That makes about one request a mirror. Those that are late are looked at the
---- more often the fewer they are.
+--- After each look a mirror is left alone for as long as the look took, at least a second, and for so long that all of
+--- them take about half of the account's rate: the rest is left to others. No more than 64 looks are under way at once,
+--- so that a change that is asked for meanwhile has its turn soon. New mirrors come up after about the same time: so
+--- the oldest, the youngest and one between are watched, and each of the others is looked at when it is likely to be
+--- up. That makes about one request a mirror. Those that are late are looked at the more often the fewer they are.
 
 local progress = require("kmirror.progress")
 local task = require("task")
@@ -13,7 +12,7 @@ local task = require("task")
 local M = {}
 
 local shortest, longest = 1, 30 -- seconds between two looks
-local slice = 1 -- seconds after which one that sleeps finds out what became of the others
+local slice = 0.25 -- seconds after which one that sleeps finds out what became of the others
 local under_way = 64 -- looks at once: enough for the account's rate when an answer takes a second or two
 local most_scouts = 3
 local first_age, growth = 0.5, 0.25 -- a new mirror is looked at again after so long, or such a part of its age
@@ -88,7 +87,7 @@ local function due(round, item, looked)
     if item.problem then
         return looked + shortest
     elseif not since then
-        return item.looks == 0 and looked or looked + math.min(longest, math.max(shortest, item.took))
+        return item.looks == 0 and looked or looked + math.min(longest, math.max(turn, item.took))
     elseif item.looks > 0 then
         return looked + math.min(longest, turn, math.max(first_age, growth * (looked - since)))
     elseif item.scout then

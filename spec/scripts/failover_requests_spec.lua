@@ -1,0 +1,86 @@
+local json = require "kmirror.json"
+local regions = require "spec.support.regions"
+
+describe("the requests of the failover runbook", function()
+    local it_
+
+    local function start(options)
+        if it_ then it_:stop() end
+        it_ = regions.start(options)
+    end
+
+    after_each(function()
+        if it_ then it_:stop() end
+        it_ = nil
+    end)
+
+    local function has(text, part)
+        assert.is_truthy(text:find(part, 1, true), part .. "\nis not in\n" .. text)
+    end
+
+    -- How often each mirror was read, and how many requests of each other kind there were.
+    local function count_requests()
+        local reads, counts = {}, {}
+        for _, request in ipairs(it_.sandbox:requests()) do
+            if request.operation == "get" then
+                reads[request.id] = (reads[request.id] or 0) + 1
+            elseif request.operation then
+                counts[request.operation] = (counts[request.operation] or 0) + 1
+            end
+        end
+        return reads, counts
+    end
+
+    it("reads an old mirror three times, but for the busiest, and once more when it is gone; a new one once", function()
+        start { world = 12 }
+        local path, its = regions.saved()
+        assert.are.equal(0, it_:failover({ "--yes" }, its).status)
+        local reads, counts = count_requests()
+        assert.are.same({ list = 3, delete = 12, create = 12 }, counts)
+        local watched = 0
+        for _, mirror in ipairs(json.read(path).mirrors) do
+            watched = watched + (reads[mirror.id] > 4 and 1 or 0)
+            assert.is_true(reads[mirror.id] >= 4)
+            assert.are.equal(1, reads[mirror.reverse])
+        end
+        assert.are.equal(3, watched)
+    end)
+
+    it("reads those once more whose target latency it has set", function()
+        start()
+        local path, its = regions.saved("--target-latency", "50000")
+        assert.are.equal(0, it_:failover({ "--yes" }, its).status)
+        local reads, counts = count_requests()
+        assert.are.same({ list = 3, delete = 6, create = 6, update_target_latency = 6 }, counts)
+        for _, mirror in ipairs(json.read(path).mirrors) do
+            assert.are.equal(2, reads[mirror.reverse])
+        end
+    end)
+
+    it("asks for each mirror after it was deleted, whatever a list says", function()
+        start { list_delay = 60 }
+        local path, its = regions.saved()
+        local result = it_:failover({ "--yes" }, its)
+        assert.are.equal(0, result.status, result.stderr)
+        local missing = {}
+        for _, request in ipairs(it_.sandbox:requests()) do
+            if request.status == 404 then missing[request.id] = true end
+        end
+        for _, mirror in ipairs(json.read(path).mirrors) do
+            assert.is_true(missing[mirror.id])
+        end
+    end)
+
+    it("reads each mirror again after the hook drained, and not more than once", function()
+        start { world = 12 }
+        local path, its = regions.saved("--hook", "drained=true")
+        local result = it_:failover({ "--yes" }, its)
+        assert.are.equal(0, result.status, result.stderr)
+        has(result.stderr, "look again: nothing is written")
+        local reads, often = count_requests(), 0
+        for _, mirror in ipairs(json.read(path).mirrors) do
+            often = often + (reads[mirror.id] == 5 and 1 or 0)
+        end
+        assert.are.equal(9, often)
+    end)
+end)
