@@ -6,24 +6,17 @@ local EAST, WEST = support.us_east, support.us_west
 local WEST_KAFKA = regions.west:match(",(.+)")
 
 describe("the failback runbook", function()
-    local it_
+    local it_ = regions.fresh()
+    local has = regions.has
+
+    after_each(it_.stop)
 
     -- A sandbox in which us-west has been left.
     local function start(options, its)
-        if it_ then it_:stop() end
-        it_ = regions.start(options)
+        it_.start(options)
         local result = it_:failover({ "--yes" }, its)
         assert.are.equal(0, result.status, result.stderr)
         return result
-    end
-
-    after_each(function()
-        if it_ then it_:stop() end
-        it_ = nil
-    end)
-
-    local function has(text, part)
-        assert.is_truthy(text:find(part, 1, true), part .. "\nis not in\n" .. text)
     end
 
     it("is what the failover prints at its end, and turns the mirrors round again", function()
@@ -77,7 +70,7 @@ describe("the failback runbook", function()
     end)
 
     it("refuses when the mirrors to delete are not in sync", function()
-        it_ = regions.start { lag_ms = 90000 }
+        it_.start { lag_ms = 90000 }
         assert.are.equal(0, it_:failover({ "--yes" }, { "--disaster", "--wait", "0" }).status)
         local result = it_:failback({ "--yes" })
         assert.are.equal(1, result.status)
@@ -86,7 +79,7 @@ describe("the failback runbook", function()
     end)
 
     it("refuses when there is nothing to come back from", function()
-        it_ = regions.start()
+        it_.start()
         local result = it_:failback({ "--yes" })
         assert.are.equal(1, result.status)
         has(result.stderr, "refused: there are no mirrors us-east -> us-west, and 6 us-west -> us-east")
@@ -137,7 +130,7 @@ describe("the failback runbook", function()
     end)
 
     it("does not begin before the failover has ended, nor without the file that it is told of", function()
-        it_ = regions.start { creating_seconds = 60 }
+        it_.start { creating_seconds = 60 }
         local path, its = regions.saved("--wait", "0")
         assert.are.equal(3, it_:failover({ "--yes" }, its).status)
         local result = it_:failback({ "--yes" }, { "--failover", path })

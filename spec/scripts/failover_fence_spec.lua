@@ -5,21 +5,10 @@ local EAST, WEST = support.us_east, support.us_west
 local WEST_KAFKA = regions.west:match(",(.+)")
 
 describe("the fence of the failover runbook", function()
-    local it_
+    local it_ = regions.fresh()
+    local start, has = it_.start, regions.has
 
-    local function start(options)
-        if it_ then it_:stop() end
-        it_ = regions.start(options)
-    end
-
-    after_each(function()
-        if it_ then it_:stop() end
-        it_ = nil
-    end)
-
-    local function has(text, part)
-        assert.is_truthy(text:find(part, 1, true), part .. "\nis not in\n" .. text)
-    end
+    after_each(it_.stop)
 
     -- ---- the fence ----------------------------------------------------------------------------------------
 

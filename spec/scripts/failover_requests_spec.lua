@@ -2,21 +2,10 @@ local json = require "kmirror.json"
 local regions = require "spec.support.regions"
 
 describe("the requests of the failover runbook", function()
-    local it_
+    local it_ = regions.fresh()
+    local start, has = it_.start, regions.has
 
-    local function start(options)
-        if it_ then it_:stop() end
-        it_ = regions.start(options)
-    end
-
-    after_each(function()
-        if it_ then it_:stop() end
-        it_ = nil
-    end)
-
-    local function has(text, part)
-        assert.is_truthy(text:find(part, 1, true), part .. "\nis not in\n" .. text)
-    end
+    after_each(it_.stop)
 
     -- How often each mirror was read, and how many requests of each other kind there were.
     local function count_requests()

@@ -6,21 +6,10 @@ local EAST, WEST = support.us_east, support.us_west
 local EAST_KAFKA, WEST_KAFKA = regions.east:match(",(.+)"), regions.west:match(",(.+)")
 
 describe("the failover runbook", function()
-    local it_
+    local it_ = regions.fresh()
+    local start, has = it_.start, regions.has
 
-    local function start(options)
-        if it_ then it_:stop() end
-        it_ = regions.start(options)
-    end
-
-    after_each(function()
-        if it_ then it_:stop() end
-        it_ = nil
-    end)
-
-    local function has(text, part)
-        assert.is_truthy(text:find(part, 1, true), part .. "\nis not in\n" .. text)
-    end
+    after_each(it_.stop)
 
     it("needs nothing but a sandbox, and shows what there was and what there is", function()
         local directory = support.temporary_directory()

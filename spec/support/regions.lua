@@ -26,6 +26,27 @@ function regions:stop()
     self.sandbox:stop()
 end
 
+--- Regions that start(options) makes, afresh each time, and that stop() ends: for `after_each`.
+---@return table it_ them, when started
+function regions.fresh()
+    local now
+    local it_ = setmetatable({}, { __index = function(_, name) return now[name] end })
+    function it_.stop()
+        if now then now:stop() end
+        now = nil
+    end
+    function it_.start(options)
+        it_.stop()
+        now = regions.start(options)
+    end
+    return it_
+end
+
+--- Is a part in a text?
+function regions.has(text, part)
+    assert(text:find(part, 1, true), part .. "\nis not in\n" .. text)
+end
+
 --- kmirror's environment: the sandbox, and a place for its state.
 function regions:env()
     local env = self.sandbox:env()
