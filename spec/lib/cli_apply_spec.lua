@@ -1,4 +1,5 @@
 local cjson = require "cjson"
+local regions = require "spec.support.regions"
 local support = require "spec.support"
 
 local EAST, WEST = support.us_east, support.us_west
@@ -35,9 +36,7 @@ describe("kmirror apply", function()
 
     -- The world's six mirrors are of orders, payments, customers, inventory, shipments, carts.
     local function start(options)
-        local given = { rate = 0, creating_seconds = 0, sync_seconds = 0, world = 6 }
-        for name, value in pairs(options or {}) do given[name] = value end
-        sandbox = support.sandbox(given)
+        sandbox = regions.start(options).sandbox
     end
 
     after_each(function()

@@ -1,4 +1,5 @@
---- regions: what the specs of failover and failback share: a fast sandbox, and how to call the runbooks on it.
+--- regions: what the specs of failover, failback and fleets share: a fast sandbox of two regions, and how to call the
+--- runbooks on it.
 
 local json = require "kmirror.json"
 local support = require "spec.support"
