@@ -261,7 +261,9 @@ describe("the one-shot commands", function()
         assert.are.equal(2, #made)
         local single = cjson.decode(ok("create", lua, "--json"))
         ok("delete", "--yes", made[1].mirrorId, made[2].mirrorId, single.mirrorId)
-        assert.are.equal("[]\n", run { "create", "-", "--json", stdin = "[]" }.stdout)
+        local none = run { "create", "-", "--json", stdin = "[]" }
+        assert.are.equal("[]\n", none.stdout)
+        assert.is_truthy(none.stderr:find("standard input has no mirror in it; nothing was created\n"))
     end)
 
     it("create nothing at all when one of several is wrong", function()

@@ -330,6 +330,9 @@ describe("kmirror jobs, with a store in the profile", function()
         assert.matches("^here\t[^\n]*\n$", support.run { "jobs", env = env }.stdout)
         assert.matches("^elsewhere\t[^\n]*\n$", support.run { "jobs", "--sandbox", env = env }.stdout)
         assert.matches("^elsewhere\t", support.run { "jobs", "show", "elsewhere", env = env }.stdout)
+        for _, name in ipairs { "here", "elsewhere" } do
+            assert.matches("<h1>", support.run { "report", name, "-", env = env }.stdout, 1, true)
+        end
         assert.matches("there is no job 'nosuch'; there are: here\n",
             support.run { "jobs", "show", "nosuch", env = env }.stderr)
     end)

@@ -2,6 +2,7 @@ local changes = require("kmirror.changes")
 local connect = require("kmirror.cli.connect")
 local items = require("kmirror.cli.items")
 local json = require("kmirror.json")
+local log = require("kmirror.log")
 local usage = require("kmirror.usage")
 
 local function name_of(path)
@@ -94,6 +95,9 @@ where one that failed is
         local api = connect()
         local specs, single = read_specs(options.file)
         check(api, options.file, specs)
+        if #specs == 0 then
+            log.warn("%s has no mirror in it; nothing was created", name_of(options.file))
+        end
         local planned = changes.planned()
         return items.each(specs, {
             json = options.json,

@@ -21,14 +21,6 @@ function actions.forget(options)
     return status
 end
 
--- Jobs of the sandbox are not in the store of the profile.
-local function store_of(options)
-    local url = place(options)
-    local elsewhere = url and options.name and not options.store and not jobs.knows(options.name, url)
-        and jobs.knows(options.name)
-    return not elsewhere and url or nil
-end
-
 -- What is about a run, and what is about a table.
 local options_of = {
     { "new_report", "--report", resume = true },
@@ -85,7 +77,7 @@ each job; for each change, with show.]],
                 meant(options.action, actions))
         end
         refuse_useless(options)
-        options.store = store_of(options)
+        options.store = place(options, options.name)
         if not options.action then return shown.list(options) end
         if not options.name then usage("jobs %s: which job? kmirror jobs lists them", options.action) end
         return actions[options.action](options)

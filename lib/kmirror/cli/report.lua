@@ -3,6 +3,7 @@ local fields = require("kmirror.report.fields")
 local files = require("kmirror.report.file")
 local history = require("kmirror.report.history")
 local log = require("kmirror.log")
+local place = require("kmirror.jobs.place")
 local usage = require("kmirror.usage")
 
 local function write(path, content)
@@ -42,7 +43,8 @@ ignored: there may be more.
     end,
 
     run = function(options)
-        local document = history.of(options.job_name, options.store)
+        local store = place(options, options.job_name)
+        local document = history.of(options.job_name, store)
         if not document then
             usage("there is no job '%s'; kmirror jobs lists them", options.job_name)
         end
