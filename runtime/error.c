@@ -10,7 +10,8 @@ void error_constructor(lua_State *L) {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) != LUA_TNIL)
         return;
     lua_pop(L, 1);
-    chunk_run(L, "runtime/error.lua", 0);
+    chunk_run(L, "runtime/operations.lua", 0);
+    chunk_run(L, "runtime/error.lua", 1);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
 }

@@ -1,4 +1,5 @@
 -- The error object: what a failed call raises, and how it reads.
+local operations = ...
 
 ---@alias mirrors.kind
 ---| "invalid"                 # an argument, or what the API answered 400 to (then with a status)
@@ -20,7 +21,7 @@
 ---@class mirrors.Error
 ---@field kind mirrors.kind
 ---@field message string          one line: what happened, and what to do where that is known
----@field operation? string       list, create, get, delete, update_target_latency
+---@field operation? string       a name of mirrors.operations
 ---@field cluster? string         UUID of the Kafka Connect cluster
 ---@field id? string              of the mirror
 ---@field status? integer         HTTP status, when an answer came
@@ -30,14 +31,6 @@
 ---@field attempts? integer       how often it was tried
 local Error = { __name = "kmirror.error" }
 Error.__index = Error
-
-local titles = {
-    list = "list mirrors",
-    create = "create a mirror",
-    get = "get mirror",
-    delete = "delete mirror",
-    update_target_latency = "update the target latency of mirror",
-}
 
 local statuses = {
     [400] = "Bad Request",
@@ -54,7 +47,8 @@ local statuses = {
 
 -- What was tried: "get mirror 1f… on cluster 0c…".
 local function subject(e)
-    local words = { titles[e.operation] or e.operation }
+    local known = operations[e.operation]
+    local words = { known and known.title or e.operation }
     if e.id then words[#words + 1] = e.id end
     if e.cluster then words[#words + 1] = "on cluster " .. e.cluster end
     return table.concat(words, " ")

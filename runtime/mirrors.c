@@ -5,9 +5,10 @@
 #include "governor.h"
 #include "http.h"
 #include "json.h"
-#include "operations.h"
+#include "shape.h"
 #include "task.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <lauxlib.h>
 #include <math.h>
@@ -17,6 +18,7 @@
 #define ACCOUNT "mirrors.account"
 #define GOVERNOR "mirrors.governor"
 #define CALL "mirrors.call"
+#define WIRE "mirrors.wire"
 
 /* A change that is on its way when its task is cancelled has this long to be answered, in seconds. */
 #define GRACE 10.0
@@ -34,11 +36,22 @@ typedef struct account {
     governor *governor;
 } account;
 
+/* How an operation goes over the wire, the same each time. Its user values keep the strings and the shape alive. */
+enum { WIRE_METHOD = 1, WIRE_SHAPE, WIRE_VALUE, WIRE_VALUES = WIRE_VALUE };
+
+typedef struct wire {
+    const char *method;
+    long success; /* the status of an answer that says it was done */
+    bool change;
+    const shape *shape; /* of the answer's JSON; NULL: it has no content */
+    const char *value;  /* the field of it that is the result; NULL: all of it */
+} wire;
+
 /* One operation with its arguments, sent once or more often. It owns what is under way for it. User values: */
-enum { CALL_ACCOUNT = 1, CALL_PATH, CALL_BODY, CALL_VALUES = CALL_BODY };
+enum { CALL_ACCOUNT = 1, CALL_WIRE, CALL_PATH, CALL_BODY, CALL_VALUES = CALL_BODY };
 
 typedef struct call {
-    const operation *operation;
+    const wire *wire;
     account *account;
     governor_pass pass;
     http_request *http;
@@ -92,8 +105,7 @@ static void granted(governor_pass *p) {
     static const http_events events = {.sending = sending, .done = answered};
     call *c = p->owner;
     c->granted_at = loop_now();
-    c->http =
-        http_start(c->account->http, c->operation->method, c->path, c->body, c->body_length, c->timeout, &events, c);
+    c->http = http_start(c->account->http, c->wire->method, c->path, c->body, c->body_length, c->timeout, &events, c);
     c->out_of_memory = c->http == NULL;
     if (c->out_of_memory)
         task_wake(&c->wait);
@@ -112,7 +124,7 @@ static void grace_over(loop_timer *t) {
 /* Nothing is lost by dropping what only reads, or what has not gone out. */
 static void cancel_attempt(task_wait *w) {
     call *c = (call *)((char *)w - offsetof(call, wait));
-    if (!c->operation->change || c->sent_at == 0 || !loop_start(c->loop, &c->grace, loop_now() + GRACE))
+    if (!c->wire->change || c->sent_at == 0 || !loop_start(c->loop, &c->grace, loop_now() + GRACE))
         abandon(c);
 }
 
@@ -184,7 +196,7 @@ static const char *describe_status(const call *c, const http_answer *answer) {
         return "the answer is a redirect, which is not followed: is the endpoint right?";
     if (answer->status >= 400)
         return answer->length == 0 ? "the answer is empty" : "the answer is not the API's";
-    return c->operation->success == 204 ? "expected 204, without content" : "expected 200";
+    return c->wire->success == 204 ? "expected 204, without content" : "expected 200";
 }
 
 static void push_fields(lua_State *L, const http_answer *answer) {
@@ -216,22 +228,31 @@ static int push_failure(lua_State *L, const http_answer *answer, const char *kin
     return 4;
 }
 
+/* What an operation gives, from the answer on top. [-0, +1, m] */
+static int push_value(lua_State *L, const wire *w) {
+    if (w->value != NULL) {
+        lua_getfield(L, -1, w->value);
+        lua_remove(L, -2);
+    }
+    return 2;
+}
+
 /* Pushes true and the value, or why the body of a successful answer is no such value. [-0, +n, m] */
 static int push_decoded(lua_State *L, const call *c, const http_answer *answer) {
     const char *problem;
     int top = lua_gettop(L);
     lua_pushboolean(L, true);
-    if (c->operation->check_result == NULL)
+    if (c->wire->shape == NULL)
         return 1;
     if (answer->length == 0)
         problem = "the answer is empty: expected JSON";
     else if (!json_decode(L, answer->body, answer->length))
         problem = looks_like_html(answer) ? describe_status(c, answer)
                                           : lua_pushfstring(L, "the answer is not JSON: %s", lua_tostring(L, -1));
-    else if ((problem = c->operation->check_result(L)) != NULL)
+    else if ((problem = shape_check(L, c->wire->shape)) != NULL)
         problem = lua_pushfstring(L, "the answer does not fit the API's description: %s", problem);
     if (problem == NULL)
-        return 2;
+        return push_value(L, c->wire);
     lua_pushstring(L, problem);
     lua_replace(L, top + 1);
     lua_settop(L, top + 1);
@@ -242,7 +263,7 @@ static int push_result(lua_State *L, const call *c) {
     const http_answer *answer = http_answer_of(c->http);
     if (answer->failure != HTTP_OK)
         return push_failure(L, answer, kind_of(answer), answer->reason);
-    if (answer->status == c->operation->success)
+    if (answer->status == c->wire->success)
         return push_decoded(L, c, answer);
     return push_failure(L, answer, kind_of(answer), describe_status(c, answer));
 }
@@ -251,7 +272,7 @@ static int attempted(lua_State *L, int status, lua_KContext context) {
     call *c = (call *)context;
     (void)status;
     if (c->wait.cancelled) {
-        bool sent = c->operation->change && c->sent_at != 0;
+        bool sent = c->wire->change && c->sent_at != 0;
         lua_pushboolean(L, false);
         error_constructor(L);
         lua_pushliteral(L, "cancelled");
@@ -285,25 +306,50 @@ static int attempt(lua_State *L) {
 
 /* ---- calls ---- */
 
-/* prepare(account, number of the operation from 1, cluster, [id,] [argument]) -> call */
+/* wire(description) -> how an operation goes over the wire: method, success, change, shape | nil, value | nil, as
+ * v1.lua describes them. */
+static int new_wire(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    wire *w = lua_newuserdatauv(L, sizeof *w, WIRE_VALUES);
+    *w = (wire){.change = false};
+    luaL_setmetatable(L, WIRE);
+    lua_getfield(L, 1, "method");
+    w->method = luaL_checkstring(L, -1);
+    lua_setiuservalue(L, 2, WIRE_METHOD);
+    if (lua_getfield(L, 1, "shape") == LUA_TTABLE) {
+        w->shape = shape_new(L, 3);
+        lua_setiuservalue(L, 2, WIRE_SHAPE);
+    }
+    lua_settop(L, 2);
+    lua_getfield(L, 1, "value");
+    w->value = luaL_optstring(L, -1, NULL);
+    lua_setiuservalue(L, 2, WIRE_VALUE);
+    lua_getfield(L, 1, "success");
+    w->success = (long)luaL_checkinteger(L, -1);
+    lua_getfield(L, 1, "change");
+    w->change = lua_toboolean(L, -1);
+    lua_settop(L, 2);
+    return 1;
+}
+
+/* prepare(account, wire, path, [body]) -> call */
 static int prepare(lua_State *L) {
     account *a = luaL_checkudata(L, 1, ACCOUNT);
-    const operation *op = &operations[luaL_checkinteger(L, 2) - 1];
-    lua_settop(L, 5);
-    operations_push_request(L, op, http_base_path(a->http), 3);
+    const wire *w = luaL_checkudata(L, 2, WIRE);
+    luaL_checkstring(L, 3);
+    lua_settop(L, 4);
     call *c = lua_newuserdatauv(L, sizeof *c, CALL_VALUES);
-    *c = (call){.operation = op, .account = a, .loop = task_loop(L)};
+    *c = (call){.wire = w, .account = a, .loop = task_loop(L)};
     c->pass = (governor_pass){.granted = granted, .owner = c};
     c->grace = (loop_timer){.fire = grace_over, .owner = c};
-    c->path = lua_tostring(L, -3);
-    c->body = lua_tolstring(L, -2, &c->body_length);
+    c->path = lua_tostring(L, 3);
+    c->body = lua_tolstring(L, 4, &c->body_length);
     luaL_setmetatable(L, CALL);
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, CALL_ACCOUNT);
-    lua_pushvalue(L, -3);
-    lua_setiuservalue(L, -2, CALL_PATH);
-    lua_pushvalue(L, -2);
-    lua_setiuservalue(L, -2, CALL_BODY);
+    for (int i = CALL_ACCOUNT; i <= CALL_VALUES; i++) {
+        lua_pushvalue(L, i);
+        lua_setiuservalue(L, -2, i);
+    }
     return 1;
 }
 
@@ -397,11 +443,37 @@ static int url_allowed(lua_State *L) {
     return 1;
 }
 
+/* base_path(account) -> what every path begins with */
+static int base_path(lua_State *L) {
+    const account *a = luaL_checkudata(L, 1, ACCOUNT);
+    lua_pushstring(L, http_base_path(a->http));
+    return 1;
+}
+
+/* json_string(text) -> its JSON form, quotes included */
+static int json_string(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TSTRING);
+    json_push_string(L, 1);
+    return 1;
+}
+
+/* True of 8-4-4-4-12 hexadecimal digits. */
+static bool holds_uuid(const char *text, size_t length) {
+    if (length != 36)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+            return false;
+    }
+    return true;
+}
+
 /* is_uuid(value) */
 static int is_uuid(lua_State *L) {
     size_t length = 0;
     const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tolstring(L, 1, &length) : NULL;
-    lua_pushboolean(L, text != NULL && operations_is_uuid(text, length));
+    lua_pushboolean(L, text != NULL && holds_uuid(text, length));
     return 1;
 }
 
@@ -442,10 +514,13 @@ static int load_part(lua_State *L) {
 int luaopen_mirrors(lua_State *L) {
     static const luaL_Reg functions[] = {{"account", new_account},
                                          {"governor", new_governor},
+                                         {"wire", new_wire},
+                                         {"base_path", base_path},
                                          {"prepare", prepare},
                                          {"attempt", attempt},
                                          {"times", times},
                                          {"url_allowed", url_allowed},
+                                         {"json_string", json_string},
                                          {"is_uuid", is_uuid},
                                          {"is_private", is_private},
                                          {"under_way", count_under_way},
@@ -453,14 +528,10 @@ int luaopen_mirrors(lua_State *L) {
     json_open(L);
     new_class(L, GOVERNOR, governor_gc);
     new_class(L, ACCOUNT, account_gc);
+    luaL_newmetatable(L, WIRE);
+    lua_pop(L, 1);
     new_class(L, CALL, call_gc);
     luaL_newlib(L, functions);
-    lua_newtable(L);
-    for (lua_Integer i = 1; operations[i - 1].name != NULL; i++) {
-        lua_pushinteger(L, i);
-        lua_setfield(L, -2, operations[i - 1].name);
-    }
-    lua_setfield(L, -2, "operations");
     lua_pushcfunction(L, load_part);
     lua_insert(L, -2);
     error_constructor(L);

@@ -2,7 +2,9 @@
 -- files of their own.
 local load, native, new_error, task = ...
 
+local fields = load("runtime/fields.lua", native, new_error)
 local options = load("runtime/options.lua", native, new_error)
+local compile = load("runtime/wire.lua", native, fields)
 local complete = load("runtime/failure.lua")
 local retry = load("runtime/retry.lua", native, task, complete)
 
@@ -14,10 +16,6 @@ local mirrors = {}
 ---Makes an error object; `error(mirrors.error(...), 0)` raises it.
 ---@type fun(kind: mirrors.kind, message: string, fields?: table): mirrors.Error
 mirrors.error = new_error
-
-local function invalid(message, ...)
-    error(new_error("invalid", message:format(...)), 0)
-end
 
 ---Sets what connect() falls back to where its own options say nothing; these come before the environment.
 ---@type fun(options: mirrors.Options)
@@ -32,8 +30,8 @@ local interceptor, observer
 ---@type fun(fn?: fun(event: mirrors.Event))
 mirrors.trace = retry.trace
 
----@class mirrors.Change
----@field operation "create"|"delete"|"update_target_latency"
+---@class mirrors.Change  its argument is a field of its own, named as mirrors.operations says
+---@field operation string
 ---@field cluster string
 ---@field id? string
 ---@field spec? table               of a create
@@ -48,7 +46,7 @@ function mirrors.intercept(fn)
 end
 
 ---@class mirrors.Call
----@field operation "list"|"get"|"create"|"delete"|"update_target_latency"
+---@field operation string
 ---@field cluster string
 ---@field id? string
 ---@field argument? any              spec of a create, newTargetLatency of an update
@@ -97,7 +95,7 @@ mirrors.is_private = native.is_private
 ---@field useRenaming boolean      prefix the topics with the alias
 ---@field maxTasks integer         from 1 to 2147483647
 
----@class mirrors.Api
+---@class mirrors.Api  what the operations take, give and raise is told in operations.lua
 ---@field cluster string  UUID of the Kafka Connect cluster
 local Api = { __name = "mirrors.api" }
 Api.__index = Api
@@ -106,97 +104,77 @@ function Api:__tostring()
     return ("mirrors of cluster %s at %s"):format(self.cluster or "(none)", self.account.options.endpoint)
 end
 
+-- ---- what a call sends ----
+
+-- The backends there are, each a file that says how the operations go over the wire.
+local backends = { v1 = load("runtime/v1.lua", native, fields) }
+
+---The same, for whoever serves what they ask for.
+---@type table<string, table<string, mirrors.Wire>>
+mirrors.backends = backends
+
 -- Checks the arguments. Raises `invalid`.
 local function prepare(api, operation, id, argument)
+    local name = operation.name
     if type(api) ~= "table" or not api.account then
-        invalid("%s: call it with a colon, as in api:%s()", operation, operation)
+        fields.invalid("%s: call it with a colon, as in api:%s()", name, name)
     end
-    local ok, call
-    if operation == "list" or operation == "create" then
-        ok, call = pcall(native.prepare, api.account.native, native.operations[operation], api.cluster, argument)
-    else
-        ok, call = pcall(native.prepare, api.account.native, native.operations[operation], api.cluster, id, argument)
-    end
+    local account = api.account
+    local ok, call = pcall(account.backend[name].prepare, account, api.cluster, id, argument)
     if not ok then
-        if type(call) == "table" then call.operation, call.cluster = operation, api.cluster end
+        if type(call) == "table" then call.operation, call.cluster = name, api.cluster end
         error(call, 0)
     end
-    return { native = call, account = api.account, operation = operation, cluster = api.cluster, id = id, attempts = 0,
-        spec = operation == "create" and argument or nil }
+    return { native = call, account = account, operation = name, cluster = api.cluster, id = id, attempts = 0,
+        spec = name == "create" and argument or nil }
 end
+
+-- ---- how a call is made ----
 
 local function observed(call, argument, proceed)
     return observer({ operation = call.operation, cluster = call.cluster, id = call.id, argument = argument,
         options = call.account.options }, proceed)
 end
 
-local function change(api, call, argument, proceed)
+-- A list may spare the next create a look of its own; a longer one is not worth the room for that.
+local LONGEST_KEPT <const> = 10000
+
+-- Where it takes more than attempts.
+local performers = {
+    list = function(call)
+        local began = task.now()
+        local found = retry.perform(call)
+        if #found <= LONGEST_KEPT then call.account.ledger:saw(call.cluster, found, began) end
+        return found
+    end,
+    create = retry.create,
+}
+
+local function perform(api, operation, id, argument)
+    local call = prepare(api, operation, id, argument)
+    local performer = performers[operation.name] or retry.perform
+    if not observer and (not interceptor or operation.effect == "reads") then return performer(call) end
+    local function proceed(how) return performer(call, how) end
     local function intercepted()
-        return interceptor({ operation = call.operation, cluster = call.cluster, id = call.id, api = api,
-            ledger = api.account.ledger, spec = call.spec, newTargetLatency = not call.spec and argument or nil },
-            proceed)
+        local change = { operation = call.operation, cluster = call.cluster, id = call.id, api = api,
+            ledger = api.account.ledger }
+        if operation.argument then change[operation.argument] = argument end
+        return interceptor(change, proceed)
     end
-    local work = interceptor and intercepted or proceed
+    local work = interceptor and operation.effect ~= "reads" and intercepted or proceed
     if observer then return observed(call, argument, work) end
     return work()
 end
 
--- A list may spare the next create a look of its own; a longer one is not worth the room for that.
-local LONGEST_KEPT <const> = 10000
+---All operations, in the order in which they are shown; by their names, too.
+---@type table<integer|string, mirrors.Operation>
+mirrors.operations = load("runtime/operations.lua", Api, perform)
 
-local function list(call)
-    local began = task.now()
-    local found = retry.perform(call)
-    if #found <= LONGEST_KEPT then call.account.ledger:saw(call.cluster, found, began) end
-    return found
-end
-
----All mirrors of the cluster.
----@return mirrors.Summary[]
----Raises unauthorized, forbidden, not_found (no such Kafka Connect cluster), rate_limited, server, transport, tls,
----timeout, protocol, cancelled.
-function Api:list()
-    local call = prepare(self, "list")
-    if observer then return observed(call, nil, function() return list(call) end) end
-    return list(call)
-end
-
----One mirror.
----@param id string
----@return mirrors.Mirror
----Raises what list() raises; `invalid` for an empty id.
-function Api:get(id)
-    local call = prepare(self, "get", id)
-    if observer then return observed(call, nil, function() return retry.perform(call) end) end
-    return retry.perform(call)
-end
-
----Makes a mirror. The API sets it up after it has answered: its status is CREATING until then.
----@param spec mirrors.Spec
----@return string id  of the new mirror
----Raises what list() raises; `invalid` before anything is sent for a missing, unknown or wrong field; `read_only`;
----`unknown_outcome` when the answer was lost and it cannot be told whether the mirror was made.
-function Api:create(spec)
-    local call = prepare(self, "create", nil, spec)
-    return change(self, call, spec, function(how) return retry.create(call, how) end)
-end
-
----Deletes a mirror: the API shuts down all its connectors and tasks.
----@param id string  UUID
----Raises what list() raises; `invalid`, `read_only`; `not_found` when it does not exist, unless an earlier attempt of
----this call may have deleted it.
-function Api:delete(id)
-    local call = prepare(self, "delete", id)
-    change(self, call, nil, function() return retry.perform(call) end)
-end
-
----Sets the latency above which the mirror counts as out of sync.
----@param id string  UUID
----@param ms integer  from 1000 to 2147483647
----Raises what list() raises; `invalid`, `read_only`.
-function Api:update_target_latency(id, ms)
-    local call = prepare(self, "update_target_latency", id, ms)
-    change(self, call, ms, function() return retry.perform(call) end)
+for _, backend in pairs(backends) do
+    for _, operation in ipairs(mirrors.operations) do
+        local wire = backend[operation.name]
+        wire.prepare = compile(operation, wire)
+    end
 end
 
 ---The same account (credentials, connections, quota), another cluster.
@@ -229,7 +207,7 @@ local function ledger_for(account)
     local key = ("%s\0%s\0%g"):format(o.endpoint, o.username, o.settle)
     ledgers[key] = ledgers[key] or reconcile.ledger {
         list = function(cluster)
-            local call = prepare({ account = account, cluster = cluster }, "list")
+            local call = prepare({ account = account, cluster = cluster }, mirrors.operations.list)
             call.unbudgeted = true -- so much depends on it
             return retry.perform(call)
         end,
@@ -245,8 +223,9 @@ end
 -- The key is in a closure, so that nobody who prints an api prints it.
 local function new_account(all)
     local key = all.api_key
-    local account = { options = all, budget = retry.BUDGET, secret = function() return key end }
+    local account = { options = all, backend = backends.v1, budget = retry.BUDGET, secret = function() return key end }
     account.native = native.account(all, governor_for(all))
+    account.base = native.base_path(account.native)
     account.ledger = ledger_for(account)
     all.api_key = nil
     return account

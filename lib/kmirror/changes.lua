@@ -13,6 +13,22 @@ local function install(new_fate, intercept)
     mirrors.intercept(intercept)
 end
 
+--- The operations that change something, in order.
+---@type mirrors.Operation[]
+M.operations = {}
+for _, operation in ipairs(mirrors.operations) do
+    if operation.effect ~= "reads" then
+        table.insert(M.operations, operation)
+    end
+end
+
+--- Does an operation change something?
+---@param name string
+---@return boolean
+function M.is_change(name)
+    return mirrors.operations[name].effect ~= "reads"
+end
+
 --- Refuses every change from here on, with an error of the kind read_only.
 function M.refuse()
     install("refused", function(change)
@@ -88,40 +104,45 @@ function M.rehearse(work)
     end
 end
 
+--- The argument of a change, field by field, with its secrets; nothing for one without an argument.
+---@param change table
+---@return table<string, any>
+function M.fields(change)
+    local operation = mirrors.operations[change.operation]
+    return operation.argument and operation.fields(change[operation.argument]) or {}
+end
+
 -- Not shown: it often holds a password.
 local hidden = { sourceConnectionProperties = true }
 
---- What is wanted of a new mirror, without its secrets.
----@param spec table
+--- Fields without their secrets.
+---@param fields table
 ---@return table
-function M.shown(spec)
+function M.shown(fields)
     local copy = {}
-    for key, value in pairs(spec) do
+    for key, value in pairs(fields) do
         copy[key] = hidden[key] and "(hidden)" or value
     end
     return copy
 end
 
-local descriptions = {
-    create = function(change)
-        local spec = change.spec
-        return ("create a mirror of '%s' from %s on cluster %s"):format(spec.topicsRegex, spec.sourceAlias,
-            change.cluster)
-    end,
-    delete = function(change)
-        return ("delete mirror %s on cluster %s"):format(change.id, change.cluster)
-    end,
-    update_target_latency = function(change)
-        return ("set the target latency of mirror %s on cluster %s to %d ms"):format(change.id,
-            change.cluster, change.newTargetLatency)
-    end,
-}
+--- A change from what was recorded of it: its fields, without secrets.
+---@param row { operation: string, cluster: string, id: string|nil, arguments: table<string, any> }
+---@return table change
+function M.recorded(row)
+    local change = { operation = row.operation, cluster = row.cluster, id = row.id }
+    local operation = mirrors.operations[row.operation]
+    if operation.argument then
+        change[operation.argument] = operation.from(row.arguments)
+    end
+    return change
+end
 
 --- A change in words: "delete mirror ... on cluster ...".
 ---@param change table
 ---@return string
 function M.describe(change)
-    return descriptions[change.operation](change)
+    return mirrors.operations[change.operation].sentence(change)
 end
 
 return M

@@ -1,6 +1,7 @@
 --- jobs: what is recorded of jobs, how one is resumed and forgotten, and what is said of it when a run of it begins and
 --- ends.
 
+local changes = require("kmirror.changes")
 local journal = require("kmirror.journal")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
@@ -35,10 +36,10 @@ end
 ---@return string
 function M.done(summary)
     local parts = {}
-    for _, kind in ipairs({ { "create" }, { "update_target_latency", "latency update" }, { "delete" } }) do
-        local count = summary.done[kind[1]]
+    for _, operation in ipairs(changes.operations) do
+        local count = summary.done[operation.name]
         if count > 0 then
-            parts[#parts + 1] = plural(count, kind[2] or kind[1])
+            parts[#parts + 1] = plural(count, operation.noun)
         end
     end
     return #parts > 0 and table.concat(parts, ", ") or "nothing"
@@ -152,7 +153,7 @@ end
 ---@field started string of the last run
 ---@field ended string|nil
 ---@field status integer|nil exit status of the last run
----@field done { create: integer, delete: integer, update_target_latency: integer }
+---@field done table<string, integer> by operation
 ---@field failed integer surely not done
 ---@field unanswered integer not known
 ---@field unasked integer recorded, but not asked for by the last run

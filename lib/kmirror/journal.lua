@@ -38,14 +38,9 @@ Journal.__index = Journal
 
 -- ---- what a change is -------------------------------------------------------------------------------------
 
--- Arguments as they are kept: their secrets are only in the key.
-local function arguments_of(change)
-    return change.spec and changes.shown(change.spec) or { newTargetLatency = change.newTargetLatency }
-end
-
 local function canonical(change)
     local parts = {}
-    for field, value in pairs(change.spec or { newTargetLatency = change.newTargetLatency }) do
+    for field, value in pairs(changes.fields(change)) do
         local whole = math.type(value) == "float" and math.tointeger(value)
         parts[#parts + 1] = ("%s=%q"):format(field, whole or value)
     end
@@ -189,7 +184,7 @@ end
 local function begin(self, change, key, row)
     row = row or table.remove(pool_of(self, key).failed, 1) or {
         number = #self.changes + 1, key = key, operation = change.operation, cluster = change.cluster,
-        id = change.id, arguments = arguments_of(change),
+        id = change.id, arguments = changes.shown(changes.fields(change)), -- secrets are only in the key
     }
     row.order, row.state, row.problem, row.answered = next_order(self), "sent", nil, nil
     row.run, row.sent, row.asked = self.run.number, host.time(), true
@@ -401,8 +396,11 @@ end
 function M.summary(job, runs, recorded)
     local summary = {
         job = job, runs = #runs, started = runs[1] and runs[1].started, sent = 0, failed = 0, unanswered = 0,
-        done = { create = 0, delete = 0, update_target_latency = 0 }, unasked = {},
+        done = {}, unasked = {},
     }
+    for _, operation in ipairs(changes.operations) do
+        summary.done[operation.name] = 0
+    end
     for _, change in ipairs(recorded) do
         if change.state == "done" then
             summary.done[change.operation] = summary.done[change.operation] + 1

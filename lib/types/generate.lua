@@ -110,8 +110,12 @@ local function declarations(path)
     return reader.out
 end
 
-local function interface(path)
+-- What a module has, and what another file adds to it.
+local function interface(path, added)
     local source = read(path)
+    if added then
+        source = source:gsub("\n(return [%a_]+%s*)$", function(last) return "\n" .. read(added) .. last end)
+    end
     local reader = setmetatable({ out = {}, block = {}, module = source:match("return ([%a_]+)%s*$") }, Reader)
     for line in source:gmatch("([^\n]*)\n") do
         reader:line(line)
@@ -130,7 +134,7 @@ end
 
 local directory = assert(..., "where to?")
 write(directory .. "/mirrors.lua", "mirrors", declarations("runtime/error.lua"), declarations("runtime/options.lua"),
-    declarations("runtime/retry.lua"), interface("runtime/mirrors.lua"))
+    declarations("runtime/retry.lua"), interface("runtime/mirrors.lua", "runtime/operations.lua"))
 write(directory .. "/task.lua", "task", interface("runtime/task.lua"))
 
 -- What the command line is made of is not for runbooks.

@@ -71,12 +71,13 @@ describe("make install", function()
             :find('"workspace.library": ["/opt/k/share/kmirror/types"]', 1, true))
     end)
 
-    it("makes types that name each public function, and no other", function()
+    it("makes types that name what is public, and nothing else", function()
         local functions = in_host [[
             for _, name in ipairs { "mirrors", "task", "kmirror.bulk", "kmirror.wait", "kmirror.table", "kmirror.json",
                 "kmirror.csv", "kmirror.log", "kmirror.health", "kmirror.options", "kmirror.profile" } do
                 for key, value in pairs(require(name)) do
-                    if type(value) == "function" then print(name .. " " .. key) end
+                    local is_data = key == "operations" or key == "backends"
+                    if type(value) == "function" or is_data then print(name .. " " .. key) end
                 end
             end]]
         assert.is_true(#functions > 30)

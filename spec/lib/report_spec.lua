@@ -249,7 +249,7 @@ describe("--report FILE.html", function()
         local page = support.read(path)
         assert.is_true(#page < 2e6, #page .. " bytes")
         assert.is_truthy(page:find("calls went well at once and are not drawn", 1, true))
-        assert.is_truthy(page:find('class="delete"', 1, true))
+        assert.is_truthy(page:find('class="removes"', 1, true))
     end)
 end)
 

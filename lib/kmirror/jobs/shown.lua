@@ -39,10 +39,7 @@ local run_columns = {
 local change_columns = {
     { "#", "number", align = "right" },
     { "CHANGE", function(change)
-        return changes.describe({
-            operation = change.operation, cluster = change.cluster, id = change.id, spec = change.arguments,
-            newTargetLatency = change.arguments.newTargetLatency,
-        })
+        return changes.describe(changes.recorded(change))
     end },
     { "STATE", "state", paint = paint },
     { "RUN", "run", align = "right" },
@@ -55,15 +52,20 @@ local change_columns = {
 
 -- ---- spreadsheets ------------------------------------------------------------------------------------------
 
-local job_fields = { "name", "state", "script", "target", "created", "runs", "started", "ended", "status", "creates",
-    "updates", "deletes", "failed", "unanswered", "unasked" }
+local job_fields = { "name", "state", "script", "target", "created", "runs", "started", "ended", "status" }
+for _, operation in ipairs(changes.operations) do
+    table.insert(job_fields, operation.column)
+end
+table.move({ "failed", "unanswered", "unasked" }, 1, 3, #job_fields + 1, job_fields)
 local change_fields = { "number", "operation", "cluster", "id", "newTargetLatency", "state", "run", "sent", "answered",
     "problem", "asked" }
 
 -- Counts are cells of their own.
 local function flat_job(job)
     local row = setmetatable({}, { __index = job })
-    row.creates, row.updates, row.deletes = job.done.create, job.done.update_target_latency, job.done.delete
+    for _, operation in ipairs(changes.operations) do
+        row[operation.column] = job.done[operation.name]
+    end
     return row
 end
 

@@ -98,11 +98,12 @@ local function called(name, fn, comment)
     return name .. signature_of(fn, method, comment)
 end
 
--- The fields of classes: from where the function is described, or from where options are.
-local function classes(types, source)
+-- The fields of classes: from where the function is described, from its module, or from where options are.
+local function classes(types, source, home)
     local parts = {}
     for _, name in ipairs(types) do
         local fields = annotations.fields(source, name)
+            or home and annotations.fields(describe.source(home), name)
             or annotations.fields(describe.source("runtime/options.lua"), name)
         if fields then parts[#parts + 1] = name .. ":\n" .. layout.entries(fields, "  ") end
     end
@@ -116,7 +117,7 @@ local function of_function(name, fn, last, home)
     for _, returned in ipairs(found.returns) do entries[#entries + 1] = { "returns", returned } end
     local parts = { called(name, fn, comment) .. "\n",
         layout.prose(found.text) .. layout.entries(entries, "  ") .. layout.prose(found.more) }
-    local shown = classes(found.types, source)
+    local shown = classes(found.types, source, home)
     table.move(shown, 1, #shown, #parts + 1, parts)
     return table.concat(parts, "\n")
 end

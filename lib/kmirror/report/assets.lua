@@ -33,10 +33,10 @@ vertical-align:3px;margin-left:8px}
 .scroll{overflow-x:auto}svg{display:block;width:100%;min-width:680px;height:auto}
 .grid{stroke:var(--rule);fill:none}.axis{fill:var(--dim);font-size:11px}.label{fill:var(--ink);font-size:11.5px}
 rect.step{fill:color-mix(in srgb,var(--accent) 28%,transparent)}rect.open{fill-opacity:.45}
-rect.read,i.read{fill:var(--read);background:var(--read)}rect.create,i.create{fill:var(--create);
+rect.reads,i.reads{fill:var(--read);background:var(--read)}rect.makes,i.makes{fill:var(--create);
 background:var(--create)}
-rect.latency,i.latency{fill:var(--latency);background:var(--latency)}
-rect.delete,i.delete{fill:var(--delete);background:var(--delete)}
+rect.alters,i.alters{fill:var(--latency);background:var(--latency)}
+rect.removes,i.removes{fill:var(--delete);background:var(--delete)}
 rect.failed,i.failed{fill:var(--bad);background:var(--bad)}
 rect.backoff,i.backoff{fill:var(--backoff);background:var(--backoff)}
 rect.waited,i.waited{fill:var(--idle);background:var(--idle)}rect.recorded,rect.open{fill:var(--idle)}

@@ -1,5 +1,6 @@
 --- report.calls: the calls of a run in a table that can be filtered.
 
+local changes = require("kmirror.changes")
 local figures = require("kmirror.report.figures")
 local html = require("kmirror.report.html")
 local outcome = require("kmirror.report.outcome")
@@ -39,7 +40,7 @@ local call_columns = {
 }
 
 local function kinds_of(call)
-    local kinds = { call.operation == "list" and "get" or call.operation }
+    local kinds = { changes.is_change(call.operation) and call.operation or "reads" }
     kinds[#kinds + 1] = #call.attempts > 1 and "retried" or nil
     kinds[#kinds + 1] = not outcome.is_fine(call.outcome) and "failed" or nil
     return (' data-call=%d data-kind="%s"'):format(call.number, table.concat(kinds, " "))
@@ -48,9 +49,16 @@ end
 local filter = [[
 <div class=filter><input type=search aria-label="Filter the calls" placeholder="Filter: topics, mirror, error">
 <select aria-label="Which calls"><option value="">all calls<option value=retried>retried<option value=failed>failed
-<option value=create>creates<option value=delete>deletes<option value=update_target_latency>latency updates
-<option value=get>reads</select><output class=dim></output></div>
+%s<option value=reads>reads</select><output class=dim></output></div>
 ]]
+
+local function options()
+    local parts = {}
+    for i, operation in ipairs(changes.operations) do
+        parts[i] = ("<option value=%s>%ss\n"):format(operation.name, operation.noun)
+    end
+    return table.concat(parts)
+end
 
 --- The table; the most telling calls, if there are many.
 ---@param run kmirror.report.run
@@ -62,8 +70,8 @@ function M.of(run)
     end
     local count = html.count(#calls, "call") .. (left_out > 0 and (", the most telling of %d"):format(#calls + left_out)
         or "")
-    return ("%s<details%s><summary>%s</summary>%s</details>\n"):format(filter, #calls <= 25 and " open" or "", count,
-        html.table(call_columns, calls, "class=sortable", kinds_of))
+    return ("%s<details%s><summary>%s</summary>%s</details>\n"):format(filter:format(options()),
+        #calls <= 25 and " open" or "", count, html.table(call_columns, calls, "class=sortable", kinds_of))
 end
 
 return M

@@ -5,6 +5,7 @@ local attempts = require("kmirror.report.attempts")
 local changes = require("kmirror.changes")
 local json = require("kmirror.json")
 local learn = require("kmirror.report.learn")
+local mirrors = require("mirrors")
 local task = require("task")
 
 local M = {}
@@ -101,17 +102,19 @@ local function begin_call(self, event)
     }
 end
 
-local is_change = { create = true, delete = true, update_target_latency = true }
+local function operation_of(event)
+    return mirrors.operations[event.operation]
+end
 
 -- That a mirror is not found after it was deleted is what was wanted.
 local function outcome_of(self, event, call)
     if not event.ok then
         local kind, message = attempts.words(event.error)
-        if kind == "not_found" and event.operation ~= "update_target_latency" and self.deleted[event.id] then
+        if kind == "not_found" and operation_of(event).effect ~= "alters" and self.deleted[event.id] then
             return "gone"
         end
         return kind, message
-    elseif not is_change[event.operation] or #call.attempts > 0 then
+    elseif not changes.is_change(event.operation) or #call.attempts > 0 then
         return "done"
     end
     return changes.planned() and "planned" or "recorded"
@@ -127,7 +130,7 @@ end
 
 local function keep(self, call)
     local is_plain = (call.outcome == "done" or call.outcome == "gone") and #call.attempts == 1
-        and not is_change[call.operation]
+        and not changes.is_change(call.operation)
     if #self.calls < most_calls or not is_plain then
         table.insert(self.calls, call)
     else
@@ -140,7 +143,7 @@ local function end_call(self, event)
     self.open[event] = nil
     call.ended = self:at(event.ended)
     call.outcome, call.message = outcome_of(self, event, call)
-    call.id = call.id or event.operation == "create" and event.answer or nil
+    call.id = call.id or operation_of(event).effect == "makes" and event.answer or nil
     tidy(call)
     totals.calls, totals.seconds = totals.calls + 1, totals.seconds + call.ended - call.asked
     totals.outcomes[call.outcome] = (totals.outcomes[call.outcome] or 0) + 1

@@ -1,6 +1,16 @@
 --- report.fields: the fields of --report FILE.json, for help and the manual; a spec holds them against real reports.
 
+local changes = require("kmirror.changes")
+local mirrors = require("mirrors")
+
 local M = {}
+
+-- "create, update_target_latency or delete"
+local function names(operations)
+    local words = {}
+    for i, operation in ipairs(operations) do words[i] = operation.name end
+    return ("%s or %s"):format(table.concat(words, ", ", 1, #words - 1), words[#words])
+end
 
 ---@class kmirror.report.fields of one kind of object
 ---@field at string where such objects are: "runs.calls" are those in `calls` of each of those in `runs`
@@ -48,7 +58,7 @@ M.all = {
     },
     { at = "runs.calls", title = "Each of calls",
         { "number", "from 1, in the order in which they were made" },
-        { "operation", "list, get, create, update_target_latency or delete" },
+        { "operation", names(mirrors.operations) },
         { "cluster", "id of the Kafka Connect cluster" },
         { "id", "of the mirror" },
         { "topicsRegex", "of the mirror, as far as known" },
@@ -77,7 +87,7 @@ M.all = {
     },
     { at = "runs.changes", title = "Each of changes",
         { "call", "number of the call" },
-        { "operation", "create, update_target_latency or delete" },
+        { "operation", names(changes.operations) },
         { "cluster", "id of the Kafka Connect cluster" },
         { "id", "of the mirror" },
         { "topicsRegex", "of the mirror, as far as known" },

@@ -1,5 +1,7 @@
 --- report.figures: numbers that sum a record up.
 
+local mirrors = require("mirrors")
+
 local M = {}
 
 --- The value below which that part of the sorted numbers lies.
@@ -49,11 +51,11 @@ function M.timings(record)
         seconds[call.operation] = list
         list[#list + 1] = call.ended - call.asked
     end
-    for _, operation in ipairs({ "list", "get", "create", "update_target_latency", "delete" }) do
-        local totals, list = record.totals[operation], seconds[operation] or { 0 }
+    for _, operation in ipairs(mirrors.operations) do
+        local totals, list = record.totals[operation.name], seconds[operation.name] or { 0 }
         table.sort(list)
         found[#found + 1] = totals and {
-            operation = operation, calls = totals.calls, requests = totals.requests, retries = totals.retries,
+            operation = operation.name, calls = totals.calls, requests = totals.requests, retries = totals.retries,
             quota = totals.quota, wire = totals.wire, backoff = totals.backoff, median = M.quantile(list, 0.5),
             slow = M.quantile(list, 0.95), slowest = list[#list],
         } or nil
@@ -87,7 +89,7 @@ end
 
 -- What of all fits so little into `most` that only the most telling is kept.
 local function rank(call)
-    local changes = call.operation ~= "list" and call.operation ~= "get"
+    local changes = mirrors.operations[call.operation].effect ~= "reads"
     local trouble = call.outcome ~= "done" or #call.attempts ~= 1
     return (trouble and 1e6 or 0) + (changes and 1e4 or 0) + ((call.ended or math.huge) - call.asked)
 end

@@ -2,6 +2,7 @@
 
 local changes = require("kmirror.changes")
 local collect = require("kmirror.report.collect")
+local mirrors = require("mirrors")
 local stores = require("kmirror.store")
 local usage = require("kmirror.usage")
 
@@ -19,10 +20,10 @@ end
 local outcomes = { done = "done", failed = "failed", sent = "not answered" }
 
 local function after_of(change)
-    if change.operation == "delete" then
+    if mirrors.operations[change.operation].effect == "removes" then
         return nil
     end
-    return change.operation == "create" and changes.shown(change.arguments) or change.arguments
+    return changes.shown(change.arguments)
 end
 
 local function attempt_of(change, from)

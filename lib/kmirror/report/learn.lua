@@ -3,6 +3,7 @@
 local changes = require("kmirror.changes")
 local health = require("kmirror.health")
 local json = require("kmirror.json")
+local mirrors = require("mirrors")
 
 local M = {}
 
@@ -52,40 +53,55 @@ local function shown(mirror)
     }
 end
 
+local function altered(known, after)
+    local before, now = {}, shown(known) or {}
+    for field in pairs(after) do
+        before[field] = now[field]
+    end
+    return before
+end
+
+-- What the mirror was like before and after a change, by what the operation does to it.
 local before_and_after = {
-    create = function(_, event)
-        return nil, changes.shown(event.argument)
+    makes = function(_, after)
+        return nil, changes.shown(after)
     end,
-    delete = function(known)
+    alters = function(known, after)
+        return altered(known, after), after
+    end,
+    removes = function(known)
         return shown(known) or {}, nil
-    end,
-    update_target_latency = function(known, event)
-        return { targetLatency = known and known.target }, { targetLatency = event.argument }
     end,
 }
 
 -- What is true from here on.
-local function believe(record, event, call, known)
-    local done = call.outcome == "done"
-    if event.operation == "delete" then
-        local gone = done or call.outcome == "recorded" or call.outcome == "not_found"
+local believe = {
+    makes = function(record, event, call)
+        if call.outcome == "done" then
+            mirror_of(record, event.cluster, event.answer).topicsRegex = event.argument.topicsRegex
+        end
+    end,
+    alters = function(_, _, call, known, after)
+        if known and call.outcome == "done" then
+            known.target = after.targetLatency or known.target
+        end
+    end,
+    removes = function(record, event, call)
+        local gone = call.outcome == "done" or call.outcome == "recorded" or call.outcome == "not_found"
         record.deleted[event.id] = record.deleted[event.id] or gone
-    elseif event.operation == "create" and done then
-        mirror_of(record, event.cluster, event.answer).topicsRegex = event.argument.topicsRegex
-    elseif known and done then
-        known.target = event.argument
-    end
-end
+    end,
+}
 
-local function note_change(record, event, call)
+local function note_change(record, event, call, operation)
     local known = call.id and record.mirrors[call.id]
-    local before, after = before_and_after[event.operation](known, event)
+    local wanted = operation.after and operation.after(event.argument)
+    local before, after = before_and_after[operation.effect](known, wanted)
     table.insert(record.changes, {
         call = call.number, operation = event.operation, cluster = event.cluster, id = call.id, at = call.ended,
-        topicsRegex = known and known.topicsRegex or event.operation == "create" and event.argument.topicsRegex or nil,
+        topicsRegex = known and known.topicsRegex or wanted and wanted.topicsRegex,
         before = before, after = after, outcome = call.outcome, message = call.message,
     })
-    believe(record, event, call, known)
+    believe[operation.effect](record, event, call, known, wanted)
 end
 
 -- ---- all --------------------------------------------------------------------------------------------------
@@ -99,12 +115,12 @@ function M.from(record, event, call)
         note_mirror(record, event, call)
     elseif event.operation == "list" and event.ok then
         note_list(record, event)
-    elseif event.operation ~= "get" and event.operation ~= "list" then
-        note_change(record, event, call)
+    elseif changes.is_change(event.operation) then
+        note_change(record, event, call, mirrors.operations[event.operation])
     end
     local known = call.id and record.mirrors[call.id]
-    call.topicsRegex = known and known.topicsRegex
-        or event.operation == "create" and event.argument.topicsRegex or nil
+    local wanted = type(event.argument) == "table" and event.argument.topicsRegex
+    call.topicsRegex = known and known.topicsRegex or wanted or nil
 end
 
 return M

@@ -2,6 +2,7 @@
 
 local figures = require("kmirror.report.figures")
 local html = require("kmirror.report.html")
+local mirrors = require("mirrors")
 local svg = require("kmirror.report.svg")
 local text = require("kmirror.text")
 
@@ -83,8 +84,6 @@ local function note_of(call)
         html.escape(subject, 80), html.escape(call.outcome))
 end
 
-local colors = { create = "create", delete = "delete", update_target_latency = "latency", get = "read", list = "read" }
-
 -- One call: a thin line while it waits, a bar while a request is under way, one in red when that failed.
 local function draw_call(call, x, y, now)
     local parts = { ('<g class=call data-call=%d><title>%s</title>'):format(call.number, note_of(call)) }
@@ -94,7 +93,7 @@ local function draw_call(call, x, y, now)
     end
     for i, attempt in ipairs(call.attempts) do
         local wanted = not attempt.error or call.outcome == "gone" and i == #call.attempts
-        local class = wanted and colors[attempt.operation] or "failed"
+        local class = wanted and mirrors.operations[attempt.operation].effect or "failed"
         bar(parts, class, x(attempt.sent or attempt.granted or attempt.ended), x(attempt.ended), y, 7.5)
     end
     if #call.attempts == 0 then
@@ -116,8 +115,8 @@ end
 
 -- ---- all --------------------------------------------------------------------------------------------------
 
-local legend = [[<p class=legend><span><i class=read></i>list, get</span><span><i class=create></i>create</span>
-<span><i class=latency></i>set latency</span><span><i class=delete></i>delete</span>
+local legend = [[<p class=legend><span><i class=reads></i>list, get</span><span><i class=makes></i>create</span>
+<span><i class=alters></i>set latency</span><span><i class=removes></i>delete</span>
 <span><i class=failed></i>failed attempt</span><span><i class=backoff></i>wait before a retry</span>
 <span><i class=waited></i>waiting for its turn</span></p>
 ]]

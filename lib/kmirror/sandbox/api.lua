@@ -2,6 +2,7 @@
 --- network: httpd brings the requests, specs make their own.
 
 local cjson = require "cjson"
+local mirrors = require "mirrors"
 
 local api = {}
 api.__index = api
@@ -77,31 +78,32 @@ local function unescape(text)
     end))
 end
 
-local ROUTES = {
-    { pattern = "^/provisioning/v1/([^/]*)/kafka%-connect/mirrors/?$", GET = "list", POST = "create" },
-    { pattern = "^/provisioning/v1/([^/]*)/kafka%-connect/mirrors/([^/]+)$", GET = "get", DELETE = "delete" },
-    {
-        pattern = "^/provisioning/v1/([^/]*)/kafka%-connect/mirrors/([^/]+)/targetLatency$",
-        PUT = "update_target_latency",
-    },
-}
+-- "/a/{cluster}/b/{id}" as a pattern. A path that ends with a place for nothing may end with a slash.
+local function pattern_of(path)
+    local pattern = path:gsub("[%-.]", "%%%0"):gsub("{cluster}", "([^/]*)"):gsub("{id}", "([^/]+)")
+    return "^" .. pattern .. (path:find("{id}", 1, true) and "$" or "/?$")
+end
+
+local ROUTES = {}
+for _, operation in ipairs(mirrors.operations) do
+    local wire = mirrors.backends.v1[operation.name]
+    table.insert(ROUTES, { pattern = pattern_of(wire.path), method = wire.method, operation = operation.name })
+end
 
 --- Which operation a request asks for. A mirror's path without an id is the list's.
 ---@param method string
 ---@param path string as it was sent
 ---@return kmirror.sandbox.route
 function api.route(method, path)
+    local found = {}
     for _, route in ipairs(ROUTES) do
         local cluster, id = path:match(route.pattern)
         if cluster then
-            return {
-                operation = route[method],
-                cluster = unescape(cluster):lower(),
-                id = id and unescape(id):lower(),
-            }
+            found.cluster, found.id = unescape(cluster):lower(), id and unescape(id):lower()
+            found.operation = found.operation or route.method == method and route.operation or nil
         end
     end
-    return {}
+    return found
 end
 
 ---- checks ----

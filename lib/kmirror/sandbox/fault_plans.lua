@@ -2,11 +2,18 @@
 
 local check = require "kmirror.sandbox.fault_checks"
 local kinds = require "kmirror.sandbox.fault_kinds"
+local mirrors = require "mirrors"
 local usage = require "kmirror.usage"
 
 local plans = {}
 
-local CHANGES = { "create", "delete", "update_target_latency" }
+local ALL, CHANGES = {}, {}
+for i, operation in ipairs(mirrors.operations) do
+    ALL[i] = operation.name
+    if operation.effect ~= "reads" then
+        table.insert(CHANGES, operation.name)
+    end
+end
 
 --- The plans by name.
 ---@type table<string, table[]>
@@ -54,7 +61,7 @@ plans.named = {
 }
 
 local SELECTORS = {
-    operation = check.some(check.one_of("list", "create", "get", "delete", "update_target_latency")),
+    operation = check.some(check.one_of(table.unpack(ALL))),
     nth = check.some(check.count),
     every = check.count,
     probability = check.probability,
