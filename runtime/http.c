@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <math.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -30,13 +31,15 @@ struct http_request {
     http_client *client;
     CURLU *url; /* the base's, but for the path: faster than having a string taken apart each time */
     loop_transfer transfer;
-    loop_timer failed_at_once;
+    loop_timer limit; /* ends the request, whatever libcurl makes of it */
+    double timeout;
     const http_events *events;
     void *owner;
     http_answer answer;
     char *body;
     size_t length, room;
     bool too_large, told;
+    bool accepted, timed_out; /* libcurl took it on; it did not end in time */
     char error[CURL_ERROR_SIZE];
     http_request *next, *previous;
 };
@@ -163,6 +166,11 @@ static const char *reason_of(CURLcode code, http_request *r) {
         return "the answer is larger than allowed";
     if (code == CURLE_ABORTED_BY_CALLBACK)
         return "the server closed the connection without an answer";
+    if (r->timed_out) {
+        snprintf(r->error, sizeof r->error, "no %s within %g s", r->answer.sent ? "complete answer" : "connection",
+                 r->timeout);
+        return r->error;
+    }
     if (r->error[0] == '\0')
         return curl_easy_strerror(code);
     r->error[strcspn(r->error, "\r\n")] = '\0';
@@ -173,6 +181,7 @@ static void finish(http_request *r, CURLcode code) {
     http_answer *answer = &r->answer;
     curl_off_t retry_after = 0;
     char *type = NULL;
+    loop_stop(r->client->loop, &r->limit);
     answer->failure = failure_of(code, r);
     answer->ended = loop_now();
     answer->retry_after = -1;
@@ -195,8 +204,12 @@ static void transfer_done(loop_transfer *t, CURLcode code) {
     finish(t->owner, code);
 }
 
-static void fail_at_once(loop_timer *t) {
-    finish(t->owner, CURLE_URL_MALFORMAT);
+/* libcurl has timers for this, too, but not in each of its states: a transfer that waits for a connection has none. */
+static void out_of_time(loop_timer *t) {
+    http_request *r = t->owner;
+    r->timed_out = r->accepted;
+    loop_remove(r->client->loop, &r->transfer);
+    finish(r, r->accepted ? CURLE_OPERATION_TIMEDOUT : CURLE_URL_MALFORMAT);
 }
 
 /* ---- requests ---- */
@@ -217,9 +230,11 @@ static bool configure(http_request *r) {
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    SET(CURLOPT_PIPEWAIT, 1L);
+    /* By HTTP/2 a server that ends a connection refuses the requests it has not begun (RFC 9113, 6.8): they may safely
+     * be sent again. libcurl does not tell them from those whose answer was lost, so HTTP/2 is not spoken. */
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* or a request's end waits for a resolver that does not answer */
     SET(CURLOPT_ACCEPT_ENCODING, "gzip");
     SET(CURLOPT_USERAGENT, o->user_agent);
     SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(o->connect_timeout));
@@ -248,11 +263,9 @@ static bool configure(http_request *r) {
 }
 
 /* The options that differ from one request to the next. */
-static bool address(http_request *r, const char *method, const char *path, const char *body, size_t length,
-                    double timeout) {
+static bool address(http_request *r, const char *method, const char *path, const char *body, size_t length) {
     CURL *e = r->transfer.easy;
     bool ok = path[0] == '/' && curl_url_set(r->url, CURLUPART_PATH, path, 0) == CURLUE_OK;
-    SET(CURLOPT_TIMEOUT_MS, milliseconds(timeout));
     if (body != NULL) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
         SET(CURLOPT_COPYPOSTFIELDS, body);
@@ -280,7 +293,7 @@ static http_request *new_request(http_client *c) {
     r->client = c;
     r->url = curl_url_dup(c->base);
     r->transfer = (loop_transfer){.easy = curl_easy_init(), .done = transfer_done, .owner = r};
-    r->failed_at_once = (loop_timer){.fire = fail_at_once, .owner = r};
+    r->limit = (loop_timer){.fire = out_of_time, .owner = r};
     if (r->url == NULL || r->transfer.easy == NULL || !configure(r)) {
         free_request(r);
         return NULL;
@@ -314,11 +327,11 @@ http_request *http_start(http_client *c, const char *method, const char *path, c
     r->owner = owner;
     r->answer = (http_answer){.started = loop_now()};
     r->length = 0;
-    r->too_large = r->told = false;
+    r->too_large = r->told = r->timed_out = false;
+    r->timeout = timeout;
     r->error[0] = '\0';
-    if (address(r, method, path, body, length, timeout) && loop_add(c->loop, &r->transfer))
-        return r;
-    if (loop_start(c->loop, &r->failed_at_once, r->answer.started))
+    r->accepted = address(r, method, path, body, length) && loop_add(c->loop, &r->transfer);
+    if (loop_start(c->loop, &r->limit, r->answer.started + (r->accepted ? timeout : 0)))
         return r;
     http_release(r);
     return NULL;
@@ -332,7 +345,7 @@ void http_release(http_request *r) {
     http_client *c = r->client;
     bool healthy = r->told && r->answer.failure == HTTP_OK;
     loop_remove(c->loop, &r->transfer);
-    loop_stop(c->loop, &r->failed_at_once);
+    loop_stop(c->loop, &r->limit);
     if (r->previous != NULL)
         r->previous->next = r->next;
     else

@@ -1,7 +1,8 @@
 /* http: one request in, one answer out, over libcurl. Plain C, knows nothing of Lua.
  *
- * Connections are kept and shared by all requests on one loop. TLS is verified, redirects are not followed,
- * answers are bounded in size, and only https is spoken, or http to a loopback address. */
+ * Connections are kept and shared by all requests on one loop; each carries one request at a time, by HTTP/1.1. TLS
+ * is verified, redirects are not followed, answers are bounded in size, and only https is spoken, or http to a
+ * loopback address. */
 #ifndef KMIRROR_HTTP_H
 #define KMIRROR_HTTP_H
 
@@ -59,9 +60,10 @@ bool http_url_allowed(const char *url);
 /* The path of the base, without a slash at its end: what every path begins with. Lives as long as the client. */
 const char *http_base_path(const http_client *c);
 
-/* Starts a request for an absolute path on the base's host. `body` is copied; NULL for none. `done` is called once from loop_step(), also when the
- * request failed at once, unless http_release() came first. `sending` is called when the request is about to go out
- * on a connection, from inside libcurl: it may only take note. NULL when memory is short. */
+/* Starts a request for an absolute path on the base's host. `body` is copied; NULL for none. `done` is called once from
+ * loop_step(), after `timeout` seconds at the latest, also when the request failed at once, unless http_release() came
+ * first. `sending` is called when the request is about to go out on a connection, from inside libcurl: it may only take
+ * note. NULL when memory is short. */
 http_request *http_start(http_client *c, const char *method, const char *path, const char *body, size_t length,
                          double timeout, const http_events *events, void *owner);
 /* The answer; valid from the moment `done` is called. */

@@ -1,5 +1,5 @@
 /* bare URL COUNT CONNECTIONS [CA_FILE]: gets with libcurl's multi interface and nothing else: what is received is
- * counted, not looked at. With CA_FILE it asks for HTTP/2, with the same options as kmirror. */
+ * counted, not looked at. By HTTP/1.1, as kmirror. */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,11 +24,9 @@ static CURL *new_get(const char *url, const char *ca_file, size_t *bytes) {
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, count_bytes);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, bytes);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    if (ca_file != NULL) {
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    if (ca_file != NULL)
         curl_easy_setopt(e, CURLOPT_CAINFO, ca_file);
-        curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-        curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
-    }
     return e;
 }
 

@@ -46,6 +46,15 @@ describe("connections", function()
         assert.are.equal(2, server:connections())
     end)
 
+    it("speak HTTP/1.1 to a server that offers HTTP/2, too: by that, requests are lost as connections end", function()
+        local certificates = support.certificates()
+        local server = support.server { LIST, tls = certificates.good, protocols = { "h2", "http/1.1" } }
+        support.connect(server, { ca_file = certificates.ca }):list()
+        server:stop()
+        assert.are.equal(1, #server:requests())
+        assert.are.equal("http/1.1", server:negotiated())
+    end)
+
     it("go straight to a loopback address, whatever proxy the environment names", function()
         local server, proxy = support.server { LIST }, support.server { LIST }
         local script = support.temporary("list.lua", 'print(#require "mirrors".connect{}:list())')
@@ -78,6 +87,39 @@ describe("connections", function()
         local request = proxy:requests()[1]
         assert.are.equal("CONNECT api.example.org:443", request.method .. " " .. request.target)
         assert.is_nil(request.raw:find("dXNlcjpzM2NyZXQta2V5", 1, true))
+    end)
+end)
+
+describe("a request", function()
+    local function list_in(url, network, options)
+        local script = support.temporary("list.lua", ('print(#require "mirrors".connect{ %s }:list())'):format(options))
+        local env = support.preload("bad_network", network)
+        env.KMIRROR_ENDPOINT, env.KMIRROR_CLUSTER = url, support.cluster
+        env.KMIRROR_USERNAME, env.KMIRROR_API_KEY = "user", "s3cret-key"
+        return support.run { "run", script, env = env, timeout = 10 }
+    end
+
+    it("whose first bytes cannot be sent, as the connection was reset, fails at once and is retried", function()
+        local server = support.server { LIST }
+        local result = list_in(server.url, { BAD_SENDS = "1" }, "backoff = 0.001, timeout = 5")
+        server:stop()
+        assert.are.equal("0\n", result.stdout, result.stderr)
+        assert.are.equal(1, #server:requests())
+    end)
+
+    it("ends in time while its host's name is looked up in vain, and does not wait for the end of that", function()
+        local began = support.now()
+        local result = list_in("https://api.example.org", { BAD_NAMES = "8" }, "timeout = 0.3, retries = 1")
+        assert.are.equal(1, result.status, result.stderr)
+        assert.matches("no connection within 0.3 s", result.stderr, 1, true)
+        assert.is_true(support.now() - began < 5)
+    end)
+
+    it("that gets no answer says for how long it waited", function()
+        local server = support.server { { hang = true } }
+        local problem = support.raises("timeout", list, support.connect(server, { timeout = 0.1 }))
+        server:stop()
+        assert.matches("no complete answer within 0.1 s", problem.message, 1, true)
     end)
 end)
 

@@ -101,6 +101,24 @@ local function environment(extra)
     return table.concat(words, " ")
 end
 
+local preloaded = {}
+
+---The environment in which `run` and `start` preload a library into the program, compiled from spec/support/NAME.c.
+---@param name string
+---@param settings table<string, string> further variables, which tell the library what to do
+---@return table<string, string>
+function support.preload(name, settings)
+    if not preloaded[name] then
+        preloaded[name] = support.temporary(name .. ".so")
+        assert(os.execute(("env -u LD_PRELOAD cc -shared -fPIC -O1 -o %s spec/support/%s.c -ldl"):format(
+            preloaded[name], name)), name .. ".c does not compile")
+    end
+    local asan = os.getenv("KMIRROR_ASAN_OPTIONS") -- which would be the first library, and need not be
+    local env = { LD_PRELOAD = preloaded[name], ASAN_OPTIONS = asan and asan .. ":verify_asan_link_order=0" }
+    for variable, value in pairs(settings) do env[variable] = value end
+    return env
+end
+
 -- KMIRROR_WRAP goes before each run of the executable: valgrind and its options, in CI.
 local function command_line(options)
     local words = { options.command and support.quote(options.command) or
@@ -225,7 +243,7 @@ end
 function support.clean_up()
     support.stop_all()
     if directory then os.execute("rm -rf " .. support.quote(directory)) end
-    directory, support.home = nil, nil
+    directory, support.home, preloaded = nil, nil, {}
 end
 
 -- ---- the sandbox ------------------------------------------------------------------------------------------

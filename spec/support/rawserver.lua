@@ -128,12 +128,25 @@ end
 
 -- ---- connections ------------------------------------------------------------------------------------------
 
+-- The protocol that the server likes best of those that the client offers.
+local function choose(offered, number)
+    for _, wanted in ipairs(plan.protocols) do
+        for _, each in ipairs(offered) do
+            if each == wanted then
+                note("protocol", number, wanted)
+                return wanted
+            end
+        end
+    end
+end
+
 local function secured(client, number)
     if not plan.tls then return client end
     assert(ssl_found, "lua-sec is missing")
     local wrapped = assert(ssl.wrap(client, {
         mode = "server", protocol = "any", certificate = plan.tls.certificate, key = plan.tls.key,
         cafile = plan.tls.client_ca,
+        alpn = plan.protocols and function(offered) return choose(offered, number) end,
         verify = plan.tls.client_ca and { "peer", "fail_if_no_peer_cert" } or "none",
     }))
     wrapped:settimeout(0)

@@ -76,6 +76,7 @@ return function(support)
             local kind, connection, time, rest, after = log:match("^(%S+) (%d+) (%S+) ?([^\n]*)\n()", at)
             if not kind then return events end
             local event = { kind = kind, connection = math.tointeger(connection), at = tonumber(time) }
+            event.detail = rest
             at = after
             if kind == "request" then
                 local length = math.tointeger(rest) --[[@as integer]]
@@ -110,6 +111,14 @@ return function(support)
         return count
     end
 
+    ---The protocol that the first connection agreed on, of the plan's `protocols`.
+    ---@return string?
+    function server:negotiated()
+        for _, event in ipairs(self:events()) do
+            if event.kind == "protocol" then return event.detail end
+        end
+    end
+
     ---Ends it.
     function server:stop()
         return self.process:stop()
@@ -117,13 +126,13 @@ return function(support)
 
     ---Starts one: support.server{ { status = 404, body = "{}" }, { hang = true }, tls = certificate }. Each
     ---request takes the next answer, on whatever connection; the last answer serves all that follow. `tls` is
-    ---{ certificate = file, key = file, client_ca = file or nil }.
+    ---{ certificate = file, key = file, client_ca = file or nil }; `protocols` are those of ALPN that it takes.
     ---@param plan table
     return function(plan)
         local answers = {}
         for i, answer in ipairs(plan) do answers[i] = prepared(answer) end
         local self = setmetatable({ log_path = support.temporary("server.log", "") }, server)
-        local script = "return " .. literal { answers = answers, tls = plan.tls }
+        local script = "return " .. literal { answers = answers, tls = plan.tls, protocols = plan.protocols }
         self.process = support.start {
             command = "lua5.4",
             "spec/support/rawserver.lua", support.temporary("plan.lua", script), self.log_path,
