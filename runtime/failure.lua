@@ -1,4 +1,48 @@
--- failure: what an error object of the mirrors module says beside what the answer said: a hint, and no secret.
+-- failure: what an error object of the mirrors module says beside its status: what the API told, a hint, and no secret.
+
+-- ---- what the API told ----
+
+local LONGEST_MESSAGE <const> = 400
+
+local function text_of(value)
+    return type(value) == "string" and value ~= "" and value or nil
+end
+
+-- One of v2's errors: {name, message}, or a text.
+local function line_of(each)
+    if type(each) ~= "table" then return text_of(each) end
+    local name, message = text_of(each.name), text_of(each.message) or text_of(each.error)
+    return name and message and name .. ": " .. message or message or name
+end
+
+-- v2's `errors`: a list, or an object of fields and what is wrong with them.
+local function lines_of(errors)
+    local lines = {}
+    for _, each in ipairs(errors) do lines[#lines + 1] = line_of(each) end
+    if #lines > 0 then return lines end
+    for name, each in pairs(errors) do
+        local line = line_of(each)
+        lines[#lines + 1] = line and ("%s: %s"):format(name, line)
+    end
+    table.sort(lines)
+    return lines
+end
+
+-- v1 answers with message, errorDetails, code and link; v2 with errors or error.
+local function take(e, told)
+    if type(told) ~= "table" then return end
+    local message = text_of(told.message) or line_of(told.error)
+    if not message and type(told.errors) == "table" then
+        message = text_of(table.concat(lines_of(told.errors), "; "))
+    end
+    if message then e.message = message:sub(1, LONGEST_MESSAGE) end
+    if type(told.code) == "number" then e.code = told.code end
+    local details = told.errorDetails or told.errors
+    if type(details) == "table" then e.details = details end
+    e.link = text_of(told.link)
+end
+
+-- ---- what to do ----
 
 -- What to do about it, where that is known.
 local hints = {
@@ -19,6 +63,8 @@ local function hint_for(e)
     end
     return hints[e.kind]
 end
+
+-- ---- no secrets ----
 
 -- The text without any of the secrets, should the server have sent one back.
 local function redact(text, secrets)
@@ -66,8 +112,10 @@ end
 ---Completes the error object of a call's last attempt.
 ---@param call table
 ---@param e mirrors.Error
+---@param told any  the answer's JSON
 ---@return mirrors.Error
-return function(call, e)
+return function(call, e, told)
+    take(e, told)
     e.operation, e.cluster, e.id, e.attempts = call.operation, call.cluster, call.id, call.attempts
     local secrets = secrets_of(call.account, call.spec)
     e.message, e.details = redact(e.message, secrets), redact_all(e.details, secrets)

@@ -19,6 +19,7 @@
 #define GOVERNOR "mirrors.governor"
 #define CALL "mirrors.call"
 #define WIRE "mirrors.wire"
+#define SHAPE "mirrors.shape"
 
 /* A change that is on its way when its task is cancelled has this long to be answered, in seconds. */
 #define GRACE 10.0
@@ -27,8 +28,6 @@
  * and at most when it does; in seconds. */
 #define PAUSE 0.25
 #define LONGEST_PAUSE 60.0
-
-enum { LONGEST_MESSAGE = 400 };
 
 /* One user at one endpoint. Its user value is its governor. */
 typedef struct account {
@@ -43,7 +42,8 @@ typedef struct wire {
     const char *method;
     long success; /* the status of an answer that says it was done */
     bool change;
-    const shape *shape; /* of the answer's JSON; NULL: it has no content */
+    bool json;          /* the answer is JSON, else it has no content */
+    const shape *shape; /* of it; NULL: any, others look at it */
     const char *value;  /* the field of it that is the result; NULL: all of it */
 } wire;
 
@@ -140,6 +140,7 @@ static const char *kind_of(const http_answer *answer) {
         return failures[answer->failure];
     switch (answer->status) {
     case 400:
+    case 422: /* seen of v2 */
         return "invalid";
     case 401:
         return "unauthorized";
@@ -161,33 +162,6 @@ static bool looks_like_html(const http_answer *answer) {
     return (answer->type != NULL && strstr(answer->type, "html") != NULL) || answer->body[blank] == '<';
 }
 
-/* Sets a field of the table at the index from the object on top, when it has that type there. [-0, +0, m] */
-static void copy_field(lua_State *L, int to, const char *from, const char *name, int type) {
-    if (lua_getfield(L, -1, from) == type)
-        lua_setfield(L, to, name);
-    else
-        lua_pop(L, 1);
-}
-
-/* What the API itself says about a failure, into the table at the index. [-0, +0, m] */
-static bool add_api_error(lua_State *L, int e, const http_answer *answer) {
-    bool found = false;
-    int top = lua_gettop(L);
-    if (answer->length > 0 && json_decode(L, answer->body, answer->length) && lua_istable(L, -1)) {
-        copy_field(L, e, "code", "code", LUA_TNUMBER);
-        copy_field(L, e, "errorDetails", "details", LUA_TTABLE);
-        copy_field(L, e, "link", "link", LUA_TSTRING);
-        if (lua_getfield(L, -1, "message") == LUA_TSTRING && lua_rawlen(L, -1) > 0) {
-            lua_pushlstring(L, lua_tostring(L, -1),
-                            lua_rawlen(L, -1) < LONGEST_MESSAGE ? lua_rawlen(L, -1) : LONGEST_MESSAGE);
-            lua_setfield(L, e, "message");
-            found = true;
-        }
-    }
-    lua_settop(L, top);
-    return found;
-}
-
 static const char *describe_status(const call *c, const http_answer *answer) {
     if (looks_like_html(answer))
         return "the answer is an HTML page, not the API's: is there a proxy in between, or is the endpoint "
@@ -207,25 +181,31 @@ static void push_fields(lua_State *L, const http_answer *answer) {
     }
 }
 
-/* Pushes false, the error object, whether the request may have been carried out, and the seconds that the server
- * asks to wait. [-0, +4, m] */
+/* Pushes what the API itself says of a failure, where it is JSON; else nil. [-0, +1, m] */
+static void push_told(lua_State *L, const http_answer *answer) {
+    int top = lua_gettop(L);
+    bool told = answer->failure == HTTP_OK && answer->status >= 400 && answer->length > 0 &&
+                json_decode(L, answer->body, answer->length);
+    if (!told)
+        lua_settop(L, top), lua_pushnil(L);
+}
+
+/* Pushes false, the error object, whether the request may have been carried out, the seconds that the server asks to
+ * wait, and what it says of the failure. [-0, +5, m] */
 static int push_failure(lua_State *L, const http_answer *answer, const char *kind, const char *message) {
     lua_pushboolean(L, false);
     error_constructor(L);
     lua_pushstring(L, kind);
     lua_pushstring(L, message);
     push_fields(L, answer);
-    if (answer->failure == HTTP_OK && answer->status >= 400 && add_api_error(L, lua_gettop(L), answer)) {
-        lua_getfield(L, -1, "message");
-        lua_replace(L, -3);
-    }
     lua_call(L, 3, 1);
     lua_pushboolean(L, answer->sent);
     if (answer->retry_after >= 0)
         lua_pushnumber(L, answer->retry_after);
     else
         lua_pushnil(L);
-    return 4;
+    push_told(L, answer);
+    return 5;
 }
 
 /* What an operation gives, from the answer on top. [-0, +1, m] */
@@ -239,17 +219,17 @@ static int push_value(lua_State *L, const wire *w) {
 
 /* Pushes true and the value, or why the body of a successful answer is no such value. [-0, +n, m] */
 static int push_decoded(lua_State *L, const call *c, const http_answer *answer) {
-    const char *problem;
+    const char *problem = NULL;
     int top = lua_gettop(L);
     lua_pushboolean(L, true);
-    if (c->wire->shape == NULL)
+    if (!c->wire->json)
         return 1;
     if (answer->length == 0)
         problem = "the answer is empty: expected JSON";
     else if (!json_decode(L, answer->body, answer->length))
         problem = looks_like_html(answer) ? describe_status(c, answer)
                                           : lua_pushfstring(L, "the answer is not JSON: %s", lua_tostring(L, -1));
-    else if ((problem = shape_check(L, c->wire->shape)) != NULL)
+    else if (c->wire->shape != NULL && (problem = shape_check(L, c->wire->shape)) != NULL)
         problem = lua_pushfstring(L, "the answer does not fit the API's description: %s", problem);
     if (problem == NULL)
         return push_value(L, c->wire);
@@ -291,7 +271,8 @@ static int attempted(lua_State *L, int status, lua_KContext context) {
     return results;
 }
 
-/* attempt(call, timeout) -> true, result | false, error, may have been carried out, seconds to wait | nil */
+/* attempt(call, timeout) -> true, result | false, error, may have been carried out, seconds to wait | nil, what the API
+ * says of it | nil */
 static int attempt(lua_State *L) {
     call *c = luaL_checkudata(L, 1, CALL);
     c->timeout = luaL_checknumber(L, 2);
@@ -306,7 +287,24 @@ static int attempt(lua_State *L) {
 
 /* ---- calls ---- */
 
-/* wire(description) -> how an operation goes over the wire: method, success, change, shape | nil, value | nil, as
+/* shape(description) -> a shape, see shape.h */
+static int new_shape(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    shape_new(L, 1);
+    luaL_setmetatable(L, SHAPE);
+    return 1;
+}
+
+/* misfit(shape, value) -> what is wrong with the value | nil */
+static int misfit(lua_State *L) {
+    const shape *s = luaL_checkudata(L, 1, SHAPE);
+    lua_settop(L, 2);
+    const char *problem = shape_check(L, s);
+    lua_pushstring(L, problem); /* nil for none */
+    return 1;
+}
+
+/* wire(description) -> how an operation goes over the wire: method, success, change, json, shape | nil, value | nil, as
  * v1.lua describes them. */
 static int new_wire(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -327,6 +325,8 @@ static int new_wire(lua_State *L) {
     lua_setiuservalue(L, 2, WIRE_VALUE);
     lua_getfield(L, 1, "success");
     w->success = (long)luaL_checkinteger(L, -1);
+    lua_getfield(L, 1, "json");
+    w->json = lua_toboolean(L, -1);
     lua_getfield(L, 1, "change");
     w->change = lua_toboolean(L, -1);
     lua_settop(L, 2);
@@ -515,6 +515,8 @@ int luaopen_mirrors(lua_State *L) {
     static const luaL_Reg functions[] = {{"account", new_account},
                                          {"governor", new_governor},
                                          {"wire", new_wire},
+                                         {"shape", new_shape},
+                                         {"misfit", misfit},
                                          {"base_path", base_path},
                                          {"prepare", prepare},
                                          {"attempt", attempt},
@@ -529,7 +531,8 @@ int luaopen_mirrors(lua_State *L) {
     new_class(L, GOVERNOR, governor_gc);
     new_class(L, ACCOUNT, account_gc);
     luaL_newmetatable(L, WIRE);
-    lua_pop(L, 1);
+    luaL_newmetatable(L, SHAPE);
+    lua_pop(L, 2);
     new_class(L, CALL, call_gc);
     luaL_newlib(L, functions);
     lua_pushcfunction(L, load_part);

@@ -6,7 +6,7 @@ local fields = load("runtime/fields.lua", native, new_error)
 local options = load("runtime/options.lua", native, new_error)
 local compile = load("runtime/wire.lua", native, fields)
 local complete = load("runtime/failure.lua")
-local retry = load("runtime/retry.lua", native, task, complete)
+local retry = load("runtime/retry.lua", native, task, complete, new_error)
 
 ---@class mirrors
 local mirrors = {}
@@ -84,16 +84,18 @@ mirrors.is_private = native.is_private
 ---@field mirrorStatus string      of the source connector: RUNNING, PAUSED, UNASSIGNED, FAILED, …
 ---@field checkpointStatus string  of the checkpoint connector, likewise
 ---@field topicStatuses mirrors.Topic[]
+---With v2 of the API it also has the fields of mirrors.Spec; the connection properties are a mirrors.Secret.
 
 ---@class mirrors.Spec what create() takes
 ---@field sourceType "instaclustr"|"custom"
 ---@field kafkaSource? string      UUID of the source Kafka cluster; with "instaclustr"
 ---@field usePrivateIps? boolean   with "instaclustr"
----@field sourceConnectionProperties? string  Kafka client properties, a line each; with "custom". Kept secret
+---@field sourceConnectionProperties? string|mirrors.Secret  Kafka client properties, a line each; with "custom"
 ---@field sourceAlias string
 ---@field topicsRegex string
 ---@field useRenaming boolean      prefix the topics with the alias
 ---@field maxTasks integer         from 1 to 2147483647
+---@field targetLatency? integer   ms, 1000 or more; only where api:can "target_latency_at_create"
 
 ---@class mirrors.Api  what the operations take, give and raise is told in operations.lua
 ---@field cluster string  UUID of the Kafka Connect cluster
@@ -107,11 +109,28 @@ end
 -- ---- what a call sends ----
 
 -- The backends there are, each a file that says how the operations go over the wire.
-local backends = { v1 = load("runtime/v1.lua", native, fields) }
+local secret = load("runtime/secret.lua")
+local specification = load("runtime/specification.lua", fields)
+
+local function json(value)
+    if type(value) == "number" then return ("%d"):format(value) end
+    value = secret.text(value)
+    return type(value) == "string" and native.json_string(value) or tostring(value)
+end
+
+local backends = {}
+for _, name in ipairs { "v1", "v2" } do
+    backends[name] = load("runtime/" .. name .. ".lua", json, fields, specification, secret)
+end
 
 ---The same, for whoever serves what they ask for.
----@type table<string, table<string, mirrors.Wire>>
+---@type table<string, mirrors.Backend>
 mirrors.backends = backends
+
+local function backend_of(account, cluster)
+    local apis = account.options.apis
+    return backends[apis and apis[cluster] or account.options.api]
+end
 
 -- Checks the arguments. Raises `invalid`.
 local function prepare(api, operation, id, argument)
@@ -120,13 +139,14 @@ local function prepare(api, operation, id, argument)
         fields.invalid("%s: call it with a colon, as in api:%s()", name, name)
     end
     local account = api.account
-    local ok, call = pcall(account.backend[name].prepare, account, api.cluster, id, argument)
+    local request = backend_of(account, api.cluster).requests[name]
+    local ok, call = pcall(request.prepare, account, api.cluster, id, argument)
     if not ok then
         if type(call) == "table" then call.operation, call.cluster = name, api.cluster end
         error(call, 0)
     end
-    return { native = call, account = account, operation = name, cluster = api.cluster, id = id, attempts = 0,
-        spec = name == "create" and argument or nil }
+    return { native = call, read = request.read, account = account, operation = name, cluster = api.cluster, id = id,
+        attempts = 0, spec = name == "create" and argument or nil }
 end
 
 -- ---- how a call is made ----
@@ -151,6 +171,7 @@ local performers = {
 }
 
 local function perform(api, operation, id, argument)
+    if type(argument) == "table" then argument = secret.revealed(argument) end
     local call = prepare(api, operation, id, argument)
     local performer = performers[operation.name] or retry.perform
     if not observer and (not interceptor or operation.effect == "reads") then return performer(call) end
@@ -171,10 +192,18 @@ end
 mirrors.operations = load("runtime/operations.lua", Api, perform)
 
 for _, backend in pairs(backends) do
+    backend.requests = {}
     for _, operation in ipairs(mirrors.operations) do
-        local wire = backend[operation.name]
-        wire.prepare = compile(operation, wire)
+        backend.requests[operation.name] = compile(operation, backend.operations[operation.name])
     end
+end
+
+---Whether the backend can do what not every one can: "specification" (list and get tell a mirror's whole
+---specification), "target_latency_at_create".
+---@param what string
+---@return boolean
+function Api:can(what)
+    return backend_of(self.account, self.cluster).can[what] == true
 end
 
 ---The same account (credentials, connections, quota), another cluster.
@@ -204,7 +233,7 @@ local ledgers = {}
 local function ledger_for(account)
     reconcile = reconcile or load("runtime/reconcile.lua")
     local o = account.options
-    local key = ("%s\0%s\0%g"):format(o.endpoint, o.username, o.settle)
+    local key = ("%s\0%s\0%s\0%g"):format(o.endpoint, o.api, o.username, o.settle)
     ledgers[key] = ledgers[key] or reconcile.ledger {
         list = function(cluster)
             local call = prepare({ account = account, cluster = cluster }, mirrors.operations.list)
@@ -216,6 +245,7 @@ local function ledger_for(account)
         settle = o.settle,
         error = new_error,
         tell = retry.tell,
+        fit = function(cluster) return backend_of(account, cluster).fit end,
     }
     return ledgers[key]
 end
@@ -223,7 +253,7 @@ end
 -- The key is in a closure, so that nobody who prints an api prints it.
 local function new_account(all)
     local key = all.api_key
-    local account = { options = all, backend = backends.v1, budget = retry.BUDGET, secret = function() return key end }
+    local account = { options = all, budget = retry.BUDGET, secret = function() return key end }
     account.native = native.account(all, governor_for(all))
     account.base = native.base_path(account.native)
     account.ledger = ledger_for(account)

@@ -41,9 +41,15 @@ local function is_readable(value)
     return file, "the name of a readable file"
 end
 
+local function is_version(value)
+    return value == "v1" or value == "v2", "'v1' or 'v2', the version of the API"
+end
+
 local MAX_RATE <const> = 16384
 
 ---@class mirrors.Options
+---@field api? "v1"|"v2"            the version of the API; v1, KMIRROR_API
+---@field apis? table<string, "v1"|"v2">  of single clusters, by UUID
 ---@field cluster? string          UUID of the Kafka Connect cluster; KMIRROR_CLUSTER
 ---@field endpoint? string         https://api.instaclustr.com; KMIRROR_ENDPOINT
 ---@field username? string         KMIRROR_USERNAME
@@ -63,6 +69,13 @@ local MAX_RATE <const> = 16384
 ---@field proxy? string            URL; default: libcurl's environment variables
 ---@field quota_file? string       through which the processes on this machine share one rate; default: none
 local checks = {
+    api = is_version,
+    apis = function(value)
+        for cluster, version in pairs(type(value) == "table" and value or { value }) do
+            if not (native.is_uuid(cluster) and is_version(version)) then value = nil end
+        end
+        return type(value) == "table", "a table of versions of the API by the UUID of a Kafka Connect cluster"
+    end,
     cluster = function(value) return native.is_uuid(value), "the UUID of a Kafka Connect cluster" end,
     endpoint = is_endpoint,
     username = is_user,
@@ -87,6 +100,7 @@ local checks = {
 }
 
 local defaults = {
+    api = "v1",
     endpoint = "https://api.instaclustr.com",
     rate = 35,
     concurrency = 64,
@@ -131,8 +145,8 @@ local function read_key(path)
     return key
 end
 
-local variables = { endpoint = "KMIRROR_ENDPOINT", cluster = "KMIRROR_CLUSTER", username = "KMIRROR_USERNAME",
-    api_key = "KMIRROR_API_KEY" }
+local variables = { api = "KMIRROR_API", endpoint = "KMIRROR_ENDPOINT", cluster = "KMIRROR_CLUSTER",
+    username = "KMIRROR_USERNAME", api_key = "KMIRROR_API_KEY" }
 
 local function variable(name)
     local value = os.getenv(name)

@@ -45,6 +45,9 @@
 ---   and it makes no difference which. A create of another specification that could be mistaken for an orphan
 ---   is sent only after a list has shown all that the orphan may have made.
 ---
+--- Where the list tells whole specifications (v2 of the API), a mirror fits when its specification is the one that was
+--- asked for; names then play no part.
+---
 --- What this rests on, and where evidence ends
 ---
 ---   - A create has taken effect, and shows in every list asked for, `settle` seconds after its answer was
@@ -76,6 +79,10 @@ local reconcile = {}
 ---@field step? number  seconds between two looks at what other creates of this process do; 0.05
 ---@field error? fun(kind: string, message: string, fields: table): any  makes the error object
 ---@field tell? fun(event: reconcile.news)  told of what is going on
+---@field fit? fun(cluster: string): reconcile.fit|nil  how to tell whether a listed mirror is as a create asked for,
+---  where the list says more than name and regex
+
+---@alias reconcile.fit fun(spec: table, mirror: table): "yes"|"perhaps"|"no"
 
 ---@class reconcile.news
 ---@field what "lost"|"adopted"|"undone"|"undecided"  of a create
@@ -140,6 +147,7 @@ function reconcile.ledger(options)
         step = options.step or 0.05,
         error = options.error or plain_error,
         tell = options.tell or function() end,
+        fit = options.fit or function() end,
         listener = function() end,
         books = {},
     }, Ledger)
@@ -152,6 +160,7 @@ local function book_of(ledger, cluster)
     if not book then
         book = {
             cluster = cluster,
+            whole = ledger.fit(cluster), -- how to compare whole specifications, where the list tells them
             lists = 0, -- answered so far: the measure of before and after
             began = -math.huge, -- when the newest of them was asked for
             reading = nil, -- the list being read
@@ -237,6 +246,7 @@ end
 -- Does the mirror look as that specification would make it?
 ---@return "yes"|"perhaps"|"no"
 local function fit(book, spec, mirror)
+    if book.whole then return book.whole(spec, mirror.listed) end
     local alias, name = spec.sourceAlias, mirror.connectorName
     if mirror.topicsRegex ~= spec.topicsRegex or not extends(alias, name) then return "no" end
     local target = target_in(name, alias)
@@ -312,6 +322,7 @@ function Ledger:saw(cluster, mirrors, began)
     for _, mirror in ipairs(mirrors) do
         local known = note(book, mirror.id, book.lists)
         known.connectorName, known.topicsRegex = mirror.connectorName, mirror.topicsRegex
+        known.listed = book.whole and mirror
     end
     book.named = false
     book.began = math.max(book.began, began or -math.huge)
@@ -632,7 +643,7 @@ function Ledger:create(cluster, spec, send, again, how)
     how = how or {}
     local book, entry = book_of(self, cluster), how.lost
     if entry then
-        entry.state = "lost"
+        entry.state, entry.spec = "lost", spec -- what was recorded of it has no secrets
     else
         self:baseline(cluster)
         entry = enter(book, { spec = spec, identity = how.identity or identity_of(spec), state = "waiting" })

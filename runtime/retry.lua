@@ -1,5 +1,5 @@
 -- retry: one call, in as many attempts as it takes, within its deadline.
-local native, task, complete = ...
+local native, task, complete, new_error = ...
 
 local retry = {}
 
@@ -96,13 +96,21 @@ local function time_left(call)
     return math.max(0.001, math.min(timeout, call.until_ - task.now()))
 end
 
+-- The result from the answer, where that is not what it is.
+local function read(call, answer)
+    local result, kind, message = call.read(answer, call.cluster)
+    if kind then return false, new_error(kind, message), true end
+    return true, result
+end
+
 -- One attempt, within the call's deadline.
 local function attempt(call)
     call.attempts = call.attempts + 1
-    local ok, result, sent, hint = native.attempt(call.native, time_left(call))
+    local ok, result, sent, hint, told = native.attempt(call.native, time_left(call))
+    if ok and call.read then ok, result, sent = read(call, result) end
     if not ok then
         if not call.until_ then begin_deadline(call) end
-        complete(call, result)
+        complete(call, result, told)
     end
     if tracer then tracer(event_of(call, "attempt", not ok and result or nil)) end
     return ok, result, sent, hint

@@ -20,8 +20,8 @@ struct shape {
 /* ---- from the description ---- */
 
 static int type_of(lua_State *L, const char *name) {
-    static const int types[] = {LUA_TSTRING, LUA_TSTRING, LUA_TNUMBER, LUA_TTABLE};
-    static const char *const names[] = {"string", "text", "number", "table", NULL};
+    static const int types[] = {LUA_TSTRING, LUA_TSTRING, LUA_TNUMBER, LUA_TBOOLEAN, LUA_TTABLE};
+    static const char *const names[] = {"string", "text", "number", "boolean", "table", NULL};
     lua_pushstring(L, name);
     int type = types[luaL_checkoption(L, -1, NULL, names)];
     lua_pop(L, 1);

@@ -53,6 +53,15 @@ local function variable(name)
     return value ~= "" and value or nil
 end
 
+-- The version of the API by cluster, where a profile says one.
+local function apis_of(clusters)
+    local apis = {}
+    for _, cluster in pairs(clusters) do
+        apis[cluster.connect] = cluster.api
+    end
+    return next(apis) and apis or nil
+end
+
 -- An option, else the environment, else the profile of the configuration file.
 local function from_configuration(given)
     local name, chosen = config.choose(given.profile or variable("KMIRROR_PROFILE"))
@@ -71,6 +80,8 @@ local function from_configuration(given)
     given.store = given.store or variable("KMIRROR_STORE") or chosen.store
     return {
         endpoint = endpoint,
+        api = variable("KMIRROR_API") or chosen.api,
+        apis = apis_of(chosen.clusters or {}),
         username = username,
         quota_file = username and require("kmirror.state").quota_file(endpoint or "", username),
         api_key = not has_key and name and config.key(name, chosen) or nil,
@@ -84,7 +95,7 @@ end
 
 local function set_defaults(given)
     local defaults = (given.sandbox and start_sandbox or from_configuration)(given)
-    for _, name in ipairs({ "rate", "concurrency", "timeout", "ca_file" }) do
+    for _, name in ipairs({ "api", "rate", "concurrency", "timeout", "ca_file" }) do
         if given[name] ~= nil then
             defaults[name] = given[name]
         end

@@ -6,6 +6,7 @@
 ---         profiles = {
 ---             production = {
 ---                 endpoint = "https://api.instaclustr.com",
+---                 api = "v2",                          -- version of the API; also of a single cluster
 ---                 username = "alice",
 ---                 api_key_command = "pass show kmirror", -- or api_key_file = "…", or api_key = "…"
 ---                 rate = 20,                           -- requests in any one second
@@ -59,13 +60,19 @@ local defaults_of_runbooks = { expected = "a table of options by runbook, each a
     return true
 end }
 
+local version = { expected = "'v1' or 'v2', the version of the API", check = function(value)
+    return mirrors.backends[value] ~= nil
+end }
+
 local cluster_fields = {
+    api = version,
     connect = { expected = uuid.expected, check = uuid.check, required = true },
     kafka = uuid,
     alias = text,
 }
 
 local profile_fields = {
+    api = version,
     endpoint = text,
     username = text,
     api_key = text,

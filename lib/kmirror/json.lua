@@ -72,6 +72,8 @@ function encode(value, indent)
         return tostring(value)
     elseif value == nil or value == cjson.null then
         return "null"
+    elseif getmetatable(value) == "mirrors.secret" then
+        return quote(tostring(value))
     elseif kind ~= "table" then
         error(("cannot write a %s as JSON"):format(kind), 0)
     end

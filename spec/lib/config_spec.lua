@@ -92,7 +92,7 @@ describe("the configuration file", function()
             ["return { profiles = { a = { rate = 'x' } } }"] =
                 "profiles.a.rate must be a number of requests per second",
             ["return { profiles = { a = { api_keys = 'x' } } }"] =
-                "unknown field profiles.a.api_keys; known are api_key,",
+                "unknown field profiles.a.api_keys; known are api, api_key,",
             ["return { profiles = { a = { clusters = { b = { connect = 'x' } } } } }"] =
                 "profiles.a.clusters.b.connect must be a UUID",
             ["return { profiles = { a = { clusters = { b = {} } } } }"] = "profiles.a.clusters.b.connect is missing",

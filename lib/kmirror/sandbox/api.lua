@@ -1,6 +1,7 @@
---- The mirroring API, provisioning v1, as a function from a request to an answer. It knows nothing of the
---- network: httpd brings the requests, specs make their own.
+--- The mirroring API, in both its versions, as a function from a request to an answer. It knows nothing of the network:
+--- httpd brings the requests, specs make their own. How a version speaks is told in v1.lua and v2.lua.
 
+local answers = require "kmirror.sandbox.answers"
 local cjson = require "cjson"
 local mirrors = require "mirrors"
 
@@ -9,7 +10,7 @@ api.__index = api
 
 local INT32_MAX = 0x7fffffff
 local LEAST_TARGET_LATENCY = 1000
-local LINK = "https://www.instaclustr.com/support/documentation/" -- where the API's own errors point, too
+local FORMS = { (require "kmirror.sandbox.v1"), (require "kmirror.sandbox.v2") }
 
 ---@class kmirror.sandbox.api
 ---@field world kmirror.sandbox.world
@@ -22,8 +23,9 @@ local LINK = "https://www.instaclustr.com/support/documentation/" -- where the A
 ---@field body string
 
 ---@class kmirror.sandbox.route
----@field operation string|nil one of the five operations; nil when no route fits
----@field cluster string|nil as it stands in the path, in lower case
+---@field form kmirror.sandbox.form the version of the API that is spoken
+---@field operation string|nil the name of one of mirrors.operations; nil when no route fits
+---@field cluster string|nil as it stands in the request, in lower case
 ---@field id string|nil as it stands in the path, in lower case
 ---@field list_delay number|nil seconds by which its list runs behind, when not as set for the world
 
@@ -38,38 +40,6 @@ function api.new(options)
     }, api)
 end
 
----- answers ----
-
---- cjson writes every empty table as {}; these fields are arrays.
-local EMPTY_ARRAYS = { mirrors = '"mirrors":[]', topicStatuses = '"topicStatuses":[]' }
-
-local function json(status, body)
-    return {
-        status = status,
-        headers = { ["Content-Type"] = "application/json" },
-        body = (cjson.encode(body):gsub('"(%a+)":{}', EMPTY_ARRAYS)),
-    }
-end
-
-local function no_content()
-    return { status = 204, headers = {}, body = "" }
-end
-
---- An error as the contract has it.
----@param status integer
----@param message string
----@param details table<string, string>|nil what is wrong, by field
----@return kmirror.sandbox.answer
-function api.error(status, message, details)
-    return json(status, {
-        status = status,
-        message = message:gsub("[^\x20-\x7e]", "?"), -- it may quote what came, and that may be any bytes
-        errorDetails = details or {},
-        code = status,
-        link = LINK,
-    })
-end
-
 ---- routes ----
 
 local function unescape(text)
@@ -78,16 +48,39 @@ local function unescape(text)
     end))
 end
 
--- "/a/{cluster}/b/{id}" as a pattern. A path that ends with a place for nothing may end with a slash.
+-- "/a/{cluster}/b/{id}" as a pattern, and whether it has each of the two. A path without an id may end with a slash.
 local function pattern_of(path)
     local pattern = path:gsub("[%-.]", "%%%0"):gsub("{cluster}", "([^/]*)"):gsub("{id}", "([^/]+)")
-    return "^" .. pattern .. (path:find("{id}", 1, true) and "$" or "/?$")
+    return "^" .. (path:find("{id}", 1, true) and pattern .. "$" or pattern:gsub("/$", "") .. "/?$")
 end
 
 local ROUTES = {}
-for _, operation in ipairs(mirrors.operations) do
-    local wire = mirrors.backends.v1[operation.name]
-    table.insert(ROUTES, { pattern = pattern_of(wire.path), method = wire.method, operation = operation.name })
+for _, form in ipairs(FORMS) do
+    for _, operation in ipairs(mirrors.operations) do
+        local wire = form.operations[operation.name]
+        table.insert(ROUTES, {
+            form = form, pattern = pattern_of(wire.path), method = wire.method, operation = operation.name,
+            has_cluster = wire.path:find("{cluster}", 1, true) ~= nil,
+        })
+    end
+end
+
+-- What a path says: of a version in which it names no cluster, the id alone.
+local function places_of(route, path)
+    local first, second = path:match(route.pattern)
+    if first and not route.has_cluster then
+        return true, nil, first ~= path and first or nil
+    end
+    return first ~= nil, first, second
+end
+
+local function form_of(path)
+    for _, form in ipairs(FORMS) do
+        if path:sub(1, #form.prefix) == form.prefix then
+            return form
+        end
+    end
+    return FORMS[1]
 end
 
 --- Which operation a request asks for. A mirror's path without an id is the list's.
@@ -95,11 +88,11 @@ end
 ---@param path string as it was sent
 ---@return kmirror.sandbox.route
 function api.route(method, path)
-    local found = {}
+    local found = { form = form_of(path) }
     for _, route in ipairs(ROUTES) do
-        local cluster, id = path:match(route.pattern)
-        if cluster then
-            found.cluster, found.id = unescape(cluster):lower(), id and unescape(id):lower()
+        local fits, cluster, id = places_of(route, path)
+        if fits then
+            found.cluster, found.id = cluster and unescape(cluster):lower(), id and unescape(id):lower()
             found.operation = found.operation or route.method == method and route.operation or nil
         end
     end
@@ -129,6 +122,11 @@ local function must_be_boolean(value)
     return type(value) ~= "boolean" and "must be true or false" or nil
 end
 
+local function latency_problem(value)
+    local good = is_int32(value) and value >= LEAST_TARGET_LATENCY
+    return not good and "must be an integer of at least " .. LEAST_TARGET_LATENCY or nil
+end
+
 local CREATE_FIELDS = {
     sourceType = function(value)
         return value ~= "instaclustr" and value ~= "custom" and "must be instaclustr or custom" or nil
@@ -153,14 +151,10 @@ local CREATE_FIELDS = {
     maxTasks = function(value)
         return not (is_int32(value) and value > 0) and "must be an integer greater than 0" or nil
     end,
+    targetLatency = latency_problem, -- of v2
 }
 
-local LATENCY_FIELDS = {
-    newTargetLatency = function(value)
-        local good = is_int32(value) and value >= LEAST_TARGET_LATENCY
-        return not good and "must be an integer of at least " .. LEAST_TARGET_LATENCY or nil
-    end,
-}
+local LATENCY_FIELDS = { newTargetLatency = latency_problem }
 
 --- What is wrong with the fields that are there, by field; and null counts as absent.
 local function check_fields(body, fields)
@@ -195,57 +189,67 @@ function api:_check_source(spec, problems)
     end
 end
 
---- What is wrong with the body of a create, by field. The schema requires none of them; a mirror cannot be
+--- What is wrong with the body of a create, by field. The schema of v1 requires none of them; a mirror cannot be
 --- without some.
----@param spec table
+---@param spec table in v1's words
+---@param form kmirror.sandbox.form
 ---@return table<string, string> problems
-function api:check_create(spec)
-    local problems = check_fields(spec, CREATE_FIELDS)
-    for _, name in ipairs { "sourceType", "sourceAlias", "topicsRegex" } do
+---@return integer status
+function api:check_create(spec, form)
+    local problems, status = check_fields(spec, CREATE_FIELDS), 400
+    if form.required_fields == nil and spec.targetLatency ~= nil then
+        problems.targetLatency = "is not known"
+    end
+    for _, name in ipairs(form.required_fields or { "sourceType", "sourceAlias", "topicsRegex" }) do
         if spec[name] == nil then
-            problems[name] = "is required"
+            problems[name], status = "is required", form.required
         end
     end
     self:_check_source(spec, problems)
-    return problems
+    return problems, status
 end
 
 --- The JSON object in a request's body, or the answer that refuses it.
-local function read_body(request)
+local function read_body(request, form)
     local content_type = request.headers["content-type"] or "none"
     if not content_type:lower():find("^%s*application/json%s*$") and
         not content_type:lower():find("^%s*application/json%s*;") then
-        return nil, api.error(415, "Unsupported media type: " .. content_type .. "; send application/json")
+        return nil, form.error(415, "Unsupported media type: " .. content_type .. "; send application/json")
     end
     local valid, body = pcall(cjson.decode, request.body)
     if not valid then
-        return nil, api.error(400, "The body is not JSON: " .. body)
+        return nil, form.error(400, "The body is not JSON: " .. body)
     end
     if type(body) ~= "table" or not request.body:find("^%s*{") then
-        return nil, api.error(400, "The body must be a JSON object")
+        return nil, form.error(400, "The body must be a JSON object")
     end
     return body
 end
 
----- the five operations: each returns the answer and what it changed, if anything ----
+local function not_uuid(form, what, text)
+    return form.error(400, "The " .. what .. " must be a UUID, not '" .. text .. "'")
+end
+
+---- the operations: each returns the answer and what it changed, if anything ----
 
 local operations = {}
 
 function operations:list(route)
-    return json(200, { mirrors = self.world:list(route.cluster, route.list_delay) })
+    return route.form.list(route.cluster, self.world:list(route.cluster, route.list_delay))
 end
 
 function operations:create(route, request)
-    local spec, refusal = read_body(request)
-    if not spec then
+    local body, refusal = read_body(request, route.form)
+    if not body then
         return refusal
     end
-    local problems = self:check_create(spec)
+    local spec = route.form.specification(body)
+    local problems, status = self:check_create(spec, route.form)
     if next(problems) then
-        return api.error(400, "The mirror cannot be created as described", problems)
+        return route.form.error(status, "The mirror cannot be created as described", problems)
     end
     local mirror = self.world:create(route.cluster, spec)
-    return json(200, { mirrorId = mirror.id }), {
+    return route.form.created(route.cluster, self.world:describe(route.cluster, mirror.id)), {
         change = "created",
         id = mirror.id,
         connectorName = mirror.connectorName,
@@ -255,49 +259,47 @@ function operations:create(route, request)
 end
 
 local function no_mirror(route)
-    return api.error(404, "There is no mirror " .. route.id .. " on cluster " .. route.cluster)
-end
-
-local function not_uuid(what, text)
-    return api.error(400, "The " .. what .. " in the path must be a UUID, not '" .. text .. "'")
+    return route.form.error(404, "There is no mirror " .. route.id .. " on cluster " .. route.cluster)
 end
 
 function operations:get(route)
     local mirror = self.world:describe(route.cluster, route.id)
-    return mirror and json(200, mirror) or no_mirror(route)
+    return mirror and route.form.mirror(route.cluster, mirror) or no_mirror(route)
 end
 
 function operations:delete(route)
     if not is_uuid(route.id) then
-        return not_uuid("mirror id", route.id)
+        return not_uuid(route.form, "mirror id in the path", route.id)
     end
     if not self.world:delete(route.cluster, route.id) then
         return no_mirror(route)
     end
-    return no_content(), { change = "deleted", id = route.id }
+    return answers.no_content(), { change = "deleted", id = route.id }
 end
 
 function operations:update_target_latency(route, request)
     if not is_uuid(route.id) then
-        return not_uuid("mirror id", route.id)
+        return not_uuid(route.form, "mirror id in the path", route.id)
     end
-    local body, refusal = read_body(request)
+    local body, refusal = read_body(request, route.form)
     if not body then
         return refusal
     end
+    body = route.form.latency(body)
     local problems = check_fields(body, LATENCY_FIELDS)
     if body.newTargetLatency == nil then
         problems.newTargetLatency = "is required"
     end
     if next(problems) then
-        return api.error(400, "The target latency cannot be set", problems)
+        return route.form.error(400, "The target latency cannot be set", problems)
     end
     local mirror = self.world:find(route.cluster, route.id)
     if not mirror then
         return no_mirror(route)
     end
     mirror.targetLatency = math.tointeger(body.newTargetLatency)
-    return no_content(), { change = "target latency", id = route.id, targetLatency = mirror.targetLatency }
+    return route.form.updated(route.cluster, self.world:describe(route.cluster, route.id)),
+        { change = "target latency", id = route.id, targetLatency = mirror.targetLatency }
 end
 
 ---- who asks, and how often ----
@@ -333,6 +335,38 @@ function api:access(request)
         or nil
 end
 
+-- Which cluster a request is about, where its path does not say.
+local function cluster_in(self, route, request)
+    if route.id then
+        return self.world:cluster_of(route.id)
+    end
+    local valid, body = pcall(cjson.decode, request.body)
+    local cluster = valid and type(body) == "table" and body.kafkaConnectClusterId
+    return type(cluster) == "string" and cluster:lower() or nil
+end
+
+--- Completes a route with the cluster that the request is about.
+---@param route kmirror.sandbox.route
+---@param request table
+function api:locate(route, request)
+    if route.operation and not route.cluster then
+        route.cluster = cluster_in(self, route, request)
+    end
+end
+
+--- The answer to a request for a cluster that is not there; nil when it is there.
+function api:_place(route)
+    if not route.cluster and route.id then
+        return route.form.error(404, "There is no mirror " .. route.id)
+    elseif not route.cluster then
+        return route.form.error(route.form.required, "kafkaConnectClusterId is required")
+    elseif not is_uuid(route.cluster) then
+        return not_uuid(route.form, "cluster id", route.cluster)
+    elseif not self.world:has_connect(route.cluster) then
+        return route.form.error(404, "There is no Kafka Connect cluster " .. route.cluster)
+    end
+end
+
 --- Answers a request, and says what it changed.
 ---@param request { method: string, path: string, headers: table<string, string>, body: string,
 ---  username: string|nil, password: string|nil }
@@ -340,26 +374,24 @@ end
 ---@return kmirror.sandbox.answer
 ---@return table|nil effect { change = "created"|"deleted"|"target latency", id = …, … }
 function api:answer(request, route)
-    local access = self:access(request)
+    local form, access = route.form, self:access(request)
     if not access then
-        local refusal = api.error(401, "Not authorized: unknown user name or API key")
+        local refusal = form.error(401, "Not authorized: unknown user name or API key")
         refusal.headers["WWW-Authenticate"] = 'Basic realm="provisioning API"'
         return refusal
     end
     if not self:accept(request.username, self.clock()) then
-        return api.error(429, "Rate Limit Exceeded")
+        return form.error(429, "Rate Limit Exceeded")
     end
     if access == "read-only" and request.method ~= "GET" then
-        return api.error(403, "Forbidden: this API key is read-only")
+        return form.error(403, "Forbidden: this API key is read-only")
     end
     if not route.operation then
-        return api.error(404, "There is no " .. request.method .. " " .. unescape(request.path))
+        return form.error(404, "There is no " .. request.method .. " " .. unescape(request.path))
     end
-    if not is_uuid(route.cluster) then
-        return not_uuid("cluster id", route.cluster)
-    end
-    if not self.world:has_connect(route.cluster) then
-        return api.error(404, "There is no Kafka Connect cluster " .. route.cluster)
+    local refusal = self:_place(route)
+    if refusal then
+        return refusal
     end
     return operations[route.operation](self, route, request)
 end

@@ -1,7 +1,6 @@
 --- What can go wrong: each kind of fault, the fields that a rule may set for it, and what it does.
 
 local cjson = require "cjson"
-local api = require "kmirror.sandbox.api"
 local check = require "kmirror.sandbox.fault_checks"
 local topics = require "kmirror.sandbox.topics"
 
@@ -110,7 +109,7 @@ kinds.throttle = {
     when = "before",
     always = true,
     answer = function(rule, _, meeting)
-        local answer = api.error(429, "Rate Limit Exceeded")
+        local answer = meeting.route.form.error(429, "Rate Limit Exceeded")
         if rule.retry_after then
             answer.headers["Retry-After"] = rule.date and http_date(meeting.now + rule.retry_after)
                 or ("%d"):format(math.ceil(rule.retry_after))
@@ -123,8 +122,8 @@ local HTML = "<html>\r\n<head><title>%d</title></head>\r\n<body>\r\n<center><h1>
     .. "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 
 local ERRORS = {
-    json = function(status)
-        return api.error(status, "Something went wrong on our side")
+    json = function(status, form)
+        return form.error(status, "Something went wrong on our side")
     end,
     html = function(status)
         local body = HTML:format(status, status)
@@ -139,8 +138,8 @@ local ERRORS = {
 kinds.server_error = {
     fields = { status = check.server_status, body = check.one_of("json", "html", "nothing") },
     when = "before",
-    answer = function(rule)
-        return ERRORS[rule.body or "json"](rule.status or 503)
+    answer = function(rule, _, meeting)
+        return ERRORS[rule.body or "json"](rule.status or 503, meeting.route.form)
     end,
 }
 
@@ -191,7 +190,9 @@ kinds.stale_list = {
 local function look_of(rule, meeting)
     if rule.same and meeting.route.operation == "create" then
         local valid, spec = pcall(cjson.decode, meeting.request.body)
-        if valid and type(spec) == "table" and next(meeting.api:check_create(spec)) == nil then
+        local form = meeting.route.form
+        spec = valid and type(spec) == "table" and form.specification(spec)
+        if spec and next((meeting.api:check_create(spec, form))) == nil then
             return spec.sourceAlias, spec.topicsRegex
         end
     end

@@ -108,6 +108,7 @@ function sandbox:handle(request)
         return self:_control(request)
     end
     local now, route = self.clock(), api.route(request.method, request.path)
+    self.api:locate(route, request)
     local access = self.api:access(request)
     local meeting = {
         request = request, route = route, now = now, world = self.world, api = self.api, faults = self.faults,

@@ -135,6 +135,8 @@ function world:_populate(count)
             connectorName = ("%s.%s.%s"):format(from.alias, to.alias, self.random:letters(12)),
             topicsRegex = topics.regex_of(i),
             source = from.kafka,
+            sourceAlias = from.alias, useRenaming = false, usePrivateIps = false,
+            maxTasks = 3,
             targetLatency = FIRST_TARGET_LATENCY,
             created_at = now - OLD,
         }, topics.of_family(i))
@@ -187,7 +189,7 @@ end
 
 --- Adds a mirror, which is then set up over time.
 ---@param connect_id string
----@param spec table the checked body of a create request; its sourceConnectionProperties are not kept
+---@param spec table the checked body of a create request; its sourceConnectionProperties are in no state file
 ---@return table mirror with id, connectorName, topicsRegex
 function world:create(connect_id, spec)
     self.created = self.created + 1
@@ -197,7 +199,12 @@ function world:create(connect_id, spec)
         connectorName = ("%s.%s.%s"):format(spec.sourceAlias, alias, self.random:letters(12)),
         topicsRegex = spec.topicsRegex,
         source = spec.kafkaSource and spec.kafkaSource:lower(),
-        targetLatency = FIRST_TARGET_LATENCY,
+        sourceAlias = spec.sourceAlias,
+        useRenaming = spec.useRenaming or false,
+        usePrivateIps = spec.usePrivateIps or false,
+        maxTasks = math.tointeger(spec.maxTasks or 1),
+        sourceConnectionProperties = spec.sourceConnectionProperties,
+        targetLatency = math.tointeger(spec.targetLatency or FIRST_TARGET_LATENCY),
         created_at = self.clock(),
     }
     if self.fail_every > 0 and self.created % self.fail_every == 0 then
@@ -213,6 +220,17 @@ end
 ---@return table|nil mirror
 function world:find(connect_id, id)
     return self.connects[connect_id].mirrors[id]
+end
+
+--- The Kafka Connect cluster that has a mirror of that id.
+---@param id string
+---@return string|nil connect_id
+function world:cluster_of(id)
+    for connect_id, connect in pairs(self.connects) do
+        if connect.mirrors[id] then
+            return connect_id
+        end
+    end
 end
 
 --- Takes a mirror away, at once and for good.
@@ -248,10 +266,18 @@ local function forget(gone, deleted_until)
     end
 end
 
+--- What v2 of the API tells of a mirror, beyond v1.
+local function with_specification(mirror, seen)
+    seen.kafkaSource, seen.sourceAlias, seen.maxTasks = mirror.source, mirror.sourceAlias, mirror.maxTasks
+    seen.useRenaming, seen.usePrivateIps = mirror.useRenaming, mirror.usePrivateIps
+    seen.sourceConnectionProperties = mirror.sourceConnectionProperties
+    return seen
+end
+
 --- What the list shows: the world of a while ago. New mirrors are missing and deleted ones still there.
 ---@param connect_id string
 ---@param delay number|nil seconds that it runs behind, when not as set for this world
----@return table[] { id, connectorName, topicsRegex }
+---@return table[] { id, connectorName, topicsRegex, and the rest of the specification }
 function world:list(connect_id, delay)
     local connect = self.connects[connect_id]
     local now = self.clock()
@@ -259,11 +285,8 @@ function world:list(connect_id, delay)
     local shown = {}
     local function show(mirror)
         if mirror.created_at <= seen_at and (not mirror.deleted_at or mirror.deleted_at > seen_at) then
-            shown[#shown + 1] = {
-                id = mirror.id,
-                connectorName = mirror.connectorName,
-                topicsRegex = mirror.topicsRegex,
-            }
+            shown[#shown + 1] = with_specification(mirror, { id = mirror.id, connectorName = mirror.connectorName,
+                topicsRegex = mirror.topicsRegex, targetLatency = mirror.targetLatency })
         end
     end
     for _, mirror in ipairs(connect.order) do
@@ -321,7 +344,7 @@ function world:_topic_statuses(mirror, now)
         end
         statuses[i] = {
             name = topic.name,
-            averageLatency = math.floor(lag),
+            averageLatency = rounded(lag, 0.125),
             averageRate = rounded(rate, 0.125), -- a step that binary fractions write out exactly
         }
         worst = math.max(worst, lag)
@@ -337,7 +360,7 @@ function world:describe(connect_id, id)
         return nil
     end
     local now = self.clock()
-    local seen = {
+    local seen = with_specification(mirror, {
         id = mirror.id,
         connectorName = mirror.connectorName,
         targetLatency = mirror.targetLatency,
@@ -345,7 +368,7 @@ function world:describe(connect_id, id)
         mirrorStatus = "RUNNING",
         checkpointStatus = "RUNNING",
         topicStatuses = {},
-    }
+    })
     if now - mirror.created_at < self.creating_seconds then
         seen.status, seen.mirrorStatus, seen.checkpointStatus = "CREATING", "UNASSIGNED", "UNASSIGNED"
     elseif mirror.fate == "FAILED" then
@@ -373,6 +396,10 @@ function world:state()
                 connectorName = mirror.connectorName,
                 topicsRegex = mirror.topicsRegex,
                 source = mirror.source,
+                sourceAlias = mirror.sourceAlias,
+                useRenaming = mirror.useRenaming,
+                usePrivateIps = mirror.usePrivateIps,
+                maxTasks = mirror.maxTasks,
                 targetLatency = mirror.targetLatency,
                 created_at = mirror.created_at,
                 fate = mirror.fate,
@@ -397,6 +424,9 @@ function world:_restore(saved)
     for connect_id, mirrors in pairs(saved.connects) do
         for _, mirror in ipairs(mirrors) do
             mirror.targetLatency = math.tointeger(mirror.targetLatency)
+            mirror.maxTasks = math.tointeger(mirror.maxTasks or 1)
+            mirror.sourceAlias = mirror.sourceAlias or mirror.connectorName:match("^[^.]+")
+            mirror.useRenaming = mirror.useRenaming or false
             self:_add(connect_id, mirror)
         end
     end
