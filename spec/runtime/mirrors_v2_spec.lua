@@ -115,8 +115,8 @@ describe("version 2 of the API:", function()
         end)
 
         it("of a list that is neither is a protocol error", function()
-            for _, body in ipairs { "[]", '[{"mirrors":[]},{"mirrors":[]}]', "{}", '{"mirrors":{"a":1}}', '"ok"', "null",
-                '{"mirrors":[{"connectorName":"x"}]}' } do
+            for _, body in ipairs { "[]", '[{"mirrors":[]},{"mirrors":[]}]', "{}", '{"mirrors":{"a":1}}', '"ok"',
+                "null", '{"mirrors":[{"connectorName":"x"}]}' } do
                 local problem, _, ok = exchange({ { body = body } }, list)
                 assert.is_false(ok)
                 assert.are.equal("protocol", problem.kind, body)
@@ -173,7 +173,8 @@ describe("version 2 of the API:", function()
         end)
 
         it("a failure without any known shape is told by its status", function()
-            for _, body in ipairs { '{"errors":7}', '{"errors":[]}', '{"errors":[7]}', '{"error":{}}', "[]", "7", "" } do
+            local bodies = { '{"errors":7}', '{"errors":[]}', '{"errors":[7]}', '{"error":{}}', "[]", "7", "" }
+            for _, body in ipairs(bodies) do
                 local problem = exchange({ { status = 403, body = body } }, get)
                 assert.are.equal("forbidden", problem.kind)
                 assert.is_string(problem.message)
