@@ -8,7 +8,7 @@ local operations = ...
 ---| "not_found"               # 404
 ---| "unsupported_media_type"  # 415
 ---| "rate_limited"            # 429
----| "server"                  # 5xx
+---| "server"                  # 5xx, and the likes of 408: it passes by itself
 ---| "transport"               # no connection, or it broke
 ---| "tls"                     # no TLS session
 ---| "timeout"                 # an attempt, the whole call, or task.timeout ran out of time
@@ -37,7 +37,15 @@ local statuses = {
     [401] = "Not Authorized",
     [403] = "Forbidden",
     [404] = "Not Found",
+    [405] = "Method Not Allowed",
+    [408] = "Request Timeout",
+    [409] = "Conflict",
+    [410] = "Gone",
+    [413] = "Content Too Large",
     [415] = "Unsupported Media Type",
+    [421] = "Misdirected Request",
+    [422] = "Unprocessable Content",
+    [425] = "Too Early",
     [429] = "Too Many Requests",
     [500] = "Internal Server Error",
     [502] = "Bad Gateway",

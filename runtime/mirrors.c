@@ -6,6 +6,7 @@
 #include "http.h"
 #include "json.h"
 #include "shape.h"
+#include "status.h"
 #include "task.h"
 
 #include <ctype.h>
@@ -138,23 +139,7 @@ static const char *kind_of(const http_answer *answer) {
                                            [HTTP_REFUSED] = "invalid"};
     if (answer->failure != HTTP_OK)
         return failures[answer->failure];
-    switch (answer->status) {
-    case 400:
-    case 422: /* seen of v2 */
-        return "invalid";
-    case 401:
-        return "unauthorized";
-    case 403:
-        return "forbidden";
-    case 404:
-        return "not_found";
-    case 415:
-        return "unsupported_media_type";
-    case 429:
-        return "rate_limited";
-    default:
-        return answer->status >= 500 ? "server" : "protocol";
-    }
+    return status_kind(answer->status);
 }
 
 static bool looks_like_html(const http_answer *answer) {
@@ -190,6 +175,11 @@ static void push_told(lua_State *L, const http_answer *answer) {
         lua_settop(L, top), lua_pushnil(L);
 }
 
+/* An answer may prove that it was not, even one that was cut short. */
+static bool may_be_done(const http_answer *answer) {
+    return answer->sent && !status_is_refusal(answer->status);
+}
+
 /* Pushes false, the error object, whether the request may have been carried out, the seconds that the server asks to
  * wait, and what it says of the failure. [-0, +5, m] */
 static int push_failure(lua_State *L, const http_answer *answer, const char *kind, const char *message) {
@@ -199,7 +189,7 @@ static int push_failure(lua_State *L, const http_answer *answer, const char *kin
     lua_pushstring(L, message);
     push_fields(L, answer);
     lua_call(L, 3, 1);
-    lua_pushboolean(L, answer->sent);
+    lua_pushboolean(L, may_be_done(answer));
     if (answer->retry_after >= 0)
         lua_pushnumber(L, answer->retry_after);
     else

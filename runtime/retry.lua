@@ -106,14 +106,14 @@ end
 -- One attempt, within the call's deadline.
 local function attempt(call)
     call.attempts = call.attempts + 1
-    local ok, result, sent, hint, told = native.attempt(call.native, time_left(call))
-    if ok and call.read then ok, result, sent = read(call, result) end
+    local ok, result, maybe_done, hint, told = native.attempt(call.native, time_left(call))
+    if ok and call.read then ok, result, maybe_done = read(call, result) end
     if not ok then
         if not call.until_ then begin_deadline(call) end
         complete(call, result, told)
     end
     if tracer then tracer(event_of(call, "attempt", not ok and result or nil)) end
-    return ok, result, sent, hint
+    return ok, result, maybe_done, hint
 end
 
 local function succeeded(account)
@@ -124,28 +124,24 @@ end
 ---@param call table
 ---@return any  the decoded answer
 function retry.perform(call)
-    local maybe_done = false
+    local ever_maybe_done = false
     while true do
-        local ok, result, sent, hint = attempt(call)
+        local ok, result, maybe_done, hint = attempt(call)
         if ok then
             succeeded(call.account)
             return result
         end
-        if result.kind == "not_found" and call.operation == "delete" and maybe_done then return nil end
-        maybe_done = maybe_done or sent
+        if result.kind == "not_found" and call.operation == "delete" and ever_maybe_done then return nil end
+        ever_maybe_done = ever_maybe_done or maybe_done
         again(call, result, hint)
     end
 end
 
 -- What an attempt to create came to, in the words of reconcile.lua.
-local answered = { invalid = true, unauthorized = true, forbidden = true, not_found = true,
-    unsupported_media_type = true, rate_limited = true }
-
-local function outcome_of(ok, result, sent)
+local function outcome_of(ok, result, maybe_done)
     if ok then return "created" end
-    if not sent then return "unsent" end
-    local refused = answered[result.kind] or result.status and result.status >= 300 and result.status < 500
-    return refused and "rejected" or "lost"
+    if maybe_done then return "lost" end
+    return result.status and "rejected" or "unsent"
 end
 
 ---Makes a mirror. It is never sent again blindly: the ledger looks first whether it was made.
@@ -155,10 +151,10 @@ end
 function retry.create(call, how)
     local hint
     local function send()
-        local ok, result, sent
-        ok, result, sent, hint = attempt(call)
+        local ok, result, maybe_done
+        ok, result, maybe_done, hint = attempt(call)
         if ok then succeeded(call.account) end
-        return outcome_of(ok, result, sent), result
+        return outcome_of(ok, result, maybe_done), result
     end
     return call.account.ledger:create(call.cluster, call.spec, send, function(e) again(call, e, hint) end, how)
 end

@@ -49,7 +49,7 @@ describe("an error answer of the API", function()
     local kinds = {
         [400] = "invalid", [401] = "unauthorized", [403] = "forbidden", [404] = "not_found",
         [415] = "unsupported_media_type", [429] = "rate_limited", [500] = "server", [502] = "server",
-        [503] = "server", [504] = "server",
+        [503] = "server", [504] = "server", [421] = "server", [425] = "server",
     }
 
     for status, kind in pairs(kinds) do

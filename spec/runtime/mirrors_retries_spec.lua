@@ -52,6 +52,11 @@ describe("retries #native", function()
     local passing = {
         ["a 429"] = { status = 429, body = '{"status":429,"message":"Rate Limit Exceeded"}' },
         ["a 500"] = { status = 500, body = "{}" },
+        ["a 408, of a gateway that gave up"] = { status = 408, type = "text/html", body = "<html>" },
+        ["a 421"] = { status = 421 },
+        ["a 425"] = { status = 425, body = '{"message":"Too Early"}' },
+        ["a 499"] = { status = 499 },
+        ["a 520"] = { status = 520 },
         ["a 503 without a body"] = { status = 503 },
         ["a 502 with HTML"] = { status = 502, type = "text/html", body = "<html>" },
         ["a connection closed without an answer"] = LOST,
@@ -60,11 +65,16 @@ describe("retries #native", function()
     }
     for what, failure in pairs(passing) do
         it(("after %s send list, get, delete and latency again"):format(what), function()
+            local answers, expected = {}, {}
             for name, answer in pairs(good) do
-                local ok, e, asked = meet({ failure, failure, answer }, calls[name])
-                assert.is_true(ok, tostring(e))
-                assert.are.equal((methods[name] .. " "):rep(3), asked .. " ")
+                table.move({ failure, failure, answer }, 1, 3, #answers + 1, answers)
+                expected[#expected + 1] = (methods[name] .. " "):rep(3)
             end
+            local ok, e, asked = meet(answers, function(api)
+                for name in pairs(good) do calls[name](api) end
+            end)
+            assert.is_true(ok, tostring(e))
+            assert.are.equal(table.concat(expected), asked .. " ")
         end)
     end
 
@@ -75,7 +85,7 @@ describe("retries #native", function()
     end)
 
     it("are never made after an answer that says no", function()
-        for _, status in ipairs { 400, 401, 403, 404, 415, 409, 302 } do
+        for _, status in ipairs { 400, 401, 403, 404, 415, 409, 302, 405, 410, 413, 422, 428, 431 } do
             local ok, e, asked = meet({ { status = status, body = "{}" }, EMPTY }, calls.list)
             assert.is_false(ok)
             assert.are.equal(status, e.status)
@@ -168,6 +178,13 @@ describe("retries #native", function()
             assert.is_false(ok)
             assert.are.equal("not_found", e.kind)
         end)
+
+        it("take a 404 for what it is when all earlier attempts were refused", function()
+            local ok, e, asked = meet({ { status = 429 }, { status = 425 }, GONE }, calls.delete)
+            assert.is_false(ok)
+            assert.are.equal("not_found", e.kind)
+            assert.are.equal("DELETE DELETE DELETE", asked)
+        end)
     end)
 
     describe("of a create", function()
@@ -202,6 +219,58 @@ describe("retries #native", function()
                 assert.are.equal("GET POST GET", asked)
             end)
         end
+
+        it("after an answer that does not prove that it was not done look for the mirror, and adopt it", function()
+            local statuses = {
+                201, 202, 204, 206, 300, 302, 303, 402, 406, 408, 409, 418, 423, 424, 440, 460, 499, 500, 501, 502,
+                503, 504, 505, 511, 520, 524, 599, 999,
+            }
+            local answers, ids = { EMPTY }, {}
+            for i, status in ipairs(statuses) do
+                ids[i] = ("11111111-0000-4000-8000-%012d"):format(i)
+                answers[2 * i], answers[2 * i + 1] = { status = status, keep = false }, listed(ids[i])
+            end
+            local ok, found, asked = meet(answers, function(api)
+                local found = {}
+                for i in ipairs(statuses) do found[i] = api:create(SPEC) end
+                return found
+            end, { settle = 0 })
+            assert.is_true(ok, tostring(found))
+            assert.are.same(ids, found)
+            assert.are.equal("GET" .. (" POST GET"):rep(#statuses), asked)
+        end)
+
+        it("after such an answer that is not transient raise it when the mirror is not there", function()
+            local ok, e, asked = meet({ EMPTY, { status = 409, body = '{"message":"exists"}' }, EMPTY }, calls.create,
+                { settle = 0 })
+            assert.is_false(ok)
+            assert.are.equal(409, e.status)
+            assert.are.equal("GET POST GET", asked)
+        end)
+
+        it("after an answer that proves that it was not done do not look for the mirror", function()
+            local statuses = {
+                301, 307, 308, 400, 401, 403, 404, 405, 407, 410, 411, 413, 414, 415, 417, 422, 426, 428, 431, 451,
+            }
+            local answers = { EMPTY }
+            for i, status in ipairs(statuses) do answers[i + 1] = { status = status } end
+            local ok, met, asked = meet(answers, function(api)
+                local met = {}
+                for i in ipairs(statuses) do met[i] = select(2, pcall(api.create, api, SPEC)).status end
+                return met
+            end)
+            assert.is_true(ok, tostring(met))
+            assert.are.same(statuses, met)
+            assert.are.equal("GET" .. (" POST"):rep(#statuses), asked)
+        end)
+
+        it("after a refusal that is transient are made without a look", function()
+            for _, status in ipairs { 421, 425, 429 } do
+                local ok, id, asked = meet({ EMPTY, { status = status }, CREATED }, calls.create)
+                assert.is_true(ok, tostring(id))
+                assert.are.equal("GET POST POST", asked)
+            end
+        end)
 
         it("after a loss are made only when no mirror has appeared in time", function()
             local ok, id, asked = meet({ EMPTY, LOST, EMPTY, CREATED }, calls.create, { settle = 0 })

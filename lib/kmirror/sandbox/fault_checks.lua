@@ -54,7 +54,8 @@ function check.some(of)
 end
 
 function check.server_status(value)
-    return math.type(value) == "integer" and value >= 500 and value <= 599, "an integer from 500 to 599"
+    return math.type(value) == "integer" and (value >= 500 and value <= 599 or value == 408 or value == 425),
+        "an integer from 500 to 599, or 408 or 425"
 end
 
 return check
