@@ -180,7 +180,7 @@ static const char *reason_of(CURLcode code, http_request *r) {
 static void finish(http_request *r, CURLcode code) {
     http_answer *answer = &r->answer;
     curl_off_t retry_after = 0;
-    char *type = NULL;
+    char *type = NULL, *redirect = NULL;
     loop_stop(r->client->loop, &r->limit);
     answer->failure = failure_of(code, r);
     answer->ended = loop_now();
@@ -192,6 +192,8 @@ static void finish(http_request *r, CURLcode code) {
         answer->retry_after = (double)retry_after;
     curl_easy_getinfo(r->transfer.easy, CURLINFO_CONTENT_TYPE, &type);
     answer->type = type;
+    curl_easy_getinfo(r->transfer.easy, CURLINFO_REDIRECT_URL, &redirect);
+    answer->redirect = redirect;
     answer->body = r->body == NULL ? "" : r->body;
     if (r->body != NULL)
         r->body[r->length] = '\0';

@@ -39,6 +39,7 @@ typedef struct http_answer {
     const char *body; /* NUL-terminated, valid until http_release() */
     size_t length;
     const char *type;               /* Content-Type; NULL without one */
+    const char *redirect;           /* where it sends the request to, which is not followed; NULL: nowhere */
     double retry_after;             /* seconds that the server asks for; negative: it did not */
     const char *reason;             /* of a failure, in words, one line; never holds a credential */
     double started, sent_at, ended; /* on loop_now()'s clock; sent_at is 0 when nothing was sent */

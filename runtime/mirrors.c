@@ -147,12 +147,27 @@ static bool looks_like_html(const http_answer *answer) {
     return (answer->type != NULL && strstr(answer->type, "html") != NULL) || answer->body[blank] == '<';
 }
 
-static const char *describe_status(const call *c, const http_answer *answer) {
+/* Without what may hold a secret: a user, and what is behind a question mark. [-0, +1, m] */
+static const char *push_redirect(lua_State *L, const char *url) {
+    const char *scheme = strstr(url, "://"), *host = scheme == NULL ? url : scheme + 3;
+    size_t authority = strcspn(host, "/?#");
+    const char *at = memchr(host, '@', authority);
+    if (at != NULL)
+        host = at + 1;
+    lua_pushlstring(L, url, scheme == NULL ? 0 : (size_t)(scheme + 3 - url));
+    lua_pushlstring(L, host, strcspn(host, "?#"));
+    lua_concat(L, 2);
+    return lua_pushfstring(L, "the answer is a redirect to %s, which is not followed: is the endpoint right?",
+                           lua_tostring(L, -1));
+}
+
+static const char *describe_status(lua_State *L, const call *c, const http_answer *answer) {
     if (looks_like_html(answer))
         return "the answer is an HTML page, not the API's: is there a proxy in between, or is the endpoint "
                "wrong?";
     if (answer->status >= 300 && answer->status < 400)
-        return "the answer is a redirect, which is not followed: is the endpoint right?";
+        return answer->redirect == NULL ? "the answer is a redirect, which is not followed: is the endpoint right?"
+                                        : push_redirect(L, answer->redirect);
     if (answer->status >= 400)
         return answer->length == 0 ? "the answer is empty" : "the answer is not the API's";
     return c->wire->success == 204 ? "expected 204, without content" : "expected 200";
@@ -217,7 +232,7 @@ static int push_decoded(lua_State *L, const call *c, const http_answer *answer) 
     if (answer->length == 0)
         problem = "the answer is empty: expected JSON";
     else if (!json_decode(L, answer->body, answer->length))
-        problem = looks_like_html(answer) ? describe_status(c, answer)
+        problem = looks_like_html(answer) ? describe_status(L, c, answer)
                                           : lua_pushfstring(L, "the answer is not JSON: %s", lua_tostring(L, -1));
     else if (c->wire->shape != NULL && (problem = shape_check(L, c->wire->shape)) != NULL)
         problem = lua_pushfstring(L, "the answer does not fit the API's description: %s", problem);
@@ -235,7 +250,7 @@ static int push_result(lua_State *L, const call *c) {
         return push_failure(L, answer, kind_of(answer), answer->reason);
     if (answer->status == c->wire->success)
         return push_decoded(L, c, answer);
-    return push_failure(L, answer, kind_of(answer), describe_status(c, answer));
+    return push_failure(L, answer, kind_of(answer), describe_status(L, c, answer));
 }
 
 static int attempted(lua_State *L, int status, lua_KContext context) {

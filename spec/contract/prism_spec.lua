@@ -1,10 +1,10 @@
--- An independent judge: Prism knows the API from openapi.yaml alone. As a mock server it refuses what kmirror
+-- An independent judge: Prism knows the API from v1.yaml alone. As a mock server it refuses what kmirror
 -- should not send; as a proxy in front of the sandbox it refuses what the sandbox should not answer.
 local support = require "spec.support"
 local cjson = require "cjson"
+local prism = require "spec.support.prism"
 
-local PRISM = "build/prism/node_modules/.bin/prism"
-local CONTRACT = "spec/contract/openapi.yaml"
+local CONTRACT = "spec/contract/v1.yaml"
 local WEST_KAFKA = "5a9b1c52-0000-4000-8000-000000000001"
 
 local SPEC = {
@@ -12,50 +12,15 @@ local SPEC = {
     topicsRegex = "orders\\..*", useRenaming = true, maxTasks = 3,
 }
 
-local function free_port()
-    local listener = assert(require "socket".bind("127.0.0.1", 0))
-    local _, port = listener:getsockname()
-    listener:close()
-    return port
-end
-
-local function prism(...)
-    local port = free_port()
-    local arguments = { command = PRISM, ... }
-    table.insert(arguments, "--port")
-    table.insert(arguments, port)
-    local process = support.start(arguments)
-    support.eventually("Prism to listen (make test-deps installs it)", function()
-        if not process:alive() then error("Prism ended: " .. process:wait().stderr .. process:stdout(), 0) end
-        return process:stdout():find("Prism is listening", 1, true)
-    end, 30)
-    return { process = process, url = "http://127.0.0.1:" .. port }
-end
-
--- One request by curl, for what kmirror itself would not send.
-local function ask(url, method, path, body, options)
-    options = options or {}
-    local arguments = {
-        command = "curl", "-sS", "-i", "-X", method, "-u", options.user or "sandbox:sandbox-full-key",
-        url .. "/provisioning/v1/" .. path,
-    }
-    if body then
-        local type = "Content-Type: " .. (options.type or "application/json")
-        table.move({ "-H", type, "--data-binary", body }, 1, 4, #arguments + 1, arguments)
-    end
-    local answer = support.run(arguments).stdout
-    return {
-        status = math.tointeger(tonumber(answer:match("^HTTP/1.1 (%d+)"))),
-        violations = answer:match("\r\n[sS]l%-[vV]iolations: ([^\r]*)"),
-        body = answer:match("\r\n\r\n(.*)$"),
-    }
+local function ask(url, method, path, ...)
+    return prism.ask(url, method, "/provisioning/v1/" .. path, ...)
 end
 
 describe("by Prism's judgement of what kmirror sends,", function()
     local mock, api
 
     setup(function()
-        mock = prism("mock", CONTRACT, "--errors")
+        mock = prism.start("mock", CONTRACT, "--errors")
         api = support.connect(mock)
     end)
 
@@ -100,7 +65,7 @@ describe("by Prism's judgement of what the sandbox answers,", function()
 
     setup(function()
         sandbox = support.sandbox { rate = 0 }
-        proxy = prism("proxy", CONTRACT, sandbox.url, "--errors", "--validate-request=false")
+        proxy = prism.start("proxy", CONTRACT, sandbox.url, "--errors", "--validate-request=false")
     end)
 
     local function mirrors_of(cluster) return cluster .. "/kafka-connect/mirrors" end
@@ -188,7 +153,7 @@ describe("by Prism's judgement of what the sandbox answers,", function()
 
     it("429 is, for more requests in a second than the rate", function()
         local slow = support.sandbox { rate = 1 }
-        local judge = prism("proxy", CONTRACT, slow.url, "--errors", "--validate-request=false")
+        local judge = prism.start("proxy", CONTRACT, slow.url, "--errors", "--validate-request=false")
         local limited
         for _ = 1, 5 do
             local answer = ask(judge.url, "GET", EAST)

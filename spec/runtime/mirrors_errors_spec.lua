@@ -160,10 +160,15 @@ describe("an answer that is not the API's", function()
         local other = support.server { { body = '{"mirrors":[]}' } }
         for _, status in ipairs { 301, 302, 303, 307, 308 } do
             local problem = meet("protocol", {
-                status = status, headers = { "Location: " .. other.url .. "/elsewhere" },
+                status = status, headers = { "Location: " .. other.url .. "/elsewhere?token=s3cret-token" },
             }, OPERATIONS.list)
             assert.are.equal(status, problem.status)
+            has(problem, other.url .. "/elsewhere, which is not followed")
+            assert.is_nil(problem.message:find("s3cret", 1, true))
         end
+        has(meet("protocol", { status = 301, headers = { "Location: https://alice:s3cret@elsewhere.test/x" } }),
+            "https://elsewhere.test/x")
+        has(meet("protocol", { status = 301 }), "a redirect, which")
         assert.are.equal(0, other:connections())
         other:stop()
     end)

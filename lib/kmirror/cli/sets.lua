@@ -107,6 +107,8 @@ local world_options = {
     { "stale_every", "--stale-every", "N", "Each Nth new mirror ends up as STALE_TOPIC." },
     { "list_delay", "--list-delay", "SECONDS", "How far the list runs behind." },
     { "faults", "--faults", "FILE|NAME", "flaky, lossy, throttled, slow, outage or a Lua file." },
+    { "v2_list", "--v2-list", "SHAPE", "A list of v2: array (default), or object." },
+    { "v2_slash", "--v2-slash", "WHAT", "redirect: v2's create is sent to another path." },
     { "seed", "--seed", "N", "Seed of all that is random." },
     { "request_log", "--request-log", "FILE", "Write a line of JSON for each request." },
 }

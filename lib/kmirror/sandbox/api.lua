@@ -29,13 +29,16 @@ local FORMS = { (require "kmirror.sandbox.v1"), (require "kmirror.sandbox.v2") }
 ---@field id string|nil as it stands in the path, in lower case
 ---@field list_delay number|nil seconds by which its list runs behind, when not as set for the world
 
----@param options { world: kmirror.sandbox.world, clock: (fun(): number), rate: number }
+---@param options { world: kmirror.sandbox.world, clock: (fun(): number), rate: number, v2_list: string|nil,
+---  v2_slash: string|nil }
 ---@return kmirror.sandbox.api
 function api.new(options)
     return setmetatable({
         world = options.world,
         clock = options.clock,
         rate = options.rate, -- requests accepted in any one second; 0: no limit
+        v2_list = options.v2_list, -- "object" or "array"
+        v2_slash = options.v2_slash, -- "redirect": see moved()
         accepted = {}, -- user name -> queue of the times of the last second's requests
     }, api)
 end
@@ -235,7 +238,7 @@ end
 local operations = {}
 
 function operations:list(route)
-    return route.form.list(route.cluster, self.world:list(route.cluster, route.list_delay))
+    return route.form.list(route.cluster, self.world:list(route.cluster, route.list_delay), self.v2_list)
 end
 
 function operations:create(route, request)
@@ -388,6 +391,9 @@ function api:answer(request, route)
     end
     if not route.operation then
         return form.error(404, "There is no " .. request.method .. " " .. unescape(request.path))
+    end
+    if self.v2_slash == "redirect" and form.moved and form.moved(request) then
+        return form.moved(request)
     end
     local refusal = self:_place(route)
     if refusal then

@@ -36,7 +36,10 @@ function sandbox.new(options, clock, hooks)
     return setmetatable({
         clock = clock,
         world = its_world,
-        api = api.new { world = its_world, clock = clock, rate = options.rate },
+        api = api.new {
+            world = its_world, clock = clock, rate = options.rate, v2_list = options.v2_list,
+            v2_slash = options.v2_slash,
+        },
         faults = its_faults,
         hooks = hooks,
         told = 0,

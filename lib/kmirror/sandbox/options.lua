@@ -31,6 +31,14 @@ local function text(value)
     return value
 end
 
+local function one_of(...)
+    local words, known = { ... }, {}
+    for _, word in ipairs(words) do known[word] = true end
+    return function(value)
+        return known[value] and value or nil, table.concat(words, " or ")
+    end
+end
+
 --- A world's name, or how many mirrors it has.
 local function size(value)
     local count = world.SIZES[value] or math.tointeger(tonumber(value))
@@ -65,6 +73,8 @@ local KNOWN = {
     world = { "demo", size }, -- small, demo, empty, or how many mirrors
     clusters = { 2, integer(2, 63) }, -- the two regions, and sites beside them
     faults = { nil, fault_plan }, -- a plan's name, or a Lua file that returns one
+    v2_list = { "array", one_of("array", "object") }, -- how v2 writes a list: as the vendor's page, or its schema
+    v2_slash = { "none", one_of("none", "redirect") }, -- redirect: v2's create is redirected to the path with a slash
     request_log = { nil, text }, -- a file that gets a line of JSON a request
 }
 

@@ -13,7 +13,8 @@ local LINK = "https://www.instaclustr.com/support/documentation/" -- where the A
 ---@field latency fun(body: table): table what an update asks for, likewise
 ---@field required integer the status that says that a field is missing
 ---@field required_fields string[]|nil of a create; v1's schema has none, and takes no targetLatency
----@field list fun(cluster: string, listed: table[]): kmirror.sandbox.answer
+---@field list fun(cluster: string, listed: table[], shape: string|nil): kmirror.sandbox.answer
+---@field moved nil|fun(request: table): kmirror.sandbox.answer|nil where a request was redirected to, if it was
 ---@field created fun(cluster: string, mirror: table): kmirror.sandbox.answer
 ---@field mirror fun(cluster: string, seen: table): kmirror.sandbox.answer
 ---@field updated fun(cluster: string, seen: table): kmirror.sandbox.answer

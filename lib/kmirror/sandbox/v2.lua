@@ -64,16 +64,23 @@ local function summary(cluster, mirror)
     }
 end
 
---- The vendor's page shows an array of one object, its schema the object; --v2-list says which.
-v2.list_shape = "array"
-
-function v2.list(cluster, listed)
+--- The vendor's page shows an array of one object, its schema the object.
+function v2.list(cluster, listed, shape)
     local shown = {}
     for i, mirror in ipairs(listed) do
         shown[i] = summary(cluster, mirror)
     end
     local object = { clusterId = cluster, mirrors = shown }
-    return answers.json(200, v2.list_shape == "array" and { object } or object)
+    return answers.json(200, shape ~= "object" and { object } or object)
+end
+
+--- A server of this API was seen to send those who create to the same path with a slash at its end.
+---@param request table
+---@return kmirror.sandbox.answer|nil
+function v2.moved(request)
+    if request.method == "POST" and request.path:sub(-1) ~= "/" then
+        return { status = 301, headers = { Location = request.path .. "/" }, body = "" }
+    end
 end
 
 local function detailed(cluster, seen)
