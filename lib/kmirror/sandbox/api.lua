@@ -359,7 +359,9 @@ end
 
 --- The answer to a request for a cluster that is not there; nil when it is there.
 function api:_place(route)
-    if not route.cluster and route.id then
+    if not route.cluster and route.id and not is_uuid(route.id) then
+        return not_uuid(route.form, "mirror id in the path", route.id)
+    elseif not route.cluster and route.id then
         return route.form.error(404, "There is no mirror " .. route.id)
     elseif not route.cluster then
         return route.form.error(route.form.required, "kafkaConnectClusterId is required")
