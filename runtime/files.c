@@ -100,27 +100,41 @@ static int load_file(lua_State *L, const char *name) {
     return 2;
 }
 
-/* A searcher of require(): the module's name -> loader, file name */
-static int search(lua_State *L) {
+/* find(module's name, what its globals are) -> loader, file name | nil */
+static int find_own(lua_State *L) {
     const char *name = luaL_gsub(L, luaL_checkstring(L, 1), ".", "/");
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (load_file(L, lua_pushfstring(L, places[i], name)) == 2)
+        if (load_file(L, lua_pushfstring(L, places[i], name)) == 2) {
+            lua_pushvalue(L, 2);
+            lua_setupvalue(L, -3, 1); /* _ENV, the one upvalue of a chunk */
             return 2;
-    lua_pushfstring(L, "no file of kmirror's own for '%s'", lua_tostring(L, 1));
-    return 1;
+        }
+    return 0;
 }
 
 void files_open(lua_State *L) {
+    int natives = lua_gettop(L);
     find_root();
-    lua_getglobal(L, "package");
-    lua_getfield(L, -1, "searchers");
-    for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i >= 2; i--) { /* after package.preload */
-        lua_rawgeti(L, -1, i);
-        lua_rawseti(L, -2, i + 1);
-    }
-    lua_pushcfunction(L, search);
-    lua_rawseti(L, -2, 2);
-    lua_pop(L, 2);
+    load_file(L, "lib/kmirror/modules.lua");
+    lua_pop(L, 1);
+    lua_pushcfunction(L, find_own);
+    lua_pushvalue(L, natives);
+    lua_pushliteral(L, LUA_PATH_DEFAULT);
+    lua_pushliteral(L, LUA_CPATH_DEFAULT);
+    lua_call(L, 4, 0);
+    lua_settop(L, natives - 1);
+}
+
+int files_folders(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    const char *slash = strrchr(path, '/');
+    char real[PATH_MAX], link[PATH_MAX];
+    lua_pushlstring(L, slash == NULL ? "." : path, slash == NULL ? 1 : (size_t)(slash - path + 1));
+    if (realpath(path, real) == NULL || realpath(lua_tostring(L, -1), link) == NULL)
+        return luaL_fileresult(L, 0, path);
+    lua_pushlstring(L, real, (size_t)(strrchr(real, '/') - real + 1));
+    lua_pushfstring(L, strcmp(link, "/") == 0 ? "%s" : "%s/", link);
+    return 2;
 }
 
 /* ---- the scripts ---- */

@@ -258,6 +258,7 @@ int luaopen_host(lua_State *L) {
                                          {"random", random_bytes},
                                          {"lock", lock},
                                          {"directory", directory},
+                                         {"folders", files_folders},
                                          {"make_directory", make_directory},
                                          {"start_sandbox", start_sandbox},
                                          {"traceback", want_traceback},

@@ -10,7 +10,8 @@
 static const char encode_key;
 
 void json_open(lua_State *L) {
-    luaL_requiref(L, "cjson", luaopen_cjson, 0);
+    lua_pushcfunction(L, luaopen_cjson); /* one of its own: what a script sets in that of require() is for the script */
+    lua_call(L, 0, 1);
     lua_getfield(L, -1, "new");
     lua_call(L, 0, 1);
     lua_getfield(L, -1, "encode");

@@ -59,13 +59,12 @@ static void warn(void *data, const char *message, int more) {
     w->begun = more != 0;
 }
 
-static void preload(lua_State *L) {
-    static const luaL_Reg modules[] = {
+static void open_modules(lua_State *L) {
+    static const luaL_Reg natives[] = {
         {"mirrors", luaopen_mirrors}, {"task", luaopen_task}, {"host", luaopen_host},   {"httpd", luaopen_httpd},
         {"cjson", luaopen_cjson},     {"line", luaopen_line}, {"probe", luaopen_probe}, {NULL, NULL}};
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    luaL_setfuncs(L, modules, 0);
-    lua_pop(L, 1);
+    luaL_newlib(L, natives);
+    files_open(L);
 }
 
 /* ---- how it ended ---- */
@@ -113,8 +112,7 @@ static int status_of_error(lua_State *L, int index) {
 static int protected_main(lua_State *L) {
     luaL_openlibs(L);
     lua_gc(L, LUA_GCGEN, 0, 0); /* as in lua.c: what a request leaves behind dies young */
-    preload(L);
-    files_open(L);
+    open_modules(L);
     task_interruptible(L);
     handle_signals();
     lua_getglobal(L, "require");

@@ -472,12 +472,20 @@ describe("kmirror run", function()
         assert.is_truthy(result.stderr:find("in %w+ 'inner'"))
     end)
 
-    it("runs what stands in the way before a shipped runbook of that name", function()
+    it("runs a shipped runbook by its name, whatever lies in the current folder", function()
         local directory = support.temporary_directory()
         support.write(directory .. "/failover", "print('mine')")
+        support.write(directory .. "/tidy", "print('tidy')")
         local pwd <close> = assert(io.popen("realpath " .. support.executable))
-        local result = support.run { "run", "failover", directory = directory, executable = pwd:read("l") }
-        assert.are.equal("mine\n", result.stdout)
+        local executable = pwd:read("l")
+        local function output(...)
+            local words = { "run", ... }
+            words.directory, words.executable = directory, executable
+            return support.run(words).stdout
+        end
+        assert.is_truthy(output("failover", "--help"):find("Usage: kmirror run failover", 1, true))
+        assert.are.equal("mine\n", output("./failover"))
+        assert.are.equal("tidy\n", output("tidy"))
     end)
 
     it("says what can be run when there is no such runbook", function()

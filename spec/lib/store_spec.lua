@@ -134,8 +134,19 @@ describe("a store in SQLite", function()
     end)
 
     it("says what to install when LuaDBI is missing, or its driver", function()
-        for _, variable in ipairs { "LUA_PATH_5_4", "LUA_CPATH_5_4" } do
-            local problem = run(place(), "stores.open(path)", { fails = 1, env = { [variable] = "/none/?" } })
+        for _, missing in ipairs { "DBI", "dbd.sqlite3" } do
+            local problem = run(place(), ([[
+                local _, globals = debug.getupvalue(sqlite.open, 1)
+                for i = 2, 9 do
+                    local name, value = debug.getupvalue(sqlite.open, i)
+                    if name == "_ENV" then globals = value end
+                end
+                local find = globals.require
+                globals.require = function(name)
+                    if name == %q then error("module not found") end
+                    return find(name)
+                end
+                stores.open(path)]]):format(missing), { fails = 1 })
             assert.matches("^kmirror: jobs need LuaDBI.*: apt install lua%-dbi%-sqlite3\n$", problem)
         end
     end)

@@ -124,7 +124,7 @@ local function parser_of(source, chunk_name)
         caught.parser = parser
         error(caught, 0)
     end
-    local chunk = load(source, chunk_name, "t")
+    local chunk = load(source, chunk_name, "t", _ENV)
     local _, problem = pcall(chunk --[[@as function]])
     kmirror_options.parse = parse
     return problem == caught and caught.parser or nil

@@ -1,5 +1,6 @@
 local host = require("host")
 local meant = require("kmirror.meant")
+local modules = require("kmirror.modules")
 local usage = require("kmirror.usage")
 
 local function is_path(script)
@@ -12,8 +13,8 @@ local function exists(path)
 end
 
 -- A runbook that starts with a line for the kernel (#!) is fine, as it is for lua itself.
-local function compile(source, name)
-    local chunk, problem = load(source:gsub("^#[^\n]*", ""), name, "t")
+local function compile(source, name, globals)
+    local chunk, problem = load(source:gsub("^#[^\n]*", ""), name, "t", globals)
     if not chunk then
         error(problem, 0)
     end
@@ -29,21 +30,31 @@ local function read(path)
     return source
 end
 
--- A file, standard input, or the name of a shipped runbook; a file in the way of that name wins.
+-- A file that was written for this run: it has Lua's globals, and the modules beside it.
+local function load_file(script)
+    local source = read(script)
+    modules.beside(script)
+    return compile(source, "@" .. script, _G)
+end
+
+-- A file, standard input, or the name of a shipped runbook. That name wins: what lies in the current folder is run only
+-- when it is asked for, as ./NAME.
 local function load_runbook(script)
     if script == "-" then
-        return compile(io.read("a"), "=stdin")
-    elseif is_path(script) or exists(script) then
-        return compile(read(script), "@" .. script)
+        return compile(io.read("a"), "=stdin", _G)
+    elseif is_path(script) then
+        return load_file(script)
     end
     local source, name = host.script(script)
-    if not source then
+    if not source and exists(script) then
+        return load_file(script)
+    elseif not source then
         local shipped = {}
         for _, each in ipairs(host.scripts()) do shipped[each] = true end
         usage("no runbook '%s': expected a file, or one of those that ship with kmirror: %s%s", script,
             table.concat(host.scripts(), ", "), meant(script, shipped))
     end
-    return compile(source, name)
+    return compile(source, name, _ENV) -- kmirror's own
 end
 
 local function status_of(script, value)

@@ -49,7 +49,7 @@ function M.around(before, after)
         return here[file]
     end)
     if here[io.stdout] then
-        print = between(before, after, plain_print, function() -- luacheck: ignore 121
+        _G.print = between(before, after, plain_print, function()
             whole = true
             return true
         end)
@@ -61,7 +61,7 @@ function M.around(before, after)
         end)
     end
     return plain_write, function()
-        methods.write, print, io.write = plain_write, plain_print, plain_io_write -- luacheck: ignore 121 122
+        methods.write, _G.print, io.write = plain_write, plain_print, plain_io_write -- luacheck: ignore 122
     end
 end
 

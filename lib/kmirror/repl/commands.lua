@@ -3,6 +3,7 @@
 local clusters = require("kmirror.repl.clusters")
 local help = require("kmirror.repl.help")
 local host = require("host")
+local modules = require("kmirror.modules")
 local saved = require("kmirror.repl.saved")
 local suggest = require("kmirror.fleet.suggest")
 local terminal = require("kmirror.terminal")
@@ -84,6 +85,7 @@ local function load_file(session, argument)
     if not source then usage(":load: cannot read %s", problem or argument) end
     local chunk, wrong = load(source:gsub("^#[^\n]*", ""), "@" .. argument, "t", session.env)
     if not chunk then error(wrong, 0) end
+    modules.beside(expand(argument))
     chunk()
     session:record(("dofile(%q)"):format(argument), false)
 end

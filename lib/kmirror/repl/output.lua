@@ -30,13 +30,13 @@ function M.above(reader)
         reader:show()
         return table.unpack(result, 1, result.n)
     end
-    print = write_plain -- luacheck: ignore (what libraries print, too)
+    _G.print = write_plain -- what libraries print, too
     io.write = function(...) return io.output():write(...) end -- luacheck: ignore
     return setmetatable({
         --- Says whether the prompt is up.
         typing = function(yes) typing = yes end,
     }, { __close = function()
-        methods.write, print, io.write = write, old_print, old_write -- luacheck: ignore
+        methods.write, _G.print, io.write = write, old_print, old_write -- luacheck: ignore
     end })
 end
 

@@ -1,0 +1,128 @@
+--- modules: where require() finds what.
+---
+--- kmirror's own files have a require() of their own. It knows what is built in, and the folders of the system: neither
+--- the working directory, nor the runbook's folder, nor LUA_PATH can put anything in place of a module that kmirror
+--- itself needs. Runbooks have Lua's require(): it finds `kmirror.*`, `mirrors` and `task` here, anything else beside
+--- the runbook first, then in the folders of LUA_PATH, LUA_CPATH and the system, and last among what is built in.
+
+local own_file, natives, system_path, system_cpath = ...
+
+local M = {}
+
+-- What runbooks share with kmirror.
+local function is_public(name)
+    return name == "mirrors" or name == "task" or name:find("^kmirror%.") ~= nil
+end
+
+-- ---- kmirror's own -----------------------------------------------------------------------------------------
+
+-- The globals of kmirror's files: a runbook that changes its own changes nothing here. Only print() is shared, so that
+-- it can be kept off a line that is being drawn.
+local own = setmetatable({}, { __index = _G })
+for name, value in pairs(_G) do
+    if name ~= "print" then own[name] = value end
+end
+
+local shared = package.loaded
+local loaded = {}
+for name, value in pairs(shared) do loaded[name] = value end -- Lua's own libraries
+own.package = setmetatable({ loaded = loaded }, { __index = package })
+
+-- A path of folders that are named from the root: a relative one would be looked for where kmirror happens to run.
+local function absolute(path)
+    local kept = {}
+    for template in path:gmatch("[^;]+") do
+        if template:sub(1, 1) == "/" then kept[#kept + 1] = template end
+    end
+    return table.concat(kept, ";")
+end
+
+system_path, system_cpath = absolute(system_path), absolute(system_cpath)
+
+local function load_native(name, file)
+    return assert(package.loadlib(file, "luaopen_" .. name:gsub("^.-%-", ""):gsub("%.", "_")))
+end
+
+local function of_system(name)
+    local file, no_lua = package.searchpath(name, system_path)
+    if file then return assert(loadfile(file, "t", own)), file end
+    local library, no_native = package.searchpath(name, system_cpath)
+    if library then return load_native(name, library), library end
+    return nil, ("\n\t%s\n\t%s"):format(no_lua, no_native)
+end
+
+local function find(name)
+    if natives[name] then return natives[name], ":built in:" end
+    local loader, where = own_file(name, own)
+    if loader then return loader, where end
+    return of_system(name)
+end
+
+function own.require(name)
+    local known = is_public(name) and shared or loaded
+    if known[name] == nil then
+        local loader, where = find(name)
+        if not loader then error(("module '%s' not found:%s"):format(name, where), 2) end
+        local value = loader(name, where)
+        known[name] = value == nil and true or value
+    end
+    return known[name]
+end
+
+-- ---- a runbook's -------------------------------------------------------------------------------------------
+
+local folders = {} -- of runbooks
+
+local function exists(path)
+    local file <close> = io.open(path, "rb")
+    return file ~= nil and file:read(0) ~= nil
+end
+
+local function beside(name)
+    local path, tried = name:gsub("%.", "/"), {}
+    for _, folder in ipairs(folders) do
+        for _, ending in ipairs({ ".lua", "/init.lua", ".so" }) do
+            local file = folder .. path .. ending
+            if exists(file) then
+                return ending == ".so" and load_native(name, file) or assert(loadfile(file)), file
+            end
+            tried[#tried + 1] = ("no file '%s'"):format(file)
+        end
+    end
+    return table.concat(tried, "\n\t")
+end
+
+local function public(name)
+    if not is_public(name) then return end
+    local loader, where = natives[name], ":built in:"
+    if not loader then loader, where = own_file(name, own) end
+    return loader or ("no file of kmirror's own for '%s'"):format(name), where
+end
+
+local function built_in(name)
+    if natives[name] or own_file(name, own) then
+        return function() return own.require(name) end, ":built in:"
+    end
+    return ("nothing built in for '%s'"):format(name)
+end
+
+--- Lets require() find first what is beside a runbook; for one that is a link, beside the file that it leads to, and
+--- then beside the link. One that is no file of a folder, such as a pipe, has nothing beside it.
+---@param path string of the runbook
+function M.beside(path)
+    local real, link = own.require("host").folders(path)
+    if not real then return end
+    for _, folder in ipairs({ link, real }) do
+        for at = #folders, 1, -1 do
+            if folders[at] == folder then table.remove(folders, at) end
+        end
+        table.insert(folders, 1, folder)
+    end
+end
+
+package.path, package.cpath = absolute(package.path), absolute(package.cpath)
+package.preload.mirrors, package.preload.task = natives.mirrors, natives.task
+table.insert(package.searchers, 2, public)
+table.insert(package.searchers, 3, beside)
+table.insert(package.searchers, built_in)
+package.loaded["kmirror.modules"] = M
