@@ -50,6 +50,11 @@ local topic = { { "name", "string" }, { "averageLatency", "number" }, { "average
 local mirror = table.move(summary, 1, #summary, 4, { { "status", "string" },
     { "connectors", "table", false, connector }, { "mirroredTopics", "table", false, topic } })
 
+-- v1's averages and limits are integers; v2's are numbers. Rounded up, as no lag is not the same as little.
+local function whole(number)
+    return number and (math.tointeger(number) or math.tointeger(math.ceil(number)) or number)
+end
+
 -- The specification, in the words of create().
 local function specification_of(answer)
     local its_source = (answer.sourceCluster or {})[1] or {}
@@ -57,7 +62,8 @@ local function specification_of(answer)
     local properties = its_external and its_external.sourceConnectionProperties
     return {
         id = answer.id, connectorName = answer.connectorName, topicsRegex = answer.topicsRegex,
-        targetLatency = answer.targetLatency, maxTasks = answer.maxTasks, useRenaming = answer.renameMirroredTopics,
+        targetLatency = whole(answer.targetLatency), maxTasks = whole(answer.maxTasks),
+        useRenaming = answer.renameMirroredTopics,
         sourceAlias = its_source.alias, sourceType = its_managed and "instaclustr" or its_external and "custom" or nil,
         kafkaSource = its_managed and its_managed.sourceKafkaClusterId,
         usePrivateIps = its_managed and its_managed.usePrivateIps,
@@ -88,6 +94,7 @@ local function read_mirror(answer, cluster)
     if elsewhere then return nil, "not_found", ("it is on another cluster, %s"):format(elsewhere) end
     local found = specification_of(answer)
     found.status, found.topicStatuses = answer.status, answer.mirroredTopics or {}
+    for _, each in ipairs(found.topicStatuses) do each.averageLatency = whole(each.averageLatency) end
     for _, each in ipairs(answer.connectors or {}) do -- what else they hold may be secret
         if each.name == "Mirror Connector" then found.mirrorStatus = each.status end
         if each.name == "Checkpoint Connector" then found.checkpointStatus = each.status end

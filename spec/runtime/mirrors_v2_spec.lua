@@ -123,7 +123,7 @@ describe("version 2 of the API:", function()
             end
         end)
 
-        it("of a get: v1's fields, averages that are no integers, states that nobody knows", function()
+        it("of a get: v1's fields, averages rounded up to integers, states that nobody knows", function()
             local mirror = exchange({ json(200, told {
                 status = "SOMETHING_NEW",
                 connectors = { { name = "Mirror Connector", status = "RUNNING", config = "secret=hunter22" },
@@ -133,7 +133,7 @@ describe("version 2 of the API:", function()
             assert.are.equal("SOMETHING_NEW", mirror.status)
             assert.are.equal("RUNNING", mirror.mirrorStatus)
             assert.are.equal("PAUSED", mirror.checkpointStatus)
-            assert.are.same({ { name = "orders.created", averageLatency = 12.5, averageRate = 3 } },
+            assert.are.same({ { name = "orders.created", averageLatency = 13, averageRate = 3 } },
                 mirror.topicStatuses)
             assert.is_nil(mirror.connectors)
         end)
