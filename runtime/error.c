@@ -1,6 +1,7 @@
 #include "error.h"
 
 #include "chunk.h"
+#include "printable.h"
 
 #include <lauxlib.h>
 #include <stdarg.h>
@@ -11,7 +12,8 @@ void error_constructor(lua_State *L) {
         return;
     lua_pop(L, 1);
     chunk_run(L, "runtime/operations.lua", 0);
-    chunk_run(L, "runtime/error.lua", 1);
+    lua_pushcfunction(L, printable_lua);
+    chunk_run(L, "runtime/error.lua", 2);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
 }

@@ -1,5 +1,5 @@
 -- The error object: what a failed call raises, and how it reads.
-local operations = ...
+local operations, printable = ...
 
 ---@alias mirrors.kind
 ---| "invalid"                 # an argument, or what the API answered 400 to (then with a status)
@@ -53,18 +53,18 @@ local statuses = {
     [504] = "Gateway Timeout",
 }
 
+-- One line, with nothing in it that a terminal would obey, whatever the server or a script wrote.
+local function one_line(text)
+    return printable((tostring(text):gsub("%s*[\r\n]+%s*", " ")))
+end
+
 -- What was tried: "get mirror 1f… on cluster 0c…".
 local function subject(e)
     local known = operations[e.operation]
     local words = { known and known.title or e.operation }
-    if e.id then words[#words + 1] = e.id end
+    if e.id then words[#words + 1] = one_line(e.id) end
     if e.cluster then words[#words + 1] = "on cluster " .. e.cluster end
     return table.concat(words, " ")
-end
-
--- One line, whatever the server wrote.
-local function one_line(text)
-    return (tostring(text):gsub("[%c]+", " "))
 end
 
 function Error:__tostring()

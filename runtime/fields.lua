@@ -15,13 +15,13 @@ function fields.invalid(message, ...)
     error(new_error("invalid", message:format(...)), 0)
 end
 
--- How a value is shown in a message: on one line, not too long.
+-- How a value is shown in a message: printable, not too long.
 local function shown(value)
     if value == nil then return "nothing" end
     if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
     if type(value) ~= "string" then return "a " .. type(value) end
-    local text = value:sub(1, LONGEST_SHOWN):gsub("%c", "?")
-    return ("'%s%s'"):format(text, #value > LONGEST_SHOWN and "…" or "")
+    local cut = #value > LONGEST_SHOWN and utf8.offset(value, 0, LONGEST_SHOWN + 1) or #value + 1
+    return ("'%s%s'"):format(native.printable(value:sub(1, cut - 1)), cut <= #value and "…" or "")
 end
 fields.shown = shown
 
@@ -47,11 +47,11 @@ fields.text = { expected = "a non-empty string", fits = is_text }
 fields.boolean = { expected = "true or false", fits = function(value) return type(value) == "boolean" end }
 fields.uuid = { expected = "a UUID such as " .. EXAMPLE, fits = native.is_uuid }
 
--- In a path: any string, so the contract. What it holds cannot leave its place there.
+-- In a path: any string, so the contract, but for what no id can hold: what cannot be printed.
 fields.any_id = {
     expected = "the id of a mirror, such as " .. EXAMPLE,
     fits = function(value)
-        return native.is_uuid(value) or is_text(value) and #value <= LONGEST_ID and not value:find("%c")
+        return native.is_uuid(value) or is_text(value) and #value <= LONGEST_ID and native.printable(value) == value
             and value ~= "." and value ~= ".."
     end,
 }

@@ -4,6 +4,7 @@
 #include "error.h"
 #include "files.h"
 #include "loop.h"
+#include "message.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -235,6 +236,12 @@ void host_end_sandbox(void) {
 
 /* ---- the module ---- */
 
+/* json_messages(yes): what the executable itself says is JSON from now on, or text again */
+static int json_messages(lua_State *L) {
+    message_as_json(lua_toboolean(L, 1));
+    return 0;
+}
+
 /* traceback(): from now on an uncaught error shows one */
 static int want_traceback(lua_State *L) {
     (void)L;
@@ -262,6 +269,7 @@ int luaopen_host(lua_State *L) {
                                          {"make_directory", make_directory},
                                          {"start_sandbox", start_sandbox},
                                          {"traceback", want_traceback},
+                                         {"json_messages", json_messages},
                                          {NULL, NULL}};
     luaL_newmetatable(L, LOCK);
     lua_pushcfunction(L, lock_close);

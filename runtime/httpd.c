@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "loop.h"
+#include "message.h"
 #include "task.h"
 
 #include <arpa/inet.h>
@@ -347,7 +348,8 @@ static void handle(exchange *e) {
     lua_pushlightuserdata(L, e);
     if (lua_pcall(L, 1, 0, top + 1) != LUA_OK) {
         const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error";
-        fprintf(stderr, "kmirror: error while answering %s %s: %s\n", e->method, e->target, message);
+        message = lua_pushfstring(L, "error while answering %s %s: %s", e->method, e->target, message);
+        message_write("error", message, NULL);
         answer_plainly(e, MHD_HTTP_INTERNAL_SERVER_ERROR, "the handler failed; its error is on the server's stderr\n");
     }
     lua_settop(L, top);

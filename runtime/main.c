@@ -4,6 +4,7 @@
 #include "host.h"
 #include "httpd.h"
 #include "line.h"
+#include "message.h"
 #include "mirrors.h"
 #include "probe.h"
 #include "task.h"
@@ -13,6 +14,7 @@
 #include <lualib.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,10 +45,27 @@ static void handle_signals(void) {
 
 /* ---- the Lua state ---- */
 
-/* What warn() goes by: scripts turn warnings off and on with warn("@off") and warn("@on"). */
+/* What warn() goes by: scripts turn warnings off and on with warn("@off") and warn("@on"). One may come in pieces. */
 typedef struct warnings {
     bool off, begun;
+    FILE *pieces;
+    char *text;
+    size_t size;
 } warnings;
+
+static void begin_warning(warnings *w) {
+    w->pieces = open_memstream(&w->text, &w->size);
+    w->begun = true;
+}
+
+static void end_warning(warnings *w) {
+    bool told = w->pieces != NULL && fclose(w->pieces) == 0;
+    if (told && !w->off)
+        message_write("warn", w->text, NULL);
+    if (w->pieces != NULL)
+        free(w->text);
+    w->begun = false;
+}
 
 static void warn(void *data, const char *message, int more) {
     warnings *w = data;
@@ -54,9 +73,12 @@ static void warn(void *data, const char *message, int more) {
         w->off = strcmp(message, "@off") == 0;
         return;
     }
-    if (!w->off)
-        fprintf(stderr, "%s%s%s", w->begun ? "" : "kmirror: warning: ", message, more ? "" : "\n");
-    w->begun = more != 0;
+    if (!w->begun)
+        begin_warning(w);
+    if (w->pieces != NULL)
+        fputs(message, w->pieces);
+    if (!more)
+        end_warning(w);
 }
 
 static void open_modules(lua_State *L) {
@@ -78,10 +100,8 @@ static bool has_kind(lua_State *L, int index, const char *kind) {
 
 /* Reports the error at the index, whose traceback is behind it. */
 static void report(lua_State *L, int index) {
-    const char *message = luaL_tolstring(L, index, NULL);
-    fprintf(stderr, "kmirror: %s\n", message);
-    if (host_wants_traceback() && lua_isstring(L, index + 1))
-        fprintf(stderr, "%s\n", lua_tostring(L, index + 1));
+    const char *traceback = host_wants_traceback() ? lua_tostring(L, index + 1) : NULL;
+    message_write("error", luaL_tolstring(L, index, NULL), traceback);
 }
 
 static bool has_field(lua_State *L, int index, const char *name) {
@@ -125,7 +145,7 @@ static int protected_main(lua_State *L) {
     lua_settop(L, 3);
     int status = task_run(L, 1) == LUA_OK ? (int)luaL_optinteger(L, 2, DONE) : status_of_error(L, 2);
     for (lua_settop(L, 1); task_failure(L); lua_settop(L, 1)) {
-        fprintf(stderr, "kmirror: a task failed that nobody waited for:\n");
+        message_write("error", "a task failed that nobody waited for:", NULL);
         report(L, 2);
         status = status == DONE ? FAILED : status;
     }
@@ -145,7 +165,7 @@ int kmirror_main(int argc, char **argv) {
     warnings warning = {.off = false};
     lua_State *L = luaL_newstate();
     if (L == NULL) {
-        fprintf(stderr, "kmirror: not enough memory\n");
+        message_write("error", "not enough memory", NULL);
         return FAILED;
     }
     lua_setwarnf(L, warn, &warning);
@@ -155,16 +175,17 @@ int kmirror_main(int argc, char **argv) {
     if (lua_pcall(L, 1, 1, 0) == LUA_OK)
         status = (int)lua_tointeger(L, -1);
     else
-        fprintf(stderr, "kmirror: %s\n", luaL_tolstring(L, -1, NULL));
+        message_write("error", luaL_tolstring(L, -1, NULL), NULL);
     lua_close(L);
     return status;
 }
 
 int main(int argc, char **argv) {
+    message_keep_lines_whole();
     int status = kmirror_main(argc, argv);
     host_end_sandbox();
     if (fflush(stdout) != 0 && status == DONE) {
-        fprintf(stderr, "kmirror: cannot write the output\n");
+        message_write("error", "cannot write the output", NULL);
         status = FAILED;
     }
     return status;

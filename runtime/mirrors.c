@@ -5,6 +5,7 @@
 #include "governor.h"
 #include "http.h"
 #include "json.h"
+#include "printable.h"
 #include "shape.h"
 #include "status.h"
 #include "task.h"
@@ -530,6 +531,7 @@ int luaopen_mirrors(lua_State *L) {
                                          {"json_string", json_string},
                                          {"is_uuid", is_uuid},
                                          {"is_private", is_private},
+                                         {"printable", printable_lua},
                                          {"under_way", count_under_way},
                                          {NULL, NULL}};
     json_open(L);

@@ -62,6 +62,11 @@ end
 ---@type fun(): integer
 mirrors.under_way = native.under_way
 
+---Text from outside as it may be shown: what a terminal would obey (control characters, marks of direction) as escapes,
+---what is not UTF-8 replaced. With `lines`, line feeds and tabs stay.
+---@type fun(text: string, lines?: boolean): string
+mirrors.printable = native.printable
+
 ---Whether nobody but its owner can read a file; nil when it cannot be looked at.
 ---@type fun(path: string): boolean?
 mirrors.is_private = native.is_private

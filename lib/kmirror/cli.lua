@@ -108,35 +108,6 @@ local function set_defaults(given)
     end
 end
 
-local fates = { -- of a create whose answer was lost
-    lost = "a create was not answered; the list will tell what became of it, in %.0f s or more",
-    adopted = "the create that was not answered made mirror %s",
-    undone = "the create that was not answered made nothing",
-    undecided = "what became of the create that was not answered cannot be told",
-}
-
--- What goes on underneath: each wait before a retry, and in detail each attempt.
-local function trace(event)
-    if event.what == "call" or event.what == "step" then
-        return
-    end
-    local log = require("kmirror.log")
-    local fields = {
-        event = event.what, operation = event.operation, cluster = event.cluster, id = event.id,
-        attempt = event.attempt, error = event.error and event.error.kind, wait = event.wait,
-    }
-    if event.what == "retry" then
-        log.event("info", fields, "%s; trying again in %.1f s", tostring(event.error), event.wait)
-    elseif fates[event.what] then
-        log.event("info", fields, fates[event.what], event.wait or event.id)
-    elseif event.ended > 0 then
-        local what = ("%s %s"):format(event.operation:gsub("_", " "), event.id or "on cluster " .. event.cluster)
-        fields.seconds = event.ended - event.granted
-        log.event("debug", fields, "%s: %s after %.0f ms", what, event.error and event.error.kind or "done",
-            1000 * fields.seconds)
-    end
-end
-
 local function guard_changes(given)
     if not (given.read_only or given.dry_run) then
         return
@@ -166,7 +137,7 @@ local function set_up(given)
     if given.yes or given.sandbox then
         require("kmirror.confirm").assume(true)
     end
-    events.listen(trace)
+    events.listen(require("kmirror.cli.trace"))
 end
 
 -- ---- running ----------------------------------------------------------------------------------------------
@@ -218,7 +189,11 @@ local function run_for_programs(given)
     if shape.kind == "cancelled" then
         error(result, 0)
     end
-    io.stderr:write(require("kmirror.json").encode({ error = shape }), "\n")
+    if given.log_format == "json" then
+        require("kmirror.log").event("error", { error = shape }, "%s", tostring(result))
+    else
+        io.stderr:write(require("kmirror.json").encode({ error = shape }), "\n")
+    end
     return shape.kind == "usage" and 2 or 1
 end
 
@@ -232,6 +207,23 @@ local function plain(arguments)
     end
 end
 
+-- Whether --log-format json is among kmirror's own arguments: what is wrong with the others is said in JSON, too.
+local function asks_for_json(arguments)
+    for i, argument in ipairs(arguments) do
+        if argument == "--log-format=json" or argument == "--log-format" and arguments[i + 1] == "json" then
+            return true
+        elseif arguments[i - 1] == "run" and argument:sub(1, 1) ~= "-" then
+            return false -- the rest is the runbook's
+        end
+    end
+    return false
+end
+
+-- Ends a line that a runbook has begun on stderr.
+local finished = setmetatable({}, { __close = function()
+    require("kmirror.log").finish()
+end })
+
 --- Runs kmirror. Raises what its host reports: usage, or why the command failed.
 ---@param arguments string[]
 ---@return integer exit status
@@ -240,8 +232,13 @@ function M.main(arguments)
     if given then
         return run(given)
     end
+    local json <close> = asks_for_json(arguments) and finished or nil
+    if json then
+        require("kmirror.log").as_json(true)
+    end
     given = require("kmirror.cli.arguments").read(arguments)
-    return (given.json and run_for_programs or M.run)(given)
+    local status = (given.json and run_for_programs or M.run)(given)
+    return status
 end
 
 return M

@@ -18,10 +18,18 @@ end
 
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
+local function escape(character)
+    return escapes[character] or ("\\u%04x"):format(utf8.codepoint(character))
+end
+
+-- JSON may reach a terminal, too: what one would obey is an escape, all of which are below U+10000.
 local function quote(value)
-    local safe = text.valid(value):gsub('[%c"\\]', function(character)
-        return escapes[character] or ("\\u%04x"):format(character:byte())
-    end)
+    local safe = text.valid(value):gsub('[%c"\\]', escape)
+    if safe:find("[\x80-\xFF]") then
+        safe = safe:gsub("[\xC2-\xF4][\x80-\xBF]+", function(character)
+            return text.clean(character) ~= character and escape(character) or nil
+        end)
+    end
     return '"' .. safe .. '"'
 end
 

@@ -26,25 +26,6 @@ local as_json = false
 ---@field level? "error"|"warn"|"info"|"debug" the least important that is still written; info by default
 ---@field file? string path of a file to append to
 
---- Sets what is written where. Raises usage when the file cannot be opened.
----@param options kmirror.log.options
-function M.configure(options)
-    threshold = ranks[options.level or "info"]
-    as_json = options.format == "json"
-    if log_file then
-        log_file:close()
-        log_file = nil
-    end
-    if options.file then
-        local problem
-        log_file, problem = io.open(options.file, "a")
-        if not log_file then
-            usage("cannot write the log file: %s; give --log-file a path that can be written", problem)
-        end
-        log_file:setvbuf("line")
-    end
-end
-
 local function timestamp()
     local now = clock()
     local seconds = math.floor(now)
@@ -59,6 +40,81 @@ local function json_line(level, message, fields)
     return json.encode(line) .. "\n"
 end
 
+-- ---- what others write to stderr ---------------------------------------------------------------------------
+
+local methods = getmetatable(io.stderr).__index
+local plain_write = methods.write
+local rest = "" -- of a line that has not ended
+
+-- One write for a line: two processes that share a file do not tear each other's.
+local function write_whole(file, line)
+    return (as_json and plain_write or methods.write)(file, line)
+end
+
+-- Whatever a runbook writes to io.stderr comes out as messages, a line each.
+local function write_as_messages(file, ...)
+    if file ~= io.stderr then
+        return plain_write(file, ...)
+    end
+    rest = rest .. table.concat({ ... })
+    for line in rest:gmatch("([^\n]*)\n") do
+        if line:find("%S") then
+            plain_write(file, json_line("info", line))
+        end
+    end
+    rest = rest:match("[^\n]*$")
+    return file
+end
+
+--- Makes every line of stderr JSON, from here on: messages, what the executable itself says, and what a runbook writes
+--- to io.stderr. Or ends that.
+---@param wanted boolean
+function M.as_json(wanted)
+    if wanted == as_json then
+        return
+    end
+    M.finish()
+    as_json = wanted
+    methods.write = wanted and write_as_messages or plain_write
+    if has_host then
+        host.json_messages(wanted)
+    end
+end
+
+--- Writes what is left of a line that has not ended: nothing more will come.
+function M.finish()
+    if as_json and rest ~= "" then
+        io.stderr:write("\n")
+    end
+end
+
+--- Whether stderr is JSON.
+---@return boolean
+function M.is_json()
+    return as_json
+end
+
+-- ---- setting up -------------------------------------------------------------------------------------------
+
+--- Sets what is written where. Raises usage when the file cannot be opened.
+---@param options kmirror.log.options
+function M.configure(options)
+    threshold = ranks[options.level or "info"]
+    M.as_json(options.format == "json")
+    if log_file then
+        log_file:close()
+        log_file = nil
+    end
+    if options.file then
+        local problem
+        log_file, problem = io.open(options.file, "a")
+        if not log_file then
+            usage("cannot write the log file: %s; give --log-file a path that can be written", problem)
+        end
+        log_file:setvbuf("line")
+    end
+end
+
 local function write_file(level, message)
     log_file:write(("%s %-5s %s\n"):format(timestamp(), level, message))
 end
@@ -67,11 +123,11 @@ local function write_stderr(level, message)
     local where = terminal.of(io.stderr)
     local time = terminal.paint(where, "dim", os.date("%H:%M:%S"))
     local line = terminal.paint(where, colors[level], names[level] .. message)
-    io.stderr:write(time, " ", line, "\n")
+    write_whole(io.stderr, time .. " " .. line .. "\n")
 end
 
 local function write_json(line)
-    io.stderr:write(line)
+    write_whole(io.stderr, line)
     if log_file then
         log_file:write(line)
     end

@@ -1,5 +1,7 @@
 --- text: text from outside, made safe and measured for a terminal.
 
+local printable = require("mirrors").printable
+
 local M = {}
 
 -- First and last code points that take no column of their own.
@@ -17,12 +19,6 @@ local two_wide = {
     { 0x1F680, 0x1F6FF }, { 0x1F900, 0x1FAFF }, { 0x20000, 0x3FFFD },
 }
 
--- Code points that would move the cursor, hide text or turn it round: C0, DEL, C1 and the marks of direction.
-local unsafe = {
-    { 0x00, 0x1F }, { 0x7F, 0x9F }, { 0x061C, 0x061C }, { 0x200E, 0x200F }, { 0x2028, 0x202E },
-    { 0x2066, 0x2069 },
-}
-
 local function within(ranges, code)
     for _, range in ipairs(ranges) do
         if code >= range[1] and code <= range[2] then
@@ -30,16 +26,6 @@ local function within(ranges, code)
         end
     end
     return false
-end
-
-local short_escapes = { [0x09] = "\\t", [0x0A] = "\\n", [0x0D] = "\\r" }
-
-local function escape(character)
-    local code = utf8.codepoint(character)
-    if within(unsafe, code) then
-        return short_escapes[code] or ("\\u{%X}"):format(code)
-    end
-    return character
 end
 
 --- The text as valid UTF-8: each byte that is none is replaced.
@@ -60,14 +46,19 @@ function M.valid(text, replacement)
     end
 end
 
---- The text on one line, with nothing in it that a terminal would obey.
+--- The text on one line, with nothing in it that a terminal would obey: control characters and marks of direction are
+--- written as escapes, what is not UTF-8 is replaced. All that comes from outside goes through this before it is shown.
 ---@param text string
 ---@return string
 function M.clean(text)
-    if not text:find("[^\x20-\x7E]") then
-        return text
-    end
-    return (M.valid(text):gsub(utf8.charpattern, escape))
+    return printable(text)
+end
+
+--- The same for a text of several lines: line feeds and tabs stay.
+---@param text string
+---@return string
+function M.clean_lines(text)
+    return printable(text, true)
 end
 
 local function width_of(code)

@@ -1,0 +1,51 @@
+--- cli.trace: what goes on underneath a command, as messages: waits before retries, what became of a create that was
+--- not answered, and in detail each attempt.
+
+local task = require("task")
+
+local fates = { -- of a create whose answer was lost
+    lost = "a create was not answered; the list will tell what became of it, in %.0f s or more",
+    adopted = "the create that was not answered made mirror %s",
+    undone = "the create that was not answered made nothing",
+    undecided = "what became of the create that was not answered cannot be told",
+}
+
+local quiet = 1 -- seconds after a retry was told of in which others of the same cause are details
+
+local told = {} -- by cause: when last, and how many of them since
+
+-- How important a retry is, and how many like it were passed over before.
+local function level_of(problem)
+    local cause = ("%s %s"):format(problem.kind, problem.status)
+    local now, last = task.now(), told[cause]
+    if last and now - last.at < quiet then
+        last.more = last.more + 1
+        return "debug", ""
+    end
+    told[cause] = { at = now, more = 0 }
+    local more = last and last.more or 0
+    return "info", more > 0 and ("; as %d others since the last such line"):format(more) or ""
+end
+
+---@param event mirrors.Event
+return function(event)
+    if event.what == "call" or event.what == "step" then
+        return
+    end
+    local log = require("kmirror.log") -- a short runbook does not need it
+    local fields = {
+        event = event.what, operation = event.operation, cluster = event.cluster, id = event.id,
+        attempt = event.attempt, error = event.error and event.error.kind, wait = event.wait,
+    }
+    if event.what == "retry" then
+        local level, others = level_of(event.error)
+        log.event(level, fields, "%s; trying again in %.1f s%s", tostring(event.error), event.wait, others)
+    elseif fates[event.what] then
+        log.event("info", fields, fates[event.what], event.wait or event.id)
+    elseif event.ended > 0 then
+        local what = ("%s %s"):format(event.operation:gsub("_", " "), event.id or "on cluster " .. event.cluster)
+        fields.seconds = event.ended - event.granted
+        log.event("debug", fields, "%s: %s after %.0f ms", what, event.error and event.error.kind or "done",
+            1000 * fields.seconds)
+    end
+end
