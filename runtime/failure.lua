@@ -47,10 +47,10 @@ end
 -- What to do about it, where that is known.
 local hints = {
     unauthorized = "check KMIRROR_USERNAME and KMIRROR_API_KEY: it takes a provisioning API key",
-    tls = "is the endpoint right? A private CA goes into ca_file",
+    tls = "is the endpoint right? A private CA goes into ca_file, --ca-file or SSL_CERT_FILE",
 }
 
-local function hint_for(e)
+local function hint_for(e, proxied)
     if e.kind == "forbidden" and e.operation ~= "list" and e.operation ~= "get" then
         return not e.message:find("read-only", 1, true) and "is the API key read-only?" or nil
     elseif e.kind == "not_found" then
@@ -58,6 +58,8 @@ local function hint_for(e)
             or "is this the id of the Kafka Connect cluster, not of the Kafka cluster?"
     elseif e.kind == "rate_limited" then
         return "another client uses this account, or its limit is lower: try a lower rate"
+    elseif e.kind == "transport" and not e.status and proxied then
+        return ("is the proxy of %s right, and are it and the endpoint within reach?"):format(proxied)
     elseif e.kind == "transport" and not e.status then
         return "is the endpoint right and within reach?"
     end
@@ -119,7 +121,7 @@ return function(call, e, told)
     e.operation, e.cluster, e.id, e.attempts = call.operation, call.cluster, call.id, call.attempts
     local secrets = secrets_of(call.account, call.spec)
     e.message, e.details = redact(e.message, secrets), redact_all(e.details, secrets)
-    local hint = hint_for(e)
+    local hint = hint_for(e, call.account.options.proxied)
     if hint then e.message = ("%s (%s)"):format(e.message, hint) end
     return e
 end

@@ -1,5 +1,7 @@
 #include "http.h"
 
+#include "ending.h"
+
 #include <arpa/inet.h>
 #include <limits.h>
 #include <math.h>
@@ -12,6 +14,7 @@
 enum {
     KEPT_BODY = 256 * 1024, /* a larger buffer is given back with its request */
     IDLE_REQUESTS = 64,
+    LONGEST_HEADER = 256 * 1024,
     FIRST_BODY = 4096
 };
 
@@ -37,7 +40,7 @@ struct http_request {
     void *owner;
     http_answer answer;
     char *body;
-    size_t length, room;
+    size_t length, room, header; /* bytes of the body, for a body, of the header */
     bool too_large, told;
     bool accepted, timed_out; /* libcurl took it on; it did not end in time */
     char error[CURL_ERROR_SIZE];
@@ -86,6 +89,48 @@ bool http_url_allowed(const char *url) {
     return allowed;
 }
 
+bool http_url_is_local(const char *url) {
+    bool loopback = false;
+    CURLU *parsed = curl_url();
+    if (parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK)
+        is_allowed(parsed, &loopback);
+    curl_url_cleanup(parsed);
+    return loopback;
+}
+
+/* ---- which proxies ---- */
+
+static bool has_part(CURLU *url, CURLUPart part, const char *unless) {
+    char *text = NULL;
+    bool there = curl_url_get(url, part, &text, 0) == CURLUE_OK && strcmp(text, unless) != 0;
+    curl_free(text);
+    return there;
+}
+
+static bool is_proxy_scheme(CURLU *url) {
+    static const char *const known[] = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
+    char *scheme = NULL;
+    bool found = false;
+    if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK)
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            found = found || strcasecmp(scheme, known[i]) == 0;
+    curl_free(scheme);
+    return found;
+}
+
+bool http_proxy_allowed(const char *url) {
+    CURLU *parsed = curl_url();
+    const char *at = strchr(url, '@');
+    bool allowed =
+        parsed != NULL &&
+        curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) == CURLUE_OK &&
+        is_proxy_scheme(parsed) && has_part(parsed, CURLUPART_HOST, "") && !has_part(parsed, CURLUPART_PATH, "/") &&
+        !has_part(parsed, CURLUPART_QUERY, "") && !has_part(parsed, CURLUPART_FRAGMENT, "") &&
+        (at == NULL || (strchr(at + 1, '@') == NULL && has_part(parsed, CURLUPART_USER, "")));
+    curl_url_cleanup(parsed);
+    return allowed;
+}
+
 /* ---- libcurl's callbacks: they only touch the request ---- */
 
 static size_t receive(char *data, size_t size, size_t count, void *owner) {
@@ -110,6 +155,14 @@ static size_t receive(char *data, size_t size, size_t count, void *owner) {
     return more;
 }
 
+static size_t receive_header(char *data, size_t size, size_t count, void *owner) {
+    http_request *r = owner;
+    (void)data;
+    r->header += size * count;
+    r->too_large = r->header > LONGEST_HEADER;
+    return r->too_large ? 0 : size * count;
+}
+
 /* libcurl sends a request again by itself when a kept connection turns out dead. Whether to send again is not
  * its decision (a create must not be), and the governor would not know of it: the second time ends the transfer. */
 static int about_to_send(void *owner, char *ip, char *local_ip, int port, int local_port) {
@@ -126,39 +179,7 @@ static int about_to_send(void *owner, char *ip, char *local_ip, int port, int lo
 /* ---- how it ended ---- */
 
 static http_failure failure_of(CURLcode code, const http_request *r) {
-    switch (code) {
-    case CURLE_OK:
-        return HTTP_OK;
-    case CURLE_OPERATION_TIMEDOUT:
-        return HTTP_TIMEOUT;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CRL_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_SSL_CLIENTCERT:
-    case CURLE_SSL_SHUTDOWN_FAILED:
-    case CURLE_USE_SSL_FAILED:
-        return HTTP_TLS;
-    case CURLE_WRITE_ERROR:
-        return r->too_large ? HTTP_PROTOCOL : HTTP_REFUSED;
-    case CURLE_FILESIZE_EXCEEDED:
-    case CURLE_UNSUPPORTED_PROTOCOL: /* an answer that is not HTTP */
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_BAD_CONTENT_ENCODING:
-        return HTTP_PROTOCOL;
-    case CURLE_URL_MALFORMAT:
-    case CURLE_OUT_OF_MEMORY:
-    case CURLE_UNKNOWN_OPTION:
-    case CURLE_BAD_FUNCTION_ARGUMENT:
-    case CURLE_FAILED_INIT:
-        return HTTP_REFUSED;
-    default:
-        return HTTP_TRANSPORT;
-    }
+    return r->too_large ? HTTP_PROTOCOL : ending_failure(r->transfer.easy, code, r->answer.sent);
 }
 
 static const char *reason_of(CURLcode code, http_request *r) {
@@ -166,14 +187,10 @@ static const char *reason_of(CURLcode code, http_request *r) {
         return "the answer is larger than allowed";
     if (code == CURLE_ABORTED_BY_CALLBACK)
         return "the server closed the connection without an answer";
-    if (r->timed_out) {
-        snprintf(r->error, sizeof r->error, "no %s within %g s", r->answer.sent ? "complete answer" : "connection",
-                 r->timeout);
-        return r->error;
-    }
-    if (r->error[0] == '\0')
-        return curl_easy_strerror(code);
-    r->error[strcspn(r->error, "\r\n")] = '\0';
+    if (!r->timed_out)
+        return ending_reason(r->transfer.easy, code, r->answer.sent, r->client->options.base, r->error);
+    snprintf(r->error, sizeof r->error, "no %s within %g s", r->answer.sent ? "complete answer" : "connection",
+             r->timeout);
     return r->error;
 }
 
@@ -244,6 +261,8 @@ static bool configure(http_request *r) {
     SET(CURLOPT_ERRORBUFFER, r->error);
     SET(CURLOPT_WRITEFUNCTION, receive);
     SET(CURLOPT_WRITEDATA, r);
+    SET(CURLOPT_HEADERFUNCTION, receive_header);
+    SET(CURLOPT_HEADERDATA, r);
     SET(CURLOPT_PREREQFUNCTION, about_to_send);
     SET(CURLOPT_PREREQDATA, r);
     if (o->username != NULL) {
@@ -253,6 +272,8 @@ static bool configure(http_request *r) {
     }
     if (o->ca_file != NULL)
         SET(CURLOPT_CAINFO, o->ca_file);
+    if (o->ca_dir != NULL)
+        SET(CURLOPT_CAPATH, o->ca_dir);
     if (o->cert_file != NULL)
         SET(CURLOPT_SSLCERT, o->cert_file);
     if (o->key_file != NULL)
@@ -328,7 +349,7 @@ http_request *http_start(http_client *c, const char *method, const char *path, c
     r->events = events;
     r->owner = owner;
     r->answer = (http_answer){.started = loop_now()};
-    r->length = 0;
+    r->length = r->header = 0;
     r->too_large = r->told = r->timed_out = false;
     r->timeout = timeout;
     r->error[0] = '\0';
@@ -370,8 +391,8 @@ static bool copy_string(const char **to) {
 }
 
 static bool copy_options(http_options *to, const http_options *from) {
-    const char **strings[] = {&to->base,    &to->user_agent, &to->username, &to->password,
-                              &to->ca_file, &to->cert_file,  &to->key_file, &to->proxy};
+    const char **strings[] = {&to->base,   &to->user_agent, &to->username, &to->password, &to->ca_file,
+                              &to->ca_dir, &to->cert_file,  &to->key_file, &to->proxy};
     *to = *from;
     bool ok = true;
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
@@ -380,7 +401,8 @@ static bool copy_options(http_options *to, const http_options *from) {
 }
 
 static void free_options(http_options *o) {
-    const char *strings[] = {o->base, o->user_agent, o->username, o->ca_file, o->cert_file, o->key_file, o->proxy};
+    const char *strings[] = {o->base,   o->user_agent, o->username, o->ca_file,
+                             o->ca_dir, o->cert_file,  o->key_file, o->proxy};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free((char *)strings[i]);
     if (o->password != NULL)

@@ -15,7 +15,7 @@ typedef enum http_failure {
     HTTP_TLS,       /* no TLS session: certificate, host name, protocol */
     HTTP_TIMEOUT,   /* out of time while connecting or waiting for the answer */
     HTTP_PROTOCOL,  /* not HTTP, or an answer larger than allowed */
-    HTTP_REFUSED,   /* this side did not accept the request: bad URL, option or no memory */
+    HTTP_REFUSED, /* it did not go out, and cannot: bad URL or option, no memory or descriptors, a proxy that says no */
 } http_failure;
 
 typedef struct http_options {
@@ -23,6 +23,7 @@ typedef struct http_options {
     const char *user_agent;
     const char *username, *password;  /* Basic auth, sent at once; NULL: none */
     const char *ca_file;              /* PEM; NULL: the system's */
+    const char *ca_dir;               /* folder of the same, as OpenSSL's rehash makes it; NULL: none */
     const char *cert_file, *key_file; /* client certificate, PEM; NULL: none */
     const char *proxy;                /* NULL: from the environment, as libcurl reads it */
     double connect_timeout;           /* seconds */
@@ -57,6 +58,13 @@ void http_client_free(http_client *c);
 
 /* True when kmirror may speak to that URL: https, or http to a loopback address. */
 bool http_url_allowed(const char *url);
+
+/* True when that URL goes to this machine, and so past any proxy. */
+bool http_url_is_local(const char *url);
+
+/* True when a proxy may have that URL. One in which a character of the password is not written as %XX is refused even
+ * where libcurl would find something in it: that is another host than was meant. */
+bool http_proxy_allowed(const char *url);
 
 /* The path of the base, without a slash at its end: what every path begins with. Lives as long as the client. */
 const char *http_base_path(const http_client *c);

@@ -425,6 +425,7 @@ static int new_account(lua_State *L) {
                             .username = option(L, "username"),
                             .password = option(L, "api_key"),
                             .ca_file = option(L, "ca_file"),
+                            .ca_dir = option(L, "ca_dir"),
                             .cert_file = option(L, "cert_file"),
                             .key_file = option(L, "key_file"),
                             .proxy = option(L, "proxy")};
@@ -446,6 +447,18 @@ static int new_account(lua_State *L) {
 /* url_allowed(url) -> whether requests may go there */
 static int url_allowed(lua_State *L) {
     lua_pushboolean(L, http_url_allowed(luaL_checkstring(L, 1)));
+    return 1;
+}
+
+/* url_is_local(url) -> whether requests to it stay on this machine, and go past any proxy */
+static int url_is_local(lua_State *L) {
+    lua_pushboolean(L, http_url_is_local(luaL_checkstring(L, 1)));
+    return 1;
+}
+
+/* proxy_allowed(url) -> whether that may be the URL of a proxy */
+static int proxy_allowed(lua_State *L) {
+    lua_pushboolean(L, http_proxy_allowed(luaL_checkstring(L, 1)));
     return 1;
 }
 
@@ -528,6 +541,8 @@ int luaopen_mirrors(lua_State *L) {
                                          {"attempt", attempt},
                                          {"times", times},
                                          {"url_allowed", url_allowed},
+                                         {"url_is_local", url_is_local},
+                                         {"proxy_allowed", proxy_allowed},
                                          {"json_string", json_string},
                                          {"is_uuid", is_uuid},
                                          {"is_private", is_private},

@@ -3,7 +3,8 @@
 local load, native, new_error, task = ...
 
 local fields = load("runtime/fields.lua", native, new_error)
-local options = load("runtime/options.lua", native, new_error)
+local network = load("runtime/network.lua", native, new_error)
+local options = load("runtime/options.lua", native, new_error, network)
 local compile = load("runtime/wire.lua", native, fields)
 local complete = load("runtime/failure.lua")
 local retry = load("runtime/retry.lua", native, task, complete, new_error)

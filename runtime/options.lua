@@ -1,5 +1,5 @@
 -- options: what mirrors.connect{} takes, what it checks, and where the rest comes from.
-local native, new_error = ...
+local native, new_error, network = ...
 
 local function invalid(message, ...)
     error(new_error("invalid", message:format(...)), 0)
@@ -45,6 +45,10 @@ local function is_version(value)
     return value == "v1" or value == "v2", "'v1' or 'v2', the version of the API"
 end
 
+local function is_proxy(value)
+    return is_text(value) and native.proxy_allowed(value), network.PROXY_FORM
+end
+
 local MAX_RATE <const> = 16384
 
 ---@class mirrors.Options
@@ -63,7 +67,7 @@ local MAX_RATE <const> = 16384
 ---@field backoff? number          seconds: the wait before the first retry is drawn from 0 to this; 0.25, 1 after a 429
 ---@field settle? number           seconds within which a mirror whose create was not answered shows in the list; 10
 ---@field max_body? integer        bytes of one answer; 64 MiB
----@field ca_file? string          CA certificates, PEM, instead of the system's
+---@field ca_file? string          CA certificates, PEM, instead of the system's; CURL_CA_BUNDLE or SSL_CERT_*
 ---@field cert_file? string        client certificate, PEM
 ---@field key_file? string         its key, PEM
 ---@field proxy? string            URL; default: libcurl's environment variables
@@ -95,7 +99,7 @@ local checks = {
     ca_file = is_readable,
     cert_file = is_readable,
     key_file = is_readable,
-    proxy = is_text,
+    proxy = is_proxy,
     quota_file = is_text,
 }
 
@@ -127,7 +131,7 @@ local function check_options(where, given)
         end
         local ok, expected = check(value)
         if not ok then
-            local secret = name == "api_key" or tostring(value):find("@", 1, true)
+            local secret = name == "api_key" or name == "proxy" or tostring(value):find("@", 1, true)
             local shown = secret and "something else (not shown)" or ("'%s'"):format(tostring(value))
             invalid("%s: %s must be %s, got %s", where, name, expected, shown)
         end
@@ -189,6 +193,8 @@ function options.resolve(given)
     check_options("the environment", environment)
     for name in pairs(checks) do all[name] = all[name] or environment[name] or defaults[name] end
     all.endpoint = all.endpoint:gsub("/+$", "")
+    all.proxied = all.proxy and "the option proxy" or network.proxy_variable(all.endpoint)
+    if not all.ca_file and all.endpoint:lower():find("^https:") then all.ca_file, all.ca_dir = network.certificates() end
     if not all.username then invalid("no user name: set KMIRROR_USERNAME") end
     if not all.api_key then
         invalid("no API key: set KMIRROR_API_KEY, or KMIRROR_API_KEY_FILE to the name of a file with it")

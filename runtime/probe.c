@@ -1,5 +1,7 @@
 #include "probe.h"
 
+#include "ending.h"
+
 #include "task.h"
 
 #include <curl/curl.h>
@@ -10,7 +12,7 @@
 
 /* What is asked of libcurl in one visit. The URL and the file are Lua's. */
 typedef struct visit {
-    const char *url, *ca_file;
+    const char *url, *ca_file, *ca_dir;
     double timeout;
     char error[CURL_ERROR_SIZE];
 } visit;
@@ -31,6 +33,7 @@ static CURLcode go(CURL *e, visit *v) {
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(e, CURLOPT_CERTINFO, 1L);
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(v->timeout * 1000));
     curl_easy_setopt(e, CURLOPT_USERAGENT, "kmirror/" KMIRROR_VERSION);
@@ -40,6 +43,8 @@ static CURLcode go(CURL *e, visit *v) {
     curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
     if (v->ca_file != NULL)
         curl_easy_setopt(e, CURLOPT_CAINFO, v->ca_file);
+    if (v->ca_dir != NULL)
+        curl_easy_setopt(e, CURLOPT_CAPATH, v->ca_dir);
     return curl_easy_perform(e);
 }
 
@@ -116,13 +121,13 @@ static void set_number(lua_State *L, const char *name, double value) {
     lua_setfield(L, -2, name);
 }
 
-static void tell(lua_State *L, CURL *e, CURLcode code, const visit *v) {
+static void tell(lua_State *L, CURL *e, CURLcode code, visit *v) {
     long status = 0;
     char *address = NULL;
     lua_newtable(L);
     set_text(L, "stage", stage_of(e, code));
     if (code != CURLE_OK)
-        set_text(L, "reason", v->error[0] != '\0' ? v->error : curl_easy_strerror(code));
+        set_text(L, "reason", ending_reason(e, code, false, v->url, v->error));
     curl_easy_getinfo(e, CURLINFO_PRIMARY_IP, &address);
     set_text(L, "address", address);
     lua_pushboolean(L, tunnel_status(e) != 0);
@@ -157,11 +162,14 @@ static CURL **push_handle(lua_State *L) {
     return e;
 }
 
-/* visit(URL, seconds, CA file | nil) -> { stage = "dns"|"proxy"|"connect"|"tls"|"http", reason when it failed there,
+/* visit(URL, seconds, CA file | nil, folder of CAs | nil) -> { stage = "dns"|"proxy"|"connect"|"tls"|"http", reason when it failed there,
  * address (the proxy's, if it was proxied), proxied, status, name_seconds, connect_seconds, tls_seconds (each from
  * the beginning), date, expires (each in seconds since the epoch; nil when not told) }. Blocks; Ctrl-C ends it. */
 static int visit_server(lua_State *L) {
-    visit v = {.url = luaL_checkstring(L, 1), .timeout = luaL_checknumber(L, 2), .ca_file = luaL_optstring(L, 3, NULL)};
+    visit v = {.url = luaL_checkstring(L, 1),
+               .timeout = luaL_checknumber(L, 2),
+               .ca_file = luaL_optstring(L, 3, NULL),
+               .ca_dir = luaL_optstring(L, 4, NULL)};
     CURL **e = push_handle(L);
     if (*e == NULL)
         return luaL_error(L, "not enough memory");

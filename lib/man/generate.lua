@@ -129,6 +129,7 @@ for _, variable in ipairs({
     { "KMIRROR_STORE", "Where jobs are kept." },
     { "NO_COLOR", "No colour when it is set and not empty." },
     { "https_proxy, all_proxy, no_proxy", "Proxies, as libcurl takes them." },
+    { "CURL_CA_BUNDLE, SSL_CERT_FILE, SSL_CERT_DIR", "CA certificates instead of the system's, as curl takes them." },
 }) do
     write(".TP\n.B ", roff(variable[1]), "\n", roff(variable[2]), "\n")
 end

@@ -131,6 +131,20 @@ describe("kmirror doctor", function()
         is("skip", "not a URL", examined(with { KMIRROR_ENDPOINT = "http://example.org" }).DNS)
     end)
 
+    it("names a proxy that cannot be reached, or has no usable URL, and tells nothing of it", function()
+        local env = { KMIRROR_ENDPOINT = "https://kmirror.invalid", https_proxy = "http://127.0.0.1:9" }
+        is("fail", "connect", examined(with(env)).proxy)
+        env.https_proxy = "http://user:p@hunter2@127.0.0.1:9"
+        local found, result = examined(with(env))
+        is("fail", "https_proxy must be the URL of a proxy", found.proxy)
+        assert.is_nil((result.stdout .. result.stderr):find("hunter2", 1, true))
+    end)
+
+    it("names the variable of a CA file that cannot be read", function()
+        local found = examined(with { KMIRROR_ENDPOINT = "https://kmirror.invalid", SSL_CERT_FILE = "/nowhere.pem" })
+        is("fail", "SSL_CERT_FILE", found.TLS)
+    end)
+
     it("finds a proxy that lets nothing through", function()
         local proxy = support.server { { status = 407, body = "" } }
         local found = examined(with { KMIRROR_ENDPOINT = "https://kmirror.invalid", https_proxy = proxy.url })

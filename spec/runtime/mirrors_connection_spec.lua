@@ -90,6 +90,116 @@ describe("connections", function()
     end)
 end)
 
+describe("a proxy of the environment", function()
+    local function run(variables, command)
+        local env = {
+            KMIRROR_ENDPOINT = "https://api.example.org", KMIRROR_CLUSTER = support.cluster, KMIRROR_USERNAME = "user",
+            KMIRROR_API_KEY = "s3cret-key",
+        }
+        for name, value in pairs(variables) do env[name] = value end
+        return support.run { command or "list", env = env }
+    end
+
+    -- Each holds `hunter2`, in a place where it is, or is taken for, a part of a user's name or password.
+    local unusable = {
+        "http://user:hunter2@@proxy.invalid:3128", "http://user:p@hunter2@proxy.invalid:3128",
+        "http://user:12#hunter2@proxy.invalid:3128", "http://hunter2:12/x@proxy.invalid:3128",
+        "http://user:hunter2?x@proxy.invalid:3128", "ftp://user:hunter2@proxy.invalid:3128",
+        "user:hunter2@proxy.invalid:port", "http://user:hunter 2@proxy.invalid", "hunter2://proxy.invalid",
+        "http://user:hunter2@:3128/x", "http://user:hunter2@proxy.invalid:3128/path", "http://hunter2:99999",
+    }
+
+    it("that is no URL of one is refused as configuration by its variable, and no part of it is told", function()
+        for i, url in ipairs(unusable) do
+            local name = ({ "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" })[i % 4 + 1]
+            local result = run { [name] = url }
+            local told = result.stdout .. result.stderr
+            assert.are.equal(2, result.status, told)
+            assert.matches(name .. " must be the URL of a proxy", told, 1, true)
+            assert.is_nil(told:find("hunter", 1, true), told)
+            assert.is_nil(told:find("invalid:3128", 1, true), told)
+        end
+    end)
+
+    it("that is no URL of one is no matter where no_proxy names the endpoint, or the endpoint is this machine", function()
+        local server = support.server { LIST }
+        local bad = unusable[1]
+        assert.are.equal(0, run { https_proxy = bad, KMIRROR_ENDPOINT = server.url }.status)
+        server:stop()
+        local result = run({ https_proxy = bad, no_proxy = "localhost, .example.org" }, "doctor")
+        assert.is_nil(result.stdout:find("proxy", 1, true), result.stdout)
+    end)
+
+    it("that is no URL of one is refused as an option, and not shown", function()
+        for _, url in ipairs(unusable) do
+            local problem = support.raises("invalid", support.connect, { url = "https://localhost" }, { proxy = url })
+            assert.matches("proxy must be the URL of a proxy", problem.message, 1, true)
+            assert.is_nil(problem.message:find("hunter", 1, true), problem.message)
+        end
+    end)
+
+    it("with a user and an escaped password is used", function()
+        local proxy = support.server { { status = 200, hang = true } }
+        local url = proxy.url:gsub("//", "//user:p%%40ss%%2F@")
+        support.raises("timeout", list, support.connect({ url = "https://api.example.org" },
+            { proxy = url, timeout = 0.3 }))
+        proxy:stop()
+        assert.are.equal("Basic dXNlcjpwQHNzLw==", proxy:requests()[1].headers["proxy-authorization"])
+    end)
+
+    it("that wants a password, or refuses the endpoint, is asked once, and is what the error names", function()
+        for status, words in pairs {
+            [407] = "the proxy wants another user name and password (407)",
+            [403] = "the proxy does not connect to https://api.example.org: it answers with 403",
+            [404] = "the proxy does not connect to https://api.example.org: it answers with 404",
+        } do
+            local proxy = support.server { { status = status, body = "<html>no</html>", keep = false } }
+            local result = run { https_proxy = proxy.url }
+            proxy:stop()
+            assert.are.equal(1, result.status)
+            assert.matches(words, result.stderr, 1, true)
+            assert.is_nil(result.stderr:find("endpoint", 1, true), result.stderr)
+            assert.are.equal(1, #proxy:requests())
+        end
+    end)
+
+    it("that is in trouble itself is tried again", function()
+        local proxy = support.server { { status = 503, keep = false }, { status = 403, keep = false } }
+        local result = run { https_proxy = proxy.url }
+        proxy:stop()
+        assert.matches("it answers with 503", result.stderr, 1, true)
+        assert.are.equal(2, #proxy:requests())
+    end)
+
+    it("that cannot be reached is what the error names", function()
+        local proxy = support.server { LIST }
+        proxy:stop()
+        local problem = support.raises("transport", list, support.connect({ url = "https://api.example.org" },
+            { proxy = proxy.url }))
+        assert.matches("is the proxy of the option proxy right", problem.message, 1, true)
+    end)
+end)
+
+describe("too few file descriptors", function()
+    it("are named, and nothing is tried again", function()
+        local server = support.server { LIST }
+        local script = support.temporary("hold.lua", [[
+            local api, held = require "mirrors".connect {}, {}
+            for i = 1, 100 do held[i] = io.open "/dev/null" end
+            print(pcall(api.list, api))
+        ]])
+        local result = support.run {
+            command = "sh", "-c", "ulimit -n 40; exec \"$0\" run \"$1\"", support.executable, script,
+            env = { KMIRROR_ENDPOINT = server.url, KMIRROR_CLUSTER = support.cluster, KMIRROR_USERNAME = "user",
+                KMIRROR_API_KEY = "s3cret-key" },
+        }
+        server:stop()
+        assert.matches("too few file descriptors: this process may have 40", result.stdout, 1, true)
+        assert.is_nil(result.stdout:find("endpoint", 1, true), result.stdout)
+        assert.is_nil(result.stderr:find("trying again", 1, true), result.stderr)
+    end)
+end)
+
 describe("a request", function()
     local function list_in(url, network, options)
         local script = support.temporary("list.lua", ('print(#require "mirrors".connect{ %s }:list())'):format(options))
@@ -164,6 +274,38 @@ describe("TLS", function()
 
     it("is refused when only the system's authorities are trusted", function()
         refused(certificates.good, "certificate")
+    end)
+
+    it("trusts whom the environment names, as curl does", function()
+        local server = support.server { LIST, tls = certificates.good }
+        local folder = support.temporary_directory("certificates")
+        assert(os.execute(("cp %s %s/ca.pem && openssl rehash %s"):format(certificates.ca, folder, folder)))
+        local function status(variables)
+            variables.KMIRROR_ENDPOINT, variables.KMIRROR_CLUSTER = server.url, support.cluster
+            variables.KMIRROR_USERNAME, variables.KMIRROR_API_KEY = "user", "s3cret-key"
+            return support.run { "list", env = variables }.status
+        end
+        local junk = support.temporary("junk.pem", "not a certificate\n")
+        assert.are.equal(0, status { SSL_CERT_FILE = certificates.ca })
+        assert.are.equal(0, status { CURL_CA_BUNDLE = certificates.ca })
+        assert.are.equal(0, status { SSL_CERT_DIR = folder })
+        assert.are.equal(0, status { CURL_CA_BUNDLE = certificates.ca, SSL_CERT_FILE = junk })
+        assert.are.equal(1, status { SSL_CERT_FILE = junk })
+        assert.are.equal(1, status {})
+        server:stop()
+    end)
+
+    it("is refused when a file that the environment names cannot be read, by the variable's name", function()
+        for _, name in ipairs { "SSL_CERT_FILE", "CURL_CA_BUNDLE" } do
+            local result = support.run {
+                "list",
+                env = { KMIRROR_ENDPOINT = "https://localhost:1", KMIRROR_CLUSTER = support.cluster,
+                    KMIRROR_USERNAME = "user", KMIRROR_API_KEY = "s3cret-key", [name] = "/nowhere/ca.pem" },
+            }
+            assert.are.equal(2, result.status)
+            assert.matches(name .. " must be the name of a readable file with CA certificates: /nowhere/ca.pem",
+                result.stderr, 1, true)
+        end
     end)
 
     it("is refused when the authority's file is missing or holds none, which is said", function()

@@ -261,6 +261,14 @@ describe("an answer larger than 64 MiB", function()
         has(meet("protocol", { huge = size, chunked = 1024 * 1024 }, OPERATIONS.list, patient), "large")
     end)
 
+    it("is a protocol error when its header is too large, as a whole or in a line, with a hint at that", function()
+        local lines = {}
+        for i = 1, 300 do lines[i] = ("X-%d: %s"):format(i, ("x"):rep(1000)) end
+        has(meet("protocol", { body = "{}", headers = lines }), "larger than allowed")
+        has(meet("protocol", { body = "{}", headers = { "X: " .. ("x"):rep(400000) } }), "header of the answer")
+        has(meet("protocol", { raw = "HTTP/1.1 200 " .. ("x"):rep(400000) .. "\r\n\r\n" }), "header of the answer")
+    end)
+
     it("is a protocol error when it only becomes that large by decompression", function()
         local bomb = { body = (" "):rep(65 * 1024 * 1024), gzip = true }
         meet("protocol", bomb, OPERATIONS.list, { timeout = 60 })

@@ -1,6 +1,7 @@
 --- doctor.network: name, connection, TLS and clock, by one visit to the API's server, without credentials.
 
 local host = require("host")
+local mirrors = require("mirrors")
 local probe = require("probe")
 
 local visit_seconds <const> = 10
@@ -12,7 +13,7 @@ local function host_of(url)
     return url:match("^%a+://%[([^%]]+)%]") or url:match("^%a+://([^/:]+)")
 end
 
-local proxy_remedy = "look at the proxy variables: https_proxy, all_proxy, no_proxy"
+local proxy_remedy = "correct the proxy variables: https_proxy, all_proxy, no_proxy"
 
 local function milliseconds(seconds)
     return ("%.0f ms"):format(1000 * seconds)
@@ -85,6 +86,18 @@ end
 
 local steps = { proxy = 0, dns = 1, connect = 2, tls = 3, http = 4 }
 
+-- What a connection there would be made with; nil, and why, when that cannot be.
+local function options_for(case)
+    local ok, api = pcall(mirrors.connect, {
+        endpoint = case.endpoint, username = "nobody", api_key = "none",
+        ca_file = case.given.ca_file or case.profile.ca_file,
+    })
+    if ok then
+        return api.account.options
+    end
+    return nil, api.message
+end
+
 --- Name, connection, TLS and clock.
 ---@param case kmirror.doctor.case
 return function(case)
@@ -92,8 +105,15 @@ return function(case)
         case:note("DNS", "skip", "the endpoint is not a URL that may be used")
         return
     end
-    local seen = probe.visit(case.endpoint, case.given.timeout or visit_seconds,
-        case.given.ca_file or case.profile.ca_file)
+    local options, problem = options_for(case)
+    if not options then
+        case:note(problem:find("proxy", 1, true) and "proxy" or "TLS", "fail", problem, "correct what the message names")
+        return
+    end
+    local seen = probe.visit(case.endpoint, case.given.timeout or visit_seconds, options.ca_file, options.ca_dir)
+    if options.proxied and (seen.stage == "dns" or seen.stage == "connect") then
+        seen.stage = "proxy" -- it is the proxy's name that is looked up, and the proxy that is connected to
+    end
     local step = steps[seen.stage]
     note_name(case, seen)
     if step >= steps.connect then
