@@ -194,7 +194,8 @@ function options.resolve(given)
     for name in pairs(checks) do all[name] = all[name] or environment[name] or defaults[name] end
     all.endpoint = all.endpoint:gsub("/+$", "")
     all.proxied = all.proxy and "the option proxy" or network.proxy_variable(all.endpoint)
-    if not all.ca_file and all.endpoint:lower():find("^https:") then all.ca_file, all.ca_dir = network.certificates() end
+    local uses_tls = all.endpoint:lower():find("^https:")
+    if uses_tls and not all.ca_file then all.ca_file, all.ca_dir = network.certificates() end
     if not all.username then invalid("no user name: set KMIRROR_USERNAME") end
     if not all.api_key then
         invalid("no API key: set KMIRROR_API_KEY, or KMIRROR_API_KEY_FILE to the name of a file with it")

@@ -121,7 +121,7 @@ describe("a proxy of the environment", function()
         end
     end)
 
-    it("that is no URL of one is no matter where no_proxy names the endpoint, or the endpoint is this machine", function()
+    it("that is no URL of one does not matter where no_proxy names the endpoint, or it is this machine", function()
         local server = support.server { LIST }
         local bad = unusable[1]
         assert.are.equal(0, run { https_proxy = bad, KMIRROR_ENDPOINT = server.url }.status)

@@ -107,7 +107,8 @@ return function(case)
     end
     local options, problem = options_for(case)
     if not options then
-        case:note(problem:find("proxy", 1, true) and "proxy" or "TLS", "fail", problem, "correct what the message names")
+        local check = problem:find("proxy", 1, true) and "proxy" or "TLS"
+        case:note(check, "fail", problem, "correct what the message names")
         return
     end
     local seen = probe.visit(case.endpoint, case.given.timeout or visit_seconds, options.ca_file, options.ca_dir)
