@@ -2,6 +2,7 @@
 
 #include <lauxlib.h>
 #include <lua-cjson.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -33,7 +34,7 @@ void json_push_string(lua_State *L, int index) {
 
 enum {
     DEEPEST = 64,
-    LONGEST_NUMBER = 63,
+    SHORT_NUMBER = 63,
     SAFE_DIGITS = 18, /* so many fit a lua_Integer in any case */
     FIRST_FIELDS = 8  /* room for those of a mirror */
 };
@@ -119,16 +120,25 @@ static lua_Integer integer_of(const char *first, const char *last) {
     return negative ? -n : n;
 }
 
-/* Any number that is not short and whole: Lua's own conversion knows of locales and rounding. */
+/* Lua's own conversion knows of locales and rounding. It wants a string that ends. */
+static bool push_converted(lua_State *L, const char *first, size_t length) {
+    char copy[SHORT_NUMBER + 1];
+    if (length <= SHORT_NUMBER) {
+        memcpy(copy, first, length);
+        copy[length] = '\0';
+        return lua_stringtonumber(L, copy) != 0;
+    }
+    if (lua_stringtonumber(L, lua_pushlstring(L, first, length)) == 0)
+        return false;
+    lua_remove(L, -2);
+    return true;
+}
+
+/* Any number that is not short and whole. */
 static bool push_long_number(reader *r, const char *first, bool is_double) {
-    char copy[LONGEST_NUMBER + 1];
-    size_t length = (size_t)(r->at - first);
     lua_Integer n;
-    if (length > LONGEST_NUMBER)
-        return fail(r, "a number of at most 63 characters");
-    memcpy(copy, first, length);
-    copy[length] = '\0';
-    lua_stringtonumber(r->L, copy);
+    if (!push_converted(r->L, first, (size_t)(r->at - first)) || isinf(lua_tonumber(r->L, -1)))
+        return fail(r, "a number in the range of a double before");
     if (lua_isinteger(r->L, -1) && !is_double)
         return true;
     lua_Number value = lua_tonumber(r->L, -1);

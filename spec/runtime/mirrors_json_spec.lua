@@ -95,6 +95,20 @@ describe("the JSON of an answer", function()
         assert.are.same({ 9007199254740993, -9007199254740993, math.maxinteger }, said)
     end)
 
+    it("has numbers of any length, as near as a float comes to them", function()
+        local zeros, digits = ("0"):rep(500), ("123456789"):rep(60)
+        local texts = {
+            ["1" .. zeros:sub(1, 99)] = 1e99, ["-1" .. zeros:sub(1, 300)] = -1e300, ["0." .. zeros .. "5e501"] = 5,
+            ["1." .. zeros] = 1, ["3." .. digits] = tonumber("3." .. digits:sub(1, 30)), ["0." .. zeros] = 0,
+            ["1" .. zeros .. "e-500"] = 1, [("9"):rep(64)] = 1e64, ["1e" .. zeros .. "2"] = 100,
+        }
+        for text, expected in pairs(texts) do
+            local said = read_all { text, ('{"averageRate":%s}'):format(text) }
+            assert.are.equal(expected, said[1].value, text)
+            assert.are.equal(expected, said[2].value.averageRate, text)
+        end
+    end)
+
     it("has averageRate as a float, whatever it looks like", function()
         for _, said in ipairs(read_all { '{"averageRate":1}', '{"averageRate":1.0}', '{"averageRate" : 1e0 }' }) do
             assert.are.equal("float", math.type(said.value.averageRate))
@@ -106,7 +120,7 @@ describe("the JSON of an answer", function()
             "", ",", "tru", "nul", "True", "nan", "Infinity", "-", "+1", "01", "-01", "1.", ".5", "1e", "1e+", "0x10",
             '"', '"\\', '"\\x"', '"\\u12"', '"\\u12g4"', '"\\ud800"', '"\\ud800\\u0041"', '"\\udc00"', '"\\ud800x"',
             "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "]", "{", '{"a"', '{"a":', '{"a":1', '{"a":1,', '{"a":1,}',
-            "{a:1}", "{1:1}", '{"a" 1}', "'a'", "1 2", "/* */ 1", "\0", '"a\0b"', ("9"):rep(64),
+            "{a:1}", "{1:1}", '{"a" 1}', "'a'", "1 2", "/* */ 1", "\0", '"a\0b"', "1e999", "-1e999", ("9"):rep(400),
             ("["):rep(64) .. ("]"):rep(64),
         }
         for i, said in ipairs(read_all(texts)) do
