@@ -62,9 +62,10 @@ module: $(BUILD)/mirrors.so
 $(BUILD)/kmirror: $(HOST_OBJECTS)
 	$(CC) $(ALL_LDFLAGS) -Wl,-E -o $@ $^ -l:liblua5.4-cjson.a -llua5.4 -lcurl -lmicrohttpd -lgnutls -ledit -lm
 
-# The Lua API comes from whoever loads the module. Debian's static lua-cjson is not made for shared objects.
+# The Lua API comes from whoever loads the module. Debian's static lua-cjson is not made for shared objects. A thread of
+# libcurl's may still look up a name when Lua closes: what it runs stays.
 $(BUILD)/mirrors.so: $(MODULE_OBJECTS) runtime/mirrors.map
-	$(CC) $(ALL_LDFLAGS) -shared -Wl,--version-script=runtime/mirrors.map -o $@ $(MODULE_OBJECTS) \
+	$(CC) $(ALL_LDFLAGS) -shared -Wl,-z,nodelete -Wl,--version-script=runtime/mirrors.map -o $@ $(MODULE_OBJECTS) \
 	  -llua5.4-cjson -lcurl -lm
 
 $(BUILD)/%.o: runtime/%.c Makefile | $(BUILD)/packages

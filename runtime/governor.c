@@ -115,6 +115,14 @@ static bool take_place(governor *g, double now, double *at) {
     return taken;
 }
 
+/* Until when a 429 holds the queue. */
+static double held_until(const governor *g) {
+    lock(g);
+    double until = g->window->not_before;
+    unlock(g);
+    return until;
+}
+
 /* ---- the queue ---- */
 
 static void append(governor *g, governor_pass *p) {
@@ -140,6 +148,21 @@ static void unlink_pass(governor *g, governor_pass *p) {
     g->waiting--;
 }
 
+/* Ends the waits that a 429 makes longer than they may be. */
+static void turn_away(governor *g, double now) {
+    double until = held_until(g);
+    if (until <= now)
+        return;
+    for (governor_pass *p = g->first, *next; p != NULL; p = next) {
+        next = p->next;
+        if (p->latest >= until)
+            continue;
+        unlink_pass(g, p);
+        p->state = GOVERNOR_TURNED_AWAY;
+        p->turned_away(p, until - now);
+    }
+}
+
 /* Grants what may go out now, and sets the timer for what may go out later. */
 static void pump(loop_timer *t) {
     governor *g = t->owner;
@@ -147,6 +170,7 @@ static void pump(loop_timer *t) {
     while (g->first != NULL && g->under_way < g->concurrency) {
         if (g->slots > 0 && !take_place(g, loop_now(), &at)) {
             loop_start(g->loop, &g->timer, at);
+            turn_away(g, loop_now());
             return;
         }
         governor_pass *p = g->first;
@@ -167,6 +191,8 @@ static void pump_soon(governor *g) {
 void governor_enter(governor *g, governor_pass *p) {
     p->state = GOVERNOR_QUEUED;
     append(g, p);
+    if (g->timer.slot != 0 && g->timer.at > p->latest) /* it may have to be turned away before */
+        loop_start(g->loop, &g->timer, 0);
     pump_soon(g);
 }
 

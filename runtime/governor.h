@@ -16,8 +16,11 @@ typedef struct governor governor;
 
 /* One request's pass. Lives inside its owner; zero it before first use. */
 typedef struct governor_pass {
-    enum { GOVERNOR_NONE, GOVERNOR_QUEUED, GOVERNOR_GRANTED } state;
+    enum { GOVERNOR_NONE, GOVERNOR_QUEUED, GOVERNOR_GRANTED, GOVERNOR_TURNED_AWAY } state;
     void (*granted)(struct governor_pass *); /* called once, from loop_step() */
+    /* Called instead of that, and earlier, when a 429 holds the queue beyond `latest`: for so many seconds from now. */
+    void (*turned_away)(struct governor_pass *, double seconds);
+    double latest; /* on loop_now()'s clock */
     uint64_t place;                          /* of a granted one in the log */
     void *owner;
     struct governor_pass *next, *previous;

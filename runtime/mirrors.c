@@ -61,6 +61,7 @@ typedef struct call {
     loop_timer grace;
     loop *loop;
     double timeout;
+    double held; /* seconds for which a 429 holds the queue, when that is why it was turned away */
     double granted_at, sent_at, ended_at; /* of the last attempt, on loop_now()'s clock; 0: did not come to it */
     const char *path, *body;
     size_t body_length;
@@ -111,6 +112,12 @@ static void granted(governor_pass *p) {
     c->out_of_memory = c->http == NULL;
     if (c->out_of_memory)
         task_wake(&c->wait);
+}
+
+static void turned_away(governor_pass *p, double seconds) {
+    call *c = p->owner;
+    c->held = seconds;
+    task_wake(&c->wait);
 }
 
 static void abandon(call *c) {
@@ -254,6 +261,21 @@ static int push_result(lua_State *L, const call *c) {
     return push_failure(L, answer, kind_of(answer), describe_status(L, c, answer));
 }
 
+/* As push_failure. [-0, +4, m] */
+static int push_turned_away(lua_State *L, const call *c) {
+    lua_pushboolean(L, false);
+    error_constructor(L);
+    lua_pushliteral(L, "rate_limited");
+    lua_pushfstring(L,
+                    "not sent: after an answer 429 to this or another process, nothing may be sent for another %I s, "
+                    "which is longer than this call may take",
+                    (LUAI_UACINT)ceil(c->held));
+    lua_call(L, 2, 1);
+    lua_pushboolean(L, false);
+    lua_pushnumber(L, c->held);
+    return 4;
+}
+
 static int attempted(lua_State *L, int status, lua_KContext context) {
     call *c = (call *)context;
     (void)status;
@@ -272,18 +294,20 @@ static int attempted(lua_State *L, int status, lua_KContext context) {
         end_attempt(c);
         return luaL_error(L, "not enough memory for a request");
     }
-    int results = push_result(L, c);
+    int results = c->pass.state == GOVERNOR_TURNED_AWAY ? push_turned_away(L, c) : push_result(L, c);
     end_attempt(c);
     return results;
 }
 
-/* attempt(call, timeout) -> true, result | false, error, may have been carried out, seconds to wait | nil, what the API
- * says of it | nil */
+/* attempt(call, timeout, patience: seconds for which a 429 may hold it) -> true, result | false, error, may have been
+ * carried out, seconds to wait | nil, what the API says of it | nil */
 static int attempt(lua_State *L) {
     call *c = luaL_checkudata(L, 1, CALL);
     c->timeout = luaL_checknumber(L, 2);
+    double patience = luaL_checknumber(L, 3);
     task_check(L);
     end_attempt(c);
+    c->pass.latest = loop_now() + patience;
     c->wait = (task_wait){.cancel = cancel_attempt};
     c->granted_at = c->sent_at = c->ended_at = 0;
     governor_enter(c->account->governor, &c->pass);
@@ -347,7 +371,7 @@ static int prepare(lua_State *L) {
     lua_settop(L, 4);
     call *c = lua_newuserdatauv(L, sizeof *c, CALL_VALUES);
     *c = (call){.wire = w, .account = a, .loop = task_loop(L)};
-    c->pass = (governor_pass){.granted = granted, .owner = c};
+    c->pass = (governor_pass){.granted = granted, .turned_away = turned_away, .owner = c};
     c->grace = (loop_timer){.fire = grace_over, .owner = c};
     c->path = lua_tostring(L, 3);
     c->body = lua_tolstring(L, 4, &c->body_length);

@@ -50,21 +50,29 @@ local function event_of(call, what, e)
         error = e, granted = granted, sent = sent, ended = ended }
 end
 
+-- It was not sent, as a 429 holds everything longer than the call may take.
+local function is_turned_away(e)
+    return e.kind == "rate_limited" and not e.status
+end
+
 -- How long to wait before another attempt; nil and why when there is to be none.
 local function backoff(call, e, hint)
     local account = call.account
     local options = account.options
-    if not worth_retrying[e.kind] then return nil end
+    if not worth_retrying[e.kind] or is_turned_away(e) then return nil end
     if call.attempts > options.retries then return nil end
     local cost = call.unbudgeted and 0 or e.kind == "timeout" and TIMEOUT_COST or RETRY_COST
     if account.budget < cost then return nil, "the retry budget is used up: too much has failed lately" end
     local base = options.backoff * (e.kind == "rate_limited" and THROTTLED or 1)
     local wait = math.random() * math.min(LONGEST_BACKOFF, base * 2 ^ (call.attempts - 1))
     if hint then
-        hint = math.min(hint, LONGEST_HINT)
-        wait = math.max(hint, math.min(wait, hint + HINT_SLACK))
+        local believed = math.min(hint, LONGEST_HINT)
+        wait = math.max(believed, math.min(wait, believed + HINT_SLACK))
     end
-    if task.now() + wait >= call.until_ then return nil, ("the deadline of %g s is over"):format(options.deadline) end
+    if task.now() + wait >= call.until_ then
+        local asked = hint and ("it asks to wait %.0f s, and by then "):format(hint) or ""
+        return nil, ("%sthe deadline of %g s is over"):format(asked, options.deadline)
+    end
     account.budget = account.budget - cost
     return wait
 end
@@ -90,10 +98,12 @@ local function begin_deadline(call)
     call.until_ = (granted > 0 and granted or task.now()) + call.account.options.deadline
 end
 
+-- For the next attempt, and for the call as a whole.
 local function time_left(call)
-    local timeout = call.account.options.timeout
-    if not call.until_ then return timeout end
-    return math.max(0.001, math.min(timeout, call.until_ - task.now()))
+    local options = call.account.options
+    if not call.until_ then return options.timeout, options.deadline end
+    local left = math.max(0.001, call.until_ - task.now())
+    return math.min(options.timeout, left), left
 end
 
 -- The result from the answer, where that is not what it is.

@@ -145,6 +145,16 @@ describe("kmirror doctor", function()
         is("fail", "SSL_CERT_FILE", found.TLS)
     end)
 
+    it("names a 429 that asks all to wait, and does not wait itself", function()
+        local server = support.server { { status = 404 }, { status = 429, headers = { "Retry-After: 3000" } } }
+        local began = support.now()
+        local found = examined(with { KMIRROR_ENDPOINT = server.url })
+        is("fail", "it asks to wait 3000 s", found.rate)
+        is("fail", "nothing may be sent for another %d%d s", examined(with { KMIRROR_ENDPOINT = server.url }).rate)
+        assert.is_true(support.now() - began < 8)
+        server:stop()
+    end)
+
     it("finds a proxy that lets nothing through", function()
         local proxy = support.server { { status = 407, body = "" } }
         local found = examined(with { KMIRROR_ENDPOINT = "https://kmirror.invalid", https_proxy = proxy.url })

@@ -106,6 +106,65 @@ describe("the governor #native", function()
         sandbox:stop()
     end)
 
+    describe("after a 429 that asks to wait long", function()
+        local LIST = { body = '{"mirrors":[]}' }
+        local server, quota
+
+        before_each(function()
+            server = support.server { { status = 429, headers = { "Retry-After: 3000" } }, LIST }
+            quota = support.temporary("quota")
+        end)
+        after_each(function() server:stop() end)
+
+        local function connect(options)
+            options.rate, options.quota_file = 35, quota
+            return support.connect(server, options)
+        end
+
+        it("fails the call whose deadline is over before that, and says for how long it is to wait", function()
+            local api = connect { retries = 6, deadline = 20 }
+            local problem = support.raises("rate_limited", api.list, api)
+            assert.are.equal(429, problem.status)
+            assert.matches("it asks to wait 3000 s, and by then the deadline of 20 s is over", problem.message, 1, true)
+        end)
+
+        it("sends nothing of other calls either, and fails them at once when they may not wait so long", function()
+            local api = connect { retries = 6, deadline = 5 }
+            support.raises("rate_limited", api.list, api)
+            local script = support.temporary("list.lua", [[
+                local api = require "mirrors".connect { deadline = 5, quota_file = (...) }
+                local ok, problem = pcall(api.list, api)
+                print(ok, problem.kind, problem.status, problem.message)]])
+            local began = support.now()
+            local result = support.run { "run", script, quota, env = { KMIRROR_ENDPOINT = server.url,
+                KMIRROR_CLUSTER = support.cluster, KMIRROR_USERNAME = "user", KMIRROR_API_KEY = "s3cret-key" } }
+            assert.is_true(support.now() - began < 4)
+            assert.matches("^false\trate_limited\tnil\tnot sent: .- another %d%d s", result.stdout, nil, result.stderr)
+            assert.are.equal(1, #server:requests())
+        end)
+
+        it("fails what is queued already", function()
+            local script = support.temporary("queue.lua", [[
+                local mirrors, task = require "mirrors", require "task"
+                local api = mirrors.connect { deadline = 5, rate = 35, retries = 6, quota_file = (...) }
+                local held, g <close> = 0, task.group()
+                for _ = 1, 100 do
+                    g:spawn(function()
+                        local ok, problem = pcall(api.list, api)
+                        if not ok and problem.kind == "rate_limited" and not problem.status then held = held + 1 end
+                    end)
+                end
+                g:wait()
+                print(held)]])
+            local began = support.now()
+            local result = support.run { "run", script, quota, env = { KMIRROR_ENDPOINT = server.url,
+                KMIRROR_CLUSTER = support.cluster, KMIRROR_USERNAME = "user", KMIRROR_API_KEY = "s3cret-key" } }
+            assert.is_true(support.now() - began < 8)
+            assert.are.equal(100 - #server:requests(), math.tointeger(tonumber(result.stdout)), result.stderr)
+            assert.is_true(#server:requests() <= 36)
+        end)
+    end)
+
     it("with rate 0 holds nothing back", function()
         local sandbox = support.sandbox { rate = 0 }
         local began = support.now()

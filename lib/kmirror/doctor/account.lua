@@ -34,6 +34,8 @@ local function look_at_authentication(case, api)
             api.cluster))
     elseif list.kind == "cancelled" then
         error(list, 0)
+    elseif list.kind == "rate_limited" then
+        case:note("rate", "fail", tostring(list), remedies.rate_limited)
     else
         case:note("authentication", "fail", tostring(list), remedies[list.kind])
     end
