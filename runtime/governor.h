@@ -20,8 +20,8 @@ typedef struct governor_pass {
     void (*granted)(struct governor_pass *); /* called once, from loop_step() */
     /* Called instead of that, and earlier, when a 429 holds the queue beyond `latest`: for so many seconds from now. */
     void (*turned_away)(struct governor_pass *, double seconds);
-    double latest; /* on loop_now()'s clock */
-    uint64_t place;                          /* of a granted one in the log */
+    double latest;  /* on loop_now()'s clock */
+    uint64_t place; /* of a granted one in the log */
     void *owner;
     struct governor_pass *next, *previous;
 } governor_pass;

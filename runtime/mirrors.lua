@@ -263,7 +263,7 @@ local function new_account(all)
     account.native = native.account(all, governor_for(all))
     account.base = native.base_path(account.native)
     account.ledger = ledger_for(account)
-    all.api_key = nil
+    all.api_key, all.proxy = nil, nil -- the URL of a proxy may hold a password
     return account
 end
 

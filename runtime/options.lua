@@ -119,6 +119,15 @@ local defaults = {
 
 local set_by_host = {}
 
+-- A URL may hold a password in more places than one thinks; a plain one does not.
+local function may_hold_secret(name, text)
+    if name == "endpoint" then
+        local rest = text:gsub("^%a+://", ""):gsub("^([%w.%-]+):%d+%f[/\0]", "%1")
+        return rest:find("[^%w/._%-]")
+    end
+    return name == "api_key" or name == "proxy" or text:find("@", 1, true)
+end
+
 local function check_options(where, given)
     if type(given) ~= "table" then invalid("%s: expected a table of options, got %s", where, type(given)) end
     for name, value in pairs(given) do
@@ -131,8 +140,8 @@ local function check_options(where, given)
         end
         local ok, expected = check(value)
         if not ok then
-            local secret = name == "api_key" or name == "proxy" or tostring(value):find("@", 1, true)
-            local shown = secret and "something else (not shown)" or ("'%s'"):format(tostring(value))
+            local shown = may_hold_secret(name, tostring(value)) and "something else (not shown)"
+                or ("'%s'"):format(tostring(value))
             invalid("%s: %s must be %s, got %s", where, name, expected, shown)
         end
     end

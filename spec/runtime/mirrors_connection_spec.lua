@@ -138,6 +138,13 @@ describe("a proxy of the environment", function()
         end
     end)
 
+    it("is where no dump of an api shows it", function()
+        local api = support.connect({ url = "https://api.example.org" }, { proxy = "http://user:hunter2@127.0.0.1:9" })
+        for name, value in pairs(api.account.options) do
+            assert.is_nil(tostring(value):find("hunter2", 1, true), name)
+        end
+    end)
+
     it("with a user and an escaped password is used", function()
         local proxy = support.server { { status = 200, hang = true } }
         local url = proxy.url:gsub("//", "//user:p%%40ss%%2F@")
@@ -178,6 +185,26 @@ describe("a proxy of the environment", function()
             { proxy = proxy.url }))
         assert.matches("is the proxy of the option proxy right", problem.message, 1, true)
     end)
+end)
+
+describe("an endpoint that is refused", function()
+    local function refusal(url)
+        return support.raises("invalid", support.connect, { url = url }).message
+    end
+
+    it("is shown when it is a plain URL", function()
+        for _, url in ipairs { "http://example.org", "ftp://example.org:21/x", "http://10.0.0.1:8080/v1", "host" } do
+            assert.matches("got '" .. url .. "'", refusal(url), 1, true)
+        end
+    end)
+
+    it("is not shown when it may hold a password, wherever in it", function()
+        for _, url in ipairs { "https://user:hunter2@host", "https://user:hunter2", "https://user:12#hunter2@host",
+            "https://user:12hunter2", "https://host?key=hunter2", "ftp://user:hunter2/x", "https://u:1/p@hunter2" } do
+            assert.is_nil(refusal(url):find("hunter2", 1, true), url)
+        end
+    end)
+
 end)
 
 describe("too few file descriptors", function()
