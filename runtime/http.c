@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 
 enum {
     KEPT_BODY = 256 * 1024, /* a larger buffer is given back with its request */
@@ -129,6 +130,18 @@ bool http_proxy_allowed(const char *url) {
         (at == NULL || (strchr(at + 1, '@') == NULL && has_part(parsed, CURLUPART_USER, "")));
     curl_url_cleanup(parsed);
     return allowed;
+}
+
+/* ---- how many ---- */
+
+/* Descriptors for everything but connections: files, the store, children, name servers. */
+enum { SPARE = 16 };
+
+int http_most_at_once(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    return limit.rlim_cur > SPARE ? (int)limit.rlim_cur - SPARE : 1;
 }
 
 /* ---- libcurl's callbacks: they only touch the request ---- */

@@ -66,6 +66,9 @@ bool http_url_is_local(const char *url);
  * where libcurl would find something in it: that is another host than was meant. */
 bool http_proxy_allowed(const char *url);
 
+/* How many requests at once this process has descriptors for. */
+int http_most_at_once(void);
+
 /* The path of the base, without a slash at its end: what every path begins with. Lives as long as the client. */
 const char *http_base_path(const http_client *c);
 

@@ -416,13 +416,13 @@ static int governor_gc(lua_State *L) {
 /* governor(rate, concurrency, file | nil) -> governor */
 static int new_governor(lua_State *L) {
     double rate = luaL_checknumber(L, 1);
-    int concurrency = (int)luaL_checkinteger(L, 2);
+    int concurrency = (int)luaL_checkinteger(L, 2), most = http_most_at_once();
     const char *file = luaL_optstring(L, 3, NULL);
     loop *l = task_loop(L);
     governor_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     box->governor = NULL;
     luaL_setmetatable(L, GOVERNOR);
-    box->governor = governor_new(l, rate, concurrency, file);
+    box->governor = governor_new(l, rate, concurrency < most ? concurrency : most, file);
     if (box->governor == NULL)
         return error_raise(L, "invalid", "cannot use the shared quota file %s: %s", file == NULL ? "" : file,
                            strerror(errno));

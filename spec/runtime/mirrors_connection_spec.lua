@@ -225,6 +225,24 @@ describe("too few file descriptors", function()
         assert.is_nil(result.stdout:find("endpoint", 1, true), result.stdout)
         assert.is_nil(result.stderr:find("trying again", 1, true), result.stderr)
     end)
+
+    it("for `concurrency` make it lower", function()
+        local server = support.server { { body = '{"mirrors":[]}', wait = 0.02 } }
+        local script = support.temporary("lists.lua", [[
+            local mirrors, task = require "mirrors", require "task"
+            local api = mirrors.connect { rate = 0, concurrency = 64, retries = 0 }
+            local g <close> = task.group()
+            for i = 1, 60 do g:spawn(api.list, api) end]])
+        local result = support.run {
+            command = "sh", "-c", "ulimit -n 24; exec \"$0\" run \"$1\"", support.executable, script,
+            env = { KMIRROR_ENDPOINT = server.url, KMIRROR_CLUSTER = support.cluster, KMIRROR_USERNAME = "user",
+                KMIRROR_API_KEY = "s3cret-key" },
+        }
+        server:stop()
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(60, #server:requests())
+        assert.are.equal(8, server:connections())
+    end)
 end)
 
 describe("a request", function()
