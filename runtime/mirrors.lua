@@ -2,9 +2,9 @@
 -- files of their own.
 local load, native, new_error, task = ...
 
-local fields = load("runtime/fields.lua", native, new_error)
+local fields = load("runtime/fields.lua", native, new_error, load("runtime/meant.lua"))
 local network = load("runtime/network.lua", native, new_error)
-local options = load("runtime/options.lua", native, new_error, network)
+local options = load("runtime/options.lua", native, new_error, fields, network)
 local compile = load("runtime/wire.lua", native, fields)
 local complete = load("runtime/failure.lua")
 local retry = load("runtime/retry.lua", native, task, complete, new_error)
@@ -22,6 +22,9 @@ mirrors.error = new_error
 ---@type fun(options: mirrors.Options)
 ---Raises `invalid` for an unknown option or a wrong value.
 mirrors.defaults = options.set_defaults
+
+---What a value may be, and how it is told when it is not: for whoever takes options and arguments.
+mirrors.fields = fields
 
 -- ---- what others may listen to, or step in for ----
 

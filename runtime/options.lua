@@ -1,5 +1,5 @@
 -- options: what mirrors.connect{} takes, what it checks, and where the rest comes from.
-local native, new_error, network = ...
+local native, new_error, fields, network = ...
 
 local function invalid(message, ...)
     error(new_error("invalid", message:format(...)), 0)
@@ -133,10 +133,7 @@ local function check_options(where, given)
     for name, value in pairs(given) do
         local check = checks[name]
         if not check then
-            local known = {}
-            for each in pairs(checks) do known[#known + 1] = each end
-            table.sort(known)
-            invalid("%s: unknown option '%s'; known are %s", where, tostring(name), table.concat(known, ", "))
+            invalid("%s: %s", where, fields.unknown("option", name, checks))
         end
         local ok, expected = check(value)
         if not ok then

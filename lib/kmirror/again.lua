@@ -1,24 +1,20 @@
 --- again: the command that runs a runbook once more.
 
-local M = {}
+local fields = require("mirrors").fields
+local shell = require("kmirror.shell")
 
-local function quote(word)
-    if word:find("^[%w@%%+=:,./_-]+$") then
-        return word
-    end
-    return "'" .. word:gsub("'", "'\\''") .. "'"
-end
+local M = {}
 
 --- A command for a shell: kmirror run NAME and the arguments, in quotes where they need them.
 ---@param name string of the runbook
----@param ... string its arguments
+---@param ... string|number its arguments
 ---@return string
 function M.command(name, ...)
-    local words = { "kmirror run", quote(name) }
+    local words = { "kmirror run", shell.word(name) }
     for _, argument in ipairs({ ... }) do
-        words[#words + 1] = quote(argument)
+        words[#words + 1] = shell.word(argument)
     end
     return table.concat(words, " ")
 end
 
-return M
+return fields.guard("again", M, { command = { "name", fields.string, "...", fields.word } })

@@ -6,7 +6,7 @@
 ---     return result:status()
 
 local batches = require("kmirror.bulk.batches")
-local mirrors = require("mirrors")
+local fields = require("mirrors").fields
 local progress = require("kmirror.progress")
 local results = require("kmirror.bulk.result")
 local runs = require("kmirror.bulk.run")
@@ -80,24 +80,6 @@ end
 ---@field failed kmirror.bulk.outcome[]
 ---@field untouched any[] items that were not begun
 
-local known_options = {
-    concurrency = true, batches = true, gate = true, max_failures = true, on_error = true, progress = true,
-    rounds = true, pause = true, title = true,
-}
-
-local function check_options(options)
-    for name in pairs(options) do
-        if not known_options[name] then
-            error(mirrors.error("invalid", ("bulk.each: unknown option '%s'"):format(tostring(name))), 0)
-        end
-    end
-    local on_error = options.on_error or "continue"
-    if on_error ~= "continue" and on_error ~= "stop" then
-        error(mirrors.error("invalid", "bulk.each: on_error must be 'continue' or 'stop'"), 0)
-    end
-    return on_error == "stop" and 0 or options.max_failures
-end
-
 -- What shows how far it is, and what is told of that.
 local function show(items, options)
     if options.progress then
@@ -118,7 +100,7 @@ end
 ---Raises `invalid` for an option that is unknown or wrong.
 function M.each(items, work, options)
     options = options or {}
-    local may_fail = check_options(options)
+    local may_fail = options.on_error == "stop" and 0 or options.max_failures
     local bar <close>, tell = show(items, options)
     local run = {
         items = items, outcomes = {}, ended = 0, failed = 0, max_failures = may_fail, bar = bar, progress = tell,
@@ -210,4 +192,23 @@ function M.details(api, filter, on_problem)
     return found
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+local items, concurrency, title = fields.list(), fields.integer(1), fields.string
+
+local options = fields.options({
+    concurrency = concurrency, batches = fields.list(fields.amount(1)), gate = fields.fn,
+    max_failures = fields.amount(0), on_error = fields.one_of("continue", "stop"), rounds = fields.integer(1),
+    pause = fields.number(0, "seconds"), title = title, progress = fields.fn,
+})
+
+return fields.guard("bulk", M, {
+    map = { "items", items, "work", fields.fn, "concurrency?", concurrency, "title?", title },
+    filter = { "items", items, "keep", fields.fn, "concurrency?", concurrency, "title?", title },
+    each = { "items", items, "work", fields.fn, "options?", options },
+    tell = { "title", title },
+    details = {
+        "api", fields.either(fields.api, fields.list(fields.api, "a list of them")), "filter?", fields.fn,
+        "on_problem?", fields.fn,
+    },
+})

@@ -1,5 +1,6 @@
 --- changes: what becomes of a change under --dry-run, --read-only and --job.
 
+local fields = require("mirrors").fields
 local mirrors = require("mirrors")
 
 local M = {}
@@ -116,11 +117,11 @@ end
 local hidden = { sourceConnectionProperties = true }
 
 --- Fields without their secrets.
----@param fields table
+---@param all table
 ---@return table
-function M.shown(fields)
+function M.shown(all)
     local copy = {}
-    for key, value in pairs(fields) do
+    for key, value in pairs(all) do
         copy[key] = hidden[key] and "(hidden)" or value
     end
     return copy
@@ -145,4 +146,18 @@ function M.describe(change)
     return mirrors.operations[change.operation].sentence(change)
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+return fields.guard("changes", M, {
+    refuse = {},
+    record = { "intercept", fields.fn },
+    plan = { "tell", fields.fn },
+    planned = {},
+    harmless = {},
+    rehearse = { "work", fields.fn },
+    shown = { "all", fields.table },
+    is_change = { "name", fields.string },
+    fields = { "change", fields.table },
+    recorded = { "row", fields.table },
+    describe = { "change", fields.table },
+})

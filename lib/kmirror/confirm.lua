@@ -1,6 +1,7 @@
 --- confirm: has the person at the terminal type a word before something that cannot be undone.
 
 local changes = require("kmirror.changes")
+local fields = require("mirrors").fields
 local task = require("task")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
@@ -45,4 +46,10 @@ function M.typed(question, word, otherwise)
     end
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+return fields.guard("confirm", M, {
+    assume = { "yes", fields.boolean },
+    assumed = {},
+    typed = { "question", fields.string, "word", fields.string, "otherwise?", fields.string },
+})

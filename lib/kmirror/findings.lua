@@ -1,5 +1,6 @@
 --- findings: what is wrong with a fleet, from its mirrors in full: one finding for each thing that is.
 
+local fields = require("mirrors").fields
 local health = require("kmirror.health")
 local regex = require("kmirror.regex")
 
@@ -177,4 +178,10 @@ function M.of_plan(plan)
     return found
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+return fields.guard("findings", M, {
+    of_mirror = { "mirror", fields.table, "lag?", fields.integer(0) },
+    of_pairs = { "mirrors", fields.list(fields.table) },
+    of_plan = { "plan", fields.table },
+})

@@ -39,6 +39,7 @@
 
 local apply = require("kmirror.fleet.apply")
 local export = require("kmirror.fleet.export")
+local fields = require("mirrors").fields
 local plan = require("kmirror.fleet.plan")
 local show = require("kmirror.fleet.show")
 local usage = require("kmirror.usage")
@@ -99,4 +100,24 @@ M.result_shape = show.result_shape
 ---@type fun(api: mirrors.Api, clusters: string[], format: "lua"|"json"|"csv"): string, string[]
 M.export = export.write
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+local made = fields.table
+local plan_options = fields.options({ prune = fields.boolean, cluster = fields.uuid })
+local apply_options = fields.options({ wait = fields.number(0, "seconds"), canary = fields.integer(1) })
+
+return fields.guard("fleet", M, {
+    read = { "path", fields.text },
+    plan = { "api", fields.api, "fleet", fields.table, "options?", plan_options },
+    size = { "plan", made },
+    guard = { "made", made, "most", fields.integer(0) },
+    show = { "file", fields.file, "plan", made },
+    warn = { "plan", made },
+    shape = { "plan", made },
+    apply = { "api", fields.api, "plan", made, "options?", apply_options },
+    result_shape = { "result", fields.table },
+    export = {
+        "api", fields.api, "clusters", fields.list(fields.string, "a list of clusters"), "format",
+        fields.one_of("lua", "json", "csv"),
+    },
+})

@@ -1,5 +1,6 @@
 --- health: how a mirror is doing, from what api:get() says of it.
 
+local fields = require("mirrors").fields
 local tables = require("kmirror.table")
 
 local M = {}
@@ -59,4 +60,11 @@ function M.show(file, mirrors)
     file:write("\n")
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+return fields.guard("health", M, {
+    lag = { "mirror", fields.table },
+    problem = { "mirror", fields.table },
+    works = { "mirror", fields.table },
+    show = { "file", fields.file, "mirrors", fields.list(fields.table) },
+})

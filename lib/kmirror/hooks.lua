@@ -13,6 +13,7 @@
 local changes = require("kmirror.changes")
 local log = require("kmirror.log")
 local progress = require("kmirror.progress")
+local shell = require("kmirror.shell")
 local task = require("task")
 local usage = require("kmirror.usage")
 
@@ -23,15 +24,8 @@ local patience = 5 -- seconds between SIGTERM and SIGKILL
 local default_timeout = 300
 
 --- A text as one word of a shell.
----@param text string|number
----@return string
-function M.quote(text)
-    text = tostring(text)
-    if text:find("^[%w_./:=,@%%+-]+$") then
-        return text
-    end
-    return "'" .. text:gsub("'", "'\\''") .. "'"
-end
+---@type fun(text: string|number): string
+M.quote = shell.quote
 
 ---@class kmirror.hook
 ---@field step string
@@ -70,7 +64,7 @@ local function with_defaults(steps, hooks, defaults)
 end
 
 local function check_syntax(hook)
-    if not os.execute("sh -n -c " .. M.quote(hook.command) .. " 2> /dev/null") then
+    if not os.execute("sh -n -c " .. shell.quote(hook.command) .. " 2> /dev/null") then
         usage("--hook %s=...: sh cannot read its command", hook.step)
     end
 end
@@ -114,10 +108,10 @@ end
 local function words_of(hook, context, seconds)
     local words = { ("timeout -k %d %g env --default-signal -u KMIRROR_API_KEY"):format(patience, seconds) }
     for name, value in pairs(context) do
-        words[#words + 1] = M.quote(name .. "=" .. tostring(value))
+        words[#words + 1] = shell.quote(name .. "=" .. tostring(value))
     end
-    words[#words + 1] = M.quote("KMIRROR_HOOK=" .. hook.step)
-    words[#words + 1] = "sh -c " .. M.quote(hook.command)
+    words[#words + 1] = shell.quote("KMIRROR_HOOK=" .. hook.step)
+    words[#words + 1] = "sh -c " .. shell.quote(hook.command)
     return table.concat(words, " ")
 end
 
@@ -147,7 +141,7 @@ local function start(words)
             %s < /dev/null > "$place/output" 2>&1 & echo $! > "$place/pid"
             wait $!; echo $? > "$place/new"; mv "$place/new" "$place/status"
         } 2> /dev/null &]]
-    os.execute(background:format(M.quote(self.directory), words))
+    os.execute(background:format(shell.quote(self.directory), words))
     self.output = assert(io.open(self.directory .. "/output", "r"))
     return self
 end
@@ -159,7 +153,7 @@ function Process:__close()
         os.execute(("kill -TERM %d 2> /dev/null"):format(pid))
     end
     self.output:close()
-    os.execute("rm -rf " .. M.quote(self.directory))
+    os.execute("rm -rf " .. shell.quote(self.directory))
 end
 
 --- Its exit status; nil while it runs.

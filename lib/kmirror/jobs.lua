@@ -6,6 +6,7 @@ local journal = require("kmirror.journal")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
 local meant = require("kmirror.meant")
+local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
 local usage = require("kmirror.usage")
 
@@ -238,7 +239,7 @@ local function obstacle(store, job, run, directory)
         return "the runbook of job '%s' came from standard input, and was not kept: give it to kmirror run --job %s "
             .. "once more", job.name, job.name
     elseif run.directory ~= directory then
-        return "job '%s' ran in another directory: cd %s and resume it there", job.name, run.directory
+        return "job '%s' ran in another directory: cd %s and resume it there", job.name, shell.word(run.directory)
     end
 end
 

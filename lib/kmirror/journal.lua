@@ -14,6 +14,7 @@
 
 local changes = require("kmirror.changes")
 local host = require("host")
+local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
 local task = require("task")
 local usage = require("kmirror.usage")
@@ -419,8 +420,8 @@ end
 -- The words that make a shell run it again.
 local function resume_command(self)
     local store = self.run.settings.store
-    return ("kmirror jobs resume %s%s"):format(self.job.name,
-        store and " --store '" .. store:gsub("'", "'\\''") .. "'" or "")
+    return ("kmirror jobs resume %s%s"):format(shell.word(self.job.name),
+        store and " --store " .. shell.word(store) or "")
 end
 
 --- Ends the run, and lets go of the job. Raises nothing: what cannot be written down is the summary's

@@ -1,6 +1,7 @@
 --- json: JSON for people and files on top of lua-cjson: keys in order, integers as integers.
 
 local cjson = require("cjson")
+local fields = require("mirrors").fields
 local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 
@@ -173,4 +174,12 @@ function M.write(path, value)
     end
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+return fields.guard("json", M, {
+    array = { "list", fields.table },
+    encode = { "value", fields.any, "pretty?", fields.boolean },
+    decode = { "source", fields.string },
+    read = { "path", fields.text },
+    write = { "path", fields.text, "value", fields.any },
+})

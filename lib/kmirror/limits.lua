@@ -1,6 +1,7 @@
 --- limits: how much a runbook may do, and how much of it may fail, as its options say.
 
 local batches = require("kmirror.bulk.batches")
+local fields = require("mirrors").fields
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -60,4 +61,11 @@ function M.check_deletes(count, most)
     end
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+return fields.guard("limits", M, {
+    amount = { "name", fields.string },
+    batches = { "name", fields.string, "text", fields.string },
+    most = { "max_failures", fields.amount(0), "failed", fields.integer(0), "size", fields.integer(0) },
+    check_deletes = { "count", fields.integer(0), "most", fields.integer(0) },
+})

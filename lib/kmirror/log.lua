@@ -2,6 +2,7 @@
 ---
 --- Nothing secret may be given to it: it writes down what it gets.
 
+local fields = require("mirrors").fields
 local json = require("kmirror.json")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
@@ -32,9 +33,9 @@ local function timestamp()
     return ("%s.%03dZ"):format(os.date("!%Y-%m-%dT%H:%M:%S", seconds), math.floor((now - seconds) * 1000))
 end
 
-local function json_line(level, message, fields)
+local function json_line(level, message, more)
     local line = { time = timestamp(), level = level, message = message }
-    for name, value in pairs(fields or {}) do
+    for name, value in pairs(more or {}) do
         line[name] = value
     end
     return json.encode(line) .. "\n"
@@ -48,7 +49,11 @@ local rest = "" -- of a line that has not ended
 
 -- One write for a line: two processes that share a file do not tear each other's.
 local function write_whole(file, line)
-    return (as_json and plain_write or methods.write)(file, line)
+    if as_json then
+        plain_write(file, line)
+    else
+        file:write(line)
+    end
 end
 
 -- Whatever a runbook writes to io.stderr comes out as messages, a line each.
@@ -133,13 +138,13 @@ local function write_json(line)
     end
 end
 
-local function write_with(level, fields, format, ...)
+local function write_with(level, more, format, ...)
     if ranks[level] > threshold then
         return
     end
-    local message = select("#", ...) > 0 and format:format(...) or format
+    local message = fields.formatted("log", format, ...)
     if as_json then
-        write_json(json_line(level, message, fields))
+        write_json(json_line(level, message, more))
         return
     end
     message = text.clean(message)
@@ -155,10 +160,10 @@ end
 
 --- A message with fields that only --log-format json shows.
 ---@param level "error"|"warn"|"info"|"debug"
----@param fields table<string, string|number|boolean> none of the names time, level, message
+---@param more table<string, string|number|boolean> none of the names time, level, message
 ---@param format string as for string.format; taken as it is when nothing follows
-function M.event(level, fields, format, ...)
-    write_with(level, fields, format, ...)
+function M.event(level, more, format, ...)
+    write_with(level, more, format, ...)
 end
 
 --- Something failed.
@@ -185,4 +190,21 @@ function M.debug(format, ...)
     write("debug", format, ...)
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+local level = fields.one_of("error", "warn", "info", "debug")
+local message = { "format", fields.string, "...", fields.any }
+
+return fields.guard("log", M, {
+    configure = {
+        "options", fields.options({ format = fields.one_of("text", "json"), level = level, file = fields.text }),
+    },
+    event = { "level", level, "more", fields.table, table.unpack(message) },
+    error = message,
+    warn = message,
+    info = message,
+    debug = message,
+    as_json = { "wanted", fields.boolean },
+    finish = {},
+    is_json = {},
+})

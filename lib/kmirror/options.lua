@@ -1,5 +1,6 @@
 --- options: a program's options, parsed with argparse, without argparse's habit of ending the process.
 
+local fields = require("mirrors").fields
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -78,4 +79,17 @@ function M.integer(name, expected, low, high)
     end
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+return fields.guard("options", M, {
+    complain = { "problem", fields.string, "help", fields.string },
+    parse = { "parser", fields.table, "...", fields.string },
+    number = {
+        "name", fields.string, "expected", fields.string, "low", fields.number(-math.huge), "high?",
+        fields.number(-math.huge),
+    },
+    integer = {
+        "name", fields.string, "expected", fields.string, "low", fields.integer(math.mininteger), "high?",
+        fields.integer(math.mininteger),
+    },
+})

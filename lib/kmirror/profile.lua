@@ -2,6 +2,7 @@
 ---
 --- For now it comes from the sandbox, or holds nothing but what the command line and the environment say.
 
+local fields = require("mirrors").fields
 local meant = require("kmirror.meant")
 local usage = require("kmirror.usage")
 
@@ -39,10 +40,10 @@ local digits = "%x"
 local uuid_pattern = "^" .. digits:rep(8) .. "%-" .. (digits:rep(4) .. "%-"):rep(3) .. digits:rep(12) .. "$"
 
 --- True for a UUID in its usual form.
----@param value string
+---@param value any
 ---@return boolean
 function M.is_uuid(value)
-    return value:find(uuid_pattern) ~= nil
+    return type(value) == "string" and value:find(uuid_pattern) ~= nil
 end
 
 local function known_names()
@@ -88,4 +89,12 @@ function M.cluster(value)
     return { alias = alias, connect = connect, kafka = kafka }
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+return fields.guard("profile", M, {
+    current = {},
+    use = { "profile", fields.table },
+    is_uuid = { "value?", fields.any },
+    connect_cluster = { "value", fields.string },
+    cluster = { "value", fields.string },
+})

@@ -7,6 +7,7 @@
 --- Internal topics, as MirrorMaker 2's default topics.exclude has them, are not counted as taken.
 
 local expressions = require("kmirror.regex.expression")
+local fields = require("mirrors").fields
 local mirrors = require("mirrors")
 local samples = require("kmirror.regex.samples")
 local text = require("kmirror.text")
@@ -184,4 +185,16 @@ function M.overlaps(regexes, topics, involves)
     return found
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+local topics = fields.list(fields.string, "a list of topics")
+
+return fields.guard("regex", M, {
+    problem = { "regex", fields.string },
+    select = { "regex", fields.string, "topics", topics },
+    compare = { "old", fields.string, "new", fields.string, "topics", topics },
+    warnings = { "regex", fields.string, "topics?", topics },
+    overlaps = {
+        "regexes", fields.list(fields.string, "a list of regexes"), "topics?", topics, "involves?", fields.fn,
+    },
+})

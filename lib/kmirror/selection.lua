@@ -1,6 +1,7 @@
 --- selection: which mirrors a runbook is about: the options for it, and what they mean.
 
 local bulk = require("kmirror.bulk")
+local fields = require("mirrors").fields
 local mirrors = require("mirrors")
 local profile = require("kmirror.profile")
 local regex = require("kmirror.regex")
@@ -158,4 +159,16 @@ function M.details(given, apis, on_problem)
     return found
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+local given = fields.table
+
+return fields.guard("selection", M, {
+    define = { "parser", fields.table },
+    is_narrowed = { "given", given },
+    apis = { "given", given, "everywhere?", fields.boolean },
+    cluster_name = { "cluster", fields.string },
+    between = { "source", fields.string, "target", fields.string },
+    filter = { "given", given },
+    details = { "given", given, "apis", fields.list(fields.api, "a list of apis"), "on_problem?", fields.fn },
+})

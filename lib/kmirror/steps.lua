@@ -1,6 +1,7 @@
 --- steps: what a runbook does, step by step: a line when one begins, one when it has ended, and the timings.
 
 local events = require("kmirror.events")
+local fields = require("mirrors").fields
 local log = require("kmirror.log")
 local progress = require("kmirror.progress")
 local tables = require("kmirror.table")
@@ -56,4 +57,12 @@ function Steps:show(file)
     tables.show(file, columns, self.done)
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+fields.guard_methods("steps", Steps, {
+    run = { "title", fields.string, "work", fields.fn },
+    seconds = {},
+    show = { "file", fields.file },
+})
+
+return fields.guard("steps", M, { new = {} })

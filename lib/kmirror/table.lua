@@ -1,5 +1,6 @@
 --- table: rows of records as text: aligned columns for people, tabs for programs.
 
+local fields = require("mirrors").fields
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
 
@@ -163,4 +164,14 @@ function M.status_color(status)
     return status_colors[status]
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+local columns, rows = fields.list(fields.table, "a list of columns"), fields.list(fields.table, "a list of rows")
+
+return fields.guard("table", M, {
+    aligned = { "columns", columns, "rows", rows, "where?", fields.table },
+    tabs = { "columns", columns, "rows", rows },
+    show = { "file", fields.file, "columns", columns, "rows", rows },
+    write = { "file", fields.file, "columns", columns, "rows", rows },
+    status_color = { "status?", fields.string },
+})

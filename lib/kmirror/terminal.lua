@@ -1,5 +1,7 @@
 --- terminal: what is known about the places that output goes to.
 
+local fields = require("mirrors").fields
+
 local M = {}
 
 -- Stock Lua has no host module; nothing is taken for a terminal there.
@@ -43,7 +45,7 @@ end
 
 --- The text in that colour, when there is colour.
 ---@param where kmirror.terminal
----@param color string|nil bold, dim, red, green, yellow, cyan; nil for none
+---@param color? "bold"|"dim"|"red"|"green"|"yellow"|"cyan" nil for none
 ---@param text string
 ---@return string
 function M.paint(where, color, text)
@@ -53,4 +55,12 @@ function M.paint(where, color, text)
     return ("\27[%dm%s\27[0m"):format(codes[color], text)
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+local color = fields.one_of("bold", "dim", "red", "green", "yellow", "cyan")
+
+return fields.guard("terminal", M, {
+    color = { "when", fields.one_of("auto", "always", "never") },
+    of = { "file", fields.file },
+    paint = { "where", fields.table, "color?", color, "text", fields.string },
+})

@@ -1,5 +1,6 @@
 --- text: text from outside, made safe and measured for a terminal.
 
+local fields = require("mirrors").fields
 local printable = require("mirrors").printable
 
 local M = {}
@@ -125,4 +126,13 @@ function M.wrap(text, columns, margin)
     return lines
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+return fields.guard("text", M, {
+    valid = { "text", fields.string, "replacement?", fields.string },
+    clean = { "text", fields.string },
+    clean_lines = { "text", fields.string },
+    width = { "text", fields.string },
+    cut = { "text", fields.string, "columns", fields.integer(1) },
+    wrap = { "text", fields.string, "columns", fields.number(1), "margin?", fields.string },
+})

@@ -2,6 +2,8 @@
 ---
 --- The error it raises makes kmirror end with exit status 2 instead of 1, without a traceback.
 
+local fields = require("mirrors").fields
+
 local meta = {
     __name = "usage",
     __tostring = function(self)
@@ -12,9 +14,6 @@ local meta = {
 --- Raises a usage error.
 ---@param message string names the input, what was expected and what to do
 ---@param ... any for string.format
-return function(message, ...)
-    if select("#", ...) > 0 then
-        message = message:format(...)
-    end
-    error(setmetatable({ kind = "usage", message = message }, meta), 0)
-end
+return fields.checked("usage", { "message", fields.string, "...", fields.any }, function(message, ...)
+    error(setmetatable({ kind = "usage", message = fields.formatted("usage", message, ...) }, meta), 0)
+end)

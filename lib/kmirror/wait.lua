@@ -6,6 +6,7 @@
 --- `cluster`. A new one may also have `since`, task.now() when it was created: then it is looked at when it is likely
 --- to be up. A mirror that is FAILED or STALE_TOPIC is not waited for any longer.
 
+local fields = require("mirrors").fields
 local follow = require("kmirror.wait.follow")
 local health = require("kmirror.health")
 local mirrors = require("mirrors")
@@ -263,4 +264,30 @@ function M.gone(api, ids, seconds)
     end
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+local place = {
+    expected = "an id, or a table with id and cluster",
+    fits = function(value)
+        local id = type(value) == "table" and value.id or value
+        local cluster = type(value) == "table" and value.cluster
+        return type(id) == "string" and id ~= "" and (not cluster or type(cluster) == "string")
+    end,
+}
+local wanted = fields.list(place, "a list of ids, or of tables with id and cluster")
+local seconds = fields.number(0, "seconds")
+
+local options = fields.options({
+    seconds = seconds, stall = seconds, title = fields.string, total = fields.integer(0),
+})
+
+fields.guard_methods("watch", Watch, { add = { "wanted", wanted }, outcome = {} })
+
+return fields.guard("wait", M, {
+    describe = { "left", fields.list(fields.table) },
+    watch = { "api", fields.api, "ready", fields.fn, "options?", options },
+    settle = { "api", fields.api, "wanted", wanted, "ready", fields.fn, "options?", options },
+    ready = { "api", fields.api, "wanted", wanted, "ready", fields.fn, "options?", options },
+    all = { "api", fields.api, "ids", wanted, "seconds", seconds, "ready", fields.fn },
+    gone = { "api", fields.api, "ids", wanted, "seconds", seconds },
+})

@@ -172,10 +172,11 @@ describe("bulk.each", function()
     end)
 
     it("refuses options that are unknown or wrong", function()
-        assert.are.equal("bulk.each: unknown option 'batch'\n"
-            .. "max_failures: expected a whole number or a percentage such as \"10%\", got 'ten'\n"
-            .. "batches: expected a whole number or a percentage such as \"10%\", got 0\n"
-            .. "bulk.each: on_error must be 'continue' or 'stop'\n", run [[
+        assert.are.equal("bulk.each: unknown option 'batch'. Did you mean 'batches'? Known are batches, concurrency, "
+            .. "gate, max_failures, on_error, pause, progress, rounds, title\n"
+            .. "bulk.each: max_failures must be a whole number from 0 up or a percentage such as \"10%\", got 'ten'\n"
+            .. "bulk.each: batches[1] must be a whole number from 1 up or a percentage such as \"10%\", got 0\n"
+            .. "bulk.each: on_error must be 'continue' or 'stop', got 'no'\n", run [[
             for _, options in ipairs { { batch = 1 }, { max_failures = "ten" }, { batches = { 0 } },
                 { on_error = "no" } } do
                 print(select(2, pcall(bulk.each, { 1 }, print, options)).message)

@@ -189,6 +189,26 @@ describe("wait.settle", function()
     end)
 end)
 
+describe("waiting", function()
+    it("refuses one id in the place of a list, and options that it does not know, and asks nothing", function()
+        assert.are.equal([[
+wait.ready: wanted must be a list of ids, or of tables with id and cluster, got 'a'; one alone is given as { … }
+wait.gone: ids must be a list of ids, or of tables with id and cluster, got 'a'; one alone is given as { … }
+wait.settle: wanted must be a list of ids, or of tables with id and cluster, got a table; one alone is given as { … }
+wait.settle: unknown option 'second'. Did you mean 'seconds'? Known are seconds, stall, title, total
+nil
+]], run('{ a = { "IN_SYNC" } }', [[
+            for _, each in ipairs {
+                { wait.ready, api, "a", up }, { wait.gone, api, "a", 1 }, { wait.settle, api, { id = "a" }, up },
+                { wait.settle, api, { "a" }, up, { second = 1 } },
+            } do
+                local problem = select(2, pcall(table.unpack(each)))
+                print(problem.kind == "invalid" and problem.message)
+            end
+            print(looks.a)]]))
+    end)
+end)
+
 describe("wait.watch", function()
     it("takes mirrors as they come, and looks at the first before the last is there", function()
         assert.are.equal("a\tb\ttrue\n", run('{ a = { "IN_SYNC" }, b = { "CREATING", "IN_SYNC" } }', [[

@@ -63,7 +63,7 @@ local function public(line)
     if name then
         return { name = name, value = true }
     end
-    parameters = line:match("^return function%((.*)%)")
+    parameters = line:match("^return fields%.checked%(.*function%((.*)%)$")
     return parameters and { parameters = parameters }
 end
 
@@ -125,6 +125,8 @@ local function lack(item)
         end
     end
 end
+
+reference.modules, reference.read, reference.label = modules, read, label
 
 ---What is missing: a line for each public function whose doc is not complete.
 ---@return string[]

@@ -1,5 +1,7 @@
 --- bulk.result: what came of the same work on many things: both halves, and what was not begun.
 
+local fields = require("mirrors").fields
+
 local M = {}
 
 ---@class kmirror.bulk.outcome
@@ -21,9 +23,9 @@ Result.__index = Result
 ---@param outcomes table<integer, kmirror.bulk.outcome>
 ---@param first integer
 ---@param last integer
----@param fields table further fields
+---@param more table further fields
 ---@return kmirror.bulk.result
-function M.new(items, outcomes, first, last, fields)
+function M.new(items, outcomes, first, last, more)
     local self = setmetatable({ done = {}, failed = {}, untouched = {} }, Result)
     for i = first, last do
         local outcome = outcomes[i]
@@ -33,7 +35,7 @@ function M.new(items, outcomes, first, last, fields)
             table.insert(outcome.problem == nil and self.done or self.failed, outcome)
         end
     end
-    for name, value in pairs(fields) do
+    for name, value in pairs(more) do
         self[name] = value
     end
     return self
@@ -65,4 +67,13 @@ function Result:summary()
     return ("%d done, %d failed, %d not begun"):format(#self.done, #self.failed, #self.untouched)
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+fields.guard_methods("result", Result, { status = {}, values = {}, summary = {} })
+
+return fields.guard("result", M, {
+    new = {
+        "items", fields.list(), "outcomes", fields.table, "first", fields.integer(0), "last", fields.integer(0),
+        "more", fields.table,
+    },
+})

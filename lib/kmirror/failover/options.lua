@@ -5,6 +5,7 @@ local argparse = require("argparse")
 local hooks = require("kmirror.hooks")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
+local shell = require("kmirror.shell")
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -153,7 +154,7 @@ function M.command(runbook, given, changes)
     local words = { "kmirror" }
     local function add(word, value)
         words[#words + 1] = word
-        words[#words + 1] = value and hooks.quote(value)
+        words[#words + 1] = value and shell.word(value)
     end
     if name and not profile.current().sandbox then add("--profile", name) end
     add("run " .. runbook)

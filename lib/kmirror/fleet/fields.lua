@@ -1,7 +1,7 @@
 --- fleet.fields: the fields of a fleet file: what each may be, and what is said when it is something else.
 
 local profile = require("kmirror.profile")
-local suggest = require("kmirror.fleet.suggest")
+local suggest = require("mirrors").fields.nearest
 local text = require("kmirror.text")
 
 local M = {}

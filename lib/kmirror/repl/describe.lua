@@ -8,6 +8,7 @@ local M = {}
 -- ---- signatures --------------------------------------------------------------------------------------------
 
 local function parameters(fn, method)
+    fn = known.original(fn)
     local info, names = debug.getinfo(fn, "u"), {}
     for i = method and 2 or 1, info.nparams do
         names[#names + 1] = debug.getlocal(fn, i)

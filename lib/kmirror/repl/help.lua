@@ -5,7 +5,7 @@ local describe = require("kmirror.repl.describe")
 local host = require("host")
 local layout = require("kmirror.repl.layout")
 local session_modules = require("kmirror.repl.session").modules
-local suggest = require("kmirror.fleet.suggest")
+local suggest = require("mirrors").fields.nearest
 local usage = require("kmirror.usage")
 
 local M = {}

@@ -1,6 +1,8 @@
 --- repl.known: what the session has seen of the API: the mirrors of the last lists, by id, for completion. It listens
 --- to what is asked anyway, and asks nothing.
 
+local fields = require("mirrors").fields
+
 local M = {}
 
 ---@class kmirror.repl.seen
@@ -42,11 +44,11 @@ function M.listen(api)
     originals[methods.list], originals[methods.get], originals[methods.delete] = list, get, delete
 end
 
---- The function as it was before anybody listened.
+--- The function as it was before anybody listened, or checked its arguments.
 ---@param fn function
 ---@return function
 function M.original(fn)
-    return originals[fn] or fn
+    return fields.original(originals[fn] or fn)
 end
 
 return M

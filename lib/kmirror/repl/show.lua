@@ -4,6 +4,7 @@
 local columns = require("kmirror.repl.columns")
 local describe = require("kmirror.repl.describe")
 local json = require("kmirror.json")
+local known = require("kmirror.repl.known")
 local literal = require("kmirror.repl.literal")
 local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
@@ -91,7 +92,7 @@ local function as_table(rows, where)
 end
 
 local function function_text(fn)
-    local info = debug.getinfo(fn, "S")
+    local info = debug.getinfo(known.original(fn), "S")
     local where = info.what == "C" and "" or (" from %s:%d"):format(info.short_src, info.linedefined)
     return "function " .. describe.signature(fn, false) .. where
 end

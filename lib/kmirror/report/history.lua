@@ -3,6 +3,7 @@
 local changes = require("kmirror.changes")
 local collect = require("kmirror.report.collect")
 local mirrors = require("mirrors")
+local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
 local usage = require("kmirror.usage")
 
@@ -121,7 +122,7 @@ end
 ---@param url? string of its store
 ---@return string
 function M.resume(name, url)
-    return ("kmirror jobs resume %s%s"):format(name, url and " --store '" .. url:gsub("'", "'\\''") .. "'" or "")
+    return ("kmirror jobs resume %s%s"):format(shell.word(name), url and " --store " .. shell.word(url) or "")
 end
 
 return M

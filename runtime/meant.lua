@@ -1,11 +1,11 @@
---- fleet.suggest: what may have been meant by a name that nobody knows.
+-- meant: what somebody may have meant by a name that is not known.
+
+local meant = {}
 
 -- How many letters have to be put in, taken out, changed or swapped with their neighbour to make b of a.
 local function distance(a, b)
     local before, last = nil, {}
-    for k = 0, #b do
-        last[k] = k
-    end
+    for k = 0, #b do last[k] = k end
     for i = 1, #a do
         local row = { [0] = i }
         for k = 1, #b do
@@ -20,11 +20,14 @@ local function distance(a, b)
     return last[#b]
 end
 
---- The known name that is nearest; nil when none is near.
+local LONGEST <const> = 200 -- characters of a name that is worth the time
+
+---The known name that is nearest; nil when none is near.
 ---@param name string
----@param known table<string, any> by name
----@return string|nil
-return function(name, known)
+---@param known table<string, any>  by name
+---@return string?
+function meant.nearest(name, known)
+    if #name > LONGEST then return nil end
     local nearest, least = nil, math.max(2, #name // 3) + 1
     for candidate in pairs(known) do
         local away = distance(name:lower(), candidate:lower())
@@ -34,3 +37,15 @@ return function(name, known)
     end
     return nearest
 end
+
+---The end of a message about a name that is not known: ". Did you mean 'us-east'?", or nothing when no known name is
+---near.
+---@param name any
+---@param known table<string, any>  by name
+---@return string
+function meant.question(name, known)
+    local nearest = type(name) == "string" and meant.nearest(name, known)
+    return nearest and (". Did you mean '%s'?"):format(nearest) or ""
+end
+
+return meant
