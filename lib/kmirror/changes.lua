@@ -42,7 +42,7 @@ function M.refuse()
 end
 
 --- Lets a journal step in for every change from here on.
----@param intercept fun(change: table, proceed: fun(how?: table): any): any
+---@param intercept? fun(change: table, proceed: fun(how?: table): any): any
 function M.record(intercept)
     install("sent", intercept)
 end
@@ -150,7 +150,7 @@ end
 
 return fields.guard("changes", M, {
     refuse = {},
-    record = { "intercept", fields.fn },
+    record = { "intercept?", fields.fn },
     plan = { "tell", fields.fn },
     planned = {},
     harmless = {},
