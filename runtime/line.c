@@ -8,16 +8,24 @@
 
 #include <errno.h>
 #include <histedit.h>
+#include <langinfo.h>
 #include <lauxlib.h>
 #include <locale.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 #include <wchar.h>
 
 #define READER "line.reader"
+
+/* In milliseconds: how soon the next byte of a paste comes, and how long after the last one a paste is over for certain.
+ * The first is short, as what is typed ahead is no paste. */
+#define PASTING 2
+#define PASTED 50
 
 /* What is kept with the userdata: the functions that keys call, by name. */
 enum { KEYS = 1, VALUES = 1 };
@@ -35,6 +43,7 @@ typedef struct reader {
     char *prompt;
     char *search; /* the prompt of a search in the history, to which all keys go; NULL when there is none */
     outcome outcome;
+    bool at_key; /* the next character begins a key */
     bool reading, hidden, ended, out_of_memory;
 } reader;
 
@@ -49,14 +58,53 @@ static char *prompt_of(EditLine *el) {
     return r->search != NULL ? r->search : r->prompt;
 }
 
+/* ---- text for libedit ----
+ *
+ * libedit crashes on a prompt that is no text in the locale's encoding, and takes no such text into the line. */
+
+#define NO_CHARACTER 0xFFFD
+
+/* The key that text is turned into; as text itself it never comes to libedit as a key. */
+#define INSERT 0xFF
+#define INSERT_KEY "\303\277"
+
+/* The first character, and how many bytes it has. A byte that begins none is one that stands for it. */
+static size_t character(wchar_t *c, const char *bytes, size_t count) {
+    mbstate_t state = {0};
+    size_t length = mbrtowc(c, bytes, count, &state);
+    if (length <= count)
+        return length > 0 ? length : 1;
+    *c = NO_CHARACTER;
+    return 1;
+}
+
+/* A copy, valid in any case; NULL when there is no memory. */
+static char *valid_copy(const char *text) {
+    size_t count = strlen(text);
+    char *copy = malloc(count * MB_CUR_MAX + 1), *end = copy;
+    mbstate_t state = {0};
+    if (copy == NULL)
+        return NULL;
+    for (wchar_t c; count > 0;) {
+        size_t length = character(&c, text, count), written = wcrtomb(end, c, &state);
+        if (written == (size_t)-1)
+            *end = '?', written = 1, state = (mbstate_t){0};
+        end += written;
+        text += length;
+        count -= length;
+    }
+    *end = '\0';
+    return copy;
+}
+
 /* ---- on the screen ---- */
 
 static void edit(reader *r, bool on) {
     if (on)
         terminal_borrow();
-    else
-        terminal_returned();
     el_set(r->el, EL_UNBUFFERED, on ? 1 : 0);
+    if (!on)
+        terminal_return();
 }
 
 /* What stands between two \1 takes no room: colours. */
@@ -166,37 +214,77 @@ static void cancel_wait(task_wait *w) {
     task_wake(w);
 }
 
+static bool is_text(wchar_t c) {
+    return c >= 0x20 && (c < 0x7f || c >= 0xa0);
+}
+
+/* How many bytes at the beginning of the input are text. A character that is not there as a whole yet ends them. */
+static size_t text_length(const reader *r) {
+    size_t length = 0, key;
+    wchar_t c;
+    while ((key = key_length(r->bytes + length, r->count - length)) > 0) {
+        character(&c, r->bytes + length, key);
+        if (!is_text(c))
+            break;
+        length += key;
+    }
+    return length;
+}
+
 /* The length of the first key, 0 while a part of it is missing. In a search an escape can be a key by itself. */
 static size_t first_key(const reader *r) {
     size_t length = key_length(r->bytes, r->count);
     return length == 0 && r->search != NULL && r->count == 1 && r->bytes[0] == '\033' ? 1 : length;
 }
 
-/* True when libedit can have a whole key: it would block for the rest of one. */
+/* True when libedit can have a whole key: it would block for the rest of one. Keys that mean nothing are passed over. */
 static bool has_key(reader *r) {
     size_t length;
-    while ((length = first_key(r)) >= 3 && r->bytes[0] == '\033' && !key_is_bound(r->bytes, length))
+    while ((length = first_key(r)) > 0 && r->search == NULL && text_length(r) == 0 && !key_is_bound(r->bytes, length))
         take(r, length);
     return length > 0;
 }
 
-/* What libedit reads characters with. In a search it takes all keys for that of the search. */
+/* What libedit reads characters with. In a search it takes all keys for that of the search, and where a key begins, text
+ * for that of key_insert(). */
 static int next_character(EditLine *el, wchar_t *c) {
     reader *r = of(el);
-    mbstate_t state = {0};
+    bool begins = r->at_key;
+    r->at_key = false;
     if (r->count == 0)
         return 0;
-    if (r->search != NULL) {
-        *c = L'R' & 0x1f;
+    if (r->search != NULL || (begins && text_length(r) > 0)) {
+        *c = r->search != NULL ? L'R' & 0x1f : INSERT;
         return 1;
     }
-    size_t length = mbrtowc(c, r->bytes, r->count, &state);
-    if (length > r->count) { /* not UTF-8 */
-        *c = 0xFFFD;
-        length = 1;
-    }
-    take(r, length > 0 ? length : 1);
+    bool line_end = r->count > 1 && memcmp(r->bytes, "\r\n", 2) == 0; /* one Enter, not two */
+    take(r, line_end ? 2 : character(c, r->bytes, r->count));
+    if (line_end)
+        *c = L'\r';
     return 1;
+}
+
+/* ---- text that is typed ----
+ *
+ * libedit has a short cut for a character at the end of the line, which crashes where the text is as tall as the
+ * terminal. What is inserted like this goes another way, and as many characters at a time as there are. */
+
+static bool insert(reader *r, const char *text) {
+    char *valid = valid_copy(text);
+    bool ok = valid != NULL && (*valid == '\0' || el_insertstr(r->el, valid) == 0);
+    free(valid);
+    return ok;
+}
+
+static unsigned char key_insert(EditLine *el, int c) {
+    reader *r = of(el);
+    (void)c;
+    size_t length = text_length(r);
+    char *text = strndup(r->bytes, length);
+    bool ok = text != NULL && insert(r, text);
+    free(text);
+    take(r, length);
+    return ok ? CC_REFRESH : CC_ERROR;
 }
 
 /* ---- keys that Lua decides about ---- */
@@ -207,8 +295,7 @@ static void replace(reader *r, const char *text, lua_Integer cursor) {
     move_to_end(r);
     if (count > 0)
         el_deletestr(r->el, count);
-    if (*text != '\0')
-        el_insertstr(r->el, text);
+    insert(r, text);
     const LineInfo *now = el_line(r->el);
     int back = 0; /* in characters, not in bytes */
     for (const char *c = now->buffer + (cursor < 0 ? 0 : cursor); c < now->lastchar; c++)
@@ -218,7 +305,7 @@ static void replace(reader *r, const char *text, lua_Integer cursor) {
 
 static void set_search(reader *r, const char *prompt) {
     free(r->search);
-    r->search = prompt != NULL ? strdup(prompt) : NULL;
+    r->search = prompt != NULL ? valid_copy(prompt) : NULL;
 }
 
 /* Does as Lua said, in the values from `result` on. */
@@ -234,21 +321,31 @@ static unsigned char obey(lua_State *L, reader *r, int result) {
     return CC_REFRESH;
 }
 
+/* What was pasted goes on after its beginning, up to its end. */
+static size_t length_of_pasted(const reader *r) {
+    const char *end = memmem(r->bytes, r->count, PASTE_ENDS, strlen(PASTE_ENDS));
+    return end == NULL ? 0 : (size_t)(end - r->bytes) + strlen(PASTE_ENDS);
+}
+
+/* Whether more comes at once: a program's typing, or a paste, is faster than a person's. */
+static bool goes_on(void) {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&input, 1, PASTING) > 0;
+}
+
 /* Calls keys[name](text, cursor, more, key) in Lua, where the cursor is in bytes, `more` says that more input is there
- * already, and `key` is what was pressed in a search, else nil. It returns a text and a cursor, true to accept the
+ * already, and `key` is what was pressed in a search, or pasted, else nil. It returns a text and a cursor, true to accept the
  * line, false to end the input, or nil to beep. A third value is the prompt of a search, which has the next key, or
  * true when this key ended one and is to do now what it does elsewhere. */
-static unsigned char call(EditLine *el, const char *name) {
-    reader *r = of(el);
-    lua_State *L = r->L;
-    const LineInfo *line = el_line(el);
+static void call_key(lua_State *L, reader *r, const char *name, size_t key, bool more) {
+    const LineInfo *line = el_line(r->el);
     int top = lua_gettop(L);
-    size_t key = r->search != NULL ? first_key(r) : 0;
     lua_getiuservalue(L, 1, KEYS);
     lua_getfield(L, -1, name);
+    lua_remove(L, -2);
     lua_pushlstring(L, line->buffer, (size_t)(line->lastchar - line->buffer));
     lua_pushinteger(L, line->cursor - line->buffer);
-    lua_pushboolean(L, r->count > key);
+    lua_pushboolean(L, more);
     if (key > 0)
         lua_pushlstring(L, r->bytes, key);
     else
@@ -257,10 +354,24 @@ static unsigned char call(EditLine *el, const char *name) {
         lua_settop(L, top); /* as if it had returned nothing */
         lua_settop(L, top + 3);
     }
+}
+
+static unsigned char call(EditLine *el, const char *name) {
+    reader *r = of(el);
+    lua_State *L = r->L;
+    int top = lua_gettop(L);
+    bool pasted = strcmp(name, "paste") == 0;
+    size_t key = pasted ? length_of_pasted(r) : r->search != NULL ? first_key(r) : 0;
+    size_t shown = pasted && key > 0 ? key - strlen(PASTE_ENDS) : key;
+    call_key(L, r, name, shown, r->count > key);
+    if (strcmp(name, "enter") == 0 && lua_isboolean(L, top + 1) && goes_on()) {
+        lua_settop(L, top);
+        call_key(L, r, name, shown, true);
+    }
     set_search(r, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL);
     if (!lua_isboolean(L, -1))
         take(r, key);
-    unsigned char result = obey(L, r, lua_gettop(L) - 2);
+    unsigned char result = obey(L, r, top + 1);
     lua_settop(L, top);
     return result;
 }
@@ -276,6 +387,7 @@ KEY(finish)
 KEY(older)
 KEY(newer)
 KEY(search)
+KEY(paste)
 
 static void bind_keys(EditLine *el) {
     el_wset(el, EL_ADDFN, L"kmirror-enter", L"Accept, or go on in another line", key_enter);
@@ -284,6 +396,9 @@ static void bind_keys(EditLine *el) {
     el_wset(el, EL_ADDFN, L"kmirror-older", L"The entry before", key_older);
     el_wset(el, EL_ADDFN, L"kmirror-newer", L"The entry after", key_newer);
     el_wset(el, EL_ADDFN, L"kmirror-search", L"Search the history", key_search);
+    el_wset(el, EL_ADDFN, L"kmirror-paste", L"Take what is pasted as it is", key_paste);
+    el_wset(el, EL_ADDFN, L"kmirror-insert", L"Insert what is typed", key_insert);
+    el_set(el, EL_BIND, INSERT_KEY, "kmirror-insert", NULL);
     for (const key_binding *b = key_bindings; b->key != NULL; b++)
         el_set(el, EL_BIND, b->key, b->function, NULL);
 }
@@ -317,10 +432,10 @@ static int close_(lua_State *L) {
     return 0;
 }
 
-/* libedit measures and reads characters as the locale says; without one, as UTF-8. */
+/* libedit measures and reads characters as the locale says; what kmirror writes is UTF-8. */
 static void use_locale(void) {
     setlocale(LC_CTYPE, "");
-    if (MB_CUR_MAX == 1)
+    if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
@@ -383,16 +498,17 @@ static int push_edited(lua_State *L, reader *r) {
     return 1;
 }
 
-/* The next line of what is there, or at the end the rest of it. [-0, +(0|1), m] */
+/* The next line of what is there, or at the end the rest of it; CR LF ends one, too. [-0, +(0|1), m] */
 static bool push_plain(lua_State *L, reader *r) {
     const char *newline = r->count > 0 ? memchr(r->bytes, '\n', r->count) : NULL;
     size_t length = newline != NULL ? (size_t)(newline - r->bytes) : r->count;
+    size_t text = length > 0 && r->bytes[length - 1] == '\r' ? length - 1 : length;
     if (newline == NULL && !r->ended)
         return false;
     if (newline == NULL && r->count == 0)
         lua_pushnil(L);
     else
-        lua_pushlstring(L, r->bytes, length);
+        lua_pushlstring(L, r->bytes, text);
     take(r, length + (newline != NULL ? 1 : 0));
     finish(r);
     return true;
@@ -401,8 +517,10 @@ static bool push_plain(lua_State *L, reader *r) {
 static void handle_keys(lua_State *L, reader *r) {
     int count;
     r->L = L;
-    while (r->outcome == EDITING && has_key(r))
+    while (r->outcome == EDITING && has_key(r)) {
+        r->at_key = true;
         el_gets(r->el, &count);
+    }
     r->L = NULL;
     if (r->ended && r->outcome == EDITING)
         r->outcome = ENDED;
@@ -453,7 +571,7 @@ static int read_(lua_State *L) {
         return luaL_error(L, "the reader is busy");
     lua_settop(L, 2);
     free(r->prompt);
-    if ((r->prompt = strdup(prompt)) == NULL)
+    if ((r->prompt = valid_copy(prompt)) == NULL)
         return luaL_error(L, "not enough memory");
     r->reading = true;
     r->hidden = false;
@@ -476,9 +594,19 @@ static int show_(lua_State *L) {
     return 0;
 }
 
+/* drop(reader): forgets what was typed or pasted and not read yet, on a terminal, until nothing has come for a moment */
+static int drop_(lua_State *L) {
+    reader *r = check_reader(L);
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    r->count = 0;
+    for (int left = 100; left > 0 && isatty(STDIN_FILENO) && poll(&input, 1, PASTED) > 0; left--)
+        tcflush(STDIN_FILENO, TCIFLUSH);
+    return 0;
+}
+
 int luaopen_line(lua_State *L) {
-    static const luaL_Reg methods[] = {
-        {"read", read_}, {"hide", hide_}, {"show", show_}, {"close", close_}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"read", read_}, {"hide", hide_},   {"show", show_},
+                                       {"drop", drop_}, {"close", close_}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"open", open_}, {NULL, NULL}};
     luaL_newmetatable(L, READER);
     lua_pushcfunction(L, close_);

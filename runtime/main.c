@@ -8,6 +8,7 @@
 #include "mirrors.h"
 #include "probe.h"
 #include "task.h"
+#include "terminal.h"
 
 #include <lauxlib.h>
 #include <lua-cjson.h>
@@ -27,8 +28,10 @@ enum { DONE = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
 static void on_signal(int number) {
     if (number == SIGINT && task_interrupt_turn())
         return;
-    if (task_interrupted())
+    if (task_interrupted()) {
+        terminal_return();
         _exit(INTERRUPTED);
+    }
     task_interrupt();
 }
 

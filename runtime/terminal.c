@@ -14,21 +14,50 @@
 static struct termios as_found;
 static bool borrowed;
 
-static void give_back(void) {
-    if (borrowed)
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &as_found);
+static void mark_pastes(bool on) {
+    static const char modes[][9] = {"\033[?2004l", "\033[?2004h"};
+    (void)!write(STDOUT_FILENO, modes[on], sizeof modes[on] - 1);
+}
+
+void terminal_return(void) {
+    if (!borrowed)
+        return;
     borrowed = false;
+    mark_pastes(false);
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &as_found);
+}
+
+/* What ends a process without a chance to clean up. */
+static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT};
+enum { FATAL = sizeof fatal / sizeof *fatal };
+static struct sigaction fatal_before[FATAL];
+
+/* Whoever would have had the signal has it afterwards: a crash by doing once more what crashed. */
+static void on_fatal(int number, siginfo_t *info, void *context) {
+    (void)context;
+    terminal_return();
+    for (int i = 0; i < FATAL; i++)
+        if (fatal[i] == number)
+            sigaction(number, &fatal_before[i], NULL);
+    if (number == SIGQUIT || info->si_code <= 0)
+        raise(number);
+}
+
+static void return_at_exit(void) {
+    struct sigaction action = {.sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO};
+    sigemptyset(&action.sa_mask);
+    atexit(terminal_return);
+    for (int i = 0; i < FATAL; i++)
+        sigaction(fatal[i], &action, &fatal_before[i]);
 }
 
 void terminal_borrow(void) {
-    static bool at_exit;
-    if (!at_exit)
-        at_exit = atexit(give_back) == 0;
+    static bool once;
+    if (!once)
+        return_at_exit();
+    once = true;
     borrowed = tcgetattr(STDIN_FILENO, &as_found) == 0;
-}
-
-void terminal_returned(void) {
-    borrowed = false;
+    mark_pastes(borrowed);
 }
 
 /* ---- changes ---- */

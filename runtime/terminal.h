@@ -6,10 +6,11 @@
 #include <stdbool.h>
 #include <wchar.h>
 
-/* From here on a process that ends, however it does, leaves the terminal as it is now. */
+/* From here on a process that ends, however it does (a crash among it), leaves the terminal as it is now. What is
+ * pasted comes between marks; see keys.h. */
 void terminal_borrow(void);
-/* Somebody has given it back. */
-void terminal_returned(void);
+/* Gives it back, if it was borrowed. Made for signal handlers. */
+void terminal_return(void);
 
 /* A descriptor that is ready when terminal_changed() has something to tell; -1 when there is none left, or when
  * somebody watches already. */

@@ -9,6 +9,7 @@ local host = require("host")
 local keys = require("kmirror.repl.keys")
 local line = require("line")
 local output = require("kmirror.repl.output")
+local parts = require("kmirror.repl.parts")
 local profile = require("kmirror.profile")
 local sessions = require("kmirror.repl.session")
 local state = require("kmirror.state")
@@ -16,10 +17,6 @@ local task = require("task")
 local terminal = require("kmirror.terminal")
 
 local M = {}
-
-local function is_command(input)
-    return input:find("^%s*:") ~= nil
-end
 
 -- ---- turns -------------------------------------------------------------------------------------------------
 
@@ -38,15 +35,44 @@ local function with_traceback(problem)
     return { problem = problem, traceback = debug.traceback(nil, 2) }
 end
 
-local function evaluate_input(session, input)
+local function evaluate_part(session, part)
     local started = host.monotonic()
-    if is_command(input) then
-        commands.run(session, input)
+    if part.command then
+        commands.run(session, part.text)
     else
-        session:evaluate(input)
+        session:evaluate(part.text, part.line)
     end
-    if session.timing and not is_command(input) then
+    if session.timing and not part.command then
         session:note("%.3f s", host.monotonic() - started)
+    end
+end
+
+local function can_run(session, part)
+    if part.command then return commands.of(part.text) ~= nil end
+    return evaluate.compile(part.text, session.env).chunk ~= nil
+end
+
+-- What cannot be run by itself may be the rest of what stands above: a call that goes on with `:method()`.
+local function parts_of(session, input)
+    local found = {}
+    for _, part in ipairs(parts.split(input, session.env)) do
+        local above = found[#found]
+        if not can_run(session, part) then
+            local whole = above and { text = above.text .. "\n" .. part.text, line = above.line, command = false }
+            if not whole or above.command or not can_run(session, whole) then return { part } end
+            found[#found] = whole
+        else
+            found[#found + 1] = part
+        end
+    end
+    return found
+end
+
+-- Nothing is run of an input that has a part that cannot be, and nothing after one that failed.
+local function evaluate_input(session, input)
+    for _, part in ipairs(parts_of(session, input)) do
+        if session.done then break end
+        evaluate_part(session, part)
     end
 end
 
@@ -84,7 +110,7 @@ end
 
 local function is_incomplete(session)
     return function(input)
-        return not is_command(input) and evaluate.compile(input, session.env).incomplete
+        return select(2, parts.split(input, session.env))
     end
 end
 
@@ -146,7 +172,8 @@ local function farewell(session)
     if left > 0 then session:note("ending %d %s that still ran", left, left == 1 and "task" or "tasks") end
 end
 
-local function converse(session, read)
+-- What was typed or pasted behind an input that failed was meant for one that did not.
+local function converse(session, reader, read)
     local teller = task.spawn(tell_failures, session)
     greet(session)
     while not session.done do
@@ -155,6 +182,7 @@ local function converse(session, read)
         if input:find("%S") then
             session.history:add(input)
             run_input(session, input, turn)
+            if session.failed then reader:drop() end
         end
     end
     teller:cancel()
@@ -168,12 +196,12 @@ local function talk_by_keys(session)
     })
     local reader <close> = line.open(prompt_keys)
     local above <close> = output.above(reader)
-    return converse(session, by_keys(session, reader, above, reset))
+    return converse(session, reader, by_keys(session, reader, above, reset))
 end
 
 local function talk_by_lines(session)
     local reader <close> = line.open()
-    return converse(session, by_lines(session, reader))
+    return converse(session, reader, by_lines(session, reader))
 end
 
 local function obey(session)

@@ -37,6 +37,54 @@ describe("kmirror repl, on a terminal", function()
         screen:wait("end\n11\n22\n" .. PROMPT)
     end)
 
+    local guarded = "if #api:list() > 100 then\n\n    api:delete(api:list()[1].id)\n\nend\n"
+
+    it("runs what is pasted as one input, once Enter is pressed", function()
+        start {}
+        screen:paste(guarded .. "guarded = #api:list()\n")
+        screen:wait("guarded = #api:list()")
+        screen:enter("guarded", "guarded\n3\n" .. PROMPT)
+        screen:paste((guarded .. ":x { guarded }"):gsub("\n", "\r\n"))
+        screen:enter("", PROMPT)
+        screen:enter("#api:list()", "\n3\n" .. PROMPT)
+        screen:press("Up", "Up")
+        screen:wait(":x { guarded }")
+        screen:press("C-c")
+        screen:wait("^C\n" .. PROMPT)
+    end)
+
+    it("runs as one input what is pasted where the terminal does not say so, whatever its lines end with", function()
+        start {}
+        for _, line_end in ipairs { "\n", "\r", "\r\n" } do
+            screen:type((guarded .. "1\n40 + #api:list()\n"):gsub("\n", line_end))
+            screen:wait("\n1\n43\n" .. PROMPT)
+        end
+        screen:enter("#api:list()", "\n3\n" .. PROMPT)
+    end)
+
+    it("drops the rest of what was pasted after an error, and runs nothing of what cannot be", function()
+        start {}
+        screen:type("a = 1\nerror('no')\nb = 2\napi:delete(api:list()[1].id)\n")
+        screen:wait("\nerror: line 2: no\n" .. PROMPT)
+        screen:enter("a, b, #api:list()", "\n1\nnil\n3\n" .. PROMPT)
+        screen:type("a = 5\nb = = 2\nc = 3\n")
+        screen:wait("\nerror: line 2: <eof> expected near '='\n" .. PROMPT)
+        screen:type("a = 6\n:nosuch x\n")
+        screen:wait("\nusage: unknown command ':nosuch'; :help lists them\n" .. PROMPT)
+        screen:enter("a, b, c", "\n1\nnil\nnil\n" .. PROMPT)
+        screen:type("task.sleep(0.3) error('late')\n")
+        support.sleep(0.1)
+        screen:type("api:delete(api:list()[1].id)\n")
+        screen:wait("late\n" .. PROMPT)
+        screen:enter("#api:list()", "\n3\n" .. PROMPT)
+    end)
+
+    it("takes a call that goes on in the next line as one", function()
+        start {}
+        screen:type("n = api\n  :list()\n#n\n")
+        screen:wait("\n3\n" .. PROMPT)
+    end)
+
     it("survives errors, and Ctrl-C cancels the call that runs and not the session", function()
         start {}
         local shown = screen:enter('api:get("00000000-0000-4000-8000-000000000000")', PROMPT)
@@ -236,6 +284,45 @@ describe("kmirror repl, on terminals of another kind", function()
     end)
 end)
 
+describe("kmirror repl, on a terminal where anything is typed", function()
+    -- CI types a million, with the sanitizers.
+    local count = os.getenv("KMIRROR_PROMPT_BYTES") or "25000"
+
+    it("neither crashes nor leaves the terminal raw", function()
+        local typist = support.temporary("prompt_bytes")
+        assert(os.execute(("cc -D_GNU_SOURCE -o %s spec/support/prompt_bytes.c -lutil"):format(typist)))
+        local pipe <close> = assert(io.popen("realpath " .. support.executable))
+        local result = support.run { command = typist, count, "1", pipe:read("l"), "repl", "--sandbox", "--world",
+            "small", "--rate", "0", env = { TERM = "xterm" }, directory = support.temporary_directory("typed"),
+            timeout = 60 + tonumber(count) / 500 }
+        assert.are.equal(0, result.status, result.stdout .. result.stderr)
+        assert.matches("^%d+ bytes in %d+ sessions\n$", result.stdout)
+    end)
+
+    it("gives the terminal back when it is killed by Ctrl-\\, and by a second signal", function()
+        for _, signals in ipairs { { "QUIT" }, { "TERM", "TERM" } } do
+            local screen = screens.start { "repl", "--sandbox", "--world", "small" }
+            screen:wait(PROMPT)
+            for _, name in ipairs(signals) do screen:signal(name) end
+            support.eventually("the terminal to be given back", function() return screen:restored() end)
+            screen:stop()
+        end
+    end)
+
+    it("goes on after Ctrl-R and a byte that is no UTF-8", function()
+        local screen = screens.start { "repl", "--sandbox", "--world", "small" }
+        screen:wait(PROMPT)
+        screen:enter("apples = 1", PROMPT)
+        screen:bytes("\x12\xefp\x12")
+        screen:wait("(failed reverse-i-search)'\u{FFFD}p':")
+        screen:press("C-c")
+        screen:wait("^C\n" .. PROMPT)
+        screen:bytes("'caf\xe9'")
+        screen:enter("", "\n\"caf\u{FFFD}\"\n" .. PROMPT)
+        screen:stop()
+    end)
+end)
+
 describe("kmirror repl, in a pipe", function()
     local function repl(input, ...)
         return support.run { "repl", "--sandbox", "--world", "small", "--log-level", "error", stdin = input, ... }
@@ -254,6 +341,15 @@ describe("kmirror repl, in a pipe", function()
         assert.are.equal(0, result.status)
         assert.are.equal('2\n1\n2\n6\n"a"\n3\n', result.stdout)
         assert.are.equal("", result.stderr)
+    end)
+
+    it("goes on in an open block after an empty line, whatever its lines end with", function()
+        local result = repl("if false then\r\n\r\n  api:delete(api:list()[1].id)\r\nend\r\n#api:list()\r\n:json 5\r\n")
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal("3\n5\n", result.stdout)
+        result = repl("if false then\n\n  api:delete(api:list()[1].id)\n")
+        assert.are.equal(1, result.status)
+        assert.is_truthy(result.stderr:find("'end' expected", 1, true))
     end)
 
     it("goes on after an error, and ends with 1", function()

@@ -1,5 +1,6 @@
 local evaluate = require "kmirror.repl.evaluate"
 local literal = require "kmirror.repl.literal"
+local parts = require "kmirror.repl.parts"
 
 describe("an input at the prompt", function()
     local env
@@ -37,6 +38,30 @@ describe("an input at the prompt", function()
         for _, text in ipairs { "f)", 'x = "a', "x = = 1", "api:list", "end" } do
             assert.is_false(evaluate.compile(text, env).incomplete, text)
         end
+    end)
+end)
+
+describe("what is pasted at the prompt", function()
+    local function split(text)
+        local found, incomplete = parts.split(text, _G)
+        local shown = {}
+        for i, part in ipairs(found) do shown[i] = part.line .. (part.command and "" or " ") .. part.text end
+        return table.concat(shown, "|"), incomplete
+    end
+
+    it("falls into commands, expressions and statements, each of as many lines as it takes", function()
+        assert.are.same({ "1 x = 1|3:use east|4 if x then\n\n  y()\nend|9 x", false },
+            { split "x = 1\n\n:use east\nif x then\n\n  y()\nend\n\nx\n" })
+    end)
+
+    it("has line ends of either kind", function()
+        assert.are.same({ "1 if x then\n\nend|4 1", false }, { split "if x then\r\n\r\nend\r\n1\r\n" })
+    end)
+
+    it("is incomplete while its last part is", function()
+        assert.are.same({ "1 1|2 if x then\n\ny()\n", true }, { split "1\nif x then\n\ny()\n" })
+        assert.are.same({ "1:x f(", false }, { split ":x f(" })
+        assert.are.same({ "", false }, { split "\n \n" })
     end)
 end)
 

@@ -38,6 +38,20 @@ function screen:type(text)
     assert(os.execute(("tmux -S %s send-keys -l %s"):format(self.socket, support.quote(text))))
 end
 
+---Types bytes, whatever they mean.
+---@param bytes string
+function screen:bytes(bytes)
+    local words = bytes:gsub(".", function(byte) return (" %02x"):format(byte:byte()) end)
+    assert(os.execute(("tmux -S %s send-keys -H%s"):format(self.socket, words)))
+end
+
+---Pastes text, between the marks that tell a paste when the program has asked for them.
+---@param text string
+function screen:paste(text)
+    assert(os.execute(("tmux -S %s load-buffer %s && tmux -S %s paste-buffer -d -p -r"):format(self.socket,
+        support.quote(support.temporary("paste", text)), self.socket)))
+end
+
 ---Presses keys by tmux's names: "Enter", "C-c", "Tab", "Up".
 ---@param ... string
 function screen:press(...)

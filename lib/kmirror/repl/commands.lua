@@ -174,12 +174,24 @@ local function unknown(name)
     usage("unknown command ':%s'%s", name, meant and ("; did you mean :%s?"):format(meant) or "; :help lists them")
 end
 
+local function words_of(input)
+    return input:match("^%s*:(%S*)%s*(.-)%s*$")
+end
+
+--- The command that an input names; nil when there is none.
+---@param input string
+---@return kmirror.repl.command|nil
+function M.of(input)
+    local name = words_of(input)
+    return name ~= "" and M.find(name) or nil
+end
+
 --- Runs an input that begins with a colon. Raises usage for a command that there is not, and what it raises.
 ---@param session kmirror.repl.session
 ---@param input string
 function M.run(session, input)
-    local name, argument = input:match("^%s*:(%S*)%s*(.-)%s*$")
-    local command = name ~= "" and M.find(name) or unknown(name)
+    local name, argument = words_of(input)
+    local command = M.of(input) or unknown(name)
     if command.arguments == "" and argument ~= "" then
         usage(":%s takes nothing, got '%s'", command.name, argument)
     end

@@ -42,18 +42,20 @@ end
 -- What is wrong with it as statements, unless it does not even begin like one: `{ 1 2 }`.
 local function best_of(problems)
     local first, last = problems[1], problems[#problems]
-    local no_statement = last:find("^input:1: unexpected symbol") and not first:find("unexpected symbol", 1, true)
+    local no_statement = last:find("^input:%d+: unexpected symbol") and not first:find("unexpected symbol", 1, true)
     return no_statement and first or last
 end
 
 --- Compiles an input. Locals that it begins with become variables of the session.
 ---@param text string
 ---@param env table what its globals are
+---@param line? integer the number of its first line, 1 by default
 ---@return kmirror.repl.input
-function M.compile(text, env)
+function M.compile(text, env, line)
     local problems, incomplete = {}, false
+    local above = ("\n"):rep((line or 1) - 1)
     for i, candidate in ipairs(candidates(text)) do
-        local chunk, problem = load(candidate[1], name, "t", env)
+        local chunk, problem = load(above .. candidate[1], name, "t", env)
         if chunk then
             return { chunk = chunk, expression = candidate[2], code = text, incomplete = false }
         end

@@ -23,8 +23,9 @@ local examples = {
 }
 
 local keys = {
-    "Enter goes on in another line while something is missing. Ctrl-C cancels the call that runs, Ctrl-D ends the",
-    "session. Up and Down go through what begins like the line, Ctrl-R searches. Tab completes.",
+    "Enter goes on in another line while something is missing; what is pasted waits for it. Ctrl-C gives up what was",
+    "typed or cancels the call that runs, Ctrl-D ends the session. Up and Down go through what begins like the line,",
+    "Ctrl-R searches. Tab completes.",
 }
 
 -- ---- what there is -----------------------------------------------------------------------------------------

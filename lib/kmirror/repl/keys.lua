@@ -1,6 +1,7 @@
 --- repl.keys: what the keys do that the line editor leaves to kmirror. Each is a function of the text, the cursor (in
---- bytes) and whether more input is there already, as when text is pasted. It returns the new text and cursor, true to
---- accept the text, false to end the session, or nothing to beep. See repl.search for the third value of Ctrl-R.
+--- bytes) and whether more input is there already, as when text is pasted to a terminal that does not say so. It returns
+--- the new text and cursor, true to accept the text, false to end the session, or nothing to beep. See repl.search for
+--- the third value of Ctrl-R.
 
 local search = require("kmirror.repl.search")
 
@@ -20,15 +21,23 @@ local function indent_after(before)
     return indent
 end
 
--- An input that cannot be parsed yet goes on in another line; an empty line ends it, whatever it is.
+-- An input that cannot be parsed yet goes on in another line, and so does one that is being pasted: it is run as a
+-- whole or not at all. Ctrl-C is the way out of one that never ends.
 local function enter(is_incomplete)
     return function(text, cursor, more)
         local before, after = text:sub(1, cursor), text:sub(cursor + 1)
-        local insists = after == "" and before:find("\n%s*$")
-        if insists or not is_incomplete(text) then return true end
+        if not more and not is_incomplete(text) then return true end
         local added = "\n" .. (more and "" or indent_after(before))
         return before .. added .. after, cursor + #added
     end
+end
+
+-- ---- what is pasted ----------------------------------------------------------------------------------------
+
+-- It becomes part of the text, and waits there for Enter.
+local function paste(text, cursor, _, pasted)
+    local added = pasted:gsub("\r\n?", "\n"):gsub("\t", "    "):gsub("[^\n\32-\126\128-\255]", "")
+    return text:sub(1, cursor) .. added .. text:sub(cursor + 1), cursor + #added
 end
 
 -- ---- the history -------------------------------------------------------------------------------------------
@@ -111,7 +120,7 @@ end
 function M.new(options)
     local older, newer, reset = stepper(options.history)
     local keys = {
-        enter = enter(options.is_incomplete), finish = finish, search = search.new(options.history),
+        enter = enter(options.is_incomplete), finish = finish, paste = paste, search = search.new(options.history),
     }
 
     function keys.older(text, cursor)

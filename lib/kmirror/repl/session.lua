@@ -178,10 +178,11 @@ end
 
 --- Compiles an input that may be a piece of one. Raises what is wrong with it.
 ---@param code string
+---@param line? integer the number of its first line, 1 by default
 ---@return function chunk
 ---@return boolean expression
-function Session:compile(code)
-    local input = evaluate.compile(code, self.env)
+function Session:compile(code, line)
+    local input = evaluate.compile(code, self.env, line)
     if not input.chunk then error(input.problem, 0) end
     return input.chunk, input.expression
 end
@@ -203,8 +204,9 @@ end
 
 --- Runs an input and shows what an expression comes to. Raises what it raises.
 ---@param code string
-function Session:evaluate(code)
-    local chunk, expression = self:compile(code)
+---@param line? integer the number of its first line, 1 by default
+function Session:evaluate(code, line)
+    local chunk, expression = self:compile(code, line)
     local values = table.pack(chunk())
     self:record(code, expression)
     if expression and values.n > 0 then self:keep(values) end
