@@ -9,7 +9,7 @@
 local expressions = require("kmirror.regex.expression")
 local fields = require("mirrors").fields
 local mirrors = require("mirrors")
-local samples = require("kmirror.regex.samples")
+local overlaps = require("kmirror.regex.overlaps")
 local text = require("kmirror.text")
 local warnings = require("kmirror.regex.warnings")
 
@@ -97,92 +97,20 @@ end
 
 -- ---- overlap ----------------------------------------------------------------------------------------------
 
----@class kmirror.regex.overlap
----@field first integer index of a regex
----@field second integer index of another, after it
----@field topics string[] that both take: known ones, or one made up
-
-local function starts_with(name, prefix)
-    return name:sub(1, #prefix) == prefix
-end
-
-local function may_overlap(a, b)
-    return starts_with(a.prefix, b.prefix) or starts_with(b.prefix, a.prefix)
-end
-
-local function made_up(expression)
-    local function takes(token, character)
-        local one = expressions.parse(token.text)
-        return one ~= nil and one:takes(character)
-    end
-    local names = {}
-    for _, name in ipairs(samples.of(expression.tokens, takes)) do
-        names[#names + 1] = name ~= "" and expression:takes(name) and name or nil
-    end
-    return names
-end
-
--- A name that both take, made from what each of them takes, or from both together ("orders.*" and ".*-raw").
-local function common_name(a, b)
-    local function both(name)
-        return not warnings.is_internal(name) and a.expression:takes(name) and b.expression:takes(name)
-    end
-    for _, list in ipairs({ a.names, b.names }) do
-        for _, name in ipairs(list) do
-            if both(name) then
-                return name
-            end
-        end
-    end
-    for _, left in ipairs(a.names) do
-        for _, right in ipairs(b.names) do
-            if both(left .. right) or both(right .. left) then
-                return both(left .. right) and left .. right or right .. left
-            end
-        end
-    end
-end
-
-local function common_topics(a, b, topics)
-    local common = {}
-    for _, name in ipairs(topics) do
-        if not warnings.is_internal(name) and a.expression:takes(name) and b.expression:takes(name) then
-            common[#common + 1] = name
-        end
-    end
-    return common
-end
-
-local function common(a, b, topics)
-    if topics then
-        return common_topics(a, b, topics)
-    end
-    a.names, b.names = a.names or made_up(a.expression), b.names or made_up(b.expression)
-    return { common_name(a, b) }
-end
-
---- Which regexes of one source take the same topics: their mirrors would copy these twice. Without known topics it
+--- Which regexes of one source match the same topics: their mirrors would copy these twice. Without known topics it
 --- goes by the text, and may miss some.
 ---@param regexes string[]
 ---@param topics? string[] those that are known
 ---@param involves? fun(index: integer): boolean only pairs with one of these
 ---@return kmirror.regex.overlap[] in order
+---@return boolean whole false when there was so much to try that some was not
 ---Raises `invalid` as select does.
 function M.overlaps(regexes, topics, involves)
-    local sides, found = {}, {}
+    local parsed = {}
     for i, regex in ipairs(regexes) do
-        local expression = parse(regex)
-        sides[i] = { expression = expression, prefix = samples.prefix(expression.tokens) }
+        parsed[i] = parse(regex)
     end
-    for i, a in ipairs(sides) do
-        for k = i + 1, #sides do
-            if (not involves or involves(i) or involves(k)) and may_overlap(a, sides[k]) then
-                local names = common(a, sides[k], topics)
-                found[#found + 1] = #names > 0 and { first = i, second = k, topics = names } or nil
-            end
-        end
-    end
-    return found
+    return overlaps.find(parsed, topics, involves)
 end
 
 -- ---- what the arguments may be --------------------------------------------------------------------------

@@ -125,7 +125,9 @@ end
 
 -- What PCRE2 says of expressions that Java takes: a lookbehind of variable length, a repeated repetition or
 -- anchor, a group that is not there.
-local java_only = { "lookbehind", "repeatable item", "non%-existent" }
+-- Others are limits of its own: on the length of a pattern, on brackets in brackets, on a group's name.
+local java_only = { "lookbehind", "repeatable item", "non%-existent", "too large", "too complex", "too many",
+    "too deeply nested", "name is too long", "recursion" }
 
 local function is_untried(message)
     for _, pattern in ipairs(java_only) do
@@ -161,12 +163,7 @@ end
 
 local comma_in_braces = "a comma ends an entry of the list, even in {1,3}; write it another way, as in x{1}|x{2}|x{3}"
 
---- An expression that can be tried out.
----@param text string
----@return kmirror.regex.expression|nil
----@return kmirror.regex.problem|nil problem what is wrong with it
----Raises `invalid` when PCRE2 is not installed.
-function M.parse(text)
+local function parse(text)
     local joined, places = join(text)
     local ok, result = pcall(build, joined)
     if not ok and not (type(result) == "table" and result.at) then
@@ -183,6 +180,25 @@ function M.parse(text)
     end
     result.text = text
     return result
+end
+
+-- The same few are asked for again and again.
+local most_kept <const> = 20000
+local kept, count = {}, 0
+
+--- An expression that can be tried out.
+---@param text string
+---@return kmirror.regex.expression|nil
+---@return kmirror.regex.problem|nil problem what is wrong with it
+---Raises `invalid` when PCRE2 is not installed.
+function M.parse(text)
+    if kept[text] then
+        return kept[text][1], kept[text][2]
+    elseif count >= most_kept then
+        kept, count = {}, 0
+    end
+    kept[text], count = { parse(text) }, count + 1
+    return kept[text][1], kept[text][2]
 end
 
 local function find(regex, text, name)

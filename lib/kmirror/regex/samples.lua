@@ -42,7 +42,7 @@ function Walk:atom()
     elseif token.kind == "flags" or token.kind == "anchor" then
         return { "" }
     end
-    return { token.value or self.single(token) or "" }
+    return { token.value or self.single(token) }
 end
 
 -- How often the names of an atom are repeated by the quantifier that follows, if one does.
@@ -91,34 +91,22 @@ end
 --- Names that an expression may take; what is made of lookaheads, references and the like can be wrong.
 ---@param tokens kmirror.regex.token[]
 ---@param takes fun(token: kmirror.regex.token, character: string): boolean
+---@param known table<string, string> the character that was found for a token, by its text
 ---@return string[]
-function M.of(tokens, takes)
-    local function single(token)
+function M.of(tokens, takes, known)
+    local function search(token)
         for character in tried:gmatch(".") do
             if takes(token, character) then
                 return character
             end
         end
+        return ""
+    end
+    local function single(token)
+        known[token.text] = known[token.text] or search(token)
+        return known[token.text]
     end
     return setmetatable({ tokens = tokens, at = 1, single = single }, Walk):alternatives()
-end
-
---- What every name that it takes begins with, as far as that is plain.
----@param tokens kmirror.regex.token[]
----@return string
-function M.prefix(tokens)
-    local parts, depth = {}, 0
-    for i, token in ipairs(tokens) do
-        depth = depth + (token.kind == "open" and 1 or token.kind == "close" and -1 or 0)
-        if token.kind == "flags" or token.kind == "bar" and depth == 0 then
-            return ""
-        end
-        local follower = tokens[i + 1]
-        if #parts == i - 1 and token.value and not (follower and follower.kind == "quantifier") then
-            parts[i] = token.value
-        end
-    end
-    return table.concat(parts)
 end
 
 return M
