@@ -50,7 +50,10 @@ local api = mirrors.connect({})
 
 local counts = { new = 0, adopted = 0, unclear = 0 }
 local items = steps:run("look at what is there", function()
-    local found = migration.look(api, fleet)
+    local found, warnings = migration.look(api, fleet)
+    for _, warning in ipairs(warnings) do
+        log.warn("%s%s", warning.line and fleet.document:at(warning.line) .. ": " or "", warning.message)
+    end
     for _, item in ipairs(found) do
         local kind = item.spec and "new" or item.adopted and "adopted" or "unclear"
         counts[kind] = counts[kind] + 1

@@ -130,7 +130,12 @@ local function note_possible(list, seen, found)
             usable[#usable + 1] = mirror
         end
     end
-    for _, overlap in ipairs(regex.overlaps(regexes)) do
+    local overlaps, whole = regex.overlaps(regexes)
+    if not whole then
+        found[#found + 1] = finding("warning", "overlap", list[1], "and others have too many regexes, of too many "
+            .. "forms, to try all pairs out: some that match the same topics may not be named here")
+    end
+    for _, overlap in ipairs(overlaps) do
         local a, b = usable[overlap.first], usable[overlap.second]
         if not seen[a.id .. b.id] then
             found[#found + 1] = finding("warning", "overlap", b, "would copy a topic such as %s, as %s ('%s') would",

@@ -11,9 +11,9 @@ local events = require("kmirror.events")
 local health = require("kmirror.health")
 local limits = require("kmirror.limits")
 local live = require("kmirror.fleet.live")
+local loops = require("kmirror.fleet.loops")
 local matching = require("kmirror.fleet.matching")
 local mirrors = require("mirrors")
-local overlaps = require("kmirror.fleet.overlaps")
 local task = require("task")
 local wait = require("kmirror.wait")
 local wanted = require("kmirror.fleet.wanted")
@@ -73,21 +73,35 @@ local function item_for(fleet, api, mirror, by_key, unclear)
     return item
 end
 
+-- What is there and is none of the file's.
+local function besides(found, items)
+    local taken, left = {}, {}
+    for _, item in ipairs(items) do
+        if item.id then taken[item.id] = true end
+    end
+    for _, mirror in ipairs(found) do
+        left[#left + 1] = not taken[mirror.id] and mirror or nil
+    end
+    return left
+end
+
 --- Compares a fleet file with what is there, by one list a cluster.
 ---@param api mirrors.Api
 ---@param fleet kmirror.fleet
 ---@return kmirror.migration.item[] in the order of the file
+---@return kmirror.fleet.warning[]
 ---Raises what api:list() raises, and usage for what the file has too little of to create a mirror.
 function M.look(api, fleet)
-    local by_key, unclear = matching.index(live.list(api, matching.targets(fleet, fleet.mirrors)))
+    local found = live.list(api, matching.targets(fleet, fleet.mirrors))
+    local by_key, unclear = matching.index(found)
     local items, is_new = {}, {}
     for i, mirror in ipairs(fleet.mirrors) do
         items[i] = item_for(fleet, api, mirror, by_key, unclear)
         is_new[mirror] = items[i].spec ~= nil
     end
-    overlaps.refuse_loops(fleet, fleet.mirrors, is_new)
+    local warnings = loops.check(api, fleet, fleet.mirrors, is_new, besides(found, items))
     fleet.document:finish()
-    return items
+    return items, warnings
 end
 
 --- Has adopted mirrors deleted and created anew when their batch comes.

@@ -113,6 +113,19 @@ function M.overlaps(regexes, topics, involves)
     return overlaps.find(parsed, topics, involves)
 end
 
+--- A topic that all of the regexes match, made up from their text; nil when none was found, which does not prove that
+--- there is none.
+---@param regexes string[]
+---@return string|nil
+---Raises `invalid` as select does.
+function M.common(regexes)
+    local parsed = {}
+    for i, regex in ipairs(regexes) do
+        parsed[i] = parse(regex)
+    end
+    return overlaps.common(parsed)
+end
+
 -- ---- what the arguments may be --------------------------------------------------------------------------
 
 local topics = fields.list(fields.string, "a list of topics")
@@ -125,4 +138,5 @@ return fields.guard("regex", M, {
     overlaps = {
         "regexes", fields.list(fields.string, "a list of regexes"), "topics?", topics, "involves?", fields.fn,
     },
+    common = { "regexes", fields.list(fields.string, "a list of regexes") },
 })

@@ -17,6 +17,8 @@ local reads = 64 -- under way at once: enough for the account's rate when an ans
 ---@field topicsRegex string
 ---@field cluster string UUID of its Kafka Connect cluster, in lower case
 ---@field sourceAlias? string nil when its name does not tell
+---@field useRenaming? boolean where the list tells the whole specification, as the next
+---@field kafkaSource? string
 ---@field details? mirrors.Mirror when it was asked for
 
 ---@class kmirror.fleet.target a Kafka Connect cluster
@@ -88,7 +90,9 @@ function M.list(api, targets)
                 connectorName = name,
                 topicsRegex = mirror.topicsRegex or "",
                 cluster = target.cluster,
-                sourceAlias = alias and source_of(name, alias),
+                sourceAlias = mirror.sourceAlias or alias and source_of(name, alias),
+                useRenaming = mirror.useRenaming,
+                kafkaSource = mirror.kafkaSource,
             }
         end
     end

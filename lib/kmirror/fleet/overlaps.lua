@@ -1,4 +1,4 @@
---- fleet.overlaps: mirrors that take the same topics: of one source twice, or there and back.
+--- fleet.overlaps: mirrors of one source that match the same topics.
 
 local regex = require("kmirror.regex")
 
@@ -38,11 +38,14 @@ end
 ---@param takers kmirror.fleet.taker[]
 ---@param topics string[] those that are known
 ---@return kmirror.fleet.overlap[]
+---@return boolean whole false when there was so much to try that some was not
 ---Raises `invalid` when PCRE2 is not installed.
 function M.of(takers, topics)
-    local list, found, seen = usable(takers), {}, {}
+    local list, found, seen, whole = usable(takers), {}, {}, true
     for _, known in ipairs({ topics, false }) do
-        for _, pair in ipairs(overlaps_of(list, known or nil)) do
+        local some, all_tried = overlaps_of(list, known or nil)
+        whole = whole and all_tried
+        for _, pair in ipairs(some) do
             local key = pair.first .. " " .. pair.second
             if not seen[key] then
                 seen[key] = true
@@ -51,61 +54,7 @@ function M.of(takers, topics)
             end
         end
     end
-    return found
-end
-
--- A topic that both take; nil when there seems to be none.
-local function common_topic(a, b)
-    if a.topicsRegex == b.topicsRegex then
-        return a.topicsRegex
-    end
-    local could, found = pcall(regex.overlaps, { a.topicsRegex, b.topicsRegex })
-    return could and found[1] and found[1].topics[1] or nil
-end
-
--- Which Kafka cluster is beside which Kafka Connect cluster.
-local function kafka_beside(clusters)
-    local kafka_of = {}
-    for _, cluster in pairs(clusters) do
-        if cluster.connect and cluster.kafka then
-            kafka_of[cluster.connect] = cluster.kafka:lower()
-        end
-    end
-    return kafka_of
-end
-
--- The mirrors that keep the topics' names, by "source target".
-local function by_direction(mirrors, kafka_of)
-    local directions = {}
-    for _, mirror in ipairs(mirrors) do
-        local target = kafka_of[mirror.cluster]
-        if mirror.useRenaming == false and mirror.kafkaSource and target then
-            local source = mirror.kafkaSource:lower()
-            local key = source .. " " .. target
-            directions[key] = directions[key] or { back = target .. " " .. source }
-            table.insert(directions[key], mirror)
-        end
-    end
-    return directions
-end
-
---- Complains of new mirrors that would carry topics round in a loop: there and back, and the names stay the same.
----@param fleet kmirror.fleet
----@param mirrors kmirror.fleet.wanted[]
----@param is_new table<kmirror.fleet.wanted, boolean>
-function M.refuse_loops(fleet, mirrors, is_new)
-    local directions = by_direction(mirrors, kafka_beside(fleet.clusters))
-    for _, there in pairs(directions) do
-        for _, a in ipairs(there) do
-            for _, b in ipairs(directions[there.back] or {}) do
-                local topic = a.index > b.index and (is_new[a] or is_new[b]) and common_topic(a, b)
-                if topic then
-                    fleet.document:complain(a.line, "with the mirror in line %d, '%s' would go round in a loop; set "
-                        .. "useRenaming, or keep one of them", b.line, topic)
-                end
-            end
-        end
-    end
+    return found, whole
 end
 
 return M

@@ -3,7 +3,7 @@
 local creation = require("kmirror.fleet.creation")
 local live = require("kmirror.fleet.live")
 local matching = require("kmirror.fleet.matching")
-local overlaps = require("kmirror.fleet.overlaps")
+local loops = require("kmirror.fleet.loops")
 local wanted = require("kmirror.fleet.wanted")
 local warnings = require("kmirror.fleet.warnings")
 
@@ -130,8 +130,6 @@ function M.make(api, fleet, options)
         by_key[wanted.key(mirror)] = nil
         compare(plan, api, mirror, matches)
     end
-    overlaps.refuse_loops(fleet, mirrors, is_new(plan))
-    fleet.document:finish()
     for _, left in pairs(by_key) do
         table.move(left, 1, #left, #plan.unlisted + 1, plan.unlisted)
     end
@@ -139,7 +137,10 @@ function M.make(api, fleet, options)
     if options.prune then
         plan.delete, plan.unlisted = plan.unlisted, {}
     end
-    plan.warnings = warnings.of(plan, mirrors, matched, is_new(plan))
+    local new = is_new(plan)
+    plan.warnings = loops.check(api, fleet, mirrors, new, plan.unlisted)
+    fleet.document:finish()
+    plan.warnings = warnings.of(plan, mirrors, matched, new)
     return plan
 end
 

@@ -83,7 +83,12 @@ end
 
 local function of_overlaps(list, groups)
     for _, group in pairs(groups) do
-        for _, overlap in ipairs(by_new(overlaps.of(group.takers, group.topics))) do
+        local found, whole = overlaps.of(group.takers, group.topics)
+        if not whole then
+            warn(list, nil, "these are too many regexes, of too many forms, to try all pairs out: some that match the "
+                .. "same topics may not be named here")
+        end
+        for _, overlap in ipairs(by_new(found)) do
             local other, more = overlap.other, overlap.more
             warn(list, overlap.new.line, "'%s' takes the same topics as '%s' (%s)%s, such as %s: they would be copied "
                 .. "twice", overlap.new.topicsRegex, other.topicsRegex,
@@ -114,7 +119,7 @@ end
 ---@param is_new table<kmirror.fleet.wanted, boolean>
 ---@return kmirror.fleet.warning[]
 function M.of(plan, mirrors, matched, is_new)
-    local list = {}
+    local list = plan.warnings
     of_states(list, matched)
     of_secrets(list, mirrors)
     local could, problem = pcall(function()

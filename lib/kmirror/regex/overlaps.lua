@@ -326,6 +326,9 @@ local function each_guess(a, b, left, right, visit)
     end
     local prefix = #a.prefix > #b.prefix and a.prefix or b.prefix
     local suffix = #a.suffix > #b.suffix and a.suffix or b.suffix
+    if prefix ~= "" and prefix:sub(-1) == suffix:sub(1, 1) and visit(prefix .. suffix:sub(2)) then -- "a." and ".b"
+        return prefix .. suffix:sub(2)
+    end
     for _, middle in ipairs { "", "x", "0", ".x." } do
         if visit(prefix .. middle .. suffix) then return prefix .. middle .. suffix end
     end
@@ -383,6 +386,44 @@ function Search:by_text()
     equal_names(self, names)
     names_and_patterns(self, names, patterns)
     patterns_and_patterns(self, patterns)
+end
+
+-- ---- a name that all match ------------------------------------------------------------------------------------
+
+local most_guesses = 20000
+
+local function go_together(a, b)
+    return (starts_with(a.prefix, b.prefix) or starts_with(b.prefix, a.prefix))
+        and (ends_with(a.suffix, b.suffix) or ends_with(b.suffix, a.suffix))
+end
+
+--- A name that all of the expressions match; nil when none was found.
+---@param parsed kmirror.regex.expression[]
+---@return string|nil
+function M.common(parsed)
+    local sides, left = {}, most_guesses
+    for i, expression in ipairs(parsed) do
+        sides[i] = { expression = expression, branches = branches_of(i, expression.tokens) }
+    end
+    local function all_match(name)
+        left = left - 1
+        if left <= 0 or name == "" or warnings.is_internal(name) then return false end
+        for _, side in ipairs(sides) do
+            if not side.expression:takes(name) then return false end
+        end
+        return true
+    end
+    for i, one in ipairs(sides) do
+        for k = i + 1, #sides do
+            for _, a in ipairs(one.branches) do
+                for _, b in ipairs(sides[k].branches) do
+                    local name = left > 0 and go_together(a, b)
+                        and each_guess(a, b, made_up(one), made_up(sides[k]), all_match)
+                    if name then return name end
+                end
+            end
+        end
+    end
 end
 
 -- ---- all --------------------------------------------------------------------------------------------------

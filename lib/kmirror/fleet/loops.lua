@@ -1,0 +1,306 @@
+--- fleet.loops: mirrors that keep the topics' names and feed themselves, or make one topic of two.
+---
+--- Clusters are places, and a mirror that keeps names is a way from one to another. A new mirror that closes a circle
+--- of ways, all of which carry some topic, is refused: records would go round for ever. Mirrors that are there count;
+--- version 1 of the API does not tell whether they keep names, so with them it is a warning. Two ways from different
+--- places into one that carry the same topic are a warning: the topics become one.
+
+local live = require("kmirror.fleet.live")
+local regex = require("kmirror.regex")
+
+local M = {}
+
+local most_steps = 100000 -- in the search for circles
+
+---@class kmirror.fleet.way a mirror that keeps the topics' names, as far as is known
+---@field from string the place: a name for a cluster
+---@field to string
+---@field topicsRegex string
+---@field index integer
+---@field line? integer of the file; nil of one that is there and not in it
+---@field id? string of the mirror that is there
+---@field connectorName? string
+---@field certain boolean it surely keeps names
+---@field is_new boolean
+
+-- ---- places ----------------------------------------------------------------------------------------------
+
+-- What a place is called, by the UUIDs and the alias of its cluster.
+local function places_of(fleet)
+    local places = { kafka = {}, connect = {}, alias = {}, cluster = {} }
+    for name, cluster in pairs(fleet.clusters) do
+        places.cluster[name] = cluster
+        for _, field in ipairs({ "kafka", "connect" }) do
+            if cluster[field] then places[field][cluster[field]:lower()] = name end
+        end
+        if cluster.alias then places.alias[cluster.alias] = name end
+    end
+    return places
+end
+
+local function source_of(places, mirror)
+    local by_kafka = mirror.kafkaSource and (places.kafka[mirror.kafkaSource:lower()] or mirror.kafkaSource:lower())
+    return by_kafka or places.alias[mirror.sourceAlias] or mirror.sourceAlias
+end
+
+local function target_of(places, mirror)
+    return places.connect[mirror.cluster] or mirror.cluster
+end
+
+-- ---- ways ------------------------------------------------------------------------------------------------
+
+local function add_way(ways, places, mirror, fields)
+    if mirror.useRenaming == true or not mirror.sourceAlias and not mirror.kafkaSource then return end
+    fields.from, fields.to = source_of(places, mirror), target_of(places, mirror)
+    fields.topicsRegex = mirror.topicsRegex
+    fields.certain, fields.index = mirror.useRenaming == false, #ways + 1
+    ways[#ways + 1] = fields
+    return fields
+end
+
+local function add_found(ways, places, found)
+    for _, mirror in ipairs(found) do
+        if not mirror.gone then
+            add_way(ways, places, mirror, { id = mirror.id, connectorName = mirror.connectorName, is_new = false })
+        end
+    end
+end
+
+-- What leads into the places that new mirrors start from, and into those that this leads from, and so on: one list a
+-- cluster. Places that cannot be looked at are warned of.
+local function look_back(api, ways, places, way, warn)
+    local cluster, first = places.cluster[way.from], #ways + 1
+    local target = { cluster = cluster.connect:lower(), name = way.from, perhaps = cluster.alias }
+    local ok, found = pcall(live.list, api, { target })
+    if ok then
+        add_found(ways, places, found)
+        for i = first, #ways do ways[i].leads_back = true end
+    elseif type(found) ~= "table" or found.kind == "cancelled" then
+        error(found, 0)
+    else
+        warn(way.line, "whether mirrors lead back into '%s' cannot be told: %s", way.from, tostring(found))
+    end
+end
+
+local function add_ways_back(api, ways, places, listed, warn)
+    local i = 1
+    while ways[i] do -- it grows meanwhile
+        local way = ways[i]
+        local uuid = (places.cluster[way.from] or {}).connect
+        if uuid and not listed[uuid:lower()] and (way.is_new or way.leads_back) then
+            listed[uuid:lower()] = true
+            look_back(api, ways, places, way, warn)
+        end
+        i = i + 1
+    end
+end
+
+-- ---- who carries the same topic ----------------------------------------------------------------------------
+
+-- By way: the ways that carry a topic that it carries, too, and that topic.
+local function neighbours_of(ways, involves)
+    local usable, regexes, neighbours = {}, {}, {}
+    for _, way in ipairs(ways) do
+        neighbours[way] = {}
+        if not regex.problem(way.topicsRegex) then
+            usable[#usable + 1], regexes[#regexes + 1] = way, way.topicsRegex
+        end
+    end
+    for _, overlap in ipairs((regex.overlaps(regexes, nil, involves and function(i) return involves(usable[i]) end))) do
+        local a, b = usable[overlap.first], usable[overlap.second]
+        neighbours[a][b], neighbours[b][a] = overlap.topics[1], overlap.topics[1]
+    end
+    local same = {}
+    for _, way in ipairs(ways) do -- what cannot be tried out is at least like itself
+        for _, other in ipairs(same[way.topicsRegex] or {}) do
+            neighbours[way][other] = neighbours[way][other] or way.topicsRegex
+            neighbours[other][way] = neighbours[other][way] or way.topicsRegex
+        end
+        same[way.topicsRegex] = same[way.topicsRegex] or {}
+        table.insert(same[way.topicsRegex], way)
+    end
+    return neighbours
+end
+
+local function common_topic(path, neighbours)
+    if #path == 2 then return neighbours[path[1]][path[2]] end
+    local regexes, all_same = {}, true
+    for i, way in ipairs(path) do
+        regexes[i] = way.topicsRegex
+        all_same = all_same and way.topicsRegex == path[1].topicsRegex
+    end
+    return all_same and neighbours[path[1]][path[2]] or regex.common(regexes)
+end
+
+-- ---- circles ------------------------------------------------------------------------------------------------
+
+-- The ways that may be part of a circle: those that some way leads back from, at all.
+local function in_circles(ways)
+    local outgoing = {}
+    for _, way in ipairs(ways) do
+        outgoing[way.from] = outgoing[way.from] or {}
+        outgoing[way.from][way.to] = true
+    end
+    local function reaches(from, to)
+        local seen, open = { [from] = true }, { from }
+        while #open > 0 do
+            local place = table.remove(open)
+            if place == to then return true end
+            for each in pairs(outgoing[place] or {}) do
+                if not seen[each] then
+                    seen[each] = true
+                    open[#open + 1] = each
+                end
+            end
+        end
+        return false
+    end
+    local known, inside = {}, {}
+    for _, way in ipairs(ways) do
+        local key = way.from .. "\0" .. way.to
+        if known[key] == nil then known[key] = way.from ~= way.to and reaches(way.to, way.from) end
+        if known[key] then inside[#inside + 1] = way end
+    end
+    return inside
+end
+
+-- Calls visit(path, topic) for circles that a new mirror closes; each is told once, at its last new mirror, and for
+-- each new mirror the shortest that was found first.
+local function each_circle(ways, visit)
+    local neighbours, leaving, steps = neighbours_of(ways), {}, 0
+    for _, way in ipairs(ways) do
+        leaving[way.from] = leaving[way.from] or {}
+        table.insert(leaving[way.from], way)
+    end
+    local function follow(path, visited, longest)
+        local first, last = path[1], path[#path]
+        for _, way in ipairs(leaving[last.to] or {}) do
+            steps = steps + 1
+            if steps > most_steps then return false end
+            local fits = neighbours[first][way] and not (way.is_new and way.index > first.index)
+            if fits and way.to == first.from then
+                path[#path + 1] = way
+                local topic = common_topic(path, neighbours)
+                if topic then
+                    visit(path, topic)
+                    return true
+                end
+                path[#path] = nil
+            elseif fits and #path + 1 < longest and not visited[way.to] then
+                path[#path + 1], visited[way.to] = way, true
+                if follow(path, visited, longest) then return true end
+                path[#path], visited[way.to] = nil, nil
+            end
+        end
+        return false
+    end
+    for _, way in ipairs(ways) do
+        if way.is_new and not follow({ way }, { [way.to] = true }, 2) then
+            follow({ way }, { [way.to] = true }, math.huge)
+        end
+    end
+end
+
+-- ---- what is said of them --------------------------------------------------------------------------------------
+
+local function name_of(way)
+    if way.line then return "line " .. way.line end
+    return ("%s (%s)"):format(way.id, way.connectorName)
+end
+
+local function others_of(path)
+    local names = {}
+    for i = 2, #path do names[i - 1] = name_of(path[i]) end
+    if #names == 1 then return (path[2].line and "the mirror in " or "mirror ") .. names[1] end
+    return "the mirrors of " .. table.concat(names, ", ", 1, #names - 1) .. " and " .. names[#names]
+end
+
+local function way_round(path)
+    if #path == 2 then return "" end
+    local places = { path[1].from }
+    for _, way in ipairs(path) do places[#places + 1] = way.to end
+    return (" (%s)"):format(table.concat(places, " -> "))
+end
+
+local function judge_circle(path, topic, refuse, warn)
+    local uncertain
+    for _, way in ipairs(path) do
+        uncertain = uncertain or not way.certain and way
+    end
+    if uncertain then
+        warn(path[1].line, "with %s, '%s' may go round in a loop%s: the API does not tell whether %s keeps the topics' "
+            .. "names; if it does, set useRenaming, or delete it first", others_of(path), topic, way_round(path),
+            name_of(uncertain))
+    else
+        refuse(path[1].line, "with %s, '%s' would go round in a loop%s; set useRenaming, or keep %s", others_of(path),
+            topic, way_round(path), #path == 2 and "one of them" or "one of them out")
+    end
+end
+
+local function judge_self(way, refuse)
+    refuse(way.line, "'%s' is mirrored from '%s' to itself: each record would be copied again and again; expected "
+        .. "another source, or another target", way.topicsRegex, way.from)
+end
+
+-- Ways from different places into one that carry the same topic.
+local function judge_merges(ways, warn)
+    local arriving, told = {}, {}
+    for _, way in ipairs(ways) do
+        if way.from ~= way.to then
+            arriving[way.to] = arriving[way.to] or { sources = {}, count = 0 }
+            local group = arriving[way.to]
+            group.count = group.count + (group.sources[way.from] and 0 or 1)
+            group.sources[way.from] = true
+            table.insert(group, way)
+        end
+    end
+    for place, group in pairs(arriving) do
+        local neighbours = group.count > 1 and neighbours_of(group, function(way) return way.is_new end) or {}
+        for _, way in ipairs(group) do
+            for other, topic in pairs(way.is_new and neighbours[way] or {}) do
+                local is_first = not (other.is_new and other.index > way.index)
+                if is_first and other.from ~= way.from and not told[way] then
+                    told[way] = true
+                    warn(way.line, "'%s' of '%s' and of '%s' (%s) become one topic of '%s', as names are kept%s; "
+                        .. "useRenaming keeps them apart", topic, way.from, other.from, name_of(other), place,
+                        other.certain and "" or " (if that mirror keeps them, too)")
+                end
+            end
+        end
+    end
+end
+
+--- Looks for what new mirrors would bring about that nobody wants. What surely loops is complained of in the fleet's
+--- document; the rest are warnings.
+---@param api mirrors.Api asked for the lists of clusters that new mirrors start from, where they are known
+---@param fleet kmirror.fleet
+---@param mirrors kmirror.fleet.wanted[]
+---@param is_new table<kmirror.fleet.wanted, boolean>
+---@param found kmirror.fleet.found[] what is there besides, on the clusters that have been listed, and stays
+---@return kmirror.fleet.warning[]
+function M.check(api, fleet, mirrors, is_new, found)
+    local places, ways, warnings, listed = places_of(fleet), {}, {}, {}
+    local function warn(line, message, ...)
+        warnings[#warnings + 1] = { line = line, message = message:format(...) }
+    end
+    local function refuse(line, message, ...)
+        fleet.document:complain(line, message, ...)
+    end
+    local any_new = false
+    for _, mirror in ipairs(mirrors) do
+        listed[mirror.cluster] = true
+        local way = add_way(ways, places, mirror, { line = mirror.line, is_new = is_new[mirror] or false })
+        any_new = any_new or way and way.is_new
+    end
+    if not any_new then return warnings end
+    add_found(ways, places, found)
+    add_ways_back(api, ways, places, listed, warn)
+    for _, way in ipairs(ways) do
+        if way.is_new and way.from == way.to then judge_self(way, refuse) end
+    end
+    each_circle(in_circles(ways), function(path, topic) judge_circle(path, topic, refuse, warn) end)
+    judge_merges(ways, warn)
+    return warnings
+end
+
+return M
