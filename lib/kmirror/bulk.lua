@@ -92,7 +92,9 @@ local function show(items, options)
 end
 
 --- Does `work` on each item and keeps what came of it: a failure does not stop the others, unless there are too many.
---- Raises at once what would befall every item: `unauthorized`, `read_only`, `cancelled`.
+--- Raises at once what would befall every item: `unauthorized`, `read_only`, `cancelled`, and mistakes in `work` such
+--- as a call of nil. Failures that nobody looks at (the result's failed, untouched, stopped, status, summary) are told
+--- of at the end of the run, which then does not end with 0.
 ---@param items any[]
 ---@param work fun(item: any, index: integer): any
 ---@param options? kmirror.bulk.options
@@ -119,7 +121,8 @@ function M.each(items, work, options)
             break
         end
     end
-    return results.new(items, run.outcomes, 1, #items, { stopped = stopped, batch = number })
+    return results.watch(results.new(items, run.outcomes, 1, #items, { stopped = stopped, batch = number }),
+        options.title or progress.place())
 end
 
 --- What can be given as `progress`: a bar on a terminal; elsewhere a line on stderr every few seconds, for work that

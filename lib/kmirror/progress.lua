@@ -79,8 +79,9 @@ function M.step(title)
     return show(self)
 end
 
--- Where in a runbook this is asked for, as "tighten.lua:5".
-local function place()
+--- Where in a runbook this is asked for, as "tighten.lua:5".
+---@return string
+function M.place()
     for level = 3, 20 do
         local info = debug.getinfo(level, "Sl")
         if not info then
@@ -112,7 +113,7 @@ function M.part(options)
         self.lent, self.title, self.started, self.calls = step, step.title, step.started, step.calls
         works[at] = self
     elseif not step then
-        self.title = self.title or place()
+        self.title = self.title or M.place()
         show(self)
     end
     return self

@@ -167,7 +167,7 @@ describe("bulk.each", function()
             local told = {}
             each(2, { 2 }, { concurrency = 1, progress = function(ended, failed, total)
                 told[#told + 1] = ("%d/%d, %d failed"):format(ended, total, failed)
-            end })
+            end }):status()
             print(table.concat(told, "; "))]])
     end)
 
@@ -181,6 +181,45 @@ describe("bulk.each", function()
                 { on_error = "no" } } do
                 print(select(2, pcall(bulk.each, { 1 }, print, options)).message)
             end]])
+    end)
+end)
+
+describe("what went wrong in bulk.each", function()
+    local function outcome(source)
+        local result = support.run { "run", "-", stdin = 'local bulk = require "kmirror.bulk"\n' .. source }
+        return result.status, result.stdout, (result.stderr:gsub("%d%d:%d%d:%d%d ", ""))
+    end
+    local two_fail = "bulk.each({ 1, 2, 3 }, function(i) if i > 1 then error('no ' .. i, 0) end end)"
+
+    it("is raised when it is a mistake in the runbook, whoever reads the result", function()
+        for mistake, message in pairs {
+            ["local x; x.y = 1"] = "attempt to index a nil value (local 'x')",
+            ["api:lst()"] = "attempt to index a nil value (global 'api')",
+            ["('x'):rep({})"] = "bad argument #1 to 'rep' (number expected, got table)",
+            ["bulk.map({ 1 }, function() return 1 + {} end)"] = "attempt to perform arithmetic on a table value",
+        } do
+            local status, _, stderr = outcome(("bulk.each({ 1, 2, 3 }, function() %s end)"):format(mistake))
+            assert.are.equal(1, status)
+            assert.are.equal("kmirror: stdin:2: " .. message .. "\n", stderr)
+        end
+    end)
+
+    it("is told of at the end when nobody has looked, and the run does not end well", function()
+        local told = "error: stdin:2: 2 of 3 failed, and nobody looked at the result of bulk.each; the first: no 2\n"
+        assert.are.same({ 3, "", told }, { outcome(two_fail) })
+        assert.are.same({ 3, "1\n", told }, { outcome("local r = " .. two_fail .. " print(#r.done) return 0") })
+        assert.are.same({ 7, "", told }, { outcome(two_fail .. " return 7") })
+        local status, _, stderr = outcome(two_fail .. " error('later', 0)")
+        assert.are.same({ 1, told .. "kmirror: later\n" }, { status, stderr })
+        assert.are.equal(1, (outcome("bulk.each({ 1 }, function() error('no', 0) end)")))
+    end)
+
+    it("is the runbook's own business when it has looked", function()
+        for _, look in ipairs { "r:status()", "r:summary()", "print(r.failed[1].problem)", "print(#r.untouched)",
+            "print(r.stopped)", "for _ in pairs(r) do end" } do
+            local status, _, stderr = outcome(("local r = %s; %s"):format(two_fail, look))
+            assert.are.same({ 0, "" }, { status, stderr }, look)
+        end
     end)
 end)
 

@@ -251,7 +251,7 @@ describe("work on many things", function()
             bulk.each(items, function(i)
                 if i == 2 then show() end
                 error("no", 0)
-            end, { progress = bulk.tell "work", on_error = "continue", max_failures = 1, concurrency = 1 })]])
+            end, { progress = bulk.tell "work", on_error = "continue", max_failures = 1, concurrency = 1 }):status()]])
         assert.are.equal("\n", lines [[pcall(bulk.map, items, function() error("no", 0) end)]])
     end)
 end)

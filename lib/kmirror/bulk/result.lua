@@ -16,7 +16,30 @@ local M = {}
 ---@field stopped? string why some were not begun, or why the last batch is not well
 ---@field batch? integer the last batch that was begun
 local Result = {}
-Result.__index = Result
+
+-- What each holds. Not in the object itself, so that it is seen whether somebody looks.
+local contents = setmetatable({}, { __mode = "k" })
+
+-- Results with failures that nobody has looked at, and where they come from.
+local unseen = {}
+
+local shows_failures = { failed = true, untouched = true, stopped = true, status = true, summary = true }
+
+function Result:__index(name)
+    if shows_failures[name] then
+        unseen[self] = nil
+    end
+    local method = rawget(Result, name)
+    if method ~= nil then
+        return method
+    end
+    return contents[self][name]
+end
+
+function Result:__pairs()
+    unseen[self] = nil
+    return pairs(contents[self])
+end
 
 --- The result for the items from `first` to `last`.
 ---@param items any[]
@@ -26,19 +49,55 @@ Result.__index = Result
 ---@param more table further fields
 ---@return kmirror.bulk.result
 function M.new(items, outcomes, first, last, more)
-    local self = setmetatable({ done = {}, failed = {}, untouched = {} }, Result)
+    local all = { done = {}, failed = {}, untouched = {} }
     for i = first, last do
         local outcome = outcomes[i]
         if not outcome then
-            table.insert(self.untouched, items[i])
+            table.insert(all.untouched, items[i])
         else
-            table.insert(outcome.problem == nil and self.done or self.failed, outcome)
+            table.insert(outcome.problem == nil and all.done or all.failed, outcome)
         end
     end
     for name, value in pairs(more) do
-        self[name] = value
+        all[name] = value
+    end
+    local self = setmetatable({}, Result)
+    contents[self] = all
+    return self
+end
+
+-- ---- failures that nobody looks at ------------------------------------------------------------------------
+
+--- From here on until somebody looks at its failures, they count as not looked at.
+---@param self kmirror.bulk.result
+---@param place string where it comes from
+---@return kmirror.bulk.result self
+function M.watch(self, place)
+    local all = contents[self]
+    if #all.failed + #all.untouched > 0 then
+        unseen[self] = place
     end
     return self
+end
+
+local function tell(self, place)
+    local failed, left = self.failed, #self.untouched
+    local words = { ("%d of %d failed"):format(#failed, #failed + #self.done + left) }
+    words[#words + 1] = left > 0 and ("%d were not begun"):format(left) or nil
+    local first = failed[1] and ("; the first: " .. tostring(failed[1].problem)) or ""
+    require("kmirror.log").error("%s: %s, and nobody looked at the result of bulk.each%s", place,
+        table.concat(words, ", "), first)
+end
+
+--- Tells of the results with failures that nobody has looked at: the run is over.
+---@param status integer the run's exit status
+---@return integer status that of such a result instead of 0
+function M.finish(status)
+    for self, place in pairs(unseen) do
+        tell(self, place)
+        status = status == 0 and self:status() or status
+    end
+    return status
 end
 
 --- What a runbook ends with: 0 when all is done, 1 when nothing is, 3 when some items failed or were not begun.
@@ -76,4 +135,6 @@ return fields.guard("result", M, {
         "items", fields.list(), "outcomes", fields.table, "first", fields.integer(0), "last", fields.integer(0),
         "more", fields.table,
     },
+    watch = { "self", fields.table, "place", fields.string },
+    finish = { "status", fields.integer(0) },
 })

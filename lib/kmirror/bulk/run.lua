@@ -33,11 +33,26 @@ local function passes(problem)
     return type(problem) == "table" and passing[problem.kind] or false
 end
 
+-- Whether an error is a mistake in the runbook, such as a call of nil, and not something that it raised. To be called by
+-- a handler of xpcall, above which stands what has raised.
+local function is_mistake(problem)
+    if type(problem) ~= "string" then
+        return false
+    end
+    local raiser = debug.getinfo(3, "S")
+    return raiser ~= nil and raiser.what ~= "C" or problem:find(":%d+: attempt to ") ~= nil
+        or problem:find("bad argument #%d+ to ") ~= nil
+end
+
 -- Does one item, and notes what came of it. Returns true when it is to be tried again.
 local function attempt(run, work, i, is_last)
     local item = run.items[i]
-    local ok, value = pcall(work, item, i)
-    if not ok and M.is_hopeless(value) then
+    local mistaken = false
+    local ok, value = xpcall(work, function(problem)
+        mistaken = is_mistake(problem)
+        return problem
+    end, item, i)
+    if mistaken or not ok and M.is_hopeless(value) then
         error(value, 0)
     end
     run.outcomes[i] = ok and { item = item, value = value }

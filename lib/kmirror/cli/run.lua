@@ -1,6 +1,7 @@
 local host = require("host")
 local meant = require("kmirror.meant")
 local modules = require("kmirror.modules")
+local results = require("kmirror.bulk.result")
 local usage = require("kmirror.usage")
 
 local function is_path(script)
@@ -67,6 +68,11 @@ local function status_of(script, value)
     error(("%s returned %s: %s"):format(script, tostring(value), expected), 0)
 end
 
+-- However the runbook ends, failures that it did not look at are told.
+local told_at_the_end = setmetatable({}, { __close = function()
+    results.finish(0)
+end })
+
 ---@type kmirror.command
 return {
     name = "run",
@@ -93,6 +99,7 @@ kmirror help sandbox.]],
 
     run = function(options)
         local runbook = load_runbook(options.script)
-        return status_of(options.script, runbook(table.unpack(options.rest)))
+        local _ <close> = told_at_the_end
+        return results.finish(status_of(options.script, runbook(table.unpack(options.rest))))
     end,
 }

@@ -38,6 +38,14 @@ local function is_plain(value)
     return type(value) == "table" and not (type(meta) == "table" and (meta.__tostring or meta.__name))
 end
 
+--- Whether a table holds nothing, by its own account.
+---@param value table
+---@return boolean
+function M.is_empty(value)
+    local following, state, first = pairs(value)
+    return following(state, first) == nil
+end
+
 local write
 
 -- The members of a table, each as text.
@@ -58,7 +66,7 @@ end
 
 function write(value, above)
     if not is_plain(value) then return scalar(value) end
-    if next(value) == nil then return "{}" end
+    if M.is_empty(value) then return "{}" end
     if above[value] or above.depth >= deepest then return "{…}" end
     above[value], above.depth = true, above.depth + 1
     local line = "{ " .. table.concat(members(value, above), ", ") .. " }"

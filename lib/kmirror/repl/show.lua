@@ -35,7 +35,7 @@ function M.is_error(value)
 end
 
 local function is_record(value)
-    if type(value) ~= "table" or speaks(value) or next(value) == nil then return false end
+    if type(value) ~= "table" or speaks(value) or literal.is_empty(value) then return false end
     for key in pairs(value) do
         if type(key) ~= "string" then return false end
     end
