@@ -33,8 +33,8 @@ local function passes(problem)
     return type(problem) == "table" and passing[problem.kind] or false
 end
 
--- Whether an error is a mistake in the runbook, such as a call of nil, and not something that it raised. To be called by
--- a handler of xpcall, above which stands what has raised.
+-- Whether an error is a mistake in the runbook, such as a call of nil, and not something that it raised. To be called
+-- by a handler of xpcall, above which stands what has raised.
 local function is_mistake(problem)
     if type(problem) ~= "string" then
         return false
