@@ -1,14 +1,9 @@
 #include "governor.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "quota.h"
+
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* The server's window is one second. What goes out a second apart may arrive a little closer: the margin. */
 #define WINDOW 1.0
@@ -23,25 +18,17 @@
 #define SLOWEST 16.0
 #define RECOVERY 10.0
 
-/* A moment this far ahead was not written by this boot's clock. */
-#define NONSENSE 3600.0
+/* No place is given out further ahead than to a crowd of processes, each of which waits for one. */
+#define CROWD 256.0
 
-#define MAGIC UINT64_C(0x6b6d6972726f7231) /* kmirror1 */
-
-/* The log. Place n is in moments[n % GOVERNOR_MAX_RATE]: when request n went out, or may go out. */
-typedef struct window {
-    uint64_t magic;
-    uint64_t next;       /* the first place not given out */
-    double slowness;     /* 1: the set rate; 2: half of it. As it was at throttled_at */
-    double throttled_at; /* the last 429; 0: none yet */
-    double not_before;   /* nothing goes out earlier */
-    double moments[GOVERNOR_MAX_RATE];
-} window;
+/* A burst has to wait for a window as it is. Who waits longer than WORTH_TELLING for what others have used up is told
+ * so, at most once in TOLD seconds. */
+#define WORTH_TELLING 1.1
+#define TOLD 10.0
 
 struct governor {
     loop *loop;
-    window *window;
-    int file;       /* -1: the window is this process's own */
+    quota *quota;
     uint64_t slots; /* requests in one window; 0: no limit */
     double hold;    /* seconds for which a request takes up its slot */
     int concurrency, under_way;
@@ -50,76 +37,64 @@ struct governor {
     bool reserved; /* the first in the queue has a place */
     uint64_t place;
     loop_timer timer;
+    double told_at; /* 0: nobody has been told to wait yet */
 };
 
-/* ---- the window; everything here happens under the lock ---- */
+/* ---- the log; everything here happens between quota_begin() and quota_end() ---- */
 
-static void lock(const governor *g) {
-    if (g->file >= 0)
-        while (flock(g->file, LOCK_EX) != 0 && errno == EINTR) {
-        }
+/* What cannot be true counts for nothing. */
+static quota_head *head_of(const governor *g, double now) {
+    quota_head *h = quota_head_of(g->quota);
+    bool true_to_life = h->slowness >= 1 && h->slowness <= SLOWEST && h->throttled_at >= 0 && h->throttled_at <= now &&
+                        h->not_before >= 0 && h->not_before <= now + GOVERNOR_LONGEST_PAUSE;
+    if (!true_to_life)
+        *h = (quota_head){.slowness = 1};
+    return h;
 }
 
-static void unlock(const governor *g) {
-    if (g->file >= 0)
-        flock(g->file, LOCK_UN);
+/* When the request at that place went out, or may go out; long ago when what is written there cannot be true. */
+static double moment(const governor *g, uint64_t place, double now) {
+    double at = quota_moment(g->quota, place);
+    double furthest = now + GOVERNOR_LONGEST_PAUSE + CROWD * g->hold * SLOWEST / (double)g->slots;
+    return at >= 0 && at <= furthest ? at : 0;
 }
 
-static double *moment(const governor *g, uint64_t place) {
-    return &g->window->moments[place % GOVERNOR_MAX_RATE];
-}
-
-/* A file from before a reboot, or of another make, holds nothing of use. */
-static void check_window(window *w, double now) {
-    bool sane = w->magic == MAGIC && w->not_before < now + NONSENSE && w->throttled_at <= now &&
-                (w->next == 0 || w->moments[(w->next - 1) % GOVERNOR_MAX_RATE] < now + NONSENSE);
-    if (sane)
-        return;
-    memset(w, 0, sizeof *w);
-    w->magic = MAGIC;
-    w->slowness = 1;
-}
-
-static double slowness(const window *w, double now) {
-    return 1 + (w->slowness - 1) * exp((w->throttled_at - now) / RECOVERY);
+static double slowness(const quota_head *h, double now) {
+    return 1 + (h->slowness - 1) * exp((h->throttled_at - now) / RECOVERY);
 }
 
 /* When the request at that place may go out, as things stand. */
 static double due(const governor *g, uint64_t place, double now) {
-    const window *w = g->window;
-    double at = w->not_before;
+    const quota_head *h = head_of(g, now);
+    double at = h->not_before;
     if (place >= g->slots)
-        at = fmax(at, *moment(g, place - g->slots) + g->hold * slowness(w, now));
+        at = fmax(at, moment(g, place - g->slots, now) + g->hold * slowness(h, now));
     return at;
 }
 
-static uint64_t reserve(const governor *g, double now) {
-    window *w = g->window;
-    double at = fmax(now, due(g, w->next, now));
-    *moment(g, w->next) = at;
-    return w->next++;
+/* Whether a place is among those that were given out, and that the log still holds. */
+static bool is_known(const quota_head *h, uint64_t place) {
+    return place < h->next && h->next - place <= QUOTA_PLACES / 2;
 }
 
 /* Takes the reserved place when it is due, else says when it will be. */
-static bool take_place(governor *g, double now, double *at) {
-    lock(g);
-    check_window(g->window, now);
-    /* Places wrap round, and another process may have started the log afresh. */
-    if (!g->reserved || g->place >= g->window->next || g->window->next - g->place > GOVERNOR_MAX_RATE / 2)
-        g->place = reserve(g, now);
+static bool take_place(governor *g, double *at) {
+    double now = quota_begin(g->quota);
+    quota_head *h = head_of(g, now);
+    if (!g->reserved || !is_known(h, g->place)) /* another process may have started the log afresh */
+        g->place = h->next++;
     g->reserved = true;
     *at = due(g, g->place, now);
     bool taken = *at <= now;
-    *moment(g, g->place) = taken ? now : *at;
-    unlock(g);
+    quota_set_moment(g->quota, g->place, taken ? now : *at);
+    quota_end(g->quota);
     return taken;
 }
 
 /* Until when a 429 holds the queue. */
 static double held_until(const governor *g) {
-    lock(g);
-    double until = g->window->not_before;
-    unlock(g);
+    double now = quota_begin(g->quota), until = head_of(g, now)->not_before;
+    quota_end(g->quota);
     return until;
 }
 
@@ -163,14 +138,25 @@ static void turn_away(governor *g, double now) {
     }
 }
 
+/* The first in the queue waits for what other processes, or a 429, have used up. */
+static void tell(governor *g, double at) {
+    double now = loop_now();
+    governor_pass *p = g->first;
+    if (p == NULL || p->delayed == NULL || at - now <= WORTH_TELLING || (g->told_at > 0 && now - g->told_at < TOLD))
+        return;
+    g->told_at = now;
+    p->delayed(p, at - now);
+}
+
 /* Grants what may go out now, and sets the timer for what may go out later. */
 static void pump(loop_timer *t) {
     governor *g = t->owner;
     double at;
     while (g->first != NULL && g->under_way < g->concurrency) {
-        if (g->slots > 0 && !take_place(g, loop_now(), &at)) {
+        if (g->slots > 0 && !take_place(g, &at)) {
             loop_start(g->loop, &g->timer, at);
             turn_away(g, loop_now());
+            tell(g, at);
             return;
         }
         governor_pass *p = g->first;
@@ -199,10 +185,10 @@ void governor_enter(governor *g, governor_pass *p) {
 void governor_sent(governor *g, const governor_pass *p, double at) {
     if (g->slots == 0)
         return;
-    lock(g);
-    if (p->place < g->window->next && g->window->next - p->place <= GOVERNOR_MAX_RATE)
-        *moment(g, p->place) = fmax(*moment(g, p->place), at);
-    unlock(g);
+    double now = quota_begin(g->quota);
+    if (is_known(head_of(g, now), p->place))
+        quota_set_moment(g->quota, p->place, fmax(moment(g, p->place, now), at));
+    quota_end(g->quota);
 }
 
 void governor_leave(governor *g, governor_pass *p) {
@@ -215,61 +201,43 @@ void governor_leave(governor *g, governor_pass *p) {
 }
 
 void governor_throttled(governor *g, double seconds) {
-    double now = loop_now();
     if (g->slots == 0)
         return;
-    lock(g);
-    window *w = g->window;
-    check_window(w, now);
-    if (now - w->throttled_at > WINDOW || w->throttled_at == 0) {
-        double slow = slowness(w, now);
-        w->slowness = fmin(SLOWEST, slow * (slow < AT_FIRST ? SLOWER_AT_FIRST : SLOWER));
-        w->throttled_at = now;
+    double now = quota_begin(g->quota);
+    quota_head *h = head_of(g, now);
+    if (now - h->throttled_at > WINDOW || h->throttled_at == 0) {
+        double slow = slowness(h, now);
+        h->slowness = fmin(SLOWEST, slow * (slow < AT_FIRST ? SLOWER_AT_FIRST : SLOWER));
+        h->throttled_at = now;
     }
-    w->not_before = fmax(w->not_before, now + seconds);
-    unlock(g);
+    h->not_before = fmax(h->not_before, now + fmin(seconds, GOVERNOR_LONGEST_PAUSE));
+    quota_end(g->quota);
 }
 
 size_t governor_waiting(const governor *g) {
     return g->waiting;
 }
 
-/* ---- making one ---- */
-
-static window *map_file(governor *g, const char *path) {
-    struct stat status;
-    g->file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (g->file < 0)
-        return NULL;
-    lock(g);
-    int error = fstat(g->file, &status) != 0 ? errno : 0;
-    if (error == 0 && status.st_size < (off_t)sizeof(window)) /* room now, not a SIGBUS on a full disk later */
-        error = posix_fallocate(g->file, 0, sizeof(window));
-    unlock(g);
-    errno = error;
-    if (error != 0)
-        return NULL;
-    void *mapped = mmap(NULL, sizeof(window), PROT_READ | PROT_WRITE, MAP_SHARED, g->file, 0);
-    return mapped == MAP_FAILED ? NULL : mapped;
+const char *governor_alone(const governor *g) {
+    return quota_alone(g->quota);
 }
+
+/* ---- making one ---- */
 
 governor *governor_new(loop *l, double rate, int concurrency, const char *file) {
     governor *g = calloc(1, sizeof *g);
     if (g == NULL)
         return NULL;
     g->loop = l;
-    g->file = -1;
     g->timer = (loop_timer){.fire = pump, .owner = g};
     g->concurrency = concurrency;
     g->slots = rate <= 0 ? 0 : (uint64_t)fmax(1, floor(rate));
     if (g->slots > 0)
         g->hold = (double)g->slots / rate * WINDOW + MARGIN;
-    g->window = file == NULL ? calloc(1, sizeof *g->window) : map_file(g, file);
-    if (g->window != NULL)
+    g->quota = quota_new(g->slots > 0 ? file : NULL);
+    if (g->quota != NULL)
         return g;
-    int error = errno;
     governor_free(g);
-    errno = error;
     return NULL;
 }
 
@@ -277,11 +245,6 @@ void governor_free(governor *g) {
     if (g == NULL)
         return;
     loop_stop(g->loop, &g->timer);
-    if (g->file < 0)
-        free(g->window);
-    else if (g->window != NULL)
-        munmap(g->window, sizeof *g->window);
-    if (g->file >= 0)
-        close(g->file);
+    quota_free(g->quota);
     free(g);
 }

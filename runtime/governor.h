@@ -1,16 +1,17 @@
 /* governor: lets no more than `rate` requests go out in any one-second window. Plain C, knows nothing of Lua.
  *
- * It keeps a log of the moments at which requests went out. The next may go when the one `rate` places back is
- * a second (and a small margin against jitter) old. Given a file, the log is mapped from it, under a lock that
- * the kernel drops with its holder, so that all processes on this machine that name the same file share one
- * window. Requests wait in one queue, first come first served; at most `concurrency` are under way at once. */
+ * It keeps a log (quota.h) of the moments at which requests went out. The next may go when the one `rate` places
+ * back is a second (and a small margin against jitter) old. Given a file, the log is in it, under a lock that the
+ * kernel drops with its holder, so that all processes on this machine that name the same file share one window; one
+ * that cannot be used stops nobody: the process counts alone. Requests wait in one queue, first come first served; at
+ * most `concurrency` are under way at once. */
 #ifndef KMIRROR_GOVERNOR_H
 #define KMIRROR_GOVERNOR_H
 
 #include "loop.h"
 #include <stdint.h>
 
-enum { GOVERNOR_MAX_RATE = 16384 };
+#define GOVERNOR_LONGEST_PAUSE 60.0 /* seconds for which a 429 may hold the queue */
 
 typedef struct governor governor;
 
@@ -20,14 +21,17 @@ typedef struct governor_pass {
     void (*granted)(struct governor_pass *); /* called once, from loop_step() */
     /* Called instead of that, and earlier, when a 429 holds the queue beyond `latest`: for so many seconds from now. */
     void (*turned_away)(struct governor_pass *, double seconds);
-    double latest;  /* on loop_now()'s clock */
+    double latest; /* on loop_now()'s clock */
+    /* Called from loop_step() when it is next, and has longer than a second to wait: for so many seconds as things
+     * stand. NULL: nobody wants to know. */
+    void (*delayed)(struct governor_pass *, double seconds);
     uint64_t place; /* of a granted one in the log */
     void *owner;
     struct governor_pass *next, *previous;
 } governor_pass;
 
 /* `rate` per second, 0 for no limit, fractions allowed; `file` NULL for a window of this process alone.
- * NULL with errno set when the file cannot be used or memory is short. */
+ * NULL when memory is short. */
 governor *governor_new(loop *l, double rate, int concurrency, const char *file);
 void governor_free(governor *g); /* nothing may be queued or granted any more; NULL is fine */
 
@@ -39,6 +43,8 @@ void governor_sent(governor *g, const governor_pass *p, double at);
 void governor_leave(governor *g, governor_pass *p);
 /* A 429 came: somebody else uses the account. Holds the queue for `seconds` and slows down for a while. */
 void governor_throttled(governor *g, double seconds);
+/* Why the file is not used; NULL when it is, or when none was named. */
+const char *governor_alone(const governor *g);
 /* Requests waiting for a pass. */
 size_t governor_waiting(const governor *g);
 

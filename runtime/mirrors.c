@@ -26,10 +26,9 @@
 /* A change that is on its way when its task is cancelled has this long to be answered, in seconds. */
 #define GRACE 10.0
 
-/* How long the queue is held after a 429 that does not say how long (the window slides: some of it is free again soon),
- * and at most when it does; in seconds. */
+/* How long the queue is held after a 429 that does not say how long (the window slides: some of it is free again
+ * soon), in seconds. */
 #define PAUSE 0.25
-#define LONGEST_PAUSE 60.0
 
 /* One user at one endpoint. Its user value is its governor. */
 typedef struct account {
@@ -61,7 +60,8 @@ typedef struct call {
     loop_timer grace;
     loop *loop;
     double timeout;
-    double held; /* seconds for which a 429 holds the queue, when that is why it was turned away */
+    double delay; /* seconds to wait for the quota, when its task was woken to say so */
+    double held;  /* seconds for which a 429 holds the queue, when that is why it was turned away */
     double granted_at, sent_at, ended_at; /* of the last attempt, on loop_now()'s clock; 0: did not come to it */
     const char *path, *body;
     size_t body_length;
@@ -90,8 +90,7 @@ static void sending(void *owner, double at) {
 }
 
 static void throttled(const call *c, double retry_after) {
-    double pause = retry_after < 0 ? PAUSE : fmin(retry_after, LONGEST_PAUSE);
-    governor_throttled(c->account->governor, pause);
+    governor_throttled(c->account->governor, retry_after < 0 ? PAUSE : retry_after);
 }
 
 static void answered(void *owner) {
@@ -117,6 +116,12 @@ static void granted(governor_pass *p) {
 static void turned_away(governor_pass *p, double seconds) {
     call *c = p->owner;
     c->held = seconds;
+    task_wake(&c->wait);
+}
+
+static void delayed(governor_pass *p, double seconds) {
+    call *c = p->owner;
+    c->delay = seconds;
     task_wake(&c->wait);
 }
 
@@ -276,6 +281,10 @@ static int push_turned_away(lua_State *L, const call *c) {
     return 4;
 }
 
+static bool has_ended(const call *c) {
+    return c->ended_at > 0 || c->pass.state == GOVERNOR_TURNED_AWAY;
+}
+
 static int attempted(lua_State *L, int status, lua_KContext context) {
     call *c = (call *)context;
     (void)status;
@@ -294,13 +303,19 @@ static int attempted(lua_State *L, int status, lua_KContext context) {
         end_attempt(c);
         return luaL_error(L, "not enough memory for a request");
     }
+    if (!has_ended(c)) {
+        lua_pushnil(L);
+        lua_pushnumber(L, c->delay);
+        return 2;
+    }
     int results = c->pass.state == GOVERNOR_TURNED_AWAY ? push_turned_away(L, c) : push_result(L, c);
     end_attempt(c);
     return results;
 }
 
 /* attempt(call, timeout, patience: seconds for which a 429 may hold it) -> true, result | false, error, may have been
- * carried out, seconds to wait | nil, what the API says of it | nil */
+ * carried out, seconds to wait | nil, what the API says of it | nil || nil, seconds: it waits for the quota, for so long;
+ * go on with go_on() */
 static int attempt(lua_State *L) {
     call *c = luaL_checkudata(L, 1, CALL);
     c->timeout = luaL_checknumber(L, 2);
@@ -312,6 +327,18 @@ static int attempt(lua_State *L) {
     c->granted_at = c->sent_at = c->ended_at = 0;
     governor_enter(c->account->governor, &c->pass);
     under_way++;
+    return task_await(L, &c->wait, (lua_KContext)c, attempted);
+}
+
+/* go_on(call) -> as attempt() */
+static int go_on(lua_State *L) {
+    call *c = luaL_checkudata(L, 1, CALL);
+    if (c->pass.state == GOVERNOR_QUEUED && task_is_cancelled(L))
+        end_attempt(c);
+    task_check(L);
+    c->wait = (task_wait){.cancel = cancel_attempt};
+    if (has_ended(c) || c->out_of_memory)
+        return attempted(L, LUA_OK, (lua_KContext)c);
     return task_await(L, &c->wait, (lua_KContext)c, attempted);
 }
 
@@ -371,7 +398,7 @@ static int prepare(lua_State *L) {
     lua_settop(L, 4);
     call *c = lua_newuserdatauv(L, sizeof *c, CALL_VALUES);
     *c = (call){.wire = w, .account = a, .loop = task_loop(L)};
-    c->pass = (governor_pass){.granted = granted, .turned_away = turned_away, .owner = c};
+    c->pass = (governor_pass){.granted = granted, .turned_away = turned_away, .delayed = delayed, .owner = c};
     c->grace = (loop_timer){.fire = grace_over, .owner = c};
     c->path = lua_tostring(L, 3);
     c->body = lua_tolstring(L, 4, &c->body_length);
@@ -423,9 +450,13 @@ static int new_governor(lua_State *L) {
     box->governor = NULL;
     luaL_setmetatable(L, GOVERNOR);
     box->governor = governor_new(l, rate, concurrency < most ? concurrency : most, file);
-    if (box->governor == NULL)
-        return error_raise(L, "invalid", "cannot use the shared quota file %s: %s", file == NULL ? "" : file,
-                           strerror(errno));
+    return box->governor != NULL ? 1 : luaL_error(L, "not enough memory for a governor");
+}
+
+/* alone(governor) -> why its file is not used | nil */
+static int alone(lua_State *L) {
+    const governor_box *box = luaL_checkudata(L, 1, GOVERNOR);
+    lua_pushstring(L, governor_alone(box->governor)); /* NULL is nil */
     return 1;
 }
 
@@ -557,12 +588,14 @@ static int load_part(lua_State *L) {
 int luaopen_mirrors(lua_State *L) {
     static const luaL_Reg functions[] = {{"account", new_account},
                                          {"governor", new_governor},
+                                         {"alone", alone},
                                          {"wire", new_wire},
                                          {"shape", new_shape},
                                          {"misfit", misfit},
                                          {"base_path", base_path},
                                          {"prepare", prepare},
                                          {"attempt", attempt},
+                                         {"go_on", go_on},
                                          {"times", times},
                                          {"url_allowed", url_allowed},
                                          {"url_is_local", url_is_local},

@@ -263,7 +263,9 @@ end
 local function new_account(all)
     local key = all.api_key
     local account = { options = all, budget = retry.BUDGET, secret = function() return key end }
-    account.native = native.account(all, governor_for(all))
+    account.governor = governor_for(all)
+    account.native = native.account(all, account.governor)
+    account.alone = function() return native.alone(account.governor) end
     account.base = native.base_path(account.native)
     account.ledger = ledger_for(account)
     all.api_key, all.proxy = nil, nil -- the URL of a proxy may hold a password

@@ -5,14 +5,27 @@ local retry = {}
 
 local tracer
 
+---@alias mirrors.event
+---| "attempt"    # one has ended
+---| "retry"      # a wait before another
+---| "quota"      # it waits longer than a second for what others have used up of the rate
+---| "alone"      # the quota file cannot be used: this process counts its requests by itself
+---| "lost"       # this and those below: of a create whose answer was lost
+---| "adopted"
+---| "undone"
+---| "undecided"
+
 ---@class mirrors.Event
----@field what "attempt"|"retry"|"lost"|"adopted"|"undone"|"undecided"  the last four: of a create whose answer was lost
+---@field what mirrors.event
 ---@field operation string
 ---@field cluster string
 ---@field id? string
 ---@field attempt integer      from 1
 ---@field error? mirrors.Error  of a failed attempt, and of the one before a retry
----@field wait? number         seconds before the retry, or until a lost create is decided
+---@field wait? number         seconds before the retry, for the quota, or until a lost create is decided
+---@field rate? number         requests a second, of a wait for the quota
+---@field file? string         the quota file that cannot be used
+---@field problem? string      why not
 ---@field granted? number      of an attempt: when it was let go, on task.now()'s clock; 0: it did not come to that
 ---@field sent number
 ---@field ended number
@@ -113,10 +126,34 @@ local function read(call, answer)
     return true, result
 end
 
+local told_alone = setmetatable({}, { __mode = "k" }) -- by governor
+
+local function tell_alone(call)
+    local governor = call.account.governor
+    local problem = native.alone(governor)
+    if not problem or told_alone[governor] or not tracer then return end
+    told_alone[governor] = true
+    local event = event_of(call, "alone")
+    event.file, event.problem = call.account.options.quota_file, problem
+    tracer(event)
+end
+
+-- Goes on with an attempt for as long as it only waits for the quota, and says so.
+local function waited(call, ok, ...)
+    if ok ~= nil then return ok, ... end
+    if tracer then
+        local event = event_of(call, "quota")
+        event.wait, event.rate = (...), call.account.options.rate
+        tracer(event)
+    end
+    return waited(call, native.go_on(call.native))
+end
+
 -- One attempt, within the call's deadline.
 local function attempt(call)
     call.attempts = call.attempts + 1
-    local ok, result, maybe_done, hint, told = native.attempt(call.native, time_left(call))
+    tell_alone(call)
+    local ok, result, maybe_done, hint, told = waited(call, native.attempt(call.native, time_left(call)))
     if ok and call.read then ok, result, maybe_done = read(call, result) end
     if not ok then
         if not call.until_ then begin_deadline(call) end

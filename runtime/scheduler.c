@@ -90,6 +90,10 @@ static bool cancelled_here(const scheduler *s) {
     return s->running != NULL ? s->running->cancelled : s->interrupted != 0;
 }
 
+bool task_is_cancelled(lua_State *L) {
+    return cancelled_here(scheduler_of(L));
+}
+
 void task_check(lua_State *L) {
     const scheduler *s = scheduler_of(L);
     if (cancelled_here(s))

@@ -25,6 +25,8 @@ void task_wake(task_wait *w);
 /* Raises `cancelled` when this task has been cancelled. To be called before anything is started that would then be
  * waited for. [-0, +0, v] */
 void task_check(lua_State *L);
+/* Whether it would. [-0, +0, -] */
+bool task_is_cancelled(lua_State *L);
 /* Waits until `w` is done, then goes on in `k` with the stack as it is now; its status is LUA_YIELD in a task, LUA_OK
  * where it blocked. Call as `return task_await(...)`. [-0, +0, v] */
 int task_await(lua_State *L, task_wait *w, lua_KContext context, lua_KFunction k);

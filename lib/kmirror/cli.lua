@@ -48,6 +48,15 @@ local function start_sandbox(given)
     }
 end
 
+-- Without a place for it, the work goes on: each process counts alone.
+local function quota_file(endpoint, username)
+    local file, problem = require("kmirror.state").quota_file(endpoint or "", username)
+    if problem then
+        require("kmirror.log").warn("no place to share the quota in: %s; this process counts its requests alone", problem)
+    end
+    return file
+end
+
 local function variable(name)
     local value = os.getenv(name)
     return value ~= "" and value or nil
@@ -83,7 +92,7 @@ local function from_configuration(given)
         api = variable("KMIRROR_API") or chosen.api,
         apis = apis_of(chosen.clusters or {}),
         username = username,
-        quota_file = username and require("kmirror.state").quota_file(endpoint or "", username),
+        quota_file = username and quota_file(endpoint, username),
         api_key = not has_key and name and config.key(name, chosen) or nil,
         cluster = cluster and profile.connect_cluster(cluster) or nil,
         rate = chosen.rate,

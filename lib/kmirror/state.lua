@@ -26,10 +26,12 @@ end
 --- no place for it: then each process counts for itself.
 ---@param endpoint string
 ---@param username string
----@return string|nil
+---@return string|nil path
+---@return string|nil problem why there is none, unless there is no home at all
 function M.quota_file(endpoint, username)
-    local directory = M.directory()
-    if not directory then return nil end
+    if not M.path() then return nil end
+    local directory, problem = M.directory()
+    if not directory then return nil, problem end
     return ("%s/quota-%s"):format(directory, host.hmac_sha256("quota", endpoint .. "\n" .. username):sub(1, 16))
 end
 

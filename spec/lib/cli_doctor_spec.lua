@@ -155,6 +155,20 @@ describe("kmirror doctor", function()
         server:stop()
     end)
 
+    it("names a quota file that cannot be used, and a place for it that cannot be made", function()
+        local state = support.temporary_directory("state")
+        assert.are.equal(0, support.run { "list", env = with({ XDG_STATE_HOME = state }).env }.status)
+        local pipe <close> = assert(io.popen("ls -d " .. state .. "/kmirror/quota-*"))
+        local path = pipe:read("l")
+        assert(os.remove(path) and os.execute("mkdir " .. path))
+        local found, result = examined(with { XDG_STATE_HOME = state })
+        is("warn", path:gsub("%p", "%%%0") .. ": Is a directory", found["quota file"])
+        assert.are.equal(0, result.status)
+        local listed = support.run { "list", env = with({ XDG_STATE_HOME = support.temporary("state", "") }).env }
+        assert.are.equal(0, listed.status)
+        assert.matches("no place to share the quota in: .+; this process counts its requests alone", listed.stderr)
+    end)
+
     it("finds a proxy that lets nothing through", function()
         local proxy = support.server { { status = 407, body = "" } }
         local found = examined(with { KMIRROR_ENDPOINT = "https://kmirror.invalid", https_proxy = proxy.url })

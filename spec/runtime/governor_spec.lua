@@ -72,11 +72,90 @@ describe("the governor #native", function()
         sandbox:stop()
     end)
 
-    it("refuses a quota file that it cannot use, by name", function()
-        local problem = support.raises("invalid", require "mirrors".connect, {
-            endpoint = "http://127.0.0.1:1", username = "u", api_key = "k", quota_file = "/nowhere/quota",
-        })
-        assert.matches("/nowhere/quota: No such file or directory", tostring(problem), 1, true)
+    -- A quota file as this version writes it, on this boot's clock unless `clock` says otherwise; times are seconds
+    -- from now.
+    local function quota_file(sandbox, of)
+        local path = support.temporary("quota")
+        assert.are.equal(0, gets(sandbox, 1, path):wait().status)
+        local now, head = require "mirrors.task".now(), support.read(path)
+        local moments = ("<d"):pack(now + (of.moment or -10)):rep(100)
+        return support.write(path, head:sub(1, 8) .. (of.clock or head:sub(9, 72)) .. ("<dI8ddd"):pack(
+            now + (of.written or -0.1), of.next or 100, of.slowness or 1, 0, now + (of.pause or -10)) .. moments)
+    end
+
+    it("takes what a clock of another boot has written, and what cannot be true, for nothing", function()
+        local sandbox = support.sandbox { rate = 0 }
+        local impossible = {
+            ["of another boot"] = { clock = ("x"):rep(64), moment = 20, pause = 20 },
+            ["written in the future"] = { written = 250, moment = 20, pause = 20 },
+            ["held for longer than any 429 may"] = { pause = 250 },
+            ["a moment that nobody was given"] = { moment = 2000 },
+            ["no number"] = { slowness = 0 / 0, moment = 0 / 0 },
+            ["more requests than there are numbers for"] = { next = -1 },
+        }
+        for name, of in pairs(impossible) do
+            local path, began = quota_file(sandbox, of), support.now()
+            local result = gets(sandbox, 1, path):wait()
+            assert.are.equal(0, result.status, name)
+            assert.are.equal("", result.stderr, name)
+            assert.is_true(support.now() - began < 2, name)
+        end
+        sandbox:stop()
+    end)
+
+    it("says for how long it waits when that is longer than a second", function()
+        local sandbox = support.sandbox { rate = 0 }
+        local path, began = quota_file(sandbox, { moment = 1.3 }), support.now()
+        local result = gets(sandbox, 1, path):wait()
+        assert.is_true(support.now() - began > 1.3)
+        assert.are.equal(0, result.status)
+        assert.matches("^%S+ waiting 2%.%d s for the quota of 20 requests a second, which .+ share\n$", result.stderr)
+        sandbox:stop()
+    end)
+
+    it("goes on alone, with a warning that names it, when its quota file cannot be used", function()
+        local sandbox = support.sandbox { rate = 0 }
+        local link, pipe = support.temporary("link"), support.temporary("pipe")
+        assert(os.execute("ln -s /nowhere " .. link) and os.execute("mkfifo " .. pipe))
+        local reasons = {
+            [link] = "it is a symbolic link", [pipe] = "it is not a regular file", ["/dev/full"] = "it is not a regular file",
+            [support.temporary_directory("quota")] = "Is a directory", ["/nowhere/quota"] = "No such file or directory",
+        }
+        for path, reason in pairs(reasons) do
+            local result = gets(sandbox, 3, path):wait()
+            assert.are.equal(0, result.status, path)
+            assert.matches("warning: the quota file " .. path .. ": " .. reason .. "; this process counts its requests "
+                .. "alone", result.stderr, 1, true)
+            assert.are.equal(1, select(2, result.stderr:gsub("\n", "")), path)
+        end
+        sandbox:stop()
+    end)
+
+    it("goes on when its quota file is locked for ever by somebody else", function()
+        local sandbox = support.sandbox { rate = 0 }
+        local path = support.temporary("quota", "")
+        local holder = support.start { command = "flock", path, "-c", "echo locked; exec sleep 60" }
+        support.eventually("the lock", function() return holder:stdout() == "locked\n" end)
+        local result = gets(sandbox, 1, path):wait()
+        assert.are.equal(0, result.status)
+        assert.matches(path .. ": another process keeps it locked; this process", result.stderr, 1, true)
+        sandbox:stop()
+    end)
+
+    it("survives a quota file that is cut short, or taken over by another machine, while it is used", function()
+        for _, content in ipairs { "", ("kmirror2"):reverse() .. ("x"):rep(64) .. ("<dI8ddd"):pack(1, 0, 1, 0, 0) } do
+            local sandbox = support.sandbox { rate = 20 }
+            local quota = support.temporary("quota")
+            local run = gets(sandbox, 30, quota)
+            support.eventually("a few requests", function() return #sandbox:requests() > 5 end)
+            support.write(quota, content)
+            local result = run:wait(20)
+            assert.are.equal(0, result.status, result.stderr)
+            local times, refused = accepted(sandbox)
+            assert.are.equal(30, #times)
+            assert.are.equal(0, refused)
+            sandbox:stop()
+        end
     end)
 
     it("has no more under way at once than `concurrency`", function()

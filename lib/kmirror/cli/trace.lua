@@ -1,5 +1,5 @@
 --- cli.trace: what goes on underneath a command, as messages: waits before retries, what became of a create that was
---- not answered, and in detail each attempt.
+--- not answered, long waits for the quota, and in detail each attempt.
 
 local task = require("task")
 
@@ -42,6 +42,12 @@ return function(event)
         log.event(level, fields, "%s; trying again in %.1f s%s", tostring(event.error), event.wait, others)
     elseif fates[event.what] then
         log.event("info", fields, fates[event.what], event.wait or event.id)
+    elseif event.what == "quota" then
+        log.event("info", fields, "waiting %.1f s for the quota of %g requests a second, which the kmirror processes "
+            .. "of this user share", event.wait, event.rate)
+    elseif event.what == "alone" then
+        log.event("warn", fields, "the quota file %s: %s; this process counts its requests alone (see kmirror doctor)",
+            event.file, event.problem)
     elseif event.ended > 0 then
         local what = ("%s %s"):format(event.operation:gsub("_", " "), event.id or "on cluster " .. event.cluster)
         fields.seconds = event.ended - event.granted

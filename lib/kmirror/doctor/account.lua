@@ -93,6 +93,15 @@ local function look_at_rate(case, api)
     end
 end
 
+-- A quota file that cannot be used stops nothing, but then nobody knows of the others' requests.
+local function look_at_quota_file(case, api)
+    local problem, file = api.account.alone(), api.account.options.quota_file
+    if problem then
+        case:note("quota file", "warn", ("%s: %s; each process counts its requests alone"):format(file, problem),
+            "remove it, or make it a file that you can write: it holds nothing but the times of recent requests")
+    end
+end
+
 local function connect(case)
     local ok, api = pcall(mirrors.connect, {
         retries = 1, timeout = case.given.timeout or attempt_seconds, deadline = 2 * attempt_seconds,
@@ -111,6 +120,9 @@ return function(case)
         return
     end
     local api = connect(case)
+    if api then
+        look_at_quota_file(case, api)
+    end
     if api and not api.cluster then
         case:note("authentication", "skip", "not asked: no cluster is known to ask about",
             "give --cluster, or set KMIRROR_CLUSTER")
