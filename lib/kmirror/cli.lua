@@ -52,7 +52,8 @@ end
 local function quota_file(endpoint, username)
     local file, problem = require("kmirror.state").quota_file(endpoint or "", username)
     if problem then
-        require("kmirror.log").warn("no place to share the quota in: %s; this process counts its requests alone", problem)
+        require("kmirror.log").warn("no place to share the quota in: %s; this process counts its requests alone",
+            problem)
     end
     return file
 end

@@ -118,7 +118,8 @@ describe("the governor #native", function()
         local link, pipe = support.temporary("link"), support.temporary("pipe")
         assert(os.execute("ln -s /nowhere " .. link) and os.execute("mkfifo " .. pipe))
         local reasons = {
-            [link] = "it is a symbolic link", [pipe] = "it is not a regular file", ["/dev/full"] = "it is not a regular file",
+            [link] = "it is a symbolic link", [pipe] = "it is not a regular file",
+            ["/dev/full"] = "it is not a regular file",
             [support.temporary_directory("quota")] = "Is a directory", ["/nowhere/quota"] = "No such file or directory",
         }
         for path, reason in pairs(reasons) do
