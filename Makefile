@@ -51,6 +51,10 @@ LUA_FILES := $(sort $(shell find lib scripts runtime -name '*.lua'))
 HOST_LUA = $(filter-out lib/man/% lib/types/% lib/pictures/% scripts/cookbook/%,$(LUA_FILES)) $(ARGPARSE)
 MODULE_LUA = $(wildcard runtime/*.lua)
 
+# `make` says in a few words what it does; `make V=1` shows the commands.
+Q = $(if $(V),,@)
+say = $(if $(V),,@echo '$1 $(or $2,$@)')
+
 # ---- build -------------------------------------------------------------------------------------------------
 
 .PHONY: all module
@@ -60,32 +64,37 @@ module: $(BUILD)/mirrors.so
 # The Lua API is exported, so that Lua modules in C (LuaDBI, …) load into the executable. lua-cjson goes in
 # whole, so that it can be copied alone.
 $(BUILD)/kmirror: $(HOST_OBJECTS)
-	$(CC) $(ALL_LDFLAGS) -Wl,-E -o $@ $^ -l:liblua5.4-cjson.a -llua5.4 -lcurl -lmicrohttpd -lgnutls -ledit -lm
+	$(call say,LD)
+	$Q$(CC) $(ALL_LDFLAGS) -Wl,-E -o $@ $^ -l:liblua5.4-cjson.a -llua5.4 -lcurl -lmicrohttpd -lgnutls -ledit -lm
 
 # The Lua API comes from whoever loads the module. Debian's static lua-cjson is not made for shared objects. A thread of
 # libcurl's may still look up a name when Lua closes: what it runs stays.
 $(BUILD)/mirrors.so: $(MODULE_OBJECTS) runtime/mirrors.map
-	$(CC) $(ALL_LDFLAGS) -shared -Wl,-z,nodelete -Wl,--version-script=runtime/mirrors.map -o $@ $(MODULE_OBJECTS) \
+	$(call say,LD)
+	$Q$(CC) $(ALL_LDFLAGS) -shared -Wl,-z,nodelete -Wl,--version-script=runtime/mirrors.map -o $@ $(MODULE_OBJECTS) \
 	  -llua5.4-cjson -lcurl -lm
 
 $(BUILD)/%.o: runtime/%.c Makefile | $(BUILD)/packages
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$Q$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/embedded_%.o: $(BUILD)/embedded_%.c
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$Q$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/embedded_host.c: $(BUILD)/embed $(BUILD)/embedded_host.list $(HOST_LUA)
-	@echo $(BUILD)/embed … '>' $@
-	@$(BUILD)/embed $(BUILD)/embedded_host.data $(HOST_LUA) > $@.new && mv $@.new $@
+	$(call say,EMBED)
+	$Q$(BUILD)/embed $(BUILD)/embedded_host.data $(HOST_LUA) > $@.new && mv $@.new $@
 
 $(BUILD)/embedded_module.c: $(BUILD)/embed $(BUILD)/embedded_module.list $(MODULE_LUA)
-	@echo $(BUILD)/embed … '>' $@
-	@$(BUILD)/embed $(BUILD)/embedded_module.data $(MODULE_LUA) > $@.new && mv $@.new $@
+	$(call say,EMBED)
+	$Q$(BUILD)/embed $(BUILD)/embedded_module.data $(MODULE_LUA) > $@.new && mv $@.new $@
 
 # Runs while building; a build for another machine says by what compiler: BUILD_CC=gcc.
 BUILD_CC ?= $(CC)
 $(BUILD)/embed: runtime/embed.c Makefile | $(BUILD)/packages
-	$(BUILD_CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -llua5.4
+	$(call say,CC,$<)
+	$Q$(BUILD_CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -llua5.4
 
 # The names of the files to embed: changes when a file comes or goes.
 $(BUILD)/embedded_host.list: names = $(HOST_LUA)
@@ -111,12 +120,12 @@ FORCE:
 help:
 	@echo 'make            build $(BUILD)/kmirror and $(BUILD)/mirrors.so (needs: make deps)'
 	@echo 'make demo       fail a small fleet over, in the sandbox'
-	@echo 'make test       run all specs, or those in SPECS='
+	@echo 'make test       run all specs, or those in SPECS=, KMIRROR_TEST_JOBS= files at a time'
 	@echo 'make rate       how much of the allowed rate is used (a minute)'
 	@echo 'make lossy      100 creates against a server that loses answers, for 50 seeds (two minutes)'
 	@echo 'make migrate    800 mirrors over 20 clusters, killed twice (three minutes)'
 	@echo 'make bench      how fast kmirror is, beside others (ten minutes); bench-quick: a look (one minute)'
-	@echo 'make instructions  how many instructions it takes, beside bench/instructions.txt'
+	@echo 'make instructions  how many instructions it takes, beside spec/bench/instructions.txt'
 	@echo 'make lint       check the C and Lua sources'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR when set'
 	@echo 'make deb        a Debian package, in $(BUILD)'
@@ -126,6 +135,7 @@ help:
 	@echo
 	@echo 'DEBUG=1         for a debugger, in build/debug'
 	@echo 'SAN=1           with the address and undefined-behaviour sanitizers, in build/san'
+	@echo 'V=1             show the whole commands'
 	@echo 'WERROR=1        a warning is an error'
 	@echo 'BUILD=DIR       build there'
 
@@ -146,7 +156,7 @@ KMIRROR = env -i $(BUILD)/kmirror
 .PHONY: share
 share: $(BUILD)/kmirror
 	@rm -rf $(BUILD)/share && mkdir -p $(BUILD)/share
-	@echo manual pages, completions and types '>' $(BUILD)/share
+	@echo 'SHARE $(BUILD)/share'
 	@$(KMIRROR) run lib/man/generate.lua > $(BUILD)/share/kmirror.1
 	@sed 's,@TYPES@,$(SHARE)/kmirror/types,' lib/man/kmirror-runbook.7 > $(BUILD)/share/kmirror-runbook.7
 	@for shell in bash zsh fish; do \
@@ -198,36 +208,36 @@ lint-c: | $(BUILD)/packages
 	clang-tidy-14 --quiet $(HOST_SOURCES) runtime/embed.c -- -std=c11 $(ALL_CPPFLAGS)
 
 lint-lua:
-	luacheck --no-color --quiet lib scripts runtime spec bench
+	luacheck --no-color --quiet lib scripts runtime spec
 
 # ---- figures ---------------------------------------------------------------------------------------------------
 
 .PHONY: bench bench-quick bench-packages instructions instructions-accept
 bench: bench-packages all
-	@KMIRROR_BUILD=$(BUILD) ROWS='$(ROWS)' bash bench/bench.sh
+	@KMIRROR_BUILD=$(BUILD) ROWS='$(ROWS)' bash spec/bench/bench.sh
 
 bench-quick: bench-packages all
-	@QUICK=1 KMIRROR_BUILD=$(BUILD) ROWS='$(ROWS)' bash bench/bench.sh
+	@QUICK=1 KMIRROR_BUILD=$(BUILD) ROWS='$(ROWS)' bash spec/bench/bench.sh
 
 # Debian's undici also serves a node that is not Debian's.
 bench-packages:
 	@sh .ci/packages.sh bench $(BENCH_DEPS) $$(command -v node > /dev/null || echo nodejs)
 
 instructions: all
-	@KMIRROR_BUILD=$(BUILD) bash bench/instructions.sh
+	@KMIRROR_BUILD=$(BUILD) bash spec/bench/instructions.sh
 
 instructions-accept: all
-	@ACCEPT=1 KMIRROR_BUILD=$(BUILD) bash bench/instructions.sh
+	@ACCEPT=1 KMIRROR_BUILD=$(BUILD) bash spec/bench/instructions.sh
 
 .PHONY: rate lossy migrate
 rate: all
-	@KMIRROR_BUILD=$(BUILD) bash bench/rate.sh
+	@KMIRROR_BUILD=$(BUILD) bash spec/bench/rate.sh
 
 lossy: all
-	@KMIRROR_BUILD=$(BUILD) bash bench/lossy.sh
+	@KMIRROR_BUILD=$(BUILD) bash spec/bench/lossy.sh
 
 migrate: all
-	@KMIRROR_BUILD=$(BUILD) bash bench/migrate.sh
+	@KMIRROR_BUILD=$(BUILD) bash spec/bench/migrate.sh
 
 # ---- Debian packages ---------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ return function(bench)
         name = "failover",
         title = ("a planned failover of %d mirrors at 35/s"):format(count),
         rounds = 1,
-        sides = { { name = "kmirror", command = "bash bench/driver/failover.sh " .. count } },
+        sides = { { name = "kmirror", command = "bash spec/bench/driver/failover.sh " .. count } },
         ratios = {
             { what = "time from first request to last, beside what its requests take", at_most = 1.05,
                 of = function(sides) return sides.kmirror.elapsed / (sides.kmirror.requests / 35) end },

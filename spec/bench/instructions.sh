@@ -4,10 +4,10 @@
 # times, such counts are the same on a busy machine; what is copied without need shows in the bytes. `make instructions`
 # calls it; `make instructions-accept` writes instructions.txt anew.
 set -eu -o pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 build=${KMIRROR_BUILD:-build}
 work=$build/instructions
-known=bench/instructions.txt
+known=spec/bench/instructions.txt
 server=
 trap '[ -z "$server" ] || { kill $server; wait $server; } 2> /dev/null || true' EXIT
 
@@ -19,8 +19,8 @@ XDG_CONFIG_HOME=$(realpath "$work")
 unset http_proxy HTTP_PROXY ALL_PROXY all_proxy
 export XDG_CONFIG_HOME XDG_STATE_HOME=$XDG_CONFIG_HOME
 
-"$build/kmirror" run bench/driver/mirrors.lua 1000 > "$work/list.json"
-"$build/kmirror" run bench/runbooks/serve.lua bench/driver/mirror.json "$work/list.json" > "$work/address" \
+"$build/kmirror" run spec/bench/driver/mirrors.lua 1000 > "$work/list.json"
+"$build/kmirror" run spec/bench/runbooks/serve.lua spec/bench/driver/mirror.json "$work/list.json" > "$work/address" \
     2> "$work/server.log" &
 server=$!
 until [ -s "$work/address" ] || ! kill -0 $server; do sleep 0.05; done
@@ -32,7 +32,7 @@ export KMIRROR_ENDPOINT
 total() {
     local log=$work/$2-$3.log out=$work/$2-$3.$1
     valgrind --tool="$1" --"$1"-out-file="$out" \
-        "$build/kmirror" --rate 0 run bench/runbooks/kernels.lua "$2" "$3" > "$log" 2>&1 ||
+        "$build/kmirror" --rate 0 run spec/bench/runbooks/kernels.lua "$2" "$3" > "$log" 2>&1 ||
         { cat "$log" >&2; return 1; }
     case $1 in
     callgrind) sed -n 's/^totals: //p' "$out" ;;

@@ -9,7 +9,7 @@ return function(bench)
         rounds = bench.count(9, 3),
         sides = {
             { name = "kmirror", command = bench.kmirror(
-                ("--endpoint %s --ca-file '%s' --rate 0 --concurrency 64 run bench/runbooks/gets.lua %d"):format(
+                ("--endpoint %s --ca-file '%s' --rate 0 --concurrency 64 run spec/bench/runbooks/gets.lua %d"):format(
                 bench.tls, ca, count)) },
             { name = "bare libcurl", command = ("%s '%s' %d 64 '%s'"):format(bench.peer "bare",
                 bench.mirror_url(bench.tls), count, ca) },

@@ -8,9 +8,9 @@ return function(bench)
         name = "list",
         title = ("a list of %d mirrors"):format(count),
         sides = {
-            { name = "kmirror", command = bench.kmirror(("--cluster %s run bench/runbooks/list.lua %d"):format(
+            { name = "kmirror", command = bench.kmirror(("--cluster %s run spec/bench/runbooks/list.lua %d"):format(
                 bench.list_cluster(count), count)) },
-            { name = "lua5.4 + lua-cjson", command = ("lua5.4 bench/peers/list.lua '%s' %d"):format(
+            { name = "lua5.4 + lua-cjson", command = ("lua5.4 spec/bench/peers/list.lua '%s' %d"):format(
                 bench.list_file(count), count) },
         },
         ratios = {

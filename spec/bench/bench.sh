@@ -2,7 +2,7 @@
 # bench.sh: builds the peers, starts nginx, runs the benchmarks (bench.lua) and leaves nothing behind. `make bench` and
 # `make bench-quick` call it; see README.md beside this file. ROWS= names those to run; QUICK=1 takes small counts.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 build=$(realpath "${KMIRROR_BUILD:-build}")
 export BENCH=$build/bench KMIRROR=$build/kmirror
 work=$BENCH/work
@@ -32,11 +32,11 @@ curl_flags=$(pkg-config --cflags --libs libcurl)
 lua_flags=$(pkg-config --cflags --libs lua5.4)
 # shellcheck disable=SC2086
 {
-    cc -std=c11 -D_GNU_SOURCE -O2 -o "$BENCH/measure" bench/driver/measure.c
-    cc -std=c11 -D_GNU_SOURCE -O2 -o "$BENCH/bare" bench/peers/bare.c $curl_flags
-    cc -std=c11 -D_GNU_SOURCE -O2 -o "$BENCH/host" bench/peers/host.c $lua_flags $curl_flags
+    cc -std=c11 -D_GNU_SOURCE -O2 -o "$BENCH/measure" spec/bench/driver/measure.c
+    cc -std=c11 -D_GNU_SOURCE -O2 -o "$BENCH/bare" spec/bench/peers/bare.c $curl_flags
+    cc -std=c11 -D_GNU_SOURCE -O2 -o "$BENCH/host" spec/bench/peers/host.c $lua_flags $curl_flags
 }
-[ "$BENCH/get-go" -nt bench/peers/get.go ] || GOCACHE=$BENCH/go go build -o "$BENCH/get-go" bench/peers/get.go
+[ "$BENCH/get-go" -nt spec/bench/peers/get.go ] || GOCACHE=$BENCH/go go build -o "$BENCH/get-go" spec/bench/peers/get.go
 # Debian's undici, whichever node there is.
 export NODE_PATH=/usr/share/nodejs
 
@@ -60,12 +60,14 @@ certificates() {
 
 certificates
 for count in 20 1000 10000 100000; do
-    lua5.4 bench/driver/mirrors.lua "$count" > "$work/lists/$(printf '5a9b1c52-0000-4000-8000-9%011d.json' "$count")"
+    lua5.4 spec/bench/driver/mirrors.lua "$count" \
+        > "$work/lists/$(printf '5a9b1c52-0000-4000-8000-9%011d.json' "$count")"
 done
 port=$(free_port)
 tls_port=$(free_port)
-sed -e "s,@WORK@,$work,g; s,@PORT@,$port,; s,@TLS_PORT@,$tls_port," -e "s|@MIRROR@|$(cat bench/driver/mirror.json)|" \
-    bench/driver/nginx.conf > "$work/nginx.conf"
+sed -e "s,@WORK@,$work,g; s,@PORT@,$port,; s,@TLS_PORT@,$tls_port," \
+    -e "s|@MIRROR@|$(cat spec/bench/driver/mirror.json)|" spec/bench/driver/nginx.conf \
+    > "$work/nginx.conf"
 # Its workers must be able to read what is in the build folder.
 as=
 [ "$(id -u)" -ne 0 ] || as='user root;'
@@ -86,4 +88,4 @@ export BENCH_USER=$KMIRROR_USERNAME:$KMIRROR_API_KEY BENCH_TLS=https://localhost
 BENCH_SANDBOX=$(sed -n 's/listening on //p' "$work/sandbox")
 export BENCH_SANDBOX
 export XDG_STATE_HOME=$work/state XDG_CONFIG_HOME=$work/config
-lua5.4 bench/bench.lua
+lua5.4 spec/bench/bench.lua

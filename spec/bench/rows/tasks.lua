@@ -12,9 +12,9 @@ return function(bench)
         name = "tasks",
         title = "tasks: switches, spawn + join, sleepers",
         sides = {
-            { name = "kmirror", command = bench.kmirror("run bench/runbooks/tasks.lua " .. counts) },
-            { name = "cqueues", command = "lua5.4 bench/peers/cqueues.lua " .. counts },
-            { name = "coroutines", command = "lua5.4 bench/peers/coroutines.lua " .. counts },
+            { name = "kmirror", command = bench.kmirror("run spec/bench/runbooks/tasks.lua " .. counts) },
+            { name = "cqueues", command = "lua5.4 spec/bench/peers/cqueues.lua " .. counts },
+            { name = "coroutines", command = "lua5.4 spec/bench/peers/coroutines.lua " .. counts },
         },
         ratios = {
             { what = "task switch, beside cqueues", at_most = 1, of = beside_cqueues "switch" },

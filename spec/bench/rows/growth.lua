@@ -10,14 +10,14 @@ return function(bench)
         sides[#sides + 1] = { name = name, command = bench.kmirror("--rate 0 " .. command), count = count }
     end
     local function list(name, count)
-        side(name, count, ("--cluster %s run bench/runbooks/list.lua %d"):format(bench.list_cluster(count), count))
+        side(name, count, ("--cluster %s run spec/bench/runbooks/list.lua %d"):format(bench.list_cluster(count), count))
     end
     list("1,000 mirrors", 1000)
     list("10,000 mirrors", 10000)
     list("100,000 mirrors", 100000)
-    side("1 cluster", 1, "run bench/runbooks/clusters.lua 1")
-    side("10 clusters", 10, "run bench/runbooks/clusters.lua 10")
-    side("100 clusters", 100, "run bench/runbooks/clusters.lua 100")
+    side("1 cluster", 1, "run spec/bench/runbooks/clusters.lua 1")
+    side("10 clusters", 10, "run spec/bench/runbooks/clusters.lua 10")
+    side("100 clusters", 100, "run spec/bench/runbooks/clusters.lua 100")
 
     return {
         name = "growth",

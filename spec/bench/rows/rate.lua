@@ -2,7 +2,7 @@
 return function(bench)
     local seconds = bench.count(8, 2)
     local function side(name, processes)
-        local script = ("PROCESSES=%d SECONDS_EACH=%d bash bench/rate.sh"):format(processes, seconds)
+        local script = ("PROCESSES=%d SECONDS_EACH=%d bash spec/bench/rate.sh"):format(processes, seconds)
         return { name = name, measured = false,
             command = script .. [[ | awk 'NR > 2 { print "accepted", $2; print "refused", $3; print "used", $5 }']] }
     end

@@ -24,4 +24,4 @@ unset KMIRROR_CLUSTER
 kill $!
 wait $! || true
 rm "$work/failover.pid"
-lua5.4 bench/driver/requests.lua "$work/failover.log"
+lua5.4 spec/bench/driver/requests.lua "$work/failover.log"

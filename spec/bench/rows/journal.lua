@@ -9,7 +9,7 @@ return function(bench)
         local state = ("env XDG_STATE_HOME='%s/journal-%d' KMIRROR_ENDPOINT=%s "):format(bench.work, runs,
             bench.sandbox)
         return { name = name, command = state .. bench.kmirror(
-            ("--rate %d %s run bench/runbooks/changes.lua %d"):format(rate, job and "--job bench" or "", count)) }
+            ("--rate %d %s run spec/bench/runbooks/changes.lua %d"):format(rate, job and "--job bench" or "", count)) }
     end
 
     local function dearer(with, without)

@@ -10,7 +10,7 @@ return function(bench)
         rounds = bench.count(5, 1),
         sides = {
             { name = "kmirror",
-                command = bench.kmirror("--rate 0 --concurrency 64 run bench/runbooks/gets.lua " .. count) },
+                command = bench.kmirror("--rate 0 --concurrency 64 run spec/bench/runbooks/gets.lua " .. count) },
         },
         ratios = {
             { what = "memory after all gets, beside after a tenth of them", at_most = 1.02, show = "%.3f",

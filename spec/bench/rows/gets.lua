@@ -23,11 +23,11 @@ return function(bench)
         title = ("%d gets decoded, 64 connections"):format(count),
         sides = {
             { name = "kmirror",
-                command = bench.kmirror("--rate 0 --concurrency 64 run bench/runbooks/gets.lua " .. count) },
+                command = bench.kmirror("--rate 0 --concurrency 64 run spec/bench/runbooks/gets.lua " .. count) },
             peer("bare libcurl", bench.peer "bare"),
             peer("Go net/http", bench.peer "get-go"),
-            peer("Node undici", "node bench/peers/get.js"),
-            peer("Python aiohttp", "/usr/bin/python3 bench/peers/get.py"),
+            peer("Node undici", "node spec/bench/peers/get.js"),
+            peer("Python aiohttp", "/usr/bin/python3 spec/bench/peers/get.py"),
             { name = "curl -Z", command = ("curl -f --no-progress-meter -Z --parallel-max 64 -K '%s'"):format(
                 bench.curl_config(url, count)) },
         },

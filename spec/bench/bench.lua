@@ -1,5 +1,5 @@
 -- bench.lua: runs the rows one after the other and writes what came out. bench.sh calls it, with the servers running.
-package.path = "bench/driver/?.lua;" .. package.path
+package.path = "spec/bench/driver/?.lua;" .. package.path
 local context = require "context"
 local output = require "output"
 local rounds = require "rounds"
@@ -11,7 +11,7 @@ local rows = os.getenv "ROWS"
 if not rows or rows == "" then rows = table.concat(names, " ") end
 for name in rows:gmatch "[^%s,]+" do wanted[name] = true end
 for name in pairs(wanted) do
-    if not io.open(("bench/rows/%s.lua"):format(name)) then
+    if not io.open(("spec/bench/rows/%s.lua"):format(name)) then
         io.stderr:write(("bench: there is no row %s; there are %s\n"):format(name, table.concat(names, ", ")))
         os.exit(2)
     end
@@ -20,7 +20,7 @@ end
 local results = {}
 for _, name in ipairs(names) do
     if wanted[name] then
-        local row = dofile(("bench/rows/%s.lua"):format(name))(context)
+        local row = dofile(("spec/bench/rows/%s.lua"):format(name))(context)
         io.stderr:write(("%4d s  %s\n"):format(os.difftime(os.time(), context.began), row.title))
         results[#results + 1] = { row = row, samples = rounds.run(row, context.count(5, 3)) }
     end
