@@ -84,9 +84,10 @@ function M.compare(old, new, topics)
     return result
 end
 
---- What may not be meant by a regex. The codes: `everything` (takes every topic), `internal` (takes internal
---- ones), `nothing` (takes none that is known, though it may fit a part of one), `anchors` (^ or $), `dot` (one
---- that should be \.), `glob` (a star as in the shell), `java` (Java reads it differently from most tools).
+--- What may not be meant by a regex. The codes: `everything` (takes every topic), `internal` (takes internal ones),
+--- `nothing` (takes none that is known, though it may fit a part of one), `impossible` (a part that no topic name can
+--- match), `blanks` (around it), `anchors` (^ or $), `dot` (one that should be \.), `glob` (a star as in the shell),
+--- `java` (Java reads it differently from most tools).
 ---@param regex string
 ---@param topics? string[] those that are known
 ---@return kmirror.regex.note[]

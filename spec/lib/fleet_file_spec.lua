@@ -375,6 +375,18 @@ describe("a fleet file in CSV", function()
         return table.concat({ head, ... }, "\n")
     end
 
+    it("is read as spreadsheets leave it: rows of commas, empty columns, a line that names the separator", function()
+        local row = EAST .. ",a,x,3"
+        for _, content in ipairs {
+            rows(row, ",,,", ",,,", ""), rows(row):gsub("\n", ",,\n") .. ",,\n", "sep=,\r\n" .. rows(row),
+            "sep=;\n" .. rows(row):gsub(",", ";"), "\xEF\xBB\xBFsep=\t,,,\n" .. rows(row):gsub(",", "\t"),
+            '"sep=;"\n' .. rows(EAST .. ";a;x;3"):gsub(",", ";"), rows(",,,", row),
+        } do
+            local mirrors = read("csv", content)
+            assert.are.same({ 1, "x", 3 }, { #mirrors, mirrors[1].topicsRegex, mirrors[1].maxTasks })
+        end
+    end)
+
     it("has quotes around cells that need them", function()
         local mirrors = read("csv", rows(EAST .. ',a,"x,""y""",3', EAST .. ', a , "z" ,', ""))
         assert.are.same({ 'x,"y"', 3, "z", "a" },
@@ -403,7 +415,12 @@ describe("a fleet file in CSV", function()
             [rows(EAST .. ',a,"x"y,1')] = 'F:2: expected a comma after the closing "',
             [head:gsub(",", ";")] = "F:1: expected commas between the cells",
             [head .. ",maxTasks"] = "F:1: the column 'maxTasks' stands there twice",
-            [head .. ","] = "F:1: a column has no name; expected those of a mirror's fields",
+            [rows(EAST .. ",a,x,1"):gsub(head, head .. ","):gsub("x,1", "x,1,y")] =
+                "F:2: cell 5 holds something, but its column has no name in the first line",
+            [""] = "F:1: the file is empty; expected a first line with the names of a mirror's fields, such as "
+                .. "topicsRegex",
+            [",,,\n"] = "F:1: the file is empty; expected a first line with the names of a mirror's fields, such as "
+                .. "topicsRegex",
         } do
             assert.are.equal(said, complaint("csv", content))
         end

@@ -212,6 +212,38 @@ describe("a warning", function()
         assert.are.equal("", codes("orders\\..*"))
     end)
 
+    it("tells of no such regex when anything is left out", function()
+        for _, some in ipairs { ".*(?<!-dlq)", "((?!dlq).)*", ".*[^q]", "[a-zA-Z0-9.-]+", "..+" } do
+            assert.is_nil(codes(some):find("everything"), some)
+        end
+    end)
+
+    it("tells of parts that no topic name can match, with character and place", function()
+        for expression, expected in pairs {
+            ["a|\n  b"] = { 3, "a line feed" }, ["a| b"] = { 3, "a blank" }, ['"a"'] = { 1, "'\"'" },
+            ["/a/"] = { 1, "'/'" }, ["a;b"] = { 2, "';'" }, ["a\\|b"] = { 2, "'|'" },
+            ["\u{feff}a"] = { 1, "byte order" },
+            ["b\u{fc}cher"] = { 2, "'\u{fc}'" }, ["(a|b c)d"] = { 5, "a blank" },
+            ["a\\s+b"] = { 2, "\\s" },
+            ["a[ /]b"] = { 2, "[ /]" }, ["a\\tb"] = { 2, "\\t" }, ["a\u{a0}b"] = { 2, "no-break" },
+        } do
+            local notes = regex.warnings(expression)
+            assert.are.same({ expression, "impossible", expected[1] }, { expression, notes[1].code, notes[1].at })
+            assert.is_truthy(notes[1].message:find(expected[2], 1, true), notes[1].message)
+            assert.is_truthy(notes[1].message:find("character " .. expected[1], 1, true), notes[1].message)
+        end
+        for _, fine in ipairs { "a ?b", "a/*b", "a, b", "[a ]b", "(?!a b)x", "a(?: {0}b)" } do
+            assert.is_nil(codes(fine):find("impossible"), fine)
+        end
+    end)
+
+    it("tells of blanks and line ends around a regex", function()
+        for expression, at in pairs { [" a"] = 1, ["a "] = 2, ["a\\.b\r"] = 5, ["\na\n"] = 1 } do
+            local note = regex.warnings(expression)[1]
+            assert.are.same({ "blanks", at }, { note.code, note.at })
+        end
+    end)
+
     it("tells of internal topics", function()
         assert.are.equal("internal", codes("__.*"))
         assert.are.equal("internal", codes(".*[\\-\\.]internal"))

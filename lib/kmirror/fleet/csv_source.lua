@@ -8,8 +8,11 @@ local usage = require("kmirror.usage")
 ---@field text string
 ---@field at integer
 ---@field line integer
+---@field separator string
 local Reader = {}
 Reader.__index = Reader
+
+local separators = { [","] = "a comma", [";"] = "a semicolon", ["\t"] = "a tab" }
 
 function Reader:quoted()
     local start = self.line
@@ -31,12 +34,12 @@ function Reader:cell()
         self.at = self.text:find('"', self.at, true)
         local cell = self:quoted()
         self.at = self.text:match("^ *()", self.at)
-        if not self.text:find("^[,\r\n]", self.at) and self.at <= #self.text then
-            usage('%s:%d: expected a comma after the closing "', self.name, self.line)
+        if not self.text:find("^[" .. self.separator .. "\r\n]", self.at) and self.at <= #self.text then
+            usage('%s:%d: expected %s after the closing "', self.name, self.line, separators[self.separator])
         end
         return cell
     end
-    local cell, after = self.text:match("^([^,\r\n]*)()", self.at)
+    local cell, after = self.text:match("^([^" .. self.separator .. "\r\n]*)()", self.at)
     self.at = after
     return cell:match("^%s*(.-)%s*$")
 end
@@ -46,7 +49,7 @@ function Reader:row()
     local cells = {}
     while true do
         cells[#cells + 1] = self:cell()
-        local mark, after = self.text:match("^(,?)\r?\n?()", self.at)
+        local mark, after = self.text:match("^(" .. self.separator .. "?)\r?\n?()", self.at)
         if mark == "" then
             self.line = self.line + 1
             self.at = after
@@ -56,19 +59,35 @@ function Reader:row()
     end
 end
 
+-- Spreadsheets leave rows of commas.
 local function is_blank(cells)
-    return #cells == 1 and cells[1] == ""
+    for _, cell in ipairs(cells) do
+        if cell ~= "" then
+            return false
+        end
+    end
+    return true
+end
+
+-- Some spreadsheets say in the first line what stands between the cells.
+local function read_separator(reader)
+    local mark, after = reader.text:match('^"?sep=([,;\t])"?[,;\t]*\r?\n()')
+    if mark then
+        reader.separator, reader.at, reader.line = mark, after, 2
+    end
 end
 
 local function read_titles(reader)
     local line, titles = reader.line, reader:row()
     local seen = {}
+    if is_blank(titles) then
+        usage("%s:%d: %s; expected a first line with the names of a mirror's fields, such as topicsRegex", reader.name,
+            line, reader.at > #reader.text and "the file is empty" or "the first line is empty")
+    end
     for _, title in ipairs(titles) do
         if title:find("[;\t]") then
             usage("%s:%d: expected commas between the cells", reader.name, line)
-        elseif title == "" then
-            usage("%s:%d: a column has no name; expected those of a mirror's fields", reader.name, line)
-        elseif seen[title] then
+        elseif title ~= "" and seen[title] then
             usage("%s:%d: the column '%s' stands there twice", reader.name, line, title)
         end
         seen[title] = true
@@ -76,14 +95,26 @@ local function read_titles(reader)
     return titles
 end
 
+-- Spreadsheets leave columns without a name, which are empty.
+local function named(titles)
+    local found = {}
+    for _, title in ipairs(titles) do
+        found[#found + 1] = title ~= "" and title or nil
+    end
+    return found
+end
+
 -- A mirror from a row. An empty cell is a field that is not there.
 local function mirror_of(reader, titles, cells, line)
     if #cells ~= #titles then
-        usage("%s:%d: expected %d cells, as in the first line, got %d; a cell that holds a comma stands in quotes",
-            reader.name, line, #titles, #cells)
+        usage("%s:%d: expected %d cells, as in the first line, got %d; a cell that holds %s stands in quotes",
+            reader.name, line, #titles, #cells, separators[reader.separator])
     end
     local mirror = {}
     for i, cell in ipairs(cells) do
+        if cell ~= "" and titles[i] == "" then
+            usage("%s:%d: cell %d holds something, but its column has no name in the first line", reader.name, line, i)
+        end
         mirror[titles[i]] = cell ~= "" and cell or nil
     end
     return mirror
@@ -95,10 +126,12 @@ end
 ---@return table
 ---@return kmirror.fleet.place
 return function(name, text)
-    local reader = setmetatable({ name = name, text = text:gsub("^\xEF\xBB\xBF", ""), at = 1, line = 1 }, Reader)
+    local reader = setmetatable({ name = name, text = text:gsub("^\xEF\xBB\xBF", ""), at = 1, line = 1,
+        separator = "," }, Reader)
     local place = places.new(1)
+    read_separator(reader)
     local titles = read_titles(reader)
-    place.columns = titles
+    place.columns = named(titles)
     local mirrors, list = {}, places.new(2)
     while reader.at <= #reader.text do
         local line = reader.line

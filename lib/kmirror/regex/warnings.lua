@@ -1,5 +1,7 @@
 --- regex.warnings: what may not be meant by a topics regex.
 
+local charset = require("kmirror.regex.charset")
+
 local M = {}
 
 -- Between them, everything that a topic name can be like.
@@ -41,20 +43,48 @@ end
 -- Each returns its warning: what is the matter, and where, when that is one place.
 local checks = {}
 
-function checks.everything(expression)
-    for _, name in ipairs(anything) do
-        if not expression:takes(name) then
-            return nil
+local function has_look(expression)
+    for _, token in ipairs(expression.tokens) do
+        if token.look then
+            return true
         end
     end
-    return "takes every topic, also those that are still to come"
+    return false
+end
+
+-- Each character, by itself, first and last.
+local function takes_each_character(expression)
+    for character in charset.alphabet:gmatch(".") do
+        for _, name in ipairs({ character, "x" .. character, character .. "x" }) do
+            if name ~= "." and not expression:takes(name) then
+                return false
+            end
+        end
+    end
+    return true
+end
+
+-- Hardly anything is left out.
+local function is_broad(expression)
+    for _, name in ipairs(anything) do
+        if not expression:takes(name) then
+            return false
+        end
+    end
+    return true
+end
+
+function checks.everything(expression)
+    if is_broad(expression) and not has_look(expression) and takes_each_character(expression) then
+        return "takes every topic, also those that are still to come"
+    end
 end
 
 function checks.internal(expression, topics)
     local found = select(topics or internal, function(name)
         return M.is_internal(name) and expression:takes(name)
     end)
-    if #found > 0 and (topics or not checks.everything(expression)) then
+    if #found > 0 and (topics or not is_broad(expression)) then
         return ("takes internal topics (%s), which MirrorMaker 2 leaves out unless told otherwise")
             :format(listed(found))
     end
@@ -116,7 +146,89 @@ function checks.glob(expression)
     end
 end
 
-local order = { "everything", "internal", "nothing", "anchors", "dot", "glob" }
+-- ---- what no topic name holds
+
+local names = { [" "] = "a blank", ["\n"] = "a line feed", ["\r"] = "a carriage return", ["\t"] = "a tab",
+    ["\u{feff}"] = "a byte order mark", ["\u{a0}"] = "a no-break space" }
+
+-- The whole character whose first byte is that token, as its other bytes are tokens of their own.
+local function character_at(expression, i)
+    local token = expression.tokens[i]
+    if #token.text > 1 or token.text < "\x80" then
+        return token.value or token.text
+    end
+    local bytes = { token.text }
+    for k = i + 1, i + 3 do
+        local next_token = expression.tokens[k]
+        if not (next_token and next_token.text:find("^[\x80-\xbf]$")) then break end
+        bytes[#bytes + 1] = next_token.text
+    end
+    return table.concat(bytes)
+end
+
+local function called(character)
+    if names[character] then
+        return names[character]
+    end
+    local control = character:find("^%c$") and character:byte()
+    return control and ("the control character U+%04X"):format(control) or "'" .. character .. "'"
+end
+
+local function may_be_absent(quantifier)
+    return quantifier and quantifier.kind == "quantifier" and quantifier.text:find("^[*?{]")
+        and not quantifier.text:find("^{0*[1-9]")
+end
+
+-- Does a token match nothing that a topic name can hold?
+local function is_impossible(token, matches)
+    if token.value then
+        return not token.value:find("^[%w._-]$")
+    elseif token.kind ~= "class" and not token.text:find("^\\[sRhvtnrfae]") then
+        return false
+    end
+    for character in charset.alphabet:gmatch(".") do
+        if matches(token.text, character) then
+            return false
+        end
+    end
+    return true
+end
+
+-- Whether the part of an expression matches a character; each is made only once.
+local function matches(text, character)
+    local part = require("kmirror.regex.expression").parse(text)
+    return part == nil or part:takes(character)
+end
+
+-- Blanks and line ends of a folded text, quotes, slashes, a semicolon, a byte order mark: a part with one of them
+-- matches no topic, ever. MirrorMaker 2 leaves out blanks at the ends and around commas.
+function checks.impossible(expression)
+    local looks = {}
+    for i, token in ipairs(expression.tokens) do
+        local within = looks[#looks] or false
+        if token.kind == "open" then
+            looks[#looks + 1] = within or token.look or false
+        elseif token.kind == "close" then
+            table.remove(looks)
+        elseif not within and not may_be_absent(expression.tokens[i + 1]) and is_impossible(token, matches) then
+            return ("no topic name holds %s, as at character %d: the part around it can never match"):format(
+                called(character_at(expression, i)), token.at), token.at
+        end
+    end
+end
+
+-- What surrounds an expression is most likely not meant.
+function checks.blanks(expression)
+    local before, after = expression.text:match("^(%s*)"), expression.text:match("(%s*)$")
+    if before ~= "" or after ~= "" then
+        local character = before ~= "" and before:sub(1, 1) or after:sub(1, 1)
+        local at = before ~= "" and 1 or #expression.text - #after + 1
+        return ("there is %s at its %s (character %d), which MirrorMaker 2 leaves out"):format(called(character),
+            before ~= "" and "beginning" or "end", at), at
+    end
+end
+
+local order = { "everything", "internal", "nothing", "impossible", "blanks", "anchors", "dot", "glob" }
 
 --- What may not be meant.
 ---@param expression kmirror.regex.expression
