@@ -2,6 +2,7 @@
 
 #include "embedded.h"
 #include "error.h"
+#include "exit.h"
 #include "files.h"
 #include "loop.h"
 #include "message.h"
@@ -161,6 +162,7 @@ static int directory(lua_State *L) {
 /* In the child: becomes a sandbox, in a Lua state of its own, that does not outlive its parent. */
 static _Noreturn void become_sandbox(int out, pid_t parent, int argc, char **argv) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    signal(SIGHUP, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* Ctrl-C is for the parent, which may still need the sandbox to clean up */
     if (getppid() != parent || dup2(out, STDOUT_FILENO) < 0)
         _exit(1);
@@ -234,6 +236,15 @@ void host_end_sandbox(void) {
     sandbox = 0;
 }
 
+/* ---- how a run ends ---- */
+
+/* status_of(error) -> exit status of a run that ends with it */
+static int status_of(lua_State *L) {
+    luaL_checkany(L, 1);
+    lua_pushinteger(L, kmirror_status_of(L, 1));
+    return 1;
+}
+
 /* ---- the module ---- */
 
 /* json_messages(yes): what the executable itself says is JSON from now on, or text again */
@@ -269,6 +280,8 @@ int luaopen_host(lua_State *L) {
                                          {"make_directory", make_directory},
                                          {"start_sandbox", start_sandbox},
                                          {"traceback", want_traceback},
+                                         {"status_of", status_of},
+                                         {"catch", exit_catch},
                                          {"json_messages", json_messages},
                                          {NULL, NULL}};
     luaL_newmetatable(L, LOCK);

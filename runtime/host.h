@@ -9,6 +9,9 @@
  * a forked sandbox runs it once more. */
 int kmirror_main(int argc, char **argv);
 
+/* The exit status of a run that ended with the error at the index. Defined in main.c. [-0, +0, m] */
+int kmirror_status_of(lua_State *L, int index);
+
 /* True once the command line asked for tracebacks. */
 bool host_wants_traceback(void);
 /* Ends the sandbox that host.start_sandbox() started, if any, and waits until it is gone. */

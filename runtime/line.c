@@ -532,10 +532,10 @@ static int give_up(lua_State *L, reader *r) {
         hide(r);
         move_to_end(r);
         show(r);
-        fputs("^C\n", stdout);
+        fputs(s->exit_status < 0 ? "^C\n" : "\n", stdout);
     }
     finish(r);
-    return error_raise(L, "cancelled", "%s", s->why);
+    return scheduler_cancelled(L);
 }
 
 static int continued(lua_State *L, int status, lua_KContext context);

@@ -1,5 +1,6 @@
 /* kmirror: makes a Lua state, runs the command line (lib/kmirror/cli.lua) in it as the main task, and turns what
  * comes of it into messages and an exit status. */
+#include "exit.h"
 #include "files.h"
 #include "host.h"
 #include "httpd.h"
@@ -28,6 +29,8 @@ enum { DONE = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
 static void on_signal(int number) {
     if (number == SIGINT && task_interrupt_turn())
         return;
+    if (number == SIGHUP && task_interrupted()) /* a connection that breaks off may say so twice */
+        return;
     if (task_interrupted()) {
         terminal_return();
         _exit(INTERRUPTED);
@@ -35,13 +38,19 @@ static void on_signal(int number) {
     task_interrupt();
 }
 
+/* One that whoever started kmirror has it ignore, as nohup does, stays so. */
+static void handle(int number, const struct sigaction *action) {
+    struct sigaction present;
+    if (sigaction(number, NULL, &present) == 0 && present.sa_handler != SIG_IGN)
+        sigaction(number, action, NULL);
+}
+
 static void handle_signals(void) {
     struct sigaction action = {.sa_handler = on_signal};
-    struct sigaction present;
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
-    if (sigaction(SIGINT, NULL, &present) == 0 && present.sa_handler != SIG_IGN)
-        sigaction(SIGINT, &action, NULL);
+    handle(SIGINT, &action);
+    handle(SIGHUP, &action);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of the write */
 }
@@ -95,9 +104,10 @@ static void open_modules(lua_State *L) {
 /* ---- how it ended ---- */
 
 static bool has_kind(lua_State *L, int index, const char *kind) {
+    int top = lua_gettop(L);
     bool has = lua_istable(L, index) && lua_getfield(L, index, "kind") == LUA_TSTRING &&
                strcmp(lua_tostring(L, -1), kind) == 0;
-    lua_settop(L, index);
+    lua_settop(L, top);
     return has;
 }
 
@@ -108,8 +118,9 @@ static void report(lua_State *L, int index) {
 }
 
 static bool has_field(lua_State *L, int index, const char *name) {
+    int top = lua_gettop(L);
     bool has = lua_istable(L, index) && lua_getfield(L, index, name) != LUA_TNIL;
-    lua_settop(L, index);
+    lua_settop(L, top);
     return has;
 }
 
@@ -119,22 +130,34 @@ static bool is_usage(lua_State *L, int index) {
            (has_kind(L, index, "invalid") && !has_field(L, index, "operation") && !has_field(L, index, "status"));
 }
 
-static int status_of_error(lua_State *L, int index) {
-    if (task_interrupted()) {
-        if (has_kind(L, index, "cancelled"))
-            lua_pushliteral(L, "interrupted"), lua_replace(L, index);
-        report(L, index);
+/* os.exit() was called, and that is all there is to tell. */
+static bool is_exit(lua_State *L, int index) {
+    return !task_interrupted() && task_exit_status(L) >= 0 && has_kind(L, index, "cancelled");
+}
+
+int kmirror_status_of(lua_State *L, int index) {
+    if (task_interrupted())
         return INTERRUPTED;
-    }
-    report(L, index);
-    lua_settop(L, index);
+    if (is_exit(L, index))
+        return task_exit_status(L);
     return is_usage(L, index) ? USAGE : FAILED;
+}
+
+static int report_error(lua_State *L, int index) {
+    int status = kmirror_status_of(L, index);
+    if (is_exit(L, index))
+        return status;
+    if (task_interrupted() && has_kind(L, index, "cancelled"))
+        lua_pushliteral(L, "interrupted"), lua_replace(L, index);
+    report(L, index);
+    return status;
 }
 
 /* Runs the command line; leaves the exit status. */
 static int protected_main(lua_State *L) {
     luaL_openlibs(L);
     lua_gc(L, LUA_GCGEN, 0, 0); /* as in lua.c: what a request leaves behind dies young */
+    exit_open(L);
     open_modules(L);
     task_interruptible(L);
     handle_signals();
@@ -146,7 +169,7 @@ static int protected_main(lua_State *L) {
     lua_replace(L, 2);
     lua_insert(L, 2);
     lua_settop(L, 3);
-    int status = task_run(L, 1) == LUA_OK ? (int)luaL_optinteger(L, 2, DONE) : status_of_error(L, 2);
+    int status = task_run(L, 1) == LUA_OK ? (int)luaL_optinteger(L, 2, DONE) : report_error(L, 2);
     for (lua_settop(L, 1); task_failure(L); lua_settop(L, 1)) {
         message_write("error", "a task failed that nobody waited for:", NULL);
         report(L, 2);

@@ -8,7 +8,7 @@
 
 /* ---- the scheduler of a Lua state ---- */
 
-static const char scheduler_key, tasks_key;
+static const char scheduler_key, tasks_key, exit_key;
 
 static int scheduler_gc(lua_State *L) {
     scheduler *s = lua_touserdata(L, 1);
@@ -26,7 +26,7 @@ static lua_State *main_thread(lua_State *L) {
 
 static void new_scheduler(lua_State *L) {
     scheduler *s = lua_newuserdatauv(L, sizeof *s, 0);
-    *s = (scheduler){.L = main_thread(L), .why = "the task was cancelled"};
+    *s = (scheduler){.L = main_thread(L), .why = "the task was cancelled", .exit_status = -1};
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, scheduler_gc);
     lua_setfield(L, -2, "__gc");
@@ -94,10 +94,26 @@ bool task_is_cancelled(lua_State *L) {
     return cancelled_here(scheduler_of(L));
 }
 
-void task_check(lua_State *L) {
+int scheduler_cancelled(lua_State *L) {
     const scheduler *s = scheduler_of(L);
-    if (cancelled_here(s))
-        error_raise(L, "cancelled", "%s", s->why);
+    if (s->exit_status < 0 || s->interrupted)
+        return error_raise(L, "cancelled", "%s", s->why);
+    if (s->running != NULL)
+        s->running->cancelled = false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &exit_key);
+    return lua_error(L);
+}
+
+bool scheduler_is_exit(lua_State *L, int index) {
+    index = lua_absindex(L, index);
+    bool yes = lua_rawgetp(L, LUA_REGISTRYINDEX, &exit_key) != LUA_TNIL && lua_rawequal(L, index, -1);
+    lua_pop(L, 1);
+    return yes;
+}
+
+void task_check(lua_State *L) {
+    if (cancelled_here(scheduler_of(L)))
+        scheduler_cancelled(L);
 }
 
 /* A Ctrl-C at a prompt is passed on here, outside the signal handler. */
@@ -216,6 +232,8 @@ void scheduler_observe(task *t) {
 }
 
 bool scheduler_died_cancelled(const task *t) {
+    if (scheduler_is_exit(t->co, -1))
+        return true;
     if (!t->cancelled || !lua_istable(t->co, -1))
         return false;
     lua_getfield(t->co, -1, "kind");
@@ -296,6 +314,24 @@ static void cancel_all(scheduler *s, const char *why) {
         lua_pop(L, 1);
     }
     lua_settop(L, copy - 1);
+}
+
+int scheduler_exit(lua_State *L, int status) {
+    scheduler *s = scheduler_of(L);
+    if (s->exit_status < 0) {
+        error_constructor(L);
+        lua_pushliteral(L, "cancelled");
+        lua_pushliteral(L, "the runbook called os.exit()");
+        lua_call(L, 2, 1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &exit_key);
+        s->exit_status = status;
+        cancel_all(s, "the runbook called os.exit()");
+    }
+    return scheduler_cancelled(L);
+}
+
+int task_exit_status(lua_State *L) {
+    return scheduler_of(L)->exit_status;
 }
 
 /* Runs what is ready now; what becomes ready meanwhile has its turn after the next look at the loop. */

@@ -43,6 +43,7 @@ struct scheduler {
     size_t live;
     volatile sig_atomic_t interrupted, turn_interrupted;
     bool stopping;   /* the interrupt was passed on */
+    int exit_status; /* given to os.exit(), -1 before */
     const char *why; /* what a cancelled call says */
 };
 
@@ -54,6 +55,13 @@ void scheduler_push_tasks(lua_State *L);
 /* Makes a task, not started yet, of the function and its arguments on top. [-(nargs + 1), +1, m] */
 task *scheduler_new(lua_State *L, int nargs);
 void scheduler_start(task *t);
+/* Raises what a cancelled call does: `cancelled`, or when os.exit() was called, what that raises, once for each task:
+ * what it does while it is cleaning up is done. [-0, +0, v] */
+int scheduler_cancelled(lua_State *L);
+/* Has every task but this one cancelled, and raises what ends this one. [-0, +0, v] */
+int scheduler_exit(lua_State *L, int status);
+/* Whether that is the error at the index. */
+bool scheduler_is_exit(lua_State *L, int index);
 /* Asks it to end: see Task:cancel(). */
 void scheduler_cancel(task *t);
 /* Its failure will be looked at. */

@@ -54,7 +54,7 @@ static int slept(lua_State *L, int status, lua_KContext context) {
     loop_timer *timer = status == LUA_YIELD ? &s->running->timer : &((nap *)lua_touserdata(L, -1))->timer;
     loop_stop(s->loop, timer);
     if (w->cancelled)
-        return error_raise(L, "cancelled", "%s", s->why);
+        return scheduler_cancelled(L);
     return 0;
 }
 
@@ -111,7 +111,7 @@ static int waited(lua_State *L, int status, lua_KContext context) {
     scheduler *s = t->scheduler;
     loop_stop(s->loop, &s->running->timer);
     if (s->running->own.cancelled)
-        return error_raise(L, "cancelled", "%s", s->why);
+        return scheduler_cancelled(L);
     lua_pushboolean(L, scheduler_ended(t));
     return 1;
 }

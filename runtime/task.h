@@ -47,6 +47,8 @@ void task_interruptible(lua_State *L);
 /* Cancels every task of it, as Ctrl-C does. Made for signal handlers. */
 void task_interrupt(void);
 bool task_interrupted(void);
+/* The status that the runbook gave os.exit(); -1 when it has not called it. [-0, +0, m] */
+int task_exit_status(lua_State *L);
 /* Cancels the turn of a prompt alone, if there is a prompt; false when there is none. Made for signal handlers. */
 bool task_interrupt_turn(void);
 

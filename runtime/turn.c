@@ -33,7 +33,7 @@ static int failed(lua_State *L, int status, lua_KContext context) {
     scheduler *s = scheduler_of(L);
     s->failed = NULL;
     if (((task_wait *)lua_touserdata(L, 1))->cancelled)
-        return error_raise(L, "cancelled", "%s", s->why);
+        return scheduler_cancelled(L);
     return task_failure(L) ? 2 : 0;
 }
 

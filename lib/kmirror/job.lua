@@ -52,12 +52,6 @@ function M.sandbox_state(name)
     return ("%s/sandbox-%s.json"):format(directory, name)
 end
 
-local function status_of(failure)
-    local kind = type(failure) == "table" and failure.kind
-    if kind == "cancelled" then return 130 end
-    return kind == "usage" and 2 or 1
-end
-
 local function close(opened, status)
     local summary = opened:finish(status)
     for _, line in ipairs(jobs.closing(summary)) do log.info("%s", line) end
@@ -85,8 +79,8 @@ function M.run(given, work)
     local notice = jobs.notice(opened)
     if notice then log.info("%s", notice) end
     changes.record(opened:intercept())
-    local ok, result = pcall(work, given)
-    local summary = close(opened, ok and result or status_of(result))
+    local ok, result = host.catch(work, given)
+    local summary = close(opened, ok and result or host.status_of(result))
     if not ok then error(result, 0) end
     return checked(result, summary)
 end

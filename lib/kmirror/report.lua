@@ -127,14 +127,18 @@ end
 
 -- ---- beginning and end ------------------------------------------------------------------------------------
 
-local function status_of(problem)
-    local kind = type(problem) == "table" and problem.kind
-    return kind == "cancelled" and 130 or kind == "usage" and 2 or 1
+-- What is said of it: nothing when the runbook ended by os.exit().
+local function words_of(problem, status)
+    if status == 130 then
+        return "interrupted"
+    end
+    local exited = type(problem) == "table" and problem.kind == "cancelled"
+    return not exited and tostring(problem) or nil
 end
 
 local function finish(self, problem)
-    self.status = self.result or status_of(problem)
-    self.problem = not self.result and (self.status == 130 and "interrupted" or tostring(problem)) or nil
+    self.status = self.result or host.status_of(problem)
+    self.problem = not self.result and words_of(problem, self.status) or nil
     if self.writer then
         self.writer:cancel()
     end

@@ -1,7 +1,7 @@
 --- repl.keys: what the keys do that the line editor leaves to kmirror. Each is a function of the text, the cursor (in
---- bytes) and whether more input is there already, as when text is pasted to a terminal that does not say so. It returns
---- the new text and cursor, true to accept the text, false to end the session, or nothing to beep. See repl.search for
---- the third value of Ctrl-R.
+--- bytes) and whether more input is there already, as when text is pasted to a terminal that does not say so. It
+--- returns the new text and cursor, true to accept the text, false to end the session, or nothing to beep. See
+--- repl.search for the third value of Ctrl-R.
 
 local search = require("kmirror.repl.search")
 
