@@ -6,6 +6,7 @@
 #include "files.h"
 #include "loop.h"
 #include "message.h"
+#include "output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -253,6 +254,13 @@ static int json_messages(lua_State *L) {
     return 0;
 }
 
+/* lost_output(): a file that was asked for could not be written: the exit status will not be 0 */
+static int lost_output(lua_State *L) {
+    (void)L;
+    output_lost();
+    return 0;
+}
+
 /* traceback(): from now on an uncaught error shows one */
 static int want_traceback(lua_State *L) {
     (void)L;
@@ -279,6 +287,7 @@ int luaopen_host(lua_State *L) {
                                          {"folders", files_folders},
                                          {"make_directory", make_directory},
                                          {"start_sandbox", start_sandbox},
+                                         {"lost_output", lost_output},
                                          {"traceback", want_traceback},
                                          {"status_of", status_of},
                                          {"catch", exit_catch},

@@ -7,6 +7,7 @@
 #include "line.h"
 #include "message.h"
 #include "mirrors.h"
+#include "output.h"
 #include "probe.h"
 #include "task.h"
 #include "terminal.h"
@@ -207,12 +208,9 @@ int kmirror_main(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    output_open();
     message_keep_lines_whole();
     int status = kmirror_main(argc, argv);
     host_end_sandbox();
-    if (fflush(stdout) != 0 && status == DONE) {
-        message_write("error", "cannot write the output", NULL);
-        status = FAILED;
-    }
-    return status;
+    return output_arrived() || status != DONE ? status : FAILED;
 }

@@ -203,7 +203,7 @@ local function show(seen, problem)
     terminal.width = width
     lines[#lines + 1] = #seen > 0 and tables.aligned(columns_for(width), shown, terminal):sub(1, -2) or nil
     lines[#lines + 1] = #seen > fitting and ("and %d more"):format(#seen - fitting) or nil
-    screen:draw(table.concat(lines, "\n") .. "\n")
+    return screen:draw(table.concat(lines, "\n") .. "\n")
 end
 
 -- ---- round after round ------------------------------------------------------------------------------------
@@ -229,7 +229,9 @@ while true do
         error(found, 0)
     end
     local problem = not ok and tostring(found) or nil
-    show(seen, problem)
+    if not show(seen, problem) and not holds_for then
+        return 0 -- nobody can see it any more
+    end
     local left = ok and holds_for and left_over(seen)
     if ok and holds_for and not left then
         log.info("%s holds", given.condition)

@@ -53,9 +53,11 @@ end
 
 --- Draws a text in place of the last one. No line may be longer, and no text higher, than there is room.
 ---@param text string lines, the last one ended, too
+---@return boolean drawn false when it cannot be written any more: the reader has gone, say
 function Screen:draw(text)
+    local written
     if not self.moves then
-        self.file:write(self.drawn > 0 and "\n" or "", text)
+        written = self.file:write(self.drawn > 0 and "\n" or "", text)
     else
         local size = table.concat({ self:room() }, "x")
         local back = self.drawn > 0 and ("\27[%dA\r"):format(self.drawn) or ""
@@ -63,10 +65,10 @@ function Screen:draw(text)
             back = "\27[H\27[2J" -- what was drawn may have been wrapped anew
         end
         self.size = size
-        self.file:write(back, (text:gsub("\n", "\27[K\n")), "\27[J")
+        written = self.file:write(back, (text:gsub("\n", "\27[K\n")), "\27[J")
     end
     self.drawn = lines_of(text)
-    self.file:flush()
+    return self.file:flush() and written ~= nil or false
 end
 
 return M

@@ -11,7 +11,8 @@ end
 
 local function read(path)
     if path == "-" then
-        return io.read("a")
+        local content, problem = io.read("a")
+        return content or usage("cannot read standard input: %s; nothing was created", problem)
     end
     local file <close>, problem = io.open(path, "rb")
     local content = file and file:read("a")

@@ -22,6 +22,11 @@ local function compile(source, name, globals)
     return chunk
 end
 
+local function read_input()
+    local source, problem = io.read("a")
+    return source or usage("cannot read the runbook from standard input: %s", problem)
+end
+
 local function read(path)
     local file <close>, problem = io.open(path, "rb")
     local source = file and file:read("a")
@@ -42,7 +47,7 @@ end
 -- when it is asked for, as ./NAME.
 local function load_runbook(script)
     if script == "-" then
-        return compile(io.read("a"), "=stdin", _G)
+        return compile(read_input(), "=stdin", _G)
     elseif is_path(script) then
         return load_file(script)
     end
