@@ -9,7 +9,7 @@ local LONGEST_ID <const> = 256
 local LONGEST_SHOWN <const> = 60
 local MAX_INT32 <const> = 2147483647
 
-fields.nearest, fields.meant = meant.nearest, meant.question
+fields.nearest, fields.meant, fields.printable = meant.nearest, meant.question, native.printable
 
 ---Raises `invalid`.
 ---@param message string

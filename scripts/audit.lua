@@ -15,8 +15,9 @@ Says what is wrong with mirrors: FAILED, stale, late, duplicate, overlapping, an
 not as a fleet file has them; on all clusters that the profile names, without --in.
 Changes nothing.]])
     :epilog([[
-Errors: records do not arrive. Warnings: they are late, arrive twice, or something is
-not as written. With --json, stdout holds {"mirrors": N, "errors": N, "warnings": N,
+Errors: records do not arrive, or there was nothing to look at. Warnings: they are
+late, arrive twice, or something is not as written. With --json, stdout holds
+{"mirrors": N, "errors": N, "warnings": N,
 "findings": [{"level", "kind", "cluster", "id", "topicsRegex", "message"}]}.
 Exit status: 0 nothing found (or, with --errors-only, no error); 3 something was.]])
 selection.define(parser)
@@ -46,8 +47,10 @@ local function note(list)
     end
 end
 
+local missing
 local mirrors = steps:run("look at the mirrors", function()
-    local all = selection.details(given, apis, function(about, problem)
+    local all
+    all, missing = selection.details(given, apis, function(about, problem)
         note({ {
             level = "error", kind = "unreadable", cluster = about.cluster, id = about.id,
             topicsRegex = about.topicsRegex, message = "cannot be read: " .. tostring(problem),
@@ -55,6 +58,18 @@ local mirrors = steps:run("look at the mirrors", function()
     end)
     return ("%d mirrors on %d clusters"):format(#all, #apis), all
 end)
+
+-- Where nothing was looked at, nothing is well.
+local function note_empty(message)
+    note({ { level = "error", kind = "empty", cluster = apis[1].cluster, message = message } })
+end
+for _, each in ipairs(missing) do
+    note_empty(each.message)
+end
+if #mirrors == 0 and #missing == 0 and not fleet then
+    note_empty(selection.is_narrowed(given) and "no mirror is as the options say: nothing was looked at"
+        or "there is no mirror: nothing was looked at")
+end
 for _, mirror in ipairs(mirrors) do
     note(findings.of_mirror(mirror, given.lag))
 end

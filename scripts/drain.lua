@@ -48,7 +48,10 @@ local api = apis[1]
 -- ---- look and check ---------------------------------------------------------------------------------------
 
 local found = steps:run("look", function()
-    local mirrors = selection.details(given, apis)
+    local mirrors, missing = selection.details(given, apis)
+    for _, each in ipairs(missing) do
+        log.warn("%s", each.message)
+    end
     return ("%d mirrors on %d clusters"):format(#mirrors, #apis), mirrors
 end)
 health.show(io.stderr, found)

@@ -56,7 +56,10 @@ local api = apis[1]
 -- ---- measure ----------------------------------------------------------------------------------------------
 
 local found = steps:run("look", function()
-    local mirrors = selection.details(given, apis)
+    local mirrors, missing = selection.details(given, apis)
+    for _, each in ipairs(missing) do
+        log.warn("%s", each.message)
+    end
     return ("%d mirrors on %d clusters"):format(#mirrors, #apis), mirrors
 end)
 
@@ -91,6 +94,9 @@ local function wanted(mirror)
     end
 end
 
+if #found == 0 and selection.is_narrowed(given) then
+    error("no mirror is as the options say: nothing was set", 0)
+end
 local work, left = {}, 0
 for _, mirror in ipairs(found) do
     local latency = wanted(mirror)

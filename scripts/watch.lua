@@ -41,6 +41,14 @@ end
 
 -- ---- conditions -------------------------------------------------------------------------------------------
 
+local connector_statuses = { "RUNNING", "PAUSED", "UNASSIGNED", "FAILED", "RESTARTING", "STOPPED" }
+
+-- On which an expression is tried out before anything is asked.
+local sample = {
+    id = "", connectorName = "", topicsRegex = "", status = "IN_SYNC", targetLatency = 30000, mirrorStatus = "RUNNING",
+    checkpointStatus = "RUNNING", topicStatuses = {},
+}
+
 local named = {
     ["in-sync"] = function(mirror)
         return mirror.status == "IN_SYNC"
@@ -56,31 +64,103 @@ local named = {
     end,
 }
 
-local function compile(expression)
-    local seen
-    local names = setmetatable({ math = math, string = string }, { __index = function(_, name)
-        if name == "lag" then
-            return health.lag(seen) or 0
-        elseif name == "rate" then
-            return regions.rate(seen)
+-- What an expression may name: what the API tells of a mirror, some of it only with v2, and what is made of that here.
+local known = {}
+for name in ([[id connectorName topicsRegex status targetLatency mirrorStatus checkpointStatus topicStatuses sourceType
+    kafkaSource usePrivateIps sourceAlias useRenaming maxTasks cluster lag rate math string]]):gmatch("%S+") do
+    known[name] = true
+end
+
+-- Words that are compared with a status have to be one, or it would be waited for ever.
+local function check_statuses(expression)
+    for name, status in expression:gmatch("(%w*[sS]tatus)%s*[=~]=%s*[\"']([^\"']*)[\"']") do
+        local words = {}
+        for _, word in ipairs(name == "status" and health.statuses or connector_statuses) do
+            words[word] = true
         end
-        return seen[name]
+        if not words[status] and (name == "status" or mirrors.fields.nearest(status, words)) then
+            usage("--until '%s': %s", expression, mirrors.fields.unknown(name, status, words))
+        end
+    end
+end
+
+local function refuse(expression, problem)
+    usage("--until '%s': expected in-sync, up, idle, gone, or an expression in Lua that is true or false: %s",
+        expression, problem)
+end
+
+local function refuse_name(expression, name)
+    local all = {}
+    for each in pairs(named) do all[each] = true end
+    for each in pairs(known) do all[each] = true end
+    local question = mirrors.fields.meant(name, all)
+    refuse(expression, question ~= "" and ("unknown name '%s'%s"):format(name, question)
+        or mirrors.fields.unknown("name", name, all))
+end
+
+local keywords = { ["and"] = true, ["or"] = true, ["not"] = true, ["true"] = true, ["false"] = true, ["nil"] = true }
+
+-- Also names that would not be reached at first. What declares names of its own is only tried out.
+local function check_names(expression)
+    if expression:find("%f[%w_]function%f[^%w_]") or expression:find("{", 1, true) then
+        return
+    end
+    local bare = expression:gsub("'[^']*'", "''"):gsub('"[^"]*"', "''"):gsub("[.:]%s*[%a_][%w_]*", "")
+    for name in bare:gmatch("%f[%w_][%a_][%w_]*") do
+        if not keywords[name] and not known[name] then
+            refuse_name(expression, name)
+        end
+    end
+end
+
+-- What the names in an expression stand for, for the mirror that `of` returns.
+local function names_for(of, expression)
+    return setmetatable({ math = math, string = string }, { __index = function(_, name)
+        local mirror = of()
+        if name == "lag" then
+            return health.lag(mirror) or 0
+        elseif name == "rate" then
+            return regions.rate(mirror)
+        elseif not known[name] then
+            refuse_name(expression, name)
+        end
+        return mirror[name]
     end })
+end
+
+local function check(expression, chunk)
+    check_names(expression)
+    check_statuses(expression)
+    local ran, value = pcall(chunk)
+    if not ran and type(value) == "table" then
+        error(value, 0)
+    elseif ran and value ~= nil and type(value) ~= "boolean" then
+        refuse(expression, ("it is %s"):format(mirrors.fields.shown(value)))
+    end
+end
+
+local function compile(expression)
+    local seen = sample
+    local names = names_for(function() return seen end, expression)
     local chunk, problem = load("return " .. expression, "=--until", "t", names)
     if not chunk then
-        usage("--until '%s': expected in-sync, up, idle, gone, or an expression in Lua: %s", expression, problem)
+        refuse(expression, problem)
     end
+    check(expression, chunk)
     return function(mirror)
         seen = mirror
         local ran, value = pcall(chunk)
         if not ran then
-            error(("--until '%s': %s, for mirror %s"):format(expression, tostring(value), mirror.id), 0)
+            error(type(value) == "table" and value
+                or ("--until '%s': %s, for mirror %s"):format(expression, tostring(value), mirror.id), 0)
         end
         return value
     end
 end
 
-local holds_for = given.condition and (named[given.condition] or compile(given.condition))
+-- in_sync and In-Sync are in-sync; they are no names of the API's.
+local condition = given.condition and given.condition:lower():gsub("_", "-")
+local holds_for = given.condition and (named[condition] or compile(given.condition))
 
 -- Those of which the condition is not true yet; nil when it holds. Of no mirror at all only `gone` holds.
 local function left_over(seen)
@@ -88,7 +168,7 @@ local function left_over(seen)
     for _, mirror in ipairs(seen) do
         left[#left + 1] = (mirror.unread or not holds_for(mirror)) and mirror or nil
     end
-    return (#left > 0 or #seen == 0 and given.condition ~= "gone") and left or nil
+    return (#left > 0 or #seen == 0 and condition ~= "gone") and left or nil
 end
 
 -- ---- a round ----------------------------------------------------------------------------------------------

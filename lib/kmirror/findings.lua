@@ -9,7 +9,7 @@ local M = {}
 ---@class kmirror.finding
 ---@field level "error"|"warning" an error: records do not arrive; a warning: they are late, twice, or not as written
 ---@field kind string failed, stale, connector, silent, late, out_of_sync, creating, duplicate, overlap, missing,
----  unexpected, drift, unclear, unreadable
+---  unexpected, drift, unclear, unreadable, empty (there was nothing to look at)
 ---@field cluster string UUID of the Kafka Connect cluster
 ---@field id? string of the mirror
 ---@field topicsRegex? string

@@ -5,6 +5,9 @@ local tables = require("kmirror.table")
 
 local M = {}
 
+--- What the status of a mirror can be.
+M.statuses = { "CREATING", "IN_SYNC", "OUT_OF_SYNC", "STALE_TOPIC", "FAILED" }
+
 --- The highest latency among a mirror's topics.
 ---@param mirror table
 ---@return integer|nil milliseconds nil when it lists no topic

@@ -10,7 +10,9 @@ local M = {}
 ---@param help string the command that shows more: "kmirror help list"
 function M.complain(problem, help)
     local wrong, tip = problem:match("^(.-)\n(.*)$")
-    if not wrong then
+    if not wrong and problem:find("%?$") then
+        usage("%s See %s", problem, help)
+    elseif not wrong then
         usage("%s; see %s", problem, help)
     elseif wrong:find("'%-.'") then -- any other letter is as near
         usage("%s; see %s", wrong, help)
@@ -79,6 +81,27 @@ function M.integer(name, expected, low, high)
     end
 end
 
+-- As the words are compared: in-sync is IN_SYNC.
+local function plain(word)
+    return word:upper():gsub("-", "_")
+end
+
+--- A converter for argparse: one of some words, in upper or lower case, with - or _.
+---@param name string of the option or argument, for the error
+---@param words string[]
+---@return fun(text: string): string|nil, string|nil
+function M.one_of(name, words)
+    local known = {}
+    for _, word in ipairs(words) do
+        known[plain(word)] = word
+    end
+    return function(text)
+        local problem = ("%s %s: expected one of %s%s"):format(name, fields.shown(text), table.concat(words, ", "),
+            fields.meant(plain(text), known))
+        return known[plain(text)], not known[plain(text)] and problem or nil
+    end
+end
+
 -- ---- what the arguments may be --------------------------------------------------------------------------
 
 return fields.guard("options", M, {
@@ -88,6 +111,7 @@ return fields.guard("options", M, {
         "name", fields.string, "expected", fields.string, "low", fields.number(-math.huge), "high?",
         fields.number(-math.huge),
     },
+    one_of = { "name", fields.string, "words", fields.list(fields.string) },
     integer = {
         "name", fields.string, "expected", fields.string, "low", fields.integer(math.mininteger), "high?",
         fields.integer(math.mininteger),

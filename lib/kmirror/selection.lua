@@ -2,12 +2,19 @@
 
 local bulk = require("kmirror.bulk")
 local fields = require("mirrors").fields
+local health = require("kmirror.health")
 local mirrors = require("mirrors")
+local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local regex = require("kmirror.regex")
 local usage = require("kmirror.usage")
 
 local M = {}
+
+local function id_of(text)
+    return fields.any_id.fits(text) and text or nil, ("--id must be %s, got %s"):format(fields.any_id.expected,
+        fields.shown(text))
+end
 
 --- Adds the options to a runbook's parser: --in, --source, --regex, --topic, --id, --status.
 ---@param parser table an argparse parser
@@ -19,9 +26,9 @@ function M.define(parser)
         parser:option("--source", "From a source of this alias."):argname("ALIAS"):count("*"):target("sources"),
         parser:option("--regex", "With exactly this topics regex."):argname("REGEX"):count("*"):target("regexes"),
         parser:option("--topic", "That take this topic."):argname("NAME"):count("*"):target("topics"),
-        parser:option("--id", "With this id."):argname("UUID"):count("*"):target("ids"),
+        parser:option("--id", "With this id."):argname("UUID"):count("*"):target("ids"):convert(id_of),
         parser:option("--status", "In this status: IN_SYNC, OUT_OF_SYNC, CREATING, ..."):argname("STATUS"):count("*")
-            :target("statuses")
+            :target("statuses"):convert(options.one_of("--status", health.statuses))
     )
 end
 
@@ -117,18 +124,31 @@ local function has_source(listed, alias)
     return name:find("^[^.]+%.[^.]+$", #alias + 2) ~= nil -- rather too few than those of another source
 end
 
-local function any(values, holds)
-    for _, value in ipairs(values) do
+-- Most likely, as an alias may hold dots.
+local function source_of(listed)
+    return listed.connectorName:match("^(.*)%.[^.]+%.[^.]+$")
+end
+
+local function any(several, holds)
+    for _, value in ipairs(several) do
         if holds(value) then
             return true
         end
     end
-    return #values == 0
+    return #several == 0
 end
 
 local function takes(listed, topic)
     local could, taken = pcall(regex.select, listed.topicsRegex, { topic })
     return could and #taken > 0
+end
+
+local function has_regex(listed, text)
+    return listed.topicsRegex == text
+end
+
+local function has_id(listed, id)
+    return listed.id:lower() == id:lower()
 end
 
 --- What the options say of a mirror as it is listed.
@@ -137,26 +157,91 @@ end
 function M.filter(given)
     return function(listed)
         return any(given.sources, function(alias) return has_source(listed, alias) end)
-            and any(given.regexes, function(text) return listed.topicsRegex == text end)
+            and any(given.regexes, function(text) return has_regex(listed, text) end)
             and any(given.topics, function(name) return takes(listed, name) end)
-            and any(given.ids, function(id) return listed.id:lower() == id:lower() end)
+            and any(given.ids, function(id) return has_id(listed, id) end)
     end
 end
 
---- The mirrors that the options are about, in full.
+-- ---- what is not there ------------------------------------------------------------------------------------
+
+-- Each value of the options, the question whether a listed mirror is meant by it, and what a listed mirror has there.
+local values = {
+    { "--source", "sources", has_source, source_of },
+    { "--regex", "regexes", has_regex, function(listed) return listed.topicsRegex end },
+    { "--topic", "topics", takes },
+    { "--id", "ids", has_id },
+}
+
+local function missing_from(given, listed)
+    local missing = {}
+    for _, value in ipairs(values) do
+        local option, field, is_meant, has = table.unpack(value)
+        local known = {}
+        for _, each in ipairs(has and listed or {}) do
+            known[has(each) or ""] = true
+        end
+        for _, text in ipairs(given[field]) do
+            local some = false
+            for _, each in ipairs(listed) do
+                some = some or is_meant(each, text)
+            end
+            missing[#missing + 1] = not some and {
+                option = option, value = text,
+                message = ("no mirror has %s %s%s"):format(option, fields.shown(text), fields.meant(text, known)),
+            } or nil
+        end
+    end
+    return missing
+end
+
+-- A source that no mirror comes from, and that is nearly called like one that is known, is a mistake. Any other may
+-- have had mirrors once.
+local function refuse_mistaken_sources(missing)
+    local aliases = {}
+    for _, cluster in pairs(profile.current().clusters) do
+        aliases[cluster.alias or ""] = true
+    end
+    for _, each in ipairs(missing) do
+        if each.option == "--source" and not aliases[each.value] then
+            local asked = each.message:find("Did you mean", 1, true)
+            local message = each.message .. (asked and "" or fields.meant(each.value, aliases))
+            if message:find("Did you mean", 1, true) then
+                usage("%s", message)
+            end
+        end
+    end
+end
+
+---@class kmirror.selection.missing a value of the options that no mirror has
+---@field option string
+---@field value string
+---@field message string in words
+
+--- The mirrors that the options are about, in full, and what of them is not there.
 ---@param given table
 ---@param apis mirrors.Api[]
 ---@param on_problem? fun(about: table, problem: any) as for bulk.details
 ---@return table[]
----Raises what bulk.details() raises.
+---@return kmirror.selection.missing[]
+---Raises what bulk.details() raises, and usage for a source that there is none of, but nearly.
 function M.details(given, apis, on_problem)
-    local found = {}
-    for _, mirror in ipairs(bulk.details(apis, M.filter(given), on_problem)) do
-        if any(given.statuses, function(status) return mirror.status == status:upper() end) then
+    local found, listed, is_meant, whole = {}, {}, M.filter(given), true
+    local mirrors_in_full = bulk.details(apis, function(each)
+        listed[#listed + 1] = each
+        return is_meant(each)
+    end, on_problem and function(...)
+        whole = false
+        on_problem(...)
+    end)
+    local missing = whole and missing_from(given, listed) or {}
+    refuse_mistaken_sources(missing)
+    for _, mirror in ipairs(mirrors_in_full) do
+        if any(given.statuses, function(status) return mirror.status == status end) then
             found[#found + 1] = mirror
         end
     end
-    return found
+    return found, missing
 end
 
 -- ---- what the arguments may be --------------------------------------------------------------------------

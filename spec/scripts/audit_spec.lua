@@ -24,6 +24,36 @@ describe("the audit runbook", function()
         assert.is_truthy(result.stderr:find("6 mirrors on 1 clusters: 0 errors, 0 warnings.\n", 1, true))
     end)
 
+    it("refuses a status that there is none of, and a source that nobody knows, with what may be meant", function()
+        audit:start()
+        for _, each in ipairs {
+            { "--status", "INSYNC", "--status 'INSYNC': expected one of CREATING, IN_SYNC, OUT_OF_SYNC, STALE_TOPIC, "
+                .. "FAILED. Did you mean 'IN_SYNC'?" },
+            { "--source", "us-wst", "no mirror has --source 'us-wst'. Did you mean 'us-west'?" },
+            { "--id", "a\nb\u{9B}", "--id must be the id of a mirror, such as "
+                .. "0c7067d6-c70a-11ea-87d0-0242ac130003, got 'a\\nb\\u{9B}'" },
+        } do
+            local result = audit:run({}, { each[1], each[2] })
+            assert.are.equal(2, result.status)
+            assert.are.equal("", result.stdout)
+            assert.is_truthy(result.stderr:find(each[3], 1, true), result.stderr)
+        end
+        assert.are.same({ "", 0 }, { kinds("--status", "in-sync", "--source", "us-west") })
+    end)
+
+    it("is never content with having looked at nothing", function()
+        audit:start()
+        local id = audit:mirrors()[1].id
+        for _, arguments in ipairs { { "--status", "FAILED" }, { "--regex", "orders" }, { "--topic", "no.such" },
+            { "--id", "none" }, { "--id", id, "--id", "none" },
+            { "--source", "dc9" }, { "--source", "us-west", "--status", "CREATING" } } do
+            assert.are.same({ "error empty", 3 }, { kinds(table.unpack(arguments)) })
+            assert.are.same({ "error empty", 3 }, { kinds("--errors-only", table.unpack(arguments)) })
+        end
+        audit:start { world = "empty" }
+        assert.are.same({ "error empty", 3 }, { kinds() })
+    end)
+
     it("finds those that are FAILED, stale, duplicate or take the same topics", function()
         audit:start { fail_every = 3, stale_every = 2, creating_seconds = 0, sync_seconds = 0 }
         audit:create "orders\\..*"

@@ -19,6 +19,16 @@ describe("the drain runbook", function()
         assert.are.same({ delete = 1 }, drain:changes())
     end)
 
+    it("deletes nothing, and is no success, when it is given a status or source that there is none of", function()
+        drain:start()
+        for _, arguments in ipairs { { "--status", "FAILD" }, { "--source", "us-wst" } } do
+            local result = drain:run({ "--yes" }, arguments)
+            assert.are.equal(2, result.status)
+            assert.is_truthy(result.stderr:find("Did you mean", 1, true), result.stderr)
+        end
+        assert.are.same({}, drain:changes())
+    end)
+
     it("deletes by status", function()
         drain:start { fail_every = 1, creating_seconds = 0 }
         drain:create "new"

@@ -28,6 +28,25 @@ describe("the watch runbook", function()
         return ids
     end
 
+    it("refuses a condition that could never hold, or always would, before it asks anything", function()
+        start()
+        for condition, problem in pairs {
+            insync = "unknown name 'insync'. Did you mean 'in-sync'?",
+            ["lagg < 1"] = "unknown name 'lagg'. Did you mean 'lag'?",
+            ["status == 'FAILED' and sttus"] = "unknown name 'sttus'. Did you mean 'status'?",
+            ["status == 'INSYNC'"] = "unknown status 'INSYNC'. Did you mean 'IN_SYNC'?",
+            ["mirrorStatus ~= \"RUNING\""] = "unknown mirrorStatus 'RUNING'. Did you mean 'RUNNING'?",
+            status = "it is 'IN_SYNC'",
+        } do
+            local result = watch("--until", condition, "--for", "0")
+            assert.are.equal(2, result.status)
+            assert.is_truthy(result.stderr:find(problem, 1, true), result.stderr)
+        end
+        assert.are.equal(0, #sandbox:requests())
+        assert.are.equal(0, watch("--until", "IN_SYNC").status)
+        assert.are.equal(0, watch("--until", "topicsRegex:find('.') ~= nil and status == 'IN_SYNC'").status)
+    end)
+
     it("writes one round after the other where nobody looks, and ends after the time it is given", function()
         start()
         local result = watch("--for", "0.35")
@@ -120,7 +139,7 @@ describe("the watch runbook", function()
         assert.are.equal(2, result.status)
         assert.is_truthy(result.stderr:find("--until 'lag <': expected in-sync, up, idle, gone, or an", 1, true))
         result = watch("--until", "lagg < 5", "--for", "1")
-        assert.are.equal(1, result.status)
+        assert.are.equal(2, result.status)
         assert.is_truthy(result.stderr:find("--until 'lagg < 5': ", 1, true))
         assert.are.equal(2, watch("--interval", "0").status)
         local env = { KMIRROR_USERNAME = "u", KMIRROR_API_KEY = "k" }
