@@ -31,7 +31,8 @@
 --- is left as it is.
 ---
 --- CSV: the first line names the fields of the mirrors, the clusters are those of the profile or given by UUID; an
---- empty cell is a field that is not there.
+--- empty cell is a field that is not there. An apostrophe before a text that begins with = + - @, a tab or a line end
+--- is taken away: kmirror writes it so that no spreadsheet takes the text for a formula.
 ---
 --- A mirror is known by its cluster, its source's alias and its topics regex. Of one that is there, only the target
 --- latency can be compared and changed; what else it is like the API does not tell. Fields that only creating takes

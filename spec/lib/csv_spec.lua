@@ -7,6 +7,29 @@ describe("csv", function()
         assert.are.equal('"two\nlines","cr\rhere"\r\n', csv.line { "two\nlines", "cr\rhere" })
     end)
 
+    it("keeps spreadsheets from taking a text for a formula, and can be undone", function()
+        local odd = { "=1+1", "+1", "-1", "@x", "\tx", "\rx", "\n=x", "'=x", "''-x", "'x", "'", "＝1", "", "a=b", "-" }
+        assert.are.equal("'=cmd|'/C calc'!A0,'+1,'-x,'@x,''=x,'x,-1.5\r\n",
+            csv.line { "=cmd|'/C calc'!A0", "+1", "-x", "@x", "'=x", "'x", -1.5 })
+        for _, text in ipairs(odd) do
+            assert.is_nil(csv.harmless(text):find("^[=+@\t\r\n-]"), text)
+            assert.are.equal(text, csv.original(csv.harmless(text)))
+        end
+    end)
+
+    it("is read by kmirror as it was written", function()
+        local regexes = { "=x", "'=x", "-y", "@z,\"q\"", " blank ", "plain\\..*" }
+        local path = support.temporary("fleet.csv", csv.line { "to", "sourceAlias", "kafkaSource", "topicsRegex" })
+        local file <close> = assert(io.open(path, "ab"))
+        for _, regex in ipairs(regexes) do
+            file:write(csv.line { support.us_east, "a", "5a9b1c52-0000-4000-8000-000000000001", regex })
+        end
+        file:close()
+        local result = support.run { "run", "-", path, stdin = [[
+            for _, mirror in ipairs(require("kmirror.fleet").read(...).mirrors) do print(mirror.topicsRegex) end]] }
+        assert.are.equal(table.concat(regexes, "\n") .. "\n", result.stdout, result.stderr)
+    end)
+
     it("has a line of titles and a line for each row; a nil is empty", function()
         assert.are.equal("id,name\r\n1,\r\n,x\r\n", csv.rows({ "id", "name" }, { { id = 1 }, { name = "x" } }))
     end)

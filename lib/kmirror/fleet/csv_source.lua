@@ -1,5 +1,6 @@
 --- fleet.csv_source: a document in CSV (RFC 4180): a line of field names, then a line for each mirror.
 
+local csv = require("kmirror.csv")
 local places = require("kmirror.fleet.places")
 local usage = require("kmirror.usage")
 
@@ -48,7 +49,7 @@ end
 function Reader:row()
     local cells = {}
     while true do
-        cells[#cells + 1] = self:cell()
+        cells[#cells + 1] = csv.original(self:cell())
         local mark, after = self.text:match("^(" .. self.separator .. "?)\r?\n?()", self.at)
         if mark == "" then
             self.line = self.line + 1

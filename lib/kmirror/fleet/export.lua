@@ -1,5 +1,6 @@
 --- fleet.export: a fleet file of what is there.
 
+local csv = require("kmirror.csv")
 local json = require("kmirror.json")
 local live = require("kmirror.fleet.live")
 local profile = require("kmirror.profile")
@@ -154,22 +155,16 @@ function writers.json(exported)
     return json.encode({ clusters = exported.clusters, mirrors = json.array(exported.mirrors) }, true) .. "\n"
 end
 
-local function csv_cell(value)
-    value = tostring(value or "")
-    return value:find('[",\r\n]') and '"' .. value:gsub('"', '""') .. '"' or value
-end
-
 -- CSV has no place for clusters.
 function writers.csv(exported)
-    local lines = { "to,sourceAlias,kafkaSource,topicsRegex,targetLatency" }
+    local lines = { csv.line({ "to", "sourceAlias", "kafkaSource", "topicsRegex", "targetLatency" }) }
     for _, mirror in ipairs(exported.mirrors) do
         local source, target = exported.clusters[mirror.from], exported.clusters[mirror.to]
-        lines[#lines + 1] = table.concat({
-            csv_cell(target.connect), csv_cell(source.alias), csv_cell(source.kafka), csv_cell(mirror.topicsRegex),
-            csv_cell(mirror.targetLatency),
-        }, ",")
+        lines[#lines + 1] = csv.line({
+            target.connect, source.alias, source.kafka, mirror.topicsRegex, mirror.targetLatency,
+        }, 5)
     end
-    return table.concat(lines, "\n") .. "\n"
+    return table.concat(lines)
 end
 
 --- A fleet file of the mirrors on clusters, each listed once and each mirror asked for. Raises what the API raises, and
