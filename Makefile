@@ -194,7 +194,7 @@ clean:
 test: test-packages
 	-@$(MAKE) --no-print-directory prism
 	@$(MAKE) --no-print-directory all
-	@KMIRROR_BUILD=$(BUILD) SAN=$(SAN) bash spec/support/suites.sh $(SPECS)
+	@KMIRROR_BUILD=$(BUILD) SAN=$(SAN) HOST=$(HOST) MEMCHECK=$(MEMCHECK) bash spec/support/suites.sh $(SPECS)
 
 C_FILES = $(sort $(wildcard runtime/*.c runtime/*.h))
 

@@ -2,19 +2,25 @@
 # suites.sh [SPEC...]: runs the spec files side by side, with stock Lua, and those of the native modules inside the host
 # as well; ends with one line: N passed, N failed. `make test` calls it. With SPECs, only those, and only with stock
 # Lua. KMIRROR_TEST_JOBS says how many at a time: specs mostly wait, so it is more than there are processors.
+# HOST=1 runs the SPECs inside the host instead; SAN=1 is for a build with the sanitizers; MEMCHECK=1 is under valgrind.
 #
 # Each file is a process of its own, with a home of its own. What it says is shown when it has ended, unless all went
 # well. The files that took longest the last time begin first.
 set -u
 export KMIRROR_BUILD=${KMIRROR_BUILD:-build}
-jobs=${KMIRROR_TEST_JOBS:-$((2 * $(nproc)))}
-results=$KMIRROR_BUILD/specs # of each unit NAME: NAME.out, NAME.tally, NAME.status, NAME.seconds
+results=$KMIRROR_BUILD/specs # of each unit NAME: NAME.out, NAME.tally, NAME.seconds
+seconds=${KMIRROR_TEST_SECONDS:-600} # no file takes longer
 mkdir -p "$results"
 
-# What the address sanitizer finds goes to files, as nobody may be looking at the process that found it. Stock Lua
-# needs the sanitizers before it loads the module; it does not look for leaks: Lua itself was not made for that.
+# Nothing of the developer's own settings; HOME is given to each unit.
+unset XDG_CONFIG_HOME XDG_STATE_HOME
+
+# What the address sanitizer or valgrind finds goes to files, as nobody may be looking at the process that found it.
 reports=$(realpath "$KMIRROR_BUILD")/report
 rm -f "$reports".*
+
+# Stock Lua needs the sanitizers before it loads the module; it does not look for leaks: Lua itself was not made for
+# that.
 if [ "${SAN:-}" ]; then
     export ASAN_OPTIONS=log_path=$reports UBSAN_OPTIONS=print_stacktrace=1
     export KMIRROR_ASAN_OPTIONS=$ASAN_OPTIONS KMIRROR_UBSAN_OPTIONS=$UBSAN_OPTIONS
@@ -29,10 +35,42 @@ if [ "${SAN:-}" ]; then
     export PATH=$stock:$PATH
 fi
 
+# Under valgrind specs do not wait, they compute.
+jobs=$((2 * $(nproc)))
+under=
+if [ "${MEMCHECK:-}" ]; then
+    jobs=$(nproc)
+    under="valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect --error-exitcode=99
+        --errors-for-leak-kinds=definite,indirect --log-file=$reports.%p"
+fi
+jobs=${KMIRROR_TEST_JOBS:-$jobs}
+
 # A unit is a spec file and what runs it: "stock FILE" or "host FILE".
 name_of() {
     local name=$1-${2#spec/}
     echo "${name//\//-}"
+}
+
+command_of() {
+    case $1 in
+    stock) echo "$under lua5.4 /usr/bin/busted" ;;
+    host) echo "$under $KMIRROR_BUILD/kmirror --log-level error run spec/support/busted_in_host.lua" ;;
+    esac
+}
+
+# in_its_own_room COMMAND...: with a home and a folder for temporary files that go in the end, and in a process group
+# of its own, so that nothing stays behind when this shell ends, for whatever reason.
+in_its_own_room() {
+    home=$(mktemp -d -t kmirror-spec.XXXXXX)
+    group=
+    trap '[ -z "$group" ] || kill -KILL -- "-$group" 2> /dev/null; rm -rf "$home"' EXIT
+    trap 'exit 130' INT TERM HUP
+    mkdir "$home/tmp"
+    set -m
+    HOME=$home TMPDIR=$home/tmp timeout --foreground -k 5 "$seconds" "$@" < /dev/null &
+    group=$!
+    set +m
+    wait "$group"
 }
 
 # run_unit KIND FILE: runs it, and shows what it said when something failed.
@@ -40,10 +78,8 @@ run_unit() {
     local out begin=$SECONDS status verdict
     out=$results/$(name_of "$1" "$2")
     rm -f "$out".tally
-    case $1 in
-    stock) KMIRROR_TALLY=$out.tally lua5.4 /usr/bin/busted "$2" ;;
-    host) KMIRROR_TALLY=$out.tally "$KMIRROR_BUILD/kmirror" --log-level error run spec/support/busted_in_host.lua "$2" ;;
-    esac > "$out.out" 2>&1 < /dev/null
+    # shellcheck disable=SC2046 # words
+    KMIRROR_TALLY=$out.tally in_its_own_room $(command_of "$1") "$2" > "$out.out" 2>&1
     status=$?
     echo $((SECONDS - begin)) > "$out.seconds"
     [ -s "$out.tally" ] || echo '0 passed, 1 failed' > "$out.tally"
@@ -59,34 +95,38 @@ $2 ended with status $status"
 
 # Those that took longest the last time first; those that nobody has timed, before them.
 longest_first() {
-    local kind file seconds
+    local kind file took
     while read -r kind file; do
-        seconds=$(cat "$results/$(name_of "$kind" "$file").seconds" 2> /dev/null)
-        echo "${seconds:-9999} $kind $file"
+        took=$(cat "$results/$(name_of "$kind" "$file").seconds" 2> /dev/null)
+        echo "${took:-9999} $kind $file"
     done | sort -s -rn -k 1,1 | cut -d ' ' -f 2-
 }
 
 units() {
+    local kind=stock
+    [ -z "${HOST:-}" ] || kind=host
     if [ $# -gt 0 ]; then
-        printf 'stock %s\n' "$@"
+        printf "$kind %s\n" "$@"
     else
-        find spec -name '*_spec.lua' -printf 'stock %p\n' | sort
+        find spec -name '*_spec.lua' -printf '%s stock %p\n' | sort -rn | cut -d ' ' -f 2-
         printf 'host %s\n' spec/runtime/{mirrors,task}*_spec.lua
     fi
 }
 
-export -f run_unit name_of
-export results
+export -f run_unit name_of command_of in_its_own_room
+export results seconds under
 list=$(units "$@" | longest_first)
-xargs -P "$jobs" -L 1 bash -c 'run_unit "$1" "$2"' _ <<< "$list"
+
+# A unit ends with xargs, and xargs with this script, however that ends.
+setpriv --pdeathsig TERM xargs -P "$jobs" -L 1 setpriv --pdeathsig TERM bash -c 'run_unit "$1" "$2"' _ <<< "$list"
 
 tallies=()
 while read -r kind file; do tallies+=("$results/$(name_of "$kind" "$file").tally"); done <<< "$list"
 for report in "$reports".*; do
-    [ -e "$report" ] || continue
+    [ -s "$report" ] || continue
     cat "$report"
-    echo '0 passed, 1 failed' > "$results/sanitizers.tally"
-    tallies+=("$results/sanitizers.tally")
+    echo '0 passed, 1 failed' > "$results/reports.tally"
+    tallies+=("$results/reports.tally")
 done
 
 awk '{ passed += $1; failed += $3 }
