@@ -86,9 +86,9 @@ static int finish_catch(lua_State *L, int status, lua_KContext context) {
 
 int exit_catch(lua_State *L) {
     luaL_checkany(L, 1);
-    lua_pushboolean(L, true);
+    lua_pushcfunction(L, scheduler_remember);
     lua_insert(L, 1);
-    return finish_catch(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finish_catch), 0);
+    return finish_catch(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, finish_catch), 0);
 }
 
 void exit_open(lua_State *L) {

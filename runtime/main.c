@@ -112,10 +112,29 @@ static bool has_kind(lua_State *L, int index, const char *kind) {
     return has;
 }
 
+/* message(error, traceback) -> what kmirror.uncaught says of it */
+static int say(lua_State *L) {
+    lua_settop(L, 2);
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, "kmirror.modules");
+    lua_getfield(L, -1, "require");
+    lua_pushliteral(L, "kmirror.uncaught");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "message");
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    lua_call(L, 2, 1);
+    return 1;
+}
+
 /* Reports the error at the index, whose traceback is behind it. */
 static void report(lua_State *L, int index) {
     const char *traceback = host_wants_traceback() ? lua_tostring(L, index + 1) : NULL;
-    message_write("error", luaL_tolstring(L, index, NULL), traceback);
+    lua_pushcfunction(L, say);
+    lua_pushvalue(L, index);
+    lua_pushvalue(L, index + 1);
+    const char *message = lua_pcall(L, 2, 1, 0) == LUA_OK ? lua_tostring(L, -1) : luaL_tolstring(L, index, NULL);
+    message_write("error", message, traceback);
 }
 
 static bool has_field(lua_State *L, int index, const char *name) {

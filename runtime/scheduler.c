@@ -171,6 +171,22 @@ static int keep_traceback(lua_State *L) {
     return 1;
 }
 
+int scheduler_remember(lua_State *L) {
+    const scheduler *s = scheduler_of(L);
+    keep_traceback(L);
+    scheduler_push_tasks(L);
+    lua_createtable(L, 2, 0);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, 1);
+    lua_rawgetp(L, 2, s->running);
+    if (s->running != NULL)
+        lua_getiuservalue(L, -1, TRACEBACK), lua_rawseti(L, 3, 2);
+    lua_pushvalue(L, 3);
+    lua_setfield(L, 2, "joined");
+    lua_settop(L, 1);
+    return 1;
+}
+
 static int body_done(lua_State *L, int status, lua_KContext context) {
     (void)context;
     bool ok = status == LUA_OK || status == LUA_YIELD;

@@ -62,6 +62,8 @@ int scheduler_cancelled(lua_State *L);
 int scheduler_exit(lua_State *L, int status);
 /* Whether that is the error at the index. */
 bool scheduler_is_exit(lua_State *L, int index);
+/* A message handler for who raises the error once more: its traceback stays that of where it came from. */
+int scheduler_remember(lua_State *L);
 /* Asks it to end: see Task:cancel(). */
 void scheduler_cancel(task *t);
 /* Its failure will be looked at. */

@@ -9,6 +9,10 @@ local own_file, natives, system_path, system_cpath = ...
 
 local M = {}
 
+--- The file that is run.
+---@type string|nil
+M.runbook = nil
+
 -- What runbooks share with kmirror.
 local function is_public(name)
     return name == "mirrors" or name == "task" or name:find("^kmirror%.") ~= nil
@@ -68,6 +72,10 @@ function own.require(name)
     end
     return known[name]
 end
+
+--- The require() of kmirror's own files, for what is not one of them.
+---@type fun(name: string): any
+M.require = own.require
 
 -- ---- a runbook's -------------------------------------------------------------------------------------------
 

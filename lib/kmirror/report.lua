@@ -133,7 +133,7 @@ local function words_of(problem, status)
         return "interrupted"
     end
     local exited = type(problem) == "table" and problem.kind == "cancelled"
-    return not exited and tostring(problem) or nil
+    return not exited and require("kmirror.uncaught").words(problem) or nil
 end
 
 local function finish(self, problem)

@@ -39,6 +39,7 @@ end
 -- A file that was written for this run: it has Lua's globals, and the modules beside it.
 local function load_file(script)
     local source = read(script)
+    modules.runbook = script
     modules.beside(script)
     return compile(source, "@" .. script, _G)
 end
@@ -63,8 +64,11 @@ local function load_runbook(script)
     return compile(source, name, _ENV) -- kmirror's own
 end
 
-local function status_of(script, value)
-    if value == nil then
+-- What a runbook returns: nothing, an exit status, or nil and why it failed.
+local function status_of(script, value, why)
+    if not value and why ~= nil then
+        error(type(why) == "table" and why or ("%s: %s"):format(script, tostring(why)), 0)
+    elseif value == nil then
         return 0
     elseif math.type(value) == "integer" and value >= 0 and value <= 255 then
         return value
@@ -86,8 +90,8 @@ return {
     details = [[
 SCRIPT is a file, - for standard input, or the name of a shipped runbook. What
 follows it belongs to the runbook, which has it as `...`; options for kmirror
-come before it. The exit status is what the runbook returns, 0 when it returns
-nothing.
+come before it. The exit status is what the runbook returns, or gives os.exit();
+0 when it returns nothing, 1 when it returns nil and why it failed.
 
 With --sandbox it takes the options of the sandbox's world, too; see
 kmirror help sandbox.]],
