@@ -145,7 +145,7 @@ static void tell(governor *g, double at) {
     if (p == NULL || p->delayed == NULL || at - now <= WORTH_TELLING || (g->told_at > 0 && now - g->told_at < TOLD))
         return;
     g->told_at = now;
-    p->delayed(p, at - now);
+    p->delayed(p, at - now, held_until(g) >= at);
 }
 
 /* Grants what may go out now, and sets the timer for what may go out later. */

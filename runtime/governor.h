@@ -23,8 +23,8 @@ typedef struct governor_pass {
     void (*turned_away)(struct governor_pass *, double seconds);
     double latest; /* on loop_now()'s clock */
     /* Called from loop_step() when it is next, and has longer than a second to wait: for so many seconds as things
-     * stand. NULL: nobody wants to know. */
-    void (*delayed)(struct governor_pass *, double seconds);
+     * stand, because of a 429 or not. NULL: nobody wants to know. */
+    void (*delayed)(struct governor_pass *, double seconds, bool throttled);
     uint64_t place; /* of a granted one in the log */
     void *owner;
     struct governor_pass *next, *previous;

@@ -61,7 +61,8 @@ typedef struct call {
     loop *loop;
     double timeout;
     double delay; /* seconds to wait for the quota, when its task was woken to say so */
-    double held;  /* seconds for which a 429 holds the queue, when that is why it was turned away */
+    bool delayed_by_429;
+    double held; /* seconds for which a 429 holds the queue, when that is why it was turned away */
     double granted_at, sent_at, ended_at; /* of the last attempt, on loop_now()'s clock; 0: did not come to it */
     const char *path, *body;
     size_t body_length;
@@ -119,8 +120,9 @@ static void turned_away(governor_pass *p, double seconds) {
     task_wake(&c->wait);
 }
 
-static void delayed(governor_pass *p, double seconds) {
+static void delayed(governor_pass *p, double seconds, bool throttled) {
     call *c = p->owner;
+    c->delayed_by_429 = throttled;
     c->delay = seconds;
     task_wake(&c->wait);
 }
@@ -306,7 +308,8 @@ static int attempted(lua_State *L, int status, lua_KContext context) {
     if (!has_ended(c)) {
         lua_pushnil(L);
         lua_pushnumber(L, c->delay);
-        return 2;
+        lua_pushboolean(L, c->delayed_by_429);
+        return 3;
     }
     int results = c->pass.state == GOVERNOR_TURNED_AWAY ? push_turned_away(L, c) : push_result(L, c);
     end_attempt(c);
@@ -314,8 +317,8 @@ static int attempted(lua_State *L, int status, lua_KContext context) {
 }
 
 /* attempt(call, timeout, patience: seconds for which a 429 may hold it) -> true, result | false, error, may have been
- * carried out, seconds to wait | nil, what the API says of it | nil || nil, seconds: it waits for the quota, for so long;
- * go on with go_on() */
+ * carried out, seconds to wait | nil, what the API says of it | nil || nil, seconds, because of a 429: it waits for the
+ * quota, for so long; go on with go_on() */
 static int attempt(lua_State *L) {
     call *c = luaL_checkudata(L, 1, CALL);
     c->timeout = luaL_checknumber(L, 2);

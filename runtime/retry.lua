@@ -8,7 +8,7 @@ local tracer
 ---@alias mirrors.event
 ---| "attempt"    # one has ended
 ---| "retry"      # a wait before another
----| "quota"      # it waits longer than a second for what others have used up of the rate
+---| "quota"      # it waits longer than a second for what others have used up of the rate, or because of a 429
 ---| "alone"      # the quota file cannot be used: this process counts its requests by itself
 ---| "lost"       # this and those below: of a create whose answer was lost
 ---| "adopted"
@@ -24,6 +24,7 @@ local tracer
 ---@field error? mirrors.Error  of a failed attempt, and of the one before a retry
 ---@field wait? number         seconds before the retry, for the quota, or until a lost create is decided
 ---@field rate? number         requests a second, of a wait for the quota
+---@field throttled? boolean   of such a wait: a 429 is why
 ---@field file? string         the quota file that cannot be used
 ---@field problem? string      why not
 ---@field granted? number      of an attempt: when it was let go, on task.now()'s clock; 0: it did not come to that
@@ -143,7 +144,8 @@ local function waited(call, ok, ...)
     if ok ~= nil then return ok, ... end
     if tracer then
         local event = event_of(call, "quota")
-        event.wait, event.rate = (...), call.account.options.rate
+        event.wait, event.throttled = ...
+        event.rate = call.account.options.rate
         tracer(event)
     end
     return waited(call, native.go_on(call.native))

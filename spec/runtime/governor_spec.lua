@@ -223,6 +223,19 @@ describe("the governor #native", function()
             assert.are.equal(1, #server:requests())
         end)
 
+        it("says for how long a call waits that may wait so long", function()
+            local api = connect { retries = 0 }
+            support.raises("rate_limited", api.list, api)
+            local script = support.temporary("list.lua", 'require "mirrors".connect { quota_file = (...) }:list()')
+            local process = support.start { "run", script, quota, env = { KMIRROR_ENDPOINT = server.url,
+                KMIRROR_CLUSTER = support.cluster, KMIRROR_USERNAME = "user", KMIRROR_API_KEY = "s3cret-key" } }
+            support.eventually("word of the wait", function() return process:stderr():find("waiting") end, 5)
+            assert.matches("waiting %d%d%.%d s: after an answer 429, the kmirror processes of this user send nothing",
+                process:stderr())
+            process:signal("INT")
+            assert.are.equal(130, process:wait().status)
+        end)
+
         it("fails what is queued already", function()
             local script = support.temporary("queue.lua", [[
                 local mirrors, task = require "mirrors", require "task"

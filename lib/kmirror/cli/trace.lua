@@ -42,6 +42,9 @@ return function(event)
         log.event(level, fields, "%s; trying again in %.1f s%s", tostring(event.error), event.wait, others)
     elseif fates[event.what] then
         log.event("info", fields, fates[event.what], event.wait or event.id)
+    elseif event.what == "quota" and event.throttled then
+        log.event("info", fields, "waiting %.1f s: after an answer 429, the kmirror processes of this user send nothing "
+            .. "for so long", event.wait)
     elseif event.what == "quota" then
         log.event("info", fields, "waiting %.1f s for the quota of %g requests a second, which the kmirror processes "
             .. "of this user share", event.wait, event.rate)
