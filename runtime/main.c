@@ -7,6 +7,7 @@
 #include "line.h"
 #include "message.h"
 #include "mirrors.h"
+#include "outfile.h"
 #include "output.h"
 #include "probe.h"
 #include "task.h"
@@ -96,8 +97,9 @@ static void warn(void *data, const char *message, int more) {
 
 static void open_modules(lua_State *L) {
     static const luaL_Reg natives[] = {
-        {"mirrors", luaopen_mirrors}, {"task", luaopen_task}, {"host", luaopen_host},   {"httpd", luaopen_httpd},
-        {"cjson", luaopen_cjson},     {"line", luaopen_line}, {"probe", luaopen_probe}, {NULL, NULL}};
+        {"mirrors", luaopen_mirrors}, {"task", luaopen_task},       {"host", luaopen_host},
+        {"httpd", luaopen_httpd},     {"cjson", luaopen_cjson},     {"line", luaopen_line},
+        {"probe", luaopen_probe},     {"outfile", luaopen_outfile}, {NULL, NULL}};
     luaL_newlib(L, natives);
     files_open(L);
 }

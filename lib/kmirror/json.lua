@@ -153,23 +153,13 @@ function M.read(path)
     return value
 end
 
-local function must(value, problem)
-    return value or error(problem, 0)
-end
-
---- Writes a value to a JSON file: the whole of it or, when that cannot be done, nothing. Raises why.
+--- Writes a value to a JSON file: all of it is on the disk then or, when that cannot be done, nothing. Raises why.
 ---@param path string
 ---@param value any
 function M.write(path, value)
-    local beside = path .. ".new"
-    local ok, problem = pcall(function()
-        local file <close> = must(io.open(beside, "wb"))
-        must(file:write(M.encode(value, true), "\n"))
-        must(file:close())
-        must(os.rename(beside, path))
-    end)
+    local content = M.encode(value, true) .. "\n"
+    local ok, problem = pcall(require("kmirror.file").write, path, content, true)
     if not ok then
-        os.remove(beside)
         error("cannot write " .. tostring(problem), 0)
     end
 end

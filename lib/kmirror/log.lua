@@ -19,7 +19,8 @@ local names = { error = "error: ", warn = "warning: ", info = "", debug = "debug
 local colors = { error = "red", warn = "yellow", debug = "dim" }
 
 local threshold = ranks.info
-local log_file
+local log_file, log_path
+local log_lost = false
 local as_json = false
 
 ---@class kmirror.log.options
@@ -112,16 +113,12 @@ function M.configure(options)
     end
     if options.file then
         local problem
-        log_file, problem = io.open(options.file, "a")
+        log_path, log_lost = options.file, false
+        log_file, problem = require("kmirror.file").append(log_path)
         if not log_file then
             usage("cannot write the log file: %s; give --log-file a path that can be written", problem)
         end
-        log_file:setvbuf("line")
     end
-end
-
-local function write_file(level, message)
-    log_file:write(("%s %-5s %s\n"):format(timestamp(), level, message))
 end
 
 local function write_stderr(level, message)
@@ -131,10 +128,21 @@ local function write_stderr(level, message)
     write_whole(io.stderr, time .. " " .. line .. "\n")
 end
 
+-- What the file does not get is said once, and shows in the exit status.
+local function write_file(line)
+    local ok, problem = log_file:write(line)
+    if ok or log_lost then
+        return
+    end
+    log_lost = true
+    host.lost_output()
+    M.error("the log file %s: %s; it lacks lines from here on", log_path, problem)
+end
+
 local function write_json(line)
     write_whole(io.stderr, line)
     if log_file then
-        log_file:write(line)
+        write_file(line)
     end
 end
 
@@ -150,7 +158,7 @@ local function write_with(level, more, format, ...)
     message = text.clean(message)
     write_stderr(level, message)
     if log_file then
-        write_file(level, message)
+        write_file(("%s %-5s %s\n"):format(timestamp(), level, message))
     end
 end
 

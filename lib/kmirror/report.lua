@@ -6,7 +6,7 @@
 local collect = require("kmirror.report.collect")
 local documents = require("kmirror.report.document")
 local events = require("kmirror.events")
-local files = require("kmirror.report.file")
+local files = require("kmirror.file")
 local history = require("kmirror.report.history")
 local host = require("host")
 local log = require("kmirror.log")
@@ -78,13 +78,13 @@ end
 
 local function write_all(self)
     local began = host.monotonic()
-    if self.given.report then
-        files.write(self.given.report, documents.render(document_of(self), self.given.report))
+    if self.report then
+        self.report:write(documents.render(document_of(self), self.report.path), self.status)
     end
-    if self.given.metrics then
-        files.write(self.given.metrics, metrics.of(this_run(self), {
+    if self.metrics then
+        self.metrics:write(metrics.of(this_run(self), {
             command = self.given.command, job = self.job, version = host.version,
-        }))
+        }), self.status)
     end
     local now = host.monotonic()
     self.due = now + math.max(pause, patience * (now - began))
@@ -94,6 +94,7 @@ end
 -- A run does not end because its report cannot be written.
 local function write_quietly(self)
     local ok, problem = pcall(write_all, self)
+    self.lost = not ok and tostring(problem) or nil
     if not ok and not self.warned then
         self.warned = true
         log.warn("cannot write the report: %s", tostring(problem))
@@ -143,8 +144,9 @@ local function finish(self, problem)
         self.writer:cancel()
     end
     write_quietly(self)
-    if self.warned then
-        log.error("the report could not be written")
+    if self.lost then
+        log.error("the report could not be written: %s", self.lost)
+        host.lost_output()
     end
 end
 
@@ -164,7 +166,11 @@ local function begin(given)
         job = not (given.dry_run or given.read_only) and given.job or nil,
     }, Reporter)
     self.collector = collect.new()
-    local ok, problem = pcall(write_all, self)
+    local ok, problem = pcall(function()
+        self.report = given.report and files.draft(given.report)
+        self.metrics = given.metrics and files.draft(given.metrics)
+        write_all(self)
+    end)
     if not ok then
         usage("cannot write %s; give --report and --metrics files that can be written", tostring(problem))
     end

@@ -62,7 +62,7 @@ describe("--metrics", function()
         local result = support.run { "--sandbox", "--metrics", "/nowhere/m", "run", "-", stdin = "print 'ran'" }
         assert.are.equal(2, result.status)
         assert.are.equal("", result.stdout)
-        assert.is_truthy(result.stderr:find("cannot write /nowhere/m.new: No such file", 1, true))
+        assert.is_truthy(result.stderr:find("cannot write /nowhere/m: No such file", 1, true))
     end)
 
     it("is refused for a command without the API", function()

@@ -33,6 +33,8 @@ describe("the history of the prompt", function()
         local lines = {}
         for i = 1, 6001 do lines[i] = ("entry %d\n"):format(i) end
         local path = support.temporary("history", table.concat(lines))
+        local result = support.run { "run", "-", stdin = ('require("kmirror.repl.history").new(%q)'):format(path) }
+        assert.are.equal(0, result.status, result.stderr)
         local entries = histories.new(path).entries
         assert.are.equal(5000, #entries)
         assert.are.equal("entry 6001", entries[5000])

@@ -1,6 +1,6 @@
 local documents = require("kmirror.report.document")
 local fields = require("kmirror.report.fields")
-local files = require("kmirror.report.file")
+local files = require("kmirror.file")
 local history = require("kmirror.report.history")
 local log = require("kmirror.log")
 local place = require("kmirror.jobs.place")

@@ -1,6 +1,7 @@
 --- The report of a failover or failback, for somebody who did not see it.
 
 local changes = require("kmirror.changes")
+local files = require("kmirror.file")
 local health = require("kmirror.health")
 local host = require("host")
 local log = require("kmirror.log")
@@ -175,9 +176,10 @@ local function complain(run)
 end
 
 local function write(path, text)
-    local file, problem = io.open(path, "wb")
-    if not file or not file:write(text) or not file:close() then
-        log.error("cannot write the report: %s", problem or path)
+    local ok, problem = pcall(files.write, path, text)
+    if not ok then
+        log.error("cannot write the report: %s", problem)
+        host.lost_output()
     end
 end
 

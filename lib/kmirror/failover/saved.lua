@@ -4,6 +4,7 @@
 --- they were; each gets `reverse`, the id of what replaces it), `steps` (what was done), `acting` (when the first
 --- mirror was about to be deleted: from then on a run goes on, before that it starts afresh), and `finished`.
 
+local files = require("kmirror.file")
 local host = require("host")
 local json = require("kmirror.json")
 local profile = require("kmirror.profile")
@@ -110,13 +111,12 @@ end
 --- Raises when a file could not be written there, before anything depends on it.
 ---@param path string
 function M.check_writable(path)
-    local beside = path .. ".try"
-    local file, problem = io.open(beside, "wb")
-    if not file then
+    local ok, problem = pcall(files.try, path)
+    if not ok then
         usage("cannot save what there is: %s; give --state a path that can be written", problem)
+    elseif files.is_stream(path) then
+        usage("cannot save what there is: %s is not a regular file; give --state another path", path)
     end
-    file:close()
-    os.remove(beside)
 end
 
 return M

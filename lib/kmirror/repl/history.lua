@@ -54,13 +54,10 @@ local function read(path)
     return entries
 end
 
--- By way of another file, so that one that is killed meanwhile leaves the old one.
 local function rewrite(path, entries)
-    local new = path .. ".new"
-    local file = io.open(new, "wb")
-    if not file then return end
-    for _, entry in ipairs(entries) do file:write(to_line(entry)) end
-    if file:close() then os.rename(new, path) end
+    local lines = {}
+    for i, entry in ipairs(entries) do lines[i] = to_line(entry) end
+    pcall(require("kmirror.file").write, path, table.concat(lines))
 end
 
 --- The history that the file holds; an absent file holds none.

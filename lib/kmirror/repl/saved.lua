@@ -43,16 +43,17 @@ end
 ---@return integer count of inputs
 ---Raises usage when the file is there already, or cannot be written.
 function M.write(path, session)
-    local there = io.open(path, "rb")
-    if there then
-        there:close()
-        usage(":save: %s is there already; choose another name", path)
-    end
     local lines = header(session)
     for _, input in ipairs(session.inputs) do lines[#lines + 1] = code_of(input) end
     local source = table.concat(lines, "\n") .. "\n"
-    local file <close>, problem = io.open(path, "wb")
-    if not file or not file:write(source) then usage(":save: cannot write %s", problem or path) end
+    local file <close>, problem = require("kmirror.file").new(path)
+    if problem and problem:find("File exists", 1, true) then
+        usage(":save: %s is there already; choose another name", path)
+    elseif not file then
+        usage(":save: cannot write %s", problem)
+    end
+    local written, why = file:write(source)
+    if not written then usage(":save: cannot write %s: %s", path, why) end
     return #session.inputs
 end
 

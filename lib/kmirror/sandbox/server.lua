@@ -1,6 +1,7 @@
 --- `kmirror sandbox`: the sandbox on the network, with its files.
 
 local cjson = require "cjson"
+local files = require "kmirror.file"
 local task = require "task"
 local usage = require "kmirror.usage"
 
@@ -34,32 +35,9 @@ local function load_state(path)
     return state
 end
 
---- Writes a file, whole or not at all.
----@return boolean|nil written
----@return string|nil why not
-local function write_whole(path, content)
-    local beside = path .. ".new"
-    local file, why = io.open(beside, "w")
-    if not file then
-        return nil, why
-    end
-    local written
-    written, why = file:write(content)
-    local closed, why_not = file:close()
-    if not (written and closed) then
-        os.remove(beside)
-        return nil, why or why_not
-    end
-    return os.rename(beside, path)
-end
-
 local function open_log(path)
-    local file, why = io.open(path, "a")
-    if not file then
-        usage("sandbox: cannot write the request log %s", why)
-    end
-    file:setvbuf "line"
-    return file
+    local file, why = files.append(path)
+    return file or usage("sandbox: cannot write the request log %s", why)
 end
 
 local function nothing() end
@@ -70,8 +48,11 @@ local function assemble(options)
     if options.request_log then
         local log = open_log(options.request_log)
         hooks.log = function(event)
-            log:write(cjson.encode(event), "\n")
+            log:write(cjson.encode(event) .. "\n")
         end
+    end
+    if options.state_file and files.is_stream(options.state_file) then
+        usage("sandbox: the state file %s is a pipe or a device; name another", options.state_file)
     end
     hooks.saved = options.state_file and load_state(options.state_file)
     local made, sandbox = pcall(require("kmirror.sandbox").new, options, steady_clock(), hooks)
@@ -82,7 +63,7 @@ local function assemble(options)
     end
     if options.state_file then
         hooks.changed = function()
-            local written, why = write_whole(options.state_file, cjson.encode(sandbox.world:state()))
+            local written, why = pcall(files.write, options.state_file, cjson.encode(sandbox.world:state()))
             if not written then
                 usage("sandbox: cannot write the state file %s", why)
             end
