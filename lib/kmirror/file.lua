@@ -1,6 +1,6 @@
---- file: files that are written, whatever is in their place. A file of one's own is replaced as a whole: whoever reads it
---- finds all of it, old or new. A link to one stays a link; into pipes and devices is written what would be in the file.
---- What belongs to somebody else is left alone.
+--- file: files that are written, whatever is in their place. A file of one's own is replaced as a whole: whoever reads
+--- it finds all of it, old or new. A link to one stays a link; into pipes and devices is written what would be in the
+--- file. What belongs to somebody else is left alone.
 
 local outfile = require("outfile")
 
