@@ -391,6 +391,18 @@ describe("kmirror repl, in a pipe", function()
         assert.is_truthy(result.stderr:find("there is no help on 'list'; did you mean api:list?", 1, true))
     end)
 
+    it("saves comments, returns and variables so that they are Lua where they stand", function()
+        local path = support.temporary("directory") .. ".lua"
+        local result = repl("-- only a remark\n2 + 3 -- five\nprint(_)\n--[[ nothing ]]\nreturn 7\n"
+            .. "local a <const>, b <close> = 1, 2\na = a + b\n(print or error)(a)\n:save " .. path .. "\n")
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal("5\n5\n3\n", result.stdout)
+        local run = support.run { "run", "--sandbox", "--world", "small", path }
+        assert.are.equal(0, run.status, run.stderr .. support.read(path))
+        assert.are.equal("5\n3\n", run.stdout)
+        assert.is_truthy(support.read(path):find("\n-- only a remark\n", 1, true))
+    end)
+
     it("saves a session as a runbook that does the same, without secrets", function()
         local path = support.temporary("directory") .. ".lua"
         local result = repl('#api:list()\nn = _\n:use us-west\nx = "password"\nnosuch()\nprint(n, #api:list())\n:save '

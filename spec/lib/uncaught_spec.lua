@@ -47,7 +47,8 @@ describe("an error that ends a runbook", function()
         begins("error(nil)", "book.lua:3: an error without a value")
         begins("error(42)", "book.lua:3: 42")
         begins("error(setmetatable({}, { __tostring = function() return 'mine' end }))", "book.lua:3: mine")
-        begins("task.spawn(error, { a = 1 })", "a task failed that nobody waited for:\nkmirror: book.lua: an error object")
+        begins("task.spawn(error, { a = 1 })",
+            "a task failed that nobody waited for:\nkmirror: book.lua: an error object")
     end)
 
     it("is left as it is where it has a place, or happened elsewhere", function()

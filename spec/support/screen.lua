@@ -67,12 +67,13 @@ end
 
 ---Waits until the screen ends with that text, and returns all of it.
 ---@param wanted string
+---@param before string? what it showed before, which is not what is waited for
 ---@return string
-function screen:wait(wanted)
+function screen:wait(wanted, before)
     local shown
     local ok = pcall(support.eventually, wanted, function()
         shown = self:text()
-        return shown:sub(-#wanted) == wanted
+        return shown ~= before and shown:sub(-#wanted) == wanted
     end, 10)
     if not ok then error(("waited in vain for the screen to end with %q; it shows:\n%s"):format(wanted, shown), 2) end
     return shown
@@ -83,9 +84,10 @@ end
 ---@param wanted string
 ---@return string
 function screen:enter(line, wanted)
+    local before = self:text()
     self:type(line)
     self:press("Enter")
-    return self:wait(wanted)
+    return self:wait(wanted, before)
 end
 
 ---Whether the terminal is as the program found it. True only after it has ended.

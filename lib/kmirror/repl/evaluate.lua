@@ -22,10 +22,20 @@ local function is_incomplete(problem)
     return problem:find("near '?<eof>'?$") ~= nil
 end
 
+--- The names that an input declares as local variables, without <const> and <close>, which have no meaning for what
+--- stays; and the rest from the = on. nil when it declares none, or gives them no values.
+---@param text string
+---@return string|nil names
+---@return string rest
+function M.declared(text)
+    local names, rest = text:match("^%s*local%s+([%a_][%w_%s,<>]-)%s*(=.*)$")
+    return names and names:gsub("<%s*%a+%s*>", "") or nil, rest
+end
+
 -- A local variable would be gone with its input; at a prompt it is meant to stay.
 local function without_local(text)
-    local names, rest = text:match("^%s*local%s+([%a_][%w_%s,<>]-)%s*(=.*)$")
-    if names then return names:gsub("<%s*%a+%s*>", "") .. rest end
+    local names, rest = M.declared(text)
+    if names then return names .. rest end
     local fn = text:match("^%s*local%s+(function%s.*)$")
     local bare = text:match("^%s*local%s+([%a_][%w_%s,]*)$")
     return fn or (bare and bare .. " = nil") or nil

@@ -1,5 +1,6 @@
 --- repl.saved: a session as a runbook.
 
+local evaluate = require("kmirror.repl.evaluate")
 local history = require("kmirror.repl.history")
 local session_modules = require("kmirror.repl.session").modules
 local usage = require("kmirror.usage")
@@ -31,10 +32,19 @@ local function header(session)
     return lines
 end
 
+-- Whether it can stand in the middle of a runbook. What only returns cannot.
+local function can_stand(code)
+    return load(code .. "\n_ = nil", "=saved", "t") ~= nil
+end
+
+-- An input may be a comment alone, or end the prompt's chunk with a return: then it is no expression that `_` can be.
 local function code_of(input)
     if history.is_secret(input.text) then return "-- An input that may hold a secret was left out here." end
-    if input.expression then return "_ = " .. input.text end
-    return (input.text:gsub("^%s*%(", ";%0")) -- or it would be taken for a call of what stands above
+    if input.expression and load("_ = " .. input.text, "=saved", "t") then return "_ = " .. input.text end
+    local names, rest = evaluate.declared(input.text)
+    local code = names and ("local %s%s"):format(names, rest) or input.text
+    code = code:gsub("^%s*%(", ";%0") -- or it would be taken for a call of what stands above
+    return can_stand(code) and code or ";(function()\n" .. code .. "\nend)()"
 end
 
 --- Writes what was typed, without what failed, to a new file.

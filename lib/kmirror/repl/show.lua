@@ -219,6 +219,7 @@ end
 function M.problem(problem, where)
     local kind = M.is_error(problem) and problem.kind or "error"
     local message = is_bare(problem) and literal.line(problem)
+        or problem == nil and "an error without a value: error() takes a text that says what went wrong"
         or text.clean((tostring(problem):gsub("^input:", "line ")))
     local lines = text.wrap(kind .. ": " .. message, where.width or math.huge, "  ")
     lines[1] = terminal.paint(where, "red", kind .. ":") .. lines[1]:sub(#kind + 2)
