@@ -62,7 +62,28 @@ end
 
 local function is_text(value) return type(value) == "string" and value ~= "" end
 
-fields.text = { expected = "a non-empty string", fits = is_text }
+---Where a text is no longer UTF-8.
+---@param text string
+---@return integer? line    nil when all of it is
+---@return integer? column  in characters
+function fields.not_utf8(text)
+    local length, at = utf8.len(text)
+    if length then return nil end
+    local before = text:sub(1, at - 1)
+    local _, newlines = before:gsub("\n", "")
+    return newlines + 1, utf8.len(before:match("[^\n]*$")) + 1
+end
+
+-- Texts go into JSON, which is UTF-8. The bytes are not shown: they may be a secret's.
+local function is_utf8_text(value) return is_text(value) and utf8.len(value) ~= nil end
+
+local function utf8_problem(name, value)
+    if not is_text(value) then return nil end
+    local line, column = fields.not_utf8(value)
+    return ("%s is not UTF-8 at line %d, column %d: expected UTF-8 text (it may be Latin-1)"):format(name, line, column)
+end
+
+fields.text = { expected = "a non-empty string", fits = is_utf8_text, problem = utf8_problem }
 fields.boolean = { expected = "true or false", fits = function(value) return type(value) == "boolean" end }
 fields.uuid = { expected = "a UUID such as " .. EXAMPLE, fits = native.is_uuid }
 
@@ -102,7 +123,7 @@ end
 ---@param expected string
 ---@return mirrors.fields.kind
 function fields.secret(expected)
-    return { expected = expected, fits = is_text, secret = true }
+    return { expected = expected, fits = is_utf8_text, problem = utf8_problem, secret = true }
 end
 
 -- ---- arguments of functions ----

@@ -4,7 +4,8 @@ local load, native, new_error, task = ...
 
 local fields = load("runtime/fields.lua", native, new_error, load("runtime/meant.lua"))
 local network = load("runtime/network.lua", native, new_error)
-local options = load("runtime/options.lua", native, new_error, fields, network)
+local keys = load("runtime/key.lua", native, fields)
+local options = load("runtime/options.lua", native, new_error, fields, network, keys)
 local compile = load("runtime/wire.lua", native, fields)
 local complete = load("runtime/failure.lua")
 local retry = load("runtime/retry.lua", native, task, complete, new_error)
@@ -25,6 +26,9 @@ mirrors.defaults = options.set_defaults
 
 ---What a value may be, and how it is told when it is not: for whoever takes options and arguments.
 mirrors.fields = fields
+
+---The API key in a text or a file, without what surrounds it.
+mirrors.key = keys
 
 -- ---- what others may listen to, or step in for ----
 

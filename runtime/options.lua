@@ -1,5 +1,5 @@
 -- options: what mirrors.connect{} takes, what it checks, and where the rest comes from.
-local native, new_error, fields, network = ...
+local native, new_error, fields, network, key = ...
 
 local function invalid(message, ...)
     error(new_error("invalid", message:format(...)), 0)
@@ -144,22 +144,12 @@ local function check_options(where, given)
     end
 end
 
-local function read_key(path)
-    local file, problem = io.open(path)
-    if not file then invalid("cannot read the API key from KMIRROR_API_KEY_FILE: %s", problem) end
-    local key = file:read("l")
-    file:close()
-    if native.is_private(path) ~= true then
-        invalid("%s can be read by others than its owner: chmod 600 %s", path, path)
-    end
-    return key
-end
-
 local variables = { api = "KMIRROR_API", endpoint = "KMIRROR_ENDPOINT", cluster = "KMIRROR_CLUSTER",
     username = "KMIRROR_USERNAME", api_key = "KMIRROR_API_KEY" }
 
+-- Blanks and line ends around a value come from files and shells, and are not meant.
 local function variable(name)
-    local value = os.getenv(name)
+    local value = (os.getenv(name) or ""):match("^%s*(.-)%s*$")
     return value ~= "" and value or nil
 end
 
@@ -170,8 +160,21 @@ local function from_environment(set)
         if not set[name] then found[name] = variable(its_variable) end
     end
     local file = variable("KMIRROR_API_KEY_FILE")
-    if file and not set.api_key and not found.api_key then found.api_key = read_key(file) end
+    if file and not set.api_key and not found.api_key then
+        found.api_key = key.read(file, "KMIRROR_API_KEY_FILE")
+    elseif found.api_key then
+        found.api_key = key.of(found.api_key, "KMIRROR_API_KEY")
+    end
     return found
+end
+
+-- What surrounds a key does not count.
+local function with_plain_key(given)
+    if type(given) ~= "table" or type(given.api_key) ~= "string" then return given end
+    local plain = {}
+    for name, value in pairs(given) do plain[name] = value end
+    plain.api_key = key.of(given.api_key, "api_key")
+    return plain
 end
 
 local options = {}
@@ -184,6 +187,7 @@ function options.check(where, given)
 end
 
 function options.set_defaults(given)
+    given = with_plain_key(given)
     check_options("mirrors.defaults", given)
     set_by_host = given
 end
@@ -192,6 +196,7 @@ end
 ---@param given mirrors.Options
 ---@return table
 function options.resolve(given)
+    given = with_plain_key(given)
     check_options("mirrors.connect", given)
     local all = {}
     for name in pairs(checks) do all[name] = given[name] or set_by_host[name] end

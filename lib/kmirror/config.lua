@@ -26,6 +26,7 @@
 
 local meant = require("kmirror.meant")
 local mirrors = require("mirrors")
+local textfile = require("kmirror.textfile")
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -75,7 +76,7 @@ local profile_fields = {
     api = version,
     endpoint = text,
     username = text,
-    api_key = text,
+    api_key = is("string", "a string"),
     api_key_file = text,
     api_key_command = text,
     ca_file = text,
@@ -145,9 +146,11 @@ end
 ---@param path string
 ---@return { profile: string|nil, profiles: table<string, table> }
 function M.read(path)
-    local file <close> = io.open(path, "rb")
+    local file = io.open(path, "rb")
     if not file then return { profiles = {} } end
-    local chunk, problem = load(file:read("a") or "", "@" .. path, "t", { getenv = os.getenv })
+    file:close()
+    local source = textfile.read(path, "a file in Lua that returns profiles")
+    local chunk, problem = load(source, "@" .. path, "t", { getenv = os.getenv })
     if not chunk then usage("%s", problem) end
     local ok, given = pcall(chunk)
     if not ok then usage("%s", tostring(given)) end
@@ -162,32 +165,38 @@ local function expand(path)
     return (path:gsub("^~/", (os.getenv("HOME") or "") .. "/"))
 end
 
-local function key_from_file(name, path)
-    local file <close>, problem = io.open(path, "rb")
-    if not file then usage("profile %s: cannot read the API key: %s", name, problem) end
-    if mirrors.is_private(path) ~= true then
-        usage("profile %s: %s can be read by others than its owner: chmod 600 %s", name, path, path)
-    end
-    return file:read("l")
-end
-
+-- The first line that holds something: `pass show` tells more behind it.
 local function key_from_command(name, command)
     local pipe <close> = io.popen(command, "r")
-    local key = pipe and pipe:read("l")
-    if not pipe or not pipe:close() or not key or key == "" then
+    local line = (pipe and pipe:read("a") or ""):match("[^\r\n]*%S[^\r\n]*")
+    if not pipe or not pipe:close() or not line then
         usage("profile %s: api_key_command gave no key: run it by hand to see why: %s", name, command)
     end
-    return key
+    return mirrors.key.of(line, ("profile %s: what api_key_command printed"):format(name))
 end
 
---- The profile's API key, from wherever it says; nil when it says nothing of one.
+local function find_key(name, profile)
+    if profile.api_key then
+        return mirrors.key.of(profile.api_key, ("profile %s: api_key"):format(name))
+    elseif profile.api_key_file then
+        return mirrors.key.read(expand(profile.api_key_file), ("profile %s: api_key_file"):format(name))
+    end
+    return profile.api_key_command and key_from_command(name, profile.api_key_command) or nil
+end
+
+--- The profile's API key, from wherever it says; nil when it says nothing of one. Raises usage when what it names holds
+--- none.
 ---@param name string of the profile, for errors
 ---@param profile table
 ---@return string|nil
 function M.key(name, profile)
-    if profile.api_key then return profile.api_key end
-    if profile.api_key_file then return key_from_file(name, expand(profile.api_key_file)) end
-    return profile.api_key_command and key_from_command(name, profile.api_key_command) or nil
+    local ok, key = pcall(find_key, name, profile)
+    if not ok and type(key) == "table" and key.kind == "invalid" then
+        usage("%s", key.message)
+    elseif not ok then
+        error(key, 0)
+    end
+    return key
 end
 
 --- The profile to use: the one named, else the one that the file names, else none. Raises usage for an unknown name.

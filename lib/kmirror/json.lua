@@ -3,6 +3,7 @@
 local cjson = require("cjson")
 local fields = require("mirrors").fields
 local text = require("kmirror.text")
+local textfile = require("kmirror.textfile")
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -142,11 +143,12 @@ end
 ---@param path string
 ---@return any
 function M.read(path)
-    local file <close> = io.open(path, "rb")
+    local file = io.open(path, "rb")
     if not file then
         return nil
     end
-    local value, problem = M.decode(file:read("a") or "")
+    file:close()
+    local value, problem = M.decode(textfile.read(path, "JSON"))
     if problem then
         usage("%s is not JSON: %s", path, problem)
     end

@@ -285,7 +285,7 @@ describe("the one-shot commands", function()
             ["b%.lua:1: .*; expected a Lua file that returns a table"] = support.temporary("b.lua", "return {"),
             ["attempt to call a nil value"] = support.temporary("c.lua", "return os.execute 'true'"),
             ["cannot read /nowhere/x%.json: No such file or directory"] = "/nowhere/x.json",
-            ["cannot read /tmp: not a file"] = "/tmp",
+            ["cannot read /tmp: Is a directory"] = "/tmp",
         }
         for pattern, path in pairs(cases) do
             local result = run { "create", path }
@@ -493,7 +493,7 @@ describe("kmirror run", function()
         assert.are.equal(1, (problem:find("no runbook 'failovre': expected a file, or one of those that ship with "
             .. "kmirror: audit, drain, ", 1, true)))
         assert.is_truthy(problem:find(". Did you mean 'failover'?", 1, true))
-        assert.are.equal("cannot read the runbook ./none.lua: No such file or directory",
+        assert.are.equal("cannot read ./none.lua: No such file or directory; expected a runbook",
             usage_error("run", "./none.lua"))
     end)
 

@@ -480,7 +480,7 @@ describe("a fault plan", function()
     it("that cannot be loaded is a usage error that says which names there are", function()
         local _, why = pcall(plans.load, "no/such/plan")
         assert.equal("usage", why.kind)
-        assert.matches("not one of flaky, lossy, outage, slow, throttled, and not a Lua file: ", why.message)
+        assert.matches("not one of flaky, lossy, outage, slow, throttled, and there is no such file", why.message)
     end)
 
     it("in a file cannot touch anything, and its own error is told", function()

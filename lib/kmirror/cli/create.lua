@@ -3,24 +3,13 @@ local connect = require("kmirror.cli.connect")
 local items = require("kmirror.cli.items")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
+local textfile = require("kmirror.textfile")
 local usage = require("kmirror.usage")
 
-local function name_of(path)
-    return path == "-" and "standard input" or path
-end
+local name_of = textfile.name
 
 local function read(path)
-    if path == "-" then
-        local content, problem = io.read("a")
-        return content or usage("cannot read standard input: %s; nothing was created", problem)
-    end
-    local file <close>, problem = io.open(path, "rb")
-    local content = file and file:read("a")
-    if not content then
-        usage("cannot read %s; expected a file that says what to create, or - for standard input",
-            problem or path .. ": not a file")
-    end
-    return content
+    return textfile.read(path, "a file that says what to create, or - for standard input; nothing was created")
 end
 
 local function evaluate(path, source)

@@ -2,6 +2,7 @@ local host = require("host")
 local meant = require("kmirror.meant")
 local modules = require("kmirror.modules")
 local results = require("kmirror.bulk.result")
+local textfile = require("kmirror.textfile")
 local usage = require("kmirror.usage")
 
 local function is_path(script)
@@ -22,18 +23,8 @@ local function compile(source, name, globals)
     return chunk
 end
 
-local function read_input()
-    local source, problem = io.read("a")
-    return source or usage("cannot read the runbook from standard input: %s", problem)
-end
-
 local function read(path)
-    local file <close>, problem = io.open(path, "rb")
-    local source = file and file:read("a")
-    if not source then
-        usage("cannot read the runbook %s", problem or path .. ": not a file")
-    end
-    return source
+    return textfile.read_code(path, "a runbook")
 end
 
 -- A file that was written for this run: it has Lua's globals, and the modules beside it.
@@ -48,7 +39,7 @@ end
 -- when it is asked for, as ./NAME.
 local function load_runbook(script)
     if script == "-" then
-        return compile(read_input(), "=stdin", _G)
+        return compile(read("-"), "=stdin", _G)
     elseif is_path(script) then
         return load_file(script)
     end

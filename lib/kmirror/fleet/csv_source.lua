@@ -127,7 +127,7 @@ end
 ---@return table
 ---@return kmirror.fleet.place
 return function(name, text)
-    local reader = setmetatable({ name = name, text = text:gsub("^\xEF\xBB\xBF", ""), at = 1, line = 1,
+    local reader = setmetatable({ name = name, text = text, at = 1, line = 1,
         separator = "," }, Reader)
     local place = places.new(1)
     read_separator(reader)

@@ -5,6 +5,7 @@ local json_source = require("kmirror.fleet.json_source")
 local lua_source = require("kmirror.fleet.lua_source")
 local places = require("kmirror.fleet.places")
 local text = require("kmirror.text")
+local textfile = require("kmirror.textfile")
 local usage = require("kmirror.usage")
 
 ---@class kmirror.fleet.document
@@ -32,17 +33,7 @@ local function read(path)
     if not source then
         usage("%s: expected a fleet file, whose name ends in .lua, .json or .csv", name)
     end
-    local file, problem = io.stdin, nil
-    if path ~= "-" then
-        file, problem = io.open(path, "rb")
-    end
-    local content = file and file:read("a")
-    if not content then
-        usage("cannot read %s; expected a fleet file", problem or name .. ": not a file")
-    elseif path ~= "-" then
-        file:close()
-    end
-    local value, place = source(name, content)
+    local value, place = source(name, textfile.read(path, "a fleet file"))
     return setmetatable({
         name = name,
         directory = path:match("^.*/") or "",

@@ -73,7 +73,6 @@ end
 ---@return any
 ---@return kmirror.fleet.place
 return function(name, text)
-    text = text:gsub("^\xEF\xBB\xBF", "")
     local value, problem = json.decode(text)
     if problem then
         local line, rest = problem:match("^line (%d+), (.*)$")

@@ -1,6 +1,7 @@
 --- fleet.secret: reads connection properties, which often hold a password, from where the fleet file says they are.
 
 local mirrors = require("mirrors")
+local textfile = require("kmirror.textfile")
 
 -- The name of a file never looks like properties; what was put in the wrong field is not repeated.
 local function shown(path)
@@ -17,6 +18,8 @@ local function from_file(path)
     end
     return content
 end
+
+local names = { text = "sourceConnectionProperties", file = "%s", variable = "the environment variable %s" }
 
 local readers = {
     text = function(value)
@@ -38,6 +41,10 @@ local readers = {
 ---@return string|nil problem
 return function(secret, directory)
     local content, problem = readers[secret.from](secret.value, directory)
+    if content then
+        content, problem = textfile.decode(content)
+        problem = problem and ("%s %s"):format(names[secret.from]:format(secret.value), problem)
+    end
     local properties = content and content:match("^(.-)%s*$")
     if properties == "" then
         problem = "there is nothing in it"

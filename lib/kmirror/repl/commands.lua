@@ -8,6 +8,7 @@ local saved = require("kmirror.repl.saved")
 local suggest = require("mirrors").fields.nearest
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
+local textfile = require("kmirror.textfile")
 local usage = require("kmirror.usage")
 local watch = require("kmirror.repl.watch")
 
@@ -80,9 +81,7 @@ end
 
 local function load_file(session, argument)
     if argument == "" then usage(":load: which file?") end
-    local file <close>, problem = io.open(expand(argument), "rb")
-    local source = file and file:read("a")
-    if not source then usage(":load: cannot read %s", problem or argument) end
+    local source = textfile.read_code(expand(argument), "a file in Lua to :load")
     local chunk, wrong = load(source:gsub("^#[^\n]*", ""), "@" .. argument, "t", session.env)
     if not chunk then error(wrong, 0) end
     modules.beside(expand(argument))

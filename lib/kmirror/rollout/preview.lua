@@ -3,7 +3,7 @@
 local regex = require("kmirror.regex")
 local tables = require("kmirror.table")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local textfile = require("kmirror.textfile")
 
 local M = {}
 
@@ -31,8 +31,7 @@ function M.topics(live, path)
         end
     end
     if path then
-        local file <close>, problem = io.open(path)
-        for line in (file or usage("cannot read --topics: %s", problem)):lines() do
+        for line in textfile.read(path, "a file with a topic's name in each line (--topics)"):gmatch("[^\r\n]+") do
             add(line:match("^%s*(.-)%s*$"))
         end
     end

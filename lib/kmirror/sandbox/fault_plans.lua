@@ -3,6 +3,7 @@
 local check = require "kmirror.sandbox.fault_checks"
 local kinds = require "kmirror.sandbox.fault_kinds"
 local mirrors = require "mirrors"
+local textfile = require "kmirror.textfile"
 local usage = require "kmirror.usage"
 
 local plans = {}
@@ -146,9 +147,15 @@ function plans.load(name)
     if plans.named[name] then
         return plans.named[name]
     end
-    local chunk, why = loadfile(name, "t", {})
+    local there = io.open(name, "rb")
+    if not there then
+        usage("fault plan %s: not one of %s, and there is no such file", name, names_of(plans.named))
+    end
+    there:close()
+    local source = textfile.read_code(name, "a Lua file that returns a fault plan")
+    local chunk, why = load(source:gsub("^#[^\n]*", ""), "@" .. name, "t", {})
     if not chunk then
-        usage("fault plan %s: not one of %s, and not a Lua file: %s", name, names_of(plans.named), why)
+        usage("fault plan %s: not a Lua file: %s", name, why)
     end
     local returned, plan = pcall(chunk --[[@as function]])
     if not returned then

@@ -1,0 +1,100 @@
+--- textfile: the text in a file, or on standard input, as UTF-8 and without a byte order mark. What is not such a text
+--- is refused with its place, before anything comes of it.
+
+local fields = require("mirrors").fields
+local usage = require("kmirror.usage")
+
+local M = {}
+
+local marks = {
+    { "\xFF\xFE\0\0", "UTF-32" }, { "\0\0\xFE\xFF", "UTF-32" }, { "\xFF\xFE", "UTF-16" }, { "\xFE\xFF", "UTF-16" },
+}
+
+-- Two or four bytes a character; without a mark, the zeros among the first ones tell.
+local function wide_encoding(bytes)
+    for _, mark in ipairs(marks) do
+        if bytes:sub(1, #mark[1]) == mark[1] then
+            return mark[2]
+        end
+    end
+    return (bytes:find("^[^\0]\0[^\0]\0") or bytes:find("^\0[^\0]\0[^\0]")) and "UTF-16" or nil
+end
+
+--- The text without a byte order mark; nil and what is wrong with it when it is not UTF-8. Its bytes are in no message:
+--- it may be a secret.
+---@param bytes string
+---@return string|nil text
+---@return string|nil problem "is UTF-16; …"
+function M.decode(bytes)
+    local encoding = wide_encoding(bytes)
+    if encoding then
+        return nil, ("is %s; save it as UTF-8"):format(encoding)
+    end
+    local text = bytes:gsub("^\xEF\xBB\xBF", "")
+    local line, column = fields.not_utf8(text)
+    if line then
+        return nil, ("is not UTF-8 at line %d, column %d; save it as UTF-8 (it may be Latin-1)"):format(line, column)
+    end
+    return text
+end
+
+--- The same for a runbook, which may hold any bytes, as Lua's own files may.
+---@param bytes string
+---@return string|nil text
+---@return string|nil problem
+function M.decode_code(bytes)
+    local encoding = wide_encoding(bytes)
+    if encoding then
+        return nil, ("is %s; save it as UTF-8"):format(encoding)
+    end
+    return (bytes:gsub("^\xEF\xBB\xBF", ""))
+end
+
+--- What a message calls a file.
+---@param path string
+---@return string
+function M.name(path)
+    return path == "-" and "standard input" or path
+end
+
+local function read_bytes(path, expected)
+    local file, problem = io.stdin, nil
+    if path ~= "-" then
+        file, problem = io.open(path, "rb")
+    end
+    local bytes, why
+    if file then
+        bytes, why = file:read("a")
+    end
+    if file and file ~= io.stdin then
+        file:close()
+    end
+    problem = problem or ("%s: %s"):format(M.name(path), why or "not a file")
+    return bytes or usage("cannot read %s; expected %s", problem, expected)
+end
+
+--- Reads a text. Raises usage when it cannot be read, or is not UTF-8.
+---@param path string "-" is standard input
+---@param expected string what it should be, for messages: "a fleet file"
+---@return string
+function M.read(path, expected)
+    local text, problem = M.decode(read_bytes(path, expected))
+    return text or usage("%s %s; expected %s", M.name(path), problem, expected)
+end
+
+--- Reads a runbook, or another file in Lua. Raises usage when it cannot be read.
+---@param path string "-" is standard input
+---@param expected string
+---@return string
+function M.read_code(path, expected)
+    local text, problem = M.decode_code(read_bytes(path, expected))
+    return text or usage("%s %s; expected %s", M.name(path), problem, expected)
+end
+
+return fields.guard("textfile", M, {
+    decode = { "bytes", fields.string },
+    decode_code = { "bytes", fields.string },
+    name = { "path", fields.string },
+    read = { "path", fields.string, "expected", fields.string },
+    read_code = { "path", fields.string, "expected", fields.string },
+})

@@ -1,0 +1,85 @@
+-- An API key, as editors, shells and clusters leave it.
+local support = require "spec.support"
+
+local KEY = "sandbox-full-key"
+
+describe("an API key", function()
+    local sandbox
+
+    setup(function() sandbox = support.sandbox { world = "small" } end)
+    teardown(function() sandbox:stop() end)
+
+    local function private(name, content)
+        local path = support.temporary(name, content)
+        assert(os.execute("chmod 600 " .. path))
+        return path
+    end
+
+    -- Lists the mirrors with a key from these variables, or from a profile with these fields.
+    local function list(variables, fields)
+        local env = sandbox:env()
+        env.KMIRROR_API_KEY = false
+        for name, value in pairs(variables) do env[name] = value end
+        if fields then
+            env.XDG_CONFIG_HOME = support.temporary_directory("config")
+            assert(os.execute("mkdir " .. env.XDG_CONFIG_HOME .. "/kmirror"))
+            local path = env.XDG_CONFIG_HOME .. "/kmirror/config.lua"
+            support.write(path, ('return { profile = "p", profiles = { p = { username = "sandbox", %s } } }')
+                :format(fields))
+            assert(os.execute("chmod 600 " .. path))
+        end
+        return support.run { "list", env = env }
+    end
+
+    local surrounded = { KEY, KEY .. "\n", KEY .. "\r\n", "\xEF\xBB\xBF" .. KEY, "\n" .. KEY .. " \n",
+        "\t" .. KEY .. "  " }
+
+    it("is taken without what surrounds it, from a file, a variable, a profile or a command", function()
+        for i, text in ipairs(surrounded) do
+            local path = private("key", text)
+            for _, result in ipairs {
+                list { KMIRROR_API_KEY_FILE = path }, list { KMIRROR_API_KEY = text },
+                list({}, ("api_key = %q"):format(text):gsub("\\\n", "\\n"):gsub("\r", "\\r")),
+                list({}, ("api_key_file = %q"):format(path)), list({}, ("api_key_command = 'cat %s'"):format(path)),
+            } do
+                assert.are.equal(0, result.status, i .. ": " .. result.stderr)
+            end
+        end
+    end)
+
+    it("from a command is the first line that holds something", function()
+        local path = private("pass", "\n" .. KEY .. "\nuser: somebody\nurl: somewhere\n")
+        assert.are.equal(0, list({}, ("api_key_command = 'cat %s'"):format(path)).status)
+    end)
+
+    -- Where a key could come from, and what cannot be one: the message names both, and shows nothing of it.
+    it("that is none is refused by the name of where it was looked for, and what is wrong there", function()
+        local directory = support.temporary_directory("keys")
+        local open = support.temporary("open", KEY)
+        assert(os.execute("chmod 440 " .. open))
+        for text, wrong in pairs {
+            [private("empty", "")] = "is empty", [private("blank", " \r\n\n")] = "is empty",
+            [directory] = "Is a directory", [directory .. "/none"] = "No such file",
+            [private("two", "s3cret-one\ns3cret-two\n")] = "has 2 lines",
+            [private("wide", "\xFF\xFEs\0k\0")] = "is in UTF-16", [private("inside", "s3cret one")] = "no API key",
+            [private("nul", "s3cret\0junk")] = "no API key", [open] = "chmod 600",
+        } do
+            for from, result in pairs { KMIRROR_API_KEY_FILE = list { KMIRROR_API_KEY_FILE = text },
+                ["profile p: api_key_file"] = list({}, ("api_key_file = %q"):format(text)) } do
+                assert.are.equal(2, result.status, result.stderr)
+                assert.is_truthy(result.stderr:find(from .. ": ", 1, true), result.stderr)
+                assert.is_truthy(result.stderr:find(wrong, 1, true), result.stderr)
+                assert.is_nil(result.stderr:find("s3cret", 1, true), result.stderr)
+            end
+        end
+    end)
+
+    it("in a file that its group can read, as Kubernetes mounts it, comes with a way that works", function()
+        local path = support.temporary("mounted", KEY)
+        assert(os.execute("chmod 440 " .. path))
+        local result = list { KMIRROR_API_KEY_FILE = path }
+        assert.is_truthy(result.stderr:find("api_key_command print it (cat " .. path .. ")", 1, true), result.stderr)
+        assert.are.equal(0, list({}, ("api_key_command = 'cat %s'"):format(path)).status)
+        assert.are.equal(0, list { KMIRROR_API_KEY = support.read(path) }.status)
+    end)
+end)
