@@ -52,9 +52,11 @@ describe("the runner of the specs", function()
         assert.are.equal(3, select(2, result.stdout:gsub("\n", "")))
     end)
 
-    it("counts a file that breaks, ends without a word, or cannot be read as a failure", function()
-        for _, text in ipairs { "this is no Lua", "os.exit(0)", 'it("x", function() os.exit(3) end)',
-            'error("at once")', 'it("x", function() os.execute("kill -KILL $PPID") end)' } do
+    it("counts a file that breaks, ends without a word, has no spec, or cannot be read as a failure", function()
+        for _, text in ipairs { "this is no Lua", "os.exit(0)", "", 'describe("nothing", function() end)',
+            'it("x", function() os.exit(3) end)',
+            'error("at once")',
+            'it("x", function() os.execute("kill -KILL $PPID") end)' } do
             local result = run { good = GOOD, broken = text }
             assert.are.equal(1, result.status, text)
             assert.is_truthy(result.stdout:find("2 passed, [1-9] failed\n$"), result.stdout)

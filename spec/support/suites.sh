@@ -1,8 +1,8 @@
 #!/bin/bash
 # suites.sh [SPEC...]: runs the spec files side by side, with stock Lua, and those of the native modules inside the host
 # as well; ends with one line: N passed, N failed. `make test` calls it. With SPECs, only those, and only with stock
-# Lua. KMIRROR_TEST_JOBS says how many at a time: specs mostly wait, so it is more than there are processors.
-# HOST=1 runs the SPECs inside the host instead; SAN=1 is for a build with the sanitizers; MEMCHECK=1 is under valgrind.
+# Lua, or inside the host when HOST=1. SAN=1 is for a build with the sanitizers; MEMCHECK=1 runs all under valgrind.
+# KMIRROR_TEST_JOBS says how many at a time: specs mostly wait, so it is more than there are processors.
 #
 # Each file is a process of its own, with a home of its own. What it says is shown when it has ended, unless all went
 # well. The files that took longest the last time begin first.
@@ -83,6 +83,7 @@ run_unit() {
     status=$?
     echo $((SECONDS - begin)) > "$out.seconds"
     [ -s "$out.tally" ] || echo '0 passed, 1 failed' > "$out.tally"
+    if grep -qx '0 passed, 0 failed' "$out.tally"; then echo '0 passed, 1 failed' > "$out.tally"; fi # no spec at all
     if [ $status -ne 0 ] && grep -q ' 0 failed$' "$out.tally"; then echo '0 passed, 1 failed' >> "$out.tally"; fi
     verdict="$(cat "$out.tally") ($(cat "$out.seconds") s)  $1 $2"
     if grep -qv ' 0 failed$' "$out.tally"; then
@@ -102,14 +103,23 @@ longest_first() {
     done | sort -s -rn -k 1,1 | cut -d ' ' -f 2-
 }
 
+# Reads files; `task` is only in the host.
+as_units() {
+    local file
+    while read -r file; do
+        case $file in
+        spec/runtime/task*) echo "host $file" ;;
+        *) echo "$1 $file" ;;
+        esac
+    done
+}
+
 units() {
-    local kind=stock
-    [ -z "${HOST:-}" ] || kind=host
     if [ $# -gt 0 ]; then
-        printf "$kind %s\n" "$@"
+        printf '%s\n' "$@" | as_units "$([ "${HOST:-}" ] && echo host || echo stock)"
     else
-        find spec -name '*_spec.lua' -printf '%s stock %p\n' | sort -rn | cut -d ' ' -f 2-
-        printf 'host %s\n' spec/runtime/{mirrors,task}*_spec.lua
+        find spec -name '*_spec.lua' -printf '%s %p\n' | sort -rn | cut -d ' ' -f 2 | as_units stock
+        printf '%s\n' spec/runtime/mirrors*_spec.lua | as_units host
     fi
 }
 
