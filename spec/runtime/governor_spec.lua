@@ -230,7 +230,7 @@ describe("the governor #native", function()
             local process = support.start { "run", script, quota, env = { KMIRROR_ENDPOINT = server.url,
                 KMIRROR_CLUSTER = support.cluster, KMIRROR_USERNAME = "user", KMIRROR_API_KEY = "s3cret-key" } }
             support.eventually("word of the wait", function() return process:stderr():find("waiting") end, 5)
-            assert.matches("waiting %d%d%.%d s: after an answer 429, the kmirror processes of this user send nothing",
+            assert.matches("waiting %d%d%.%d s: after an answer 429 the kmirror processes of this user send nothing",
                 process:stderr())
             process:signal("INT")
             assert.are.equal(130, process:wait().status)

@@ -43,7 +43,7 @@ return function(event)
     elseif fates[event.what] then
         log.event("info", fields, fates[event.what], event.wait or event.id)
     elseif event.what == "quota" and event.throttled then
-        log.event("info", fields, "waiting %.1f s: after an answer 429, the kmirror processes of this user send nothing "
+        log.event("info", fields, "waiting %.1f s: after an answer 429 the kmirror processes of this user send nothing "
             .. "for so long", event.wait)
     elseif event.what == "quota" then
         log.event("info", fields, "waiting %.1f s for the quota of %g requests a second, which the kmirror processes "
