@@ -75,6 +75,41 @@ static int resume(lua_State *L) {
     return lua_gettop(L) - 1;
 }
 
+/* ---- what is waited for ---- */
+
+int exit_background(lua_State *L) {
+    task *t = luaL_checkudata(L, 1, TASK);
+    if (!t->background && !scheduler_ended(t)) {
+        t->background = true;
+        t->scheduler->background++;
+    }
+    return 1;
+}
+
+int exit_left(lua_State *L) {
+    const scheduler *s = scheduler_of(L);
+    lua_pushinteger(L, (lua_Integer)(s->live - s->background) - 1);
+    return 1;
+}
+
+static int rested(lua_State *L, int status, lua_KContext context) {
+    scheduler *s = scheduler_of(L);
+    (void)status;
+    s->rest = NULL;
+    return context && s->running->cancelled ? scheduler_cancelled(L) : 0;
+}
+
+int exit_rest(lua_State *L) {
+    scheduler *s = scheduler_of(L);
+    bool raises = lua_toboolean(L, 1);
+    if (s->live <= s->background + 1 || s->rest != NULL)
+        return 0;
+    lua_settop(L, 0);
+    s->rest = lua_newuserdatauv(L, sizeof *s->rest, 0);
+    *s->rest = (task_wait){.cancel = NULL};
+    return task_await(L, s->rest, raises, rested);
+}
+
 /* ---- the module ---- */
 
 static int finish_catch(lua_State *L, int status, lua_KContext context) {

@@ -10,4 +10,12 @@ void exit_open(lua_State *L);
 /* catch(fn, ...): Lua's pcall(), which stops the exit, too. For those who see the run to its end. */
 int exit_catch(lua_State *L);
 
+/* background(task) -> task: it is kmirror's own and ends with the run; nobody waits for it */
+int exit_background(lua_State *L);
+/* left() -> how many tasks a runbook has started that have not ended */
+int exit_left(lua_State *L);
+/* rest(raises): waits until there are none, in the main task, also when that was cancelled: then raises `cancelled`
+ * afterwards, if it is to */
+int exit_rest(lua_State *L);
+
 #endif

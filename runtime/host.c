@@ -291,6 +291,9 @@ int luaopen_host(lua_State *L) {
                                          {"traceback", want_traceback},
                                          {"status_of", status_of},
                                          {"catch", exit_catch},
+                                         {"background", exit_background},
+                                         {"left", exit_left},
+                                         {"rest", exit_rest},
                                          {"json_messages", json_messages},
                                          {NULL, NULL}};
     luaL_newmetatable(L, LOCK);

@@ -57,6 +57,19 @@ static void handle_signals(void) {
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of the write */
 }
 
+/* After the first signal: nothing new begins, changes that are under way are waited for. */
+static void tell_waiting(lua_State *L) {
+    size_t requests = mirrors_under_way();
+    char text[160];
+    (void)L;
+    if (requests > 0)
+        snprintf(text, sizeof text, "interrupted: waiting for the answers to %zu request%s; another Ctrl-C ends at once",
+                 requests, requests == 1 ? "" : "s");
+    else
+        snprintf(text, sizeof text, "interrupted: waiting until all is closed; another Ctrl-C ends at once");
+    message_write("info", text, NULL);
+}
+
 /* ---- the Lua state ---- */
 
 /* What warn() goes by: scripts turn warnings off and on with warn("@off") and warn("@on"). One may come in pieces. */
@@ -181,7 +194,7 @@ static int protected_main(lua_State *L) {
     lua_gc(L, LUA_GCGEN, 0, 0); /* as in lua.c: what a request leaves behind dies young */
     exit_open(L);
     open_modules(L);
-    task_interruptible(L);
+    task_interruptible(L, tell_waiting);
     handle_signals();
     lua_getglobal(L, "require");
     lua_pushliteral(L, "kmirror.cli");

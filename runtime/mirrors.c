@@ -563,6 +563,10 @@ static int is_private(lua_State *L) {
     return 1;
 }
 
+size_t mirrors_under_way(void) {
+    return under_way;
+}
+
 /* under_way() -> requests that wait for their turn or their answer */
 static int count_under_way(lua_State *L) {
     lua_pushinteger(L, (lua_Integer)under_way);

@@ -4,7 +4,11 @@
 #define KMIRROR_MIRRORS_H
 
 #include <lua.h>
+#include <stddef.h>
 
 int luaopen_mirrors(lua_State *L);
+
+/* Requests that wait for their turn or their answer. */
+size_t mirrors_under_way(void);
 
 #endif

@@ -261,7 +261,10 @@ bool scheduler_died_cancelled(const task *t) {
 static void end(task *t, task_state state) {
     scheduler *s = t->scheduler;
     s->live--;
+    s->background -= t->background ? 1 : 0;
     t->state = (unsigned char)state;
+    if (s->rest != NULL && s->live <= s->background + 1)
+        task_wake(s->rest);
     if (s->foreground == t)
         s->foreground = NULL;
     while (t->joiners != NULL) {
@@ -382,6 +385,15 @@ static void look(scheduler *s) {
     s->looked_at = loop_now();
 }
 
+/* After an interrupt that did not end everything at once. */
+static void tell_waiting(scheduler *s) {
+    if (!s->stopping || s->told)
+        return;
+    s->told = true;
+    if (s->waiting != NULL)
+        s->waiting(s->L);
+}
+
 static void run_all(scheduler *s) {
     while (s->live > 0) {
         if (s->interrupted && !s->stopping) {
@@ -392,6 +404,7 @@ static void run_all(scheduler *s) {
         run_ready(s);
         if (s->live == 0)
             break;
+        tell_waiting(s);
         if (s->first == NULL && loop_idle(s->loop))
             break_deadlock(s);
         else
@@ -451,8 +464,9 @@ static void stop_running(lua_State *L, lua_Debug *debug) {
 
 static scheduler *interruptible;
 
-void task_interruptible(lua_State *L) {
+void task_interruptible(lua_State *L, void (*waiting)(lua_State *L)) {
     interruptible = scheduler_of(L);
+    interruptible->waiting = waiting;
 }
 
 static void stop_computing(const scheduler *s) {

@@ -28,6 +28,7 @@ struct task {
     int nargs;     /* for its first resume */
     unsigned char state;
     bool cancelled, observed;
+    bool background; /* kmirror's own, which ends with the run */
 };
 
 struct scheduler {
@@ -40,9 +41,12 @@ struct scheduler {
     task *foreground;  /* the turn of a prompt: Ctrl-C is for it alone */
     bool prompting;    /* there are such turns; between two, Ctrl-C is for nobody */
     double resumed_at, looked_at;
-    size_t live;
+    size_t live, background;
+    task_wait *rest; /* of who waits until only itself and what is in the background is left */
+    void (*waiting)(lua_State *L); /* says what is waited for after an interrupt; may be NULL */
     volatile sig_atomic_t interrupted, turn_interrupted;
     bool stopping;   /* the interrupt was passed on */
+    bool told;       /* and what is waited for was said */
     int exit_status; /* given to os.exit(), -1 before */
     const char *why; /* what a cancelled call says */
 };

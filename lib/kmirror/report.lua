@@ -178,7 +178,7 @@ local function begin(given)
     events.listen(function(event)
         note(self, event)
     end)
-    self.writer = task.spawn(keep_writing, self)
+    self.writer = host.background(task.spawn(keep_writing, self))
     return self
 end
 

@@ -113,6 +113,36 @@ describe("os.exit in a runbook", function()
     end)
 end)
 
+describe("a runbook that returns before its tasks have ended", function()
+    it("says so, and its job and report wait for them", function()
+        local report = support.temporary("report.json")
+        local result = support.run { "--sandbox", "--world", "small", "--job", "late", "--report", report, "run", "-",
+            stdin = [[
+                local api, task = require("mirrors").connect {}, require "task"
+                local id = api:list()[1].id
+                for _ = 1, 2 do task.spawn(function() task.sleep(0.1) api:update_target_latency(id, 5000) end) end]] }
+        assert.are.equal(0, result.status, result.stderr)
+        assert.is_truthy(result.stderr:find("has ended, but 2 tasks of it run still; waiting for them", 1, true))
+        assert.is_truthy(result.stderr:find("job late: 2 latency updates in 1 run", 1, true), result.stderr)
+        assert.are.equal(3, #json.decode(support.read(report)).runs[1].calls)
+    end)
+
+    it("is interrupted with them", function()
+        local process = support.start { "run", "-", stdin = "require('task').spawn(require('task').sleep, 60)" }
+        support.eventually("the end", function() return process:stderr():find("waiting for it", 1, true) end)
+        process:signal("INT")
+        assert.are.equal(130, process:wait(5).status)
+    end)
+
+    it("ends with what one of them gives os.exit", function()
+        local result = support.run { "run", "-", stdin = [[
+            local task = require "task"
+            task.spawn(function() task.sleep(0.05) os.exit(6) end)
+            task.spawn(task.sleep, 60)]] }
+        assert.are.equal(6, result.status, result.stderr)
+    end)
+end)
+
 describe("SIGHUP", function()
     local function start(command)
         local body = [[

@@ -59,7 +59,7 @@ describe("a job that is interrupted", function()
         assert.are.equal(1, most)
     end
 
-    for _, signal in ipairs { "INT", "TERM" } do
+    for _, signal in ipairs { "INT", "TERM", "HUP" } do
         it(("by SIG%s ends with 130, knows all it did, and goes on with the command that it names"):format(signal),
             function()
                 local process = start()
@@ -67,7 +67,9 @@ describe("a job that is interrupted", function()
                 local result = process:wait(15)
                 assert.are.equal(130, result.status, result.stderr)
                 assert.is_truthy(result.stderr:find("cleaned up", 1, true))
-                assert.is_truthy(result.stderr:find("kmirror: interrupted", 1, true))
+                assert.is_truthy(result.stderr:find("kmirror: interrupted\n", 1, true))
+                assert.matches("kmirror: interrupted: waiting for the answers to %d+ requests?; another Ctrl%-C ends "
+                    .. "at once\n", result.stderr)
                 local known = tonumber(result.stderr:match("job j1: (%d+) creates in 1 run"))
                 assert.are.equal((made(sandbox)), known) -- what was on its way was waited for
                 assert.is_true(known < WANTED)

@@ -53,6 +53,9 @@ static size_t next(char *to) {
 /* Milliseconds of rest that make what came before no paste. */
 #define TYPING 20
 
+/* Seconds until what takes no input is interrupted. */
+#define PATIENCE 3
+
 static int terminal;
 static pid_t child;
 static struct termios before;
@@ -133,12 +136,19 @@ int main(int argc, char **argv) {
         size_t length = 0, sent = 0, wanted = 1 + random_below(400);
         while (length < wanted)
             length += next(bytes + length);
-        for (double deadline = now() + 60; sent < length && !ended();) {
+        double since = now(), deadline = since + 60;
+        while (sent < length && !ended()) {
             struct pollfd p = {.fd = terminal, .events = POLLIN | POLLOUT};
             poll(&p, 1, 1000);
             ssize_t wrote = p.revents & POLLOUT ? write(terminal, bytes + sent, length - sent) : 0;
             sent += wrote > 0 ? (size_t)wrote : 0;
             drain(0, NULL);
+            if (wrote > 0)
+                since = now();
+            if (now() > since + PATIENCE) { /* something like `:watch 1`, and its Ctrl-C is behind all the rest */
+                kill(child, SIGINT);
+                since = now();
+            }
             if (now() > deadline)
                 fail("took nothing for a minute", typed, 0);
         }

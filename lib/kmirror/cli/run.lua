@@ -73,6 +73,16 @@ local told_at_the_end = setmetatable({}, { __close = function()
     results.finish(0)
 end })
 
+-- Tasks that a runbook has left are part of it: a job and a report are not over before they are.
+local waits_for_tasks = setmetatable({}, { __close = function(_, problem)
+    local left = host.left()
+    if left > 0 and not (type(problem) == "table" and problem.kind == "cancelled") then
+        require("kmirror.log").info("the runbook has ended, but %s still; waiting for %s",
+            left == 1 and "a task of it runs" or left .. " tasks of it run", left == 1 and "it" or "them")
+    end
+    host.rest(problem == nil)
+end })
+
 ---@type kmirror.command
 return {
     name = "run",
@@ -100,6 +110,7 @@ kmirror help sandbox.]],
     run = function(options)
         local runbook = load_runbook(options.script)
         local _ <close> = told_at_the_end
+        local _ <close> = waits_for_tasks
         return results.finish(status_of(options.script, runbook(table.unpack(options.rest))))
     end,
 }

@@ -1,6 +1,7 @@
 --- progress.display: shows the pieces of work that have not ended, as the command line asks for: drawn on a terminal,
 --- told of elsewhere, or not at all.
 
+local host = require("host")
 local task = require("task")
 local terminal = require("kmirror.terminal")
 
@@ -43,7 +44,7 @@ function M.begun()
     end
     if display and not looker then
         local ok, started = pcall(task.spawn, keep_looking)
-        looker = ok and started or nil
+        looker = ok and host.background(started) or nil
     end
 end
 
