@@ -123,7 +123,11 @@ end
 
 -- The backends there are, each a file that says how the operations go over the wire.
 local secret = load("runtime/secret.lua")
-local specification = load("runtime/specification.lua", fields)
+local properties = load("runtime/properties.lua")
+local specification = load("runtime/specification.lua", fields, properties)
+
+---What is told of Kafka client properties without showing them.
+mirrors.properties = properties
 
 local function json(value)
     if type(value) == "number" then return ("%d"):format(value) end

@@ -1,5 +1,5 @@
 -- specification: what create() takes, in whichever version of the API it is sent, and what is wrong with it.
-local fields = ...
+local fields, properties = ...
 
 local specification = {}
 
@@ -38,13 +38,13 @@ end
 -- Which fields go with which sourceType. The vendor's sample has sourceType "custom" with kafkaSource, which mixes the
 -- forms: it is the contract's own example, so it passes, with a warning.
 local function check_form(spec)
-    local custom, source, properties = spec.sourceType == "custom", spec.kafkaSource, spec.sourceConnectionProperties
+    local custom, source, connection = spec.sourceType == "custom", spec.kafkaSource, spec.sourceConnectionProperties
     if not custom and not source then
         fields.invalid("kafkaSource is missing: with sourceType 'instaclustr' it is the UUID of the source Kafka "
             .. "cluster")
-    elseif not custom and properties then
+    elseif not custom and connection then
         fields.invalid("sourceConnectionProperties goes with sourceType 'custom', not 'instaclustr'")
-    elseif custom and not properties and not source then
+    elseif custom and not connection and not source then
         fields.invalid("sourceConnectionProperties is missing: with sourceType 'custom' it is a string of Kafka client "
             .. "properties")
     elseif custom and source then
@@ -52,6 +52,7 @@ local function check_form(spec)
             .. "as it is, as in the API's own example.")
     end
 end
+
 
 ---Raises `invalid` for what cannot be created.
 ---@param spec any
@@ -70,6 +71,7 @@ function specification.check(spec, takes)
         end
     end
     check_form(spec)
+    if spec.sourceConnectionProperties then properties.warn(spec.sourceConnectionProperties) end
 end
 
 return specification

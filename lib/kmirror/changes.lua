@@ -95,11 +95,13 @@ end
 --- Runs `work` with its changes checked as far as can be without the API, and nothing else done with them.
 ---@param work fun()
 function M.rehearse(work)
+    mirrors.properties.hold_warnings(true)
     warn("@off") -- what there is to warn of is said when the change is sent
     mirrors.intercept(function() end)
     local ok, problem = pcall(work)
     mirrors.intercept(current)
     warn("@on")
+    mirrors.properties.hold_warnings(false)
     if not ok then
         error(problem, 0)
     end

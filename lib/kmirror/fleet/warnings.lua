@@ -1,5 +1,6 @@
 --- fleet.warnings: what a plan may bring about that was not meant.
 
+local mirrors = require("mirrors")
 local overlaps = require("kmirror.fleet.overlaps")
 local regex = require("kmirror.regex")
 
@@ -41,14 +42,14 @@ local function of_regexes(list, plan)
 end
 
 -- By cluster and source: the mirrors that there will be, and the topics that are known.
-local function by_source(plan, mirrors, matched, is_new)
+local function by_source(plan, wanted, matched, is_new)
     local groups = {}
     local function group_of(mirror)
         local key = mirror.cluster .. " " .. (mirror.sourceAlias or "")
         groups[key] = groups[key] or { takers = {}, topics = {} }
         return groups[key]
     end
-    for _, mirror in ipairs(mirrors) do
+    for _, mirror in ipairs(wanted) do
         local taker = { topicsRegex = mirror.topicsRegex, line = mirror.line, is_new = is_new[mirror] }
         table.insert(group_of(mirror).takers, taker)
     end
@@ -99,9 +100,9 @@ local function of_overlaps(list, groups)
 end
 
 -- A password in a file that others read is no secret.
-local function of_secrets(list, mirrors)
+local function of_secrets(list, wanted)
     local seen = {}
-    for _, mirror in ipairs(mirrors) do
+    for _, mirror in ipairs(wanted) do
         local secret = mirror.secret
         if secret and secret.from == "text" and not seen[secret.value] and
             secret.value:lower():find("password", 1, true) then
@@ -112,19 +113,34 @@ local function of_secrets(list, mirrors)
     end
 end
 
+-- Connection properties that cannot work, of mirrors that are to be created.
+local function of_properties(list, plan)
+    local seen = {}
+    for _, create in ipairs(plan.create) do
+        local properties = create.spec.sourceConnectionProperties
+        local problem = properties and not seen[properties] and mirrors.properties.problem(properties)
+        if problem then
+            warn(list, create.wanted.line, "the connection properties of '%s' cannot work: %s",
+                create.wanted.sourceAlias, problem)
+        end
+        seen[properties or ""] = true
+    end
+end
+
 --- What may not be meant by a plan, by line.
 ---@param plan kmirror.fleet.plan
----@param mirrors kmirror.fleet.wanted[]
+---@param wanted kmirror.fleet.wanted[]
 ---@param matched kmirror.fleet.found[] those of them that are there
 ---@param is_new table<kmirror.fleet.wanted, boolean>
 ---@return kmirror.fleet.warning[]
-function M.of(plan, mirrors, matched, is_new)
+function M.of(plan, wanted, matched, is_new)
     local list = plan.warnings
     of_states(list, matched)
-    of_secrets(list, mirrors)
+    of_secrets(list, wanted)
+    of_properties(list, plan)
     local could, problem = pcall(function()
         of_regexes(list, plan)
-        of_overlaps(list, by_source(plan, mirrors, matched, is_new))
+        of_overlaps(list, by_source(plan, wanted, matched, is_new))
     end)
     if not could and type(problem) ~= "table" then
         error(problem, 0)
