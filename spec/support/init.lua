@@ -158,6 +158,16 @@ function support.run(options)
     return result
 end
 
+---What a wrong command line says, without the program's name: it must exit with 2, print nothing and take one line.
+---@param ... string
+---@return string
+function support.usage_error(...)
+    local result = support.run { ... }
+    assert(result.status == 2, result.stderr)
+    assert(result.stdout == "", result.stdout)
+    return assert(result.stderr:match("^kmirror: ([^\n]+)\n$"), result.stderr)
+end
+
 -- ---- processes --------------------------------------------------------------------------------------------
 
 local running = {} -- processes by pid
