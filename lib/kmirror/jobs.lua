@@ -265,19 +265,22 @@ end
 ---@return integer exit status
 function M.forget(options)
     return with_store(options.store, function(store)
-        local job = find(store, options.name)
-        local lock <close> = store:lock(job.name)
-        if not lock then
-            usage("job '%s' is at work in another kmirror process", job.name)
+        local name = options.name
+        if not (options.yes and store:has(name)) then -- with --yes even one whose record is damaged can be forgotten
+            find(store, name)
         end
-        local unanswered = journal.summary(job.name, {}, store:changes(job.name)).unanswered
-        if unanswered > 0 and not options.yes then
+        local lock <close> = store:lock(name)
+        if not lock then
+            usage("job '%s' is at work in another kmirror process", name)
+        end
+        local unanswered = options.yes and 0 or journal.summary(name, {}, store:changes(name)).unanswered
+        if unanswered > 0 then
             usage("job '%s' has %s, and only its record can tell what became of %s: resume the job first, or "
-                .. "give --yes to forget it nonetheless", job.name, plural(unanswered, "unanswered change"),
+                .. "give --yes to forget it nonetheless", name, plural(unanswered, "unanswered change"),
                 unanswered == 1 and "it" or "them")
         end
-        store:forget(job.name)
-        log.info("forgot job %s", job.name)
+        store:forget(name)
+        log.info("forgot job %s", name)
         return 0
     end)
 end

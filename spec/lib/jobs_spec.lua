@@ -358,6 +358,20 @@ describe("kmirror jobs forget", function()
         assert.are.equal("0\n", run("print(#jobs.all(path))", { path = path }))
     end)
 
+    it("forgets with --yes a job whose record is damaged, which all else names and does not go by", function()
+        local path = support.temporary_directory("jobs") .. "/jobs.db"
+        run("cut()", { path = path })
+        os.execute(("sqlite3 %s \"UPDATE changes SET key = 'x' WHERE number = 2\""):format(path))
+        for _, line in ipairs { { "jobs" }, { "jobs", "show", "cut" }, { "jobs", "resume", "cut" },
+            { "report", "cut", "-" }, { "jobs", "forget", "cut" }, { "run", "--sandbox", "--job", "cut", "failover" } } do
+            local result = support.run { "--store", path, table.unpack(line) }
+            assert.are.equal(2, result.status, result.stderr)
+            assert.matches("change 2 is damaged, .+kmirror jobs forget cut %-%-yes", result.stderr)
+        end
+        assert.are.equal(0, support.run { "jobs", "forget", "cut", "--yes", "--store", path }.status)
+        assert.are.equal(0, support.run { "jobs", "--store", path }.status)
+    end)
+
     it("leaves a job alone that is at work", function()
         assert.matches("job 'j' is at work in another kmirror process",
             run("local j = begin('j') jobs.forget { name = 'j', store = path, yes = true }", { status = 2 }))

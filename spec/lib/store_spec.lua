@@ -190,6 +190,70 @@ describe("a store in SQLite", function()
         refused(path, "it is damaged")
     end)
 
+    -- A job with a run, two changes and what was seen.
+    local function fill(path)
+        run(path, [[
+            local store = stores.open(path)
+            store:begin_run(job, first)
+            store:write_change("j", change { state = "done", id = "m", answered = 4, problem = "\0\xff" })
+            store:write_change("j", change { number = 2 })
+            store:write_seen("j", { order = 1, cluster = "c", ids = { "m1" } })]])
+    end
+
+    local read_all = [[
+        local store = stores.open(path)
+        for _, name in ipairs { "jobs", "runs", "changes", "seen" } do show(store[name](store, "j")) end]]
+
+    it("names what is damaged, whichever part of a row it is, and concludes nothing from it", function()
+        local path = place()
+        fill(path)
+        run(path, read_all)
+        local whole = support.read(path)
+        local columns = {
+            jobs = "script target created",
+            runs = "args directory settings started ended status",
+            changes = "position key operation cluster id arguments problem run sent answered asked",
+            seen = "position cluster id",
+        }
+        for name, list in pairs(columns) do
+            for column in list:gmatch("%S+") do
+                local value = ("1 + COALESCE(%s, 0)"):format(column)
+                sqlite3(path, ("UPDATE %s SET %s = %s WHERE rowid = 1"):format(name, column, value))
+                local problem = run(path, read_all, { fails = 1 })
+                assert.matches("^kmirror: the store .+: job 'j': .+ is damaged, so nothing can be concluded", problem,
+                    name .. "." .. column)
+                support.write(path, whole)
+            end
+        end
+        assert.are.equal("", sqlite3(path, "UPDATE changes SET state = 'failed' WHERE number = 2"))
+        assert.matches("change 2 is damaged", run(path, read_all, { fails = 1 }))
+    end)
+
+    it("reads what a kmirror without digests has written, and is still writing", function()
+        local path = place()
+        fill(path)
+        local before = run(path, read_all)
+        for name in ("jobs runs changes seen"):gmatch("%S+") do
+            sqlite3(path, ("ALTER TABLE %s DROP COLUMN digest"):format(name))
+        end
+        sqlite3(path, "PRAGMA user_version = 1")
+        assert.are.equal(before, run(path, read_all))
+        assert.are.equal("64", sqlite3(path, "SELECT DISTINCT length(digest) FROM changes"))
+        sqlite3(path, "UPDATE changes SET digest = NULL, problem = 'from then' WHERE number = 2")
+        assert.matches("from then", run(path, read_all))
+    end)
+
+    it("refuses a row that its index lacks, which would be sent again", function()
+        local path = place()
+        fill(path)
+        local content, size = support.read(path), tonumber(sqlite3(path, "PRAGMA page_size"))
+        local index = tonumber(sqlite3(path, "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'changes' "
+            .. "AND name LIKE 'sqlite_autoindex%'"))
+        local page = content:sub((index - 1) * size + 1, index * size)
+        support.write(path, content:sub(1, (index - 1) * size) .. page:gsub("j", "k") .. content:sub(index * size + 1))
+        refused(path, "it is damaged")
+    end)
+
     it("refuses a place that cannot be written", function()
         refused("/proc/none/jobs.db", "its directory cannot be used")
         refused(support.temporary("file", "x") .. "/jobs.db", "its directory cannot be used")
@@ -263,6 +327,9 @@ describe("a store in SQLite", function()
             support.write(path .. ".key", other)
             assert.matches("put the key back", run(path, "stores.open(path):secret()", { fails = 1 }))
         end
+        support.write(path .. ".key", "")
+        assert.matches("jobs%.db%.key: it has 0 bytes of 32, .+ put the key back .+ kmirror jobs shows what was done; "
+            .. ".+ mv '.+/jobs%.db' '.+/jobs%.db%.old'", run(path, "stores.open(path):secret()", { fails = 1 }))
         os.remove(path .. ".key")
         assert.matches("put the key back", run(path, "stores.open(path):secret()", { fails = 1 }))
         support.write(path .. ".key", key)

@@ -16,6 +16,7 @@ local M = {}
 ---@field lock fun(self, job: string): kmirror.lock|nil nil while another process has it; it goes with its holder
 ---@field jobs fun(self): kmirror.store.job[] in the order of their names
 ---@field job fun(self, name: string): kmirror.store.job|nil
+---@field has fun(self, name: string): boolean whether there is such a job, be it damaged or not
 ---@field forget fun(self, name: string) removes a job and all that belongs to it
 ---@field begin_run fun(self, job: kmirror.store.job, run: kmirror.store.run) writes the job as well, if it is new
 ---@field end_run fun(self, job: string, run: kmirror.store.run, unasked: integer[]|nil) the numbers of changes of

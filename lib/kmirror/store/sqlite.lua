@@ -3,9 +3,11 @@
 --- Beside the file FILE there are FILE.key with the key for digests, and FILE.JOB.lock, one for each job,
 --- which is locked while a process works on it. All of them are readable by their owner only.
 
+local files = require("kmirror.file")
 local host = require("host")
 local json = require("kmirror.json")
 local mirrors = require("mirrors")
+local rows = require("kmirror.store.rows")
 
 local M = {}
 
@@ -59,6 +61,13 @@ local migrations = {
         )]],
         [[CREATE TABLE secret (check_value TEXT NOT NULL)]],
     },
+    {
+        "ALTER TABLE jobs ADD COLUMN digest TEXT",
+        "ALTER TABLE runs ADD COLUMN digest TEXT",
+        "ALTER TABLE changes ADD COLUMN digest TEXT",
+        "ALTER TABLE seen ADD COLUMN digest TEXT",
+        "seal", -- what is there already
+    },
 }
 
 -- ---- errors -----------------------------------------------------------------------------------------------
@@ -94,11 +103,11 @@ local Sqlite = {}
 Sqlite.__index = Sqlite
 
 local function fetch(statement)
-    local rows = {}
+    local fetched = {}
     for row in statement:rows(true) do
-        rows[#rows + 1] = row
+        fetched[#fetched + 1] = row
     end
-    return rows
+    return fetched
 end
 
 -- Runs one statement. Returns its rows.
@@ -111,12 +120,12 @@ local function query(self, sql, ...)
         error(problem_of(self.path, problem), 0)
     end
     local ok, why = statement:execute(...)
-    local fetched, rows = pcall(fetch, statement)
+    local fetched, found = pcall(fetch, statement)
     statement:close()
     if not ok or not fetched then
-        error(problem_of(self.path, ok and rows or why), 0)
+        error(problem_of(self.path, ok and found or why), 0)
     end
-    return rows
+    return found
 end
 
 -- Runs a function as one transaction: all of it is on the disk when it returns, or nothing.
@@ -131,6 +140,35 @@ local function transaction(self, body)
         pcall(query, self, "ROLLBACK")
         error(problem, 0)
     end
+end
+
+-- Writes a row with its digest. `how`: what becomes of one that is there already.
+local function put(self, how, name, row)
+    local columns = rows.columns[name]
+    local values = rows.values(name, row)
+    query(self, ("INSERT OR %s INTO %s (%s, digest) VALUES (%s)"):format(how, name, table.concat(columns, ", "),
+        ("?, "):rep(#columns) .. "?"), table.unpack(values, 1, values.n))
+end
+
+local labels = { jobs = "its record", runs = "run %d", changes = "change %d", seen = "what was seen on its clusters" }
+
+local function damaged(self, name, row)
+    local job = tostring(row.job or row.name)
+    error(mirrors.error("store", ("the store %s: job '%s': %s is damaged, so nothing can be concluded from it: put "
+        .. "the store back from a backup, or look with kmirror list at what is there, and then kmirror jobs forget %s "
+        .. "--yes"):format(self.path, job, labels[name]:format(tonumber(row.number) or 0), job)), 0)
+end
+
+-- The rows that a condition holds for. Raises when one of them is not as it was written.
+local function select(self, name, condition, ...)
+    local found = query(self, ("SELECT * FROM %s %s"):format(name, condition), ...)
+    for _, row in ipairs(found) do
+        if not rows.intact(name, row) then
+            damaged(self, name, row)
+        end
+        row.digest = nil
+    end
+    return found
 end
 
 local function value_of(self, pragma)
@@ -187,11 +225,19 @@ local function check_file(self)
     elseif version > #migrations then
         error(problem_of(self.path, "a newer kmirror has made it; use that one, or give --store sqlite:FILE"), 0)
     end
-    local check = value_of(self, "quick_check(1)")
+    local check = value_of(self, "integrity_check(1)") -- a row that its index lacks would be sent again
     if check ~= "ok" then
         error(problem_of(self.path, "malformed: " .. check), 0)
     end
     return version
+end
+
+local function seal(self)
+    for name in pairs(rows.columns) do
+        for _, row in ipairs(query(self, ("SELECT rowid AS place, * FROM %s"):format(name))) do
+            query(self, ("UPDATE %s SET digest = ? WHERE rowid = ?"):format(name), rows.digest(name, row), row.place)
+        end
+    end
 end
 
 local function migrate(self, version)
@@ -202,7 +248,11 @@ local function migrate(self, version)
         -- Another process may have been here since.
         for next_version = value_of(self, "user_version") + 1, #migrations do
             for _, statement in ipairs(migrations[next_version]) do
-                query(self, statement)
+                if statement == "seal" then
+                    seal(self)
+                else
+                    query(self, statement)
+                end
             end
         end
         query(self, "PRAGMA application_id = " .. application)
@@ -264,11 +314,22 @@ local function make_key(path)
         return key
     end
     key = host.random(key_bytes)
-    local file <close> = io.open(path, "wb")
-    if not (file and file:write(key) and file:flush()) then
-        error(problem_of(path, "it cannot be written"), 0)
+    local ok, why = pcall(files.write, path, key, true) -- on the disk before the store depends on it
+    if not ok then
+        error(problem_of(path, "it cannot be written: " .. tostring(why)), 0)
     end
     return key
+end
+
+local function lacks_key(self, path)
+    local there <close> = io.open(path, "rb")
+    local size = there and there:seek("end")
+    local what = not there and "it is not there"
+        or size ~= key_bytes and ("it has %d bytes of %d"):format(size, key_bytes)
+        or "it is not the one that the store was made with"
+    error(problem_of(path, ("%s, and without its key what is recorded in the store cannot be recognised: put the key "
+        .. "back from a backup. Without one no job of this store can be resumed: kmirror jobs shows what was done; "
+        .. "finish by hand, and move the store away: mv '%s' '%s.old'"):format(what, self.path, self.path)), 0)
 end
 
 function Sqlite:secret()
@@ -277,8 +338,7 @@ function Sqlite:secret()
     local key = read_key(path) or not row and make_key(path) or ""
     local check_value = host.hmac_sha256(key, "kmirror")
     if row and row.check_value ~= check_value then
-        error(problem_of(path, "the key is not the one that the store was made with, so what is recorded in it "
-            .. "cannot be recognised: put the key back, or move the store away"), 0)
+        lacks_key(self, path)
     elseif not row then
         query(self, "INSERT INTO secret SELECT ? WHERE NOT EXISTS (SELECT 1 FROM secret)", check_value)
     end
@@ -297,80 +357,103 @@ end
 -- ---- jobs and runs ----------------------------------------------------------------------------------------
 
 function Sqlite:jobs()
-    return query(self, "SELECT * FROM jobs ORDER BY name")
+    return select(self, "jobs", "ORDER BY name")
 end
 
 function Sqlite:job(name)
-    return query(self, "SELECT * FROM jobs WHERE name = ?", name)[1]
+    return select(self, "jobs", "WHERE name = ?", name)[1]
+end
+
+function Sqlite:has(name)
+    return #query(self, "SELECT 1 AS one FROM jobs WHERE name = ?", name) > 0
 end
 
 function Sqlite:forget(name)
     query(self, "DELETE FROM jobs WHERE name = ?", name)
 end
 
+-- A table that is kept as JSON.
+local function decoded(self, name, row, column)
+    local value = json.decode(row[column])
+    return type(value) == "table" and value or damaged(self, name, row)
+end
+
 function Sqlite:begin_run(job, run)
     transaction(self, function()
-        query(self, "INSERT OR IGNORE INTO jobs (name, script, target, created) VALUES (?, ?, ?, ?)",
-            job.name, job.script, job.target, job.created)
-        query(self, [[INSERT INTO runs (job, number, args, directory, settings, started)
-            VALUES (?, ?, ?, ?, ?, ?)]], job.name, run.number, json.encode(json.array(run.args)), run.directory,
-            json.encode(run.settings), run.started)
+        put(self, "IGNORE", "jobs", job)
+        put(self, "ABORT", "runs", {
+            job = job.name, number = run.number, args = json.encode(json.array(run.args)), directory = run.directory,
+            settings = json.encode(run.settings), started = run.started,
+        })
     end)
+end
+
+local function write_asked(self, job, unasked)
+    local missed = {}
+    for _, number in ipairs(unasked) do
+        missed[number] = true
+    end
+    for _, row in ipairs(select(self, "changes", "WHERE job = ?", job)) do
+        local asked = missed[row.number] and 0 or 1
+        if row.asked ~= asked then
+            row.asked = asked
+            put(self, "REPLACE", "changes", row)
+        end
+    end
 end
 
 function Sqlite:end_run(job, run, unasked)
     transaction(self, function()
-        query(self, "UPDATE runs SET ended = ?, status = ? WHERE job = ? AND number = ?",
-            run.ended, run.status, job, run.number)
+        for _, row in ipairs(select(self, "runs", "WHERE job = ? AND number = ?", job, run.number)) do
+            row.ended, row.status = run.ended, run.status
+            put(self, "REPLACE", "runs", row)
+        end
         if unasked then
-            query(self, "UPDATE changes SET asked = 1 WHERE job = ? AND asked = 0", job)
-            for _, number in ipairs(unasked) do
-                query(self, "UPDATE changes SET asked = 0 WHERE job = ? AND number = ?", job, number)
-            end
+            write_asked(self, job, unasked)
         end
     end)
 end
 
 function Sqlite:runs(job)
-    local rows = query(self, "SELECT * FROM runs WHERE job = ? ORDER BY number", job)
-    for _, row in ipairs(rows) do
-        row.job, row.args, row.settings = nil, json.decode(row.args), json.decode(row.settings)
+    local found = select(self, "runs", "WHERE job = ? ORDER BY number", job)
+    for _, row in ipairs(found) do
+        row.args, row.settings = decoded(self, "runs", row, "args"), decoded(self, "runs", row, "settings")
+        row.job = nil
     end
-    return rows
+    return found
 end
 
 -- ---- changes and what was seen ----------------------------------------------------------------------------
 
 function Sqlite:write_change(job, change)
-    query(self, [[INSERT OR REPLACE INTO changes (job, number, position, key, operation, cluster, id, arguments,
-        state, problem, run, sent, answered, asked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
-        job, change.number, change.order, change.key, change.operation, change.cluster, change.id,
-        json.encode(change.arguments), change.state, change.problem, change.run, change.sent, change.answered,
-        change.asked)
+    local row = { job = job, position = change.order, arguments = json.encode(change.arguments) }
+    put(self, "REPLACE", "changes", setmetatable(row, { __index = change }))
 end
 
 function Sqlite:changes(job)
-    local rows = query(self, "SELECT * FROM changes WHERE job = ? ORDER BY number", job)
-    for _, row in ipairs(rows) do
+    local found = select(self, "changes", "WHERE job = ? ORDER BY number", job)
+    for _, row in ipairs(found) do
+        row.arguments = decoded(self, "changes", row, "arguments")
+        if not mirrors.operations[row.operation] then
+            damaged(self, "changes", row)
+        end
         row.job, row.order, row.position = nil, row.position, nil
-        row.arguments, row.asked = json.decode(row.arguments), row.asked ~= 0
+        row.asked = row.asked ~= 0
     end
-    return rows
+    return found
 end
 
 function Sqlite:write_seen(job, seen)
     transaction(self, function()
         for _, id in ipairs(seen.ids) do
-            query(self, "INSERT INTO seen (job, cluster, id, position) VALUES (?, ?, ?, ?)",
-                job, seen.cluster, id, seen.order)
+            put(self, "ABORT", "seen", { job = job, cluster = seen.cluster, id = id, position = seen.order })
         end
     end)
 end
 
 function Sqlite:seen(job)
     local all = {}
-    local rows = query(self, "SELECT cluster, id, position FROM seen WHERE job = ? ORDER BY position, cluster, id", job)
-    for _, row in ipairs(rows) do
+    for _, row in ipairs(select(self, "seen", "WHERE job = ? ORDER BY position, cluster, id", job)) do
         local last = all[#all]
         if not last or last.order ~= row.position or last.cluster ~= row.cluster then
             last = { order = row.position, cluster = row.cluster, ids = {} }
