@@ -275,7 +275,8 @@ local function show(seen, problem)
         lines[2] = "cannot look, this is from before: " .. problem
     end
     for i, line in ipairs(lines) do
-        lines[i] = width and text.cut(text.clean(line), width) or line
+        line = text.clean(line)
+        lines[i] = width and text.cut(line, width) or line
     end
     local fitting = math.max(1, math.min(#seen, height - #lines - 3)) -- titles, `and more`, and where the cursor is
     local shown = table.move(seen, 1, fitting, 1, {})

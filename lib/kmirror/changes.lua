@@ -141,11 +141,11 @@ function M.recorded(row)
     return change
 end
 
---- A change in words: "delete mirror ... on cluster ...".
+--- A change in words that can be printed: "delete mirror ... on cluster ...".
 ---@param change table
 ---@return string
 function M.describe(change)
-    return mirrors.operations[change.operation].sentence(change)
+    return mirrors.printable(mirrors.operations[change.operation].sentence(change))
 end
 
 -- ---- what the arguments may be --------------------------------------------------------------------------

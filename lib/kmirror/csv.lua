@@ -4,33 +4,36 @@
 --- apostrophe before it, and so does one that looks like that already; whoever reads the file takes one apostrophe away
 --- again, as kmirror does when it reads a fleet. Numbers stay as they are.
 
+local terminal = require("kmirror.terminal")
+local text = require("kmirror.text")
+
 local M = {}
 
 local formula = "^'*[=+@\t\r\n-]"
 local formulas_too = { "＝", "＋", "－", "＠" } -- in full width
 
-local function is_formula(text)
-    local bare = text:match("^'*(.*)$")
+local function is_formula(value)
+    local bare = value:match("^'*(.*)$")
     for _, mark in ipairs(formulas_too) do
         if bare:sub(1, #mark) == mark then
             return true
         end
     end
-    return text:find(formula) ~= nil
+    return value:find(formula) ~= nil
 end
 
 --- A text that no spreadsheet takes for a formula.
----@param text string
+---@param value string
 ---@return string
-function M.harmless(text)
-    return is_formula(text) and "'" .. text or text
+function M.harmless(value)
+    return is_formula(value) and "'" .. value or value
 end
 
 --- The text that M.harmless() was given.
----@param text string
+---@param value string
 ---@return string
-function M.original(text)
-    return text:sub(1, 1) == "'" and is_formula(text) and text:sub(2) or text
+function M.original(value)
+    return value:sub(1, 1) == "'" and is_formula(value) and value:sub(2) or value
 end
 
 local function cell(value)
@@ -39,9 +42,17 @@ local function cell(value)
     elseif type(value) == "number" then
         return tostring(value)
     end
-    local text = M.harmless(tostring(value))
-    local quoted = text:find('[",\r\n]') or text:find("^%s") or text:find("%s$")
-    return quoted and '"' .. text:gsub('"', '""') .. '"' or text
+    local harmless = M.harmless(tostring(value))
+    local quoted = harmless:find('[",\r\n]') or harmless:find("^%s") or harmless:find("%s$")
+    return quoted and '"' .. harmless:gsub('"', '""') .. '"' or harmless
+end
+
+--- Lines as they are written to a file: printable on a terminal, elsewhere as they are.
+---@param file file*
+---@param lines string
+---@return string
+function M.shown(file, lines)
+    return terminal.of(file).terminal and text.clean_lines((lines:gsub("\r\n", "\n"))) or lines
 end
 
 --- One line.

@@ -8,8 +8,8 @@ local function read_by(program, word)
     return pipe:read("a")
 end
 
-local words = { "plain", "us-west=1,2", "", "it's", "a b", "$(id)", "`id`", "a\\b", "!x", "~", "=ls", "#x", "Zürich", "*?",
-    "-x", "a;b", "\"", "\\'" }
+local words = { "plain", "us-west=1,2", "", "it's", "a b", "$(id)", "`id`", "a\\b", "!x", "~", "=ls", "#x", "Zürich",
+    "*?", "-x", "a;b", "\"", "\\'" }
 
 describe("a word of a command", function()
     it("is read by the shell as it is, when it is run", function()

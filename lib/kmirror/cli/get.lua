@@ -73,7 +73,7 @@ local function csv_teller()
         end
         local told = titles .. csv.lines(csv_fields, rows)
         titles = ""
-        return told
+        return csv.shown(io.stdout, told)
     end
 end
 

@@ -39,7 +39,7 @@ the same names for titles.]],
         if options.json then
             io.stdout:write(json.encode(json.array(found), true), "\n")
         elseif options.output == "csv" then
-            io.stdout:write(csv.rows({ "id", "connectorName", "topicsRegex" }, found))
+            io.stdout:write(csv.shown(io.stdout, csv.rows({ "id", "connectorName", "topicsRegex" }, found)))
         elseif #found > 0 then
             tables.write(io.stdout, columns, found)
         else

@@ -76,7 +76,7 @@ end
 local function write_csv(fields, rows, flatten)
     local flat = {}
     for i, row in ipairs(rows) do flat[i] = flatten(row) end
-    io.stdout:write(csv.rows(fields, flat))
+    io.stdout:write(csv.shown(io.stdout, csv.rows(fields, flat)))
 end
 
 -- ---- the commands ------------------------------------------------------------------------------------------
