@@ -67,8 +67,9 @@ describe("text from outside", function()
     end)
 
     it("is shown as escapes when it was an argument, on one line", function()
-        for _, words in ipairs { { "delete", odd }, { odd }, { "list", "--" .. odd }, { "--sandbox", "list", "--cluster", odd },
-            { "run", odd }, { "list", "--profile", odd }, { "help", odd }, { "plan", odd .. ".lua" } } do
+        for _, words in ipairs { { "delete", odd }, { odd }, { "list", "--" .. odd }, { "run", odd },
+            { "--sandbox", "list", "--cluster", odd }, { "list", "--profile", odd },
+            { "help", odd }, { "plan", odd .. ".lua" } } do
             local result = support.run(words)
             local message = result.stderr:gsub("^%S+ sandbox at [^\n]*\n", "")
             assert.are.equal(2, result.status, table.concat(words, " "))

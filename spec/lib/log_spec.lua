@@ -97,6 +97,7 @@ describe("with --log-format json, every line of stderr is JSON:", function()
             io.stderr:write("a line\nand ", 1)
             io.stderr:write(" more\nwithout an end")
             require("task").spawn(function() error("lost", 0) end)
+            require("task").sleep(0.01)
             error("broken: \27[31m\nand more", 0)
         ]]
         assert.are.equal(1, result.status)
