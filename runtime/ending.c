@@ -118,6 +118,14 @@ static const char *descriptors_reason(char text[CURL_ERROR_SIZE]) {
     return text;
 }
 
+static const char *socks_reason(char text[CURL_ERROR_SIZE]) {
+    char told[128];
+    snprintf(told, sizeof told, "%s", text);
+    snprintf(text, CURL_ERROR_SIZE, "the proxy refuses: %s; see the user name and password in https_proxy or all_proxy",
+             told);
+    return text;
+}
+
 const char *ending_reason(CURL *e, CURLcode code, bool sent, const char *url, char text[CURL_ERROR_SIZE]) {
     long tunnel = sent ? 0 : tunnel_status(e);
     if (tunnel >= 300)
@@ -127,6 +135,8 @@ const char *ending_reason(CURL *e, CURLcode code, bool sent, const char *url, ch
     if (long_header(code, sent))
         return "a line in the header of the answer is too long, or there is not enough memory for it";
     text[strcspn(text, "\r\n")] = '\0';
+    if (code == CURLE_PROXY && socks_refused(e))
+        return socks_reason(text);
     /* libcurl quotes a proxy's URL that it cannot use, with the password. */
     bool quotes_proxy = strstr(text, "nsupported proxy") != NULL || strchr(text, '@') != NULL;
     if (text[0] == '\0' || quotes_proxy)

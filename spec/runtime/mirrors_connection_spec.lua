@@ -170,6 +170,14 @@ describe("a proxy of the environment", function()
         end
     end)
 
+    it("of SOCKS that takes nobody in is asked once, and is what the error names", function()
+        local proxy = support.server { { raw = "\5\255", close = "before" } }
+        local result = run { https_proxy = proxy.url:gsub("^http", "socks5h") }
+        proxy:stop()
+        assert.matches("the proxy refuses: No authentication method was acceptable", result.stderr, 1, true)
+        assert.are.equal(1, proxy:connections())
+    end)
+
     it("that is in trouble itself is tried again", function()
         local proxy = support.server { { status = 503, keep = false }, { status = 403, keep = false } }
         local result = run { https_proxy = proxy.url }
