@@ -451,6 +451,8 @@ static void open_terminal(lua_State *L, reader *r) {
     el_set(r->el, EL_CLIENTDATA, r);
     el_set(r->el, EL_SIGNAL, 0);
     el_set(r->el, EL_EDITOR, "emacs");
+    el_set(r->el, EL_SETTY, "-d", "-icrnl", NULL); /* CR LF would come as two of the same */
+    el_set(r->el, EL_SETTY, "-d", "-inlcr", NULL);
     el_set(r->el, EL_GETCFN, next_character);
     el_set(r->el, EL_PROMPT_ESC, prompt_of, '\1');
     bind_keys(r->el);

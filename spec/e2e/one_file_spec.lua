@@ -25,15 +25,15 @@ describe("the executable", function()
     it("knows file, line and variables of what is built in", function()
         local _, executable = copy_to("km")
         local result = support.run { "run", "-", executable = executable, stdin = [[
-            local usage = require "kmirror.usage"
-            local about = debug.getinfo(usage, "S")
-            print(about.source, about.linedefined, debug.getlocal(usage, 1))]] }
+            local is_command = require "kmirror.repl.parts".is_command
+            local about = debug.getinfo(is_command, "S")
+            print(about.source, about.linedefined, debug.getlocal(is_command, 1))]] }
         local line = 0
-        for text in support.read("lib/kmirror/usage.lua"):gmatch("(.-)\n") do
+        for text in support.read("lib/kmirror/repl/parts.lua"):gmatch("(.-)\n") do
             line = line + 1
-            if text:find("^return function%(message") then break end
+            if text:find("^function M.is_command%(text") then break end
         end
-        assert.are.equal(("@lib/kmirror/usage.lua\t%d\tmessage\n"):format(line), result.stdout, result.stderr)
+        assert.are.equal(("@lib/kmirror/repl/parts.lua\t%d\ttext\n"):format(line), result.stdout, result.stderr)
     end)
 
     it("takes from a checkout that it was built in what was edited there since", function()

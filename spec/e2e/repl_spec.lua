@@ -48,7 +48,7 @@ describe("kmirror repl, on a terminal", function()
         screen:enter("", PROMPT)
         screen:enter("#api:list()", "\n3\n" .. PROMPT)
         screen:press("Up", "Up")
-        screen:wait(":x { guarded }")
+        screen:wait("> " .. guarded .. ":x { guarded }") -- no more lines than there were
         screen:press("C-c")
         screen:wait("^C\n" .. PROMPT)
     end)
