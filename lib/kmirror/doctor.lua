@@ -20,6 +20,7 @@ local M = {}
 ---@field findings kmirror.doctor.finding[]
 ---@field profile_name string|nil
 ---@field profile table of the configuration file, empty when there is none
+---@field refused? boolean the configuration file, or the profile: what it holds is not known
 ---@field endpoint string|nil base URL; nil when it is not known, or wrong
 ---@field prepared boolean the command line could be set up
 ---@field problem string|nil why it could not

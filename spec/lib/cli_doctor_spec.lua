@@ -79,7 +79,10 @@ describe("kmirror doctor", function()
         found = examined(with { KMIRROR_CLUSTER = "5a9b1c52-0000-4000-8000-000000000001" })
         is("fail", "404", found.authentication)
         assert.is_truthy(found.authentication.remedy:find("Connect", 1, true))
-        is("skip", "no cluster", examined(with { KMIRROR_CLUSTER = false }).authentication)
+        found, result = examined(with { KMIRROR_CLUSTER = false })
+        is("fail", "none is named", found.cluster)
+        is("skip", "not asked", found.authentication)
+        assert.are.equal(1, result.status)
     end)
 
     it("finds a key that others can read, and goes on to the network", function()
@@ -89,7 +92,7 @@ describe("kmirror doctor", function()
         is("fail", "can be read by others", found["API key"])
         assert.are.equal("chmod 600 " .. path, found["API key"].remedy)
         is("ok", "answered", found.connection)
-        is("skip", "put the above right first", found.authentication)
+        is("skip", "fix the failures above first", found.authentication)
         assert.are.equal(1, result.status)
         assert(os.execute("chmod 600 " .. path))
         is("ok", "only its owner", examined(with { KMIRROR_API_KEY = false, KMIRROR_API_KEY_FILE = path })["API key"])
@@ -109,7 +112,7 @@ describe("kmirror doctor", function()
         assert.are.equal("once\n", support.read(count))
         local found = examine "false"
         is("fail", "api_key_command gave no key", found["API key"])
-        is("skip", "put the above right first", found.authentication)
+        is("skip", "fix the failures above first", found.authentication)
     end)
 
     it("goes on when the configuration is wrong", function()
@@ -128,7 +131,7 @@ describe("kmirror doctor", function()
         is("fail", "kmirror%.invalid", found.DNS)
         assert.is_nil(found.connection)
         is("fail", "connect", examined(with { KMIRROR_ENDPOINT = "http://127.0.0.1:1" }).connection)
-        is("skip", "not a URL", examined(with { KMIRROR_ENDPOINT = "http://example.org" }).DNS)
+        is("skip", "not a URL", examined(with { KMIRROR_ENDPOINT = "http://example.org" }).connection)
     end)
 
     it("names a proxy that cannot be reached, or has no usable URL, and tells nothing of it", function()
@@ -191,6 +194,54 @@ describe("kmirror doctor", function()
         local date = os.date("!%a, %d %b %Y %H:%M:%S GMT", os.time() - 3600)
         local server = support.server { { body = LIST.body, headers = { "Date: " .. date } } }
         is("warn", "^3%d%d%d seconds ahead of the server", examined(with { KMIRROR_ENDPOINT = server.url }).clock)
+    end)
+
+    it("takes options before the command as it takes them behind it", function()
+        for _, words in ipairs { { "--profile", "nope" }, { "--cluster", "5a9b1c52-0000-4000-8000-0000000000c1" },
+            { "--endpoint", "http://127.0.0.1:9" }, { "--rate", "7" }, { "--ca-file", "/nowhere" },
+            { "--api", "v2" } } do
+            local options = with { KMIRROR_CLUSTER = support.us_east }
+            local before = support.run { words[1], words[2], "doctor", env = options.env }
+            local behind = support.run { "doctor", words[1], words[2], env = options.env }
+            local function states(text) return (text:gsub("(\n?[^\t]*\t[^\t]*)[^\n]*", "%1")) end
+            assert.are.equal(states(behind.stdout), states(before.stdout), words[1])
+            assert.are.equal(behind.status, before.status)
+        end
+    end)
+
+    it("blames and approves nothing that follows from a configuration that is refused", function()
+        local home = support.temporary_directory()
+        assert(os.execute("mkdir " .. home .. "/kmirror"))
+        support.write(home .. "/kmirror/config.lua", "return { profiles = 1 }")
+        local found, result = examined { env = { XDG_CONFIG_HOME = home } }
+        assert.are.equal(1, result.status)
+        is("fail", "profiles", found.configuration)
+        for _, check in ipairs { "API key", "user name", "cluster", "connection", "authentication" } do
+            assert.are.equal("skip", found[check] and found[check].state, check)
+        end
+    end)
+
+    it("fails wherever list would: on keys that are none, on variables that are wrong", function()
+        local function key(content)
+            local path = support.temporary("key", content)
+            assert(os.execute("chmod 600 " .. path))
+            return path
+        end
+        for _, changes in ipairs {
+            { KMIRROR_API_KEY = false, KMIRROR_API_KEY_FILE = key "" }, { KMIRROR_API_KEY = false },
+            { KMIRROR_API_KEY = false, KMIRROR_API_KEY_FILE = key "one\ntwo" }, { KMIRROR_USERNAME = false },
+            { KMIRROR_API_KEY = false, KMIRROR_API_KEY_FILE = support.temporary_directory() },
+            { KMIRROR_API_KEY = "a key" }, { KMIRROR_CLUSTER = "no-uuid" }, { KMIRROR_API = "v3" },
+            { KMIRROR_ENDPOINT = "http://example.test" }, { KMIRROR_PROFILE = "nobody" }, { KMIRROR_USERNAME = "a:b" },
+        } do
+            local options = with(changes)
+            local list = support.run { "list", env = options.env }
+            local found, result = examined(with(changes))
+            local what = next(changes) .. ": " .. list.stderr .. result.stdout
+            assert.is_true(list.status ~= 0, what)
+            assert.are.equal(1, result.status, what)
+            assert.is_true(not found.authentication or found.authentication.state ~= "ok", what)
+        end
     end)
 
     it("says how often it was refused for the rate", function()

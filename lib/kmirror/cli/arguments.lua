@@ -121,7 +121,7 @@ function M.check(given)
         usage("--output and --json exclude each other")
     end
     local reported = given.report and "--report" or given.metrics and "--metrics"
-    if reported and not taken.connection then
+    if reported and not commands.needs_api(given.command) then
         usage("kmirror %s has no %s; see kmirror help %s", given.command, reported, given.command)
     end
     local _, world = sets.world_given(given)

@@ -8,6 +8,7 @@ local M = {}
 ---@field summary string one line
 ---@field details string the rest of its help, in lines of less than 80 columns
 ---@field sets string[] names of the sets of options that it takes, from kmirror.cli.sets
+---@field prepares_itself? boolean it takes options of the connection, but sets nothing up before it runs
 ---@field define fun(parser: table, end_here: fun()) adds its arguments and its own options
 ---@field run fun(options: table): integer does it; the exit status
 
@@ -35,10 +36,13 @@ function M.has(name)
     return false
 end
 
---- Whether a command talks to the API: then it can be reported on, too.
+--- Whether a command talks to the API, and must find it set up: then it can be reported on, too.
 ---@param name string of a command
 ---@return boolean
 function M.needs_api(name)
+    if M.of(name).prepares_itself then
+        return false
+    end
     for _, set in ipairs(M.of(name).sets) do
         if set == "connection" then
             return true

@@ -1,6 +1,5 @@
 local doctor = require("kmirror.doctor")
 local json = require("kmirror.json")
-local sets = require("kmirror.cli.sets")
 local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
@@ -37,12 +36,10 @@ Exit status: 0; 1 when something failed.
 
 In a pipe: check, state, what was found and what to do, with tabs between.
 With --json: [{"check", "state", "found", "remedy"}, ...].]],
-    sets = { "results", "messages", "store" },
+    sets = { "connection", "results", "messages", "store" },
+    prepares_itself = true, -- a wrong configuration is what it is to tell of
 
-    -- Not one of the sets above: with these a wrong configuration would end the command before it could say so.
-    define = function(parser)
-        sets.connection(parser)
-    end,
+    define = function() end,
 
     run = function(given)
         local findings, well = doctor.examine(given)

@@ -116,17 +116,14 @@ end
 ---@param case kmirror.doctor.case
 return function(case)
     if not (case.prepared and case.reached) or case:has("fail") then
-        case:note("authentication", "skip", "not asked: put the above right first")
+        case:note("authentication", "skip", "not asked: fix the failures above first")
         return
     end
     local api = connect(case)
     if api then
         look_at_quota_file(case, api)
     end
-    if api and not api.cluster then
-        case:note("authentication", "skip", "not asked: no cluster is known to ask about",
-            "give --cluster, or set KMIRROR_CLUSTER")
-    elseif api and look_at_authentication(case, api) then
+    if api and look_at_authentication(case, api) then
         look_at_permission(case, api)
         look_at_rate(case, api)
     end

@@ -7,7 +7,7 @@ local mirrors = require("mirrors")
 local default_endpoint <const> = "https://api.instaclustr.com"
 
 local function variable(name)
-    local value = os.getenv(name)
+    local value = (os.getenv(name) or ""):match("^%s*(.-)%s*$")
     return value ~= "" and value or nil
 end
 
@@ -24,6 +24,7 @@ local function look_at_file(case)
     local path = config.path()
     local ok, name, profile = pcall(config.choose, case.given.profile or variable("KMIRROR_PROFILE"))
     if not ok then
+        case.refused = true
         case:note("configuration", "fail", message_of(name), "correct " .. (path or "the configuration file"))
         return
     end
@@ -38,16 +39,20 @@ local function look_at_file(case)
     end
 end
 
-local function look_at_key_file(case, path)
-    local private = mirrors.is_private(path)
-    if private == nil then
-        case:note("API key", "fail", ("cannot look at the key's file %s"):format(path),
-            "make it, with nothing but the key in it, and chmod 600 it")
-    elseif not private then
-        case:note("API key", "fail", ("%s can be read by others than its owner"):format(path), "chmod 600 " .. path)
+-- Reads the key, and tells where it is, or what is wrong with it.
+local function note_key(case, where, read, ...)
+    local ok, problem = pcall(read, ...)
+    if ok then
+        case:note("API key", "ok", where)
     else
-        case:note("API key", "ok", ("in %s, which only its owner can read"):format(path))
+        local words = message_of(problem)
+        case:note("API key", "fail", words, words:match("chmod 600 [^;]+")
+            or "it is a provisioning API key from the Instaclustr console, alone in its place")
     end
+end
+
+local function look_at_key_file(case, path, from)
+    note_key(case, ("in %s, which only its owner can read"):format(path), mirrors.key.read, path, from)
 end
 
 local function expand(path)
@@ -64,31 +69,54 @@ local function look_at_command(case)
     end
 end
 
--- The order is that in which the command line looks, too.
-local function look_at_key(case)
-    local file = variable("KMIRROR_API_KEY_FILE")
-    if case.given.sandbox then
-        case:note("API key", "ok", "the sandbox's own")
-    elseif variable("KMIRROR_API_KEY") then
-        case:note("API key", "ok", "in KMIRROR_API_KEY")
-    elseif file then
-        look_at_key_file(case, file)
-    elseif case.profile.api_key then
-        case:note("API key", "ok", "in the configuration file, which only its owner can read")
+local function look_at_profiles_key(case)
+    local name = ("profile %s: "):format(case.profile_name or "")
+    if case.profile.api_key then
+        note_key(case, "in the configuration file, which only its owner can read", mirrors.key.of, case.profile.api_key,
+            name .. "api_key")
     elseif case.profile.api_key_file then
-        look_at_key_file(case, expand(case.profile.api_key_file))
+        look_at_key_file(case, expand(case.profile.api_key_file), name .. "api_key_file")
     elseif case.profile.api_key_command then
         look_at_command(case)
+    elseif case.refused then
+        case:note("API key", "skip", "not looked at: it may be in the configuration, which is refused")
     else
         case:note("API key", "fail", "there is none", "set KMIRROR_API_KEY_FILE to the name of a file with a "
             .. "provisioning API key from the Instaclustr console, chmod 600")
     end
 end
 
+-- The order is that in which the command line looks, too.
+local function look_at_key(case)
+    local key, file = variable("KMIRROR_API_KEY"), variable("KMIRROR_API_KEY_FILE")
+    if case.given.sandbox then
+        case:note("API key", "ok", "the sandbox's own")
+    elseif key then
+        note_key(case, "in KMIRROR_API_KEY", mirrors.key.of, key, "KMIRROR_API_KEY")
+    elseif file then
+        look_at_key_file(case, file, "KMIRROR_API_KEY_FILE")
+    else
+        look_at_profiles_key(case)
+    end
+end
+
 local function look_at_user(case)
     local given = case.given.sandbox or variable("KMIRROR_USERNAME") or case.profile.username
-    if not given then
+    if not given and case.refused then
+        case:note("user name", "skip", "not looked at: it may be in the configuration, which is refused")
+    elseif not given then
         case:note("user name", "fail", "there is none", "set KMIRROR_USERNAME, or username in the profile")
+    end
+end
+
+-- `kmirror list` wants one.
+local function look_at_cluster(case)
+    local given = case.given.sandbox or case.given.cluster or variable("KMIRROR_CLUSTER") or case.profile.cluster
+    if not given and case.refused then
+        case:note("cluster", "skip", "not looked at: it may be in the configuration, which is refused")
+    elseif not given then
+        case:note("cluster", "fail", "none is named", "give --cluster, or set KMIRROR_CLUSTER, to the id of a Kafka "
+            .. "Connect cluster")
     end
 end
 
@@ -113,12 +141,14 @@ return function(case)
     prepare(case)
     look_at_key(case)
     look_at_user(case)
+    look_at_cluster(case)
     if case.prepared and case.given.sandbox then
         case.endpoint = require("kmirror.profile").current().endpoint
     elseif not case.prepared and not case:has("fail") then
         case:note("settings", "fail", case.problem, "correct what the message names; see kmirror help doctor")
     end
-    if not may_be_asked(case.endpoint) then
+    local is_known = case.given.endpoint or variable("KMIRROR_ENDPOINT") or case.given.sandbox
+    if case.refused and not is_known or not may_be_asked(case.endpoint) then
         case.endpoint = nil
     end
 end

@@ -102,7 +102,8 @@ end
 ---@param case kmirror.doctor.case
 return function(case)
     if not case.endpoint then
-        case:note("DNS", "skip", "the endpoint is not a URL that may be used")
+        case:note("connection", "skip", ("not tried: the endpoint %s"):format(case.refused
+            and "may be in the configuration, which is refused" or "is not a URL that may be used"))
         return
     end
     local options, problem = options_for(case)
