@@ -149,12 +149,16 @@ local function backend_of(account, cluster)
     return backends[apis and apis[cluster] or account.options.api]
 end
 
--- Checks the arguments. Raises `invalid`.
-local function prepare(api, operation, id, argument)
-    local name = operation.name
+local function check_object(api, name)
     if type(api) ~= "table" or not api.account then
         fields.invalid("%s: call it with a colon, as in api:%s()", name, name)
     end
+end
+
+-- Checks the arguments. Raises `invalid`.
+local function prepare(api, operation, id, argument)
+    local name = operation.name
+    check_object(api, name)
     local account = api.account
     local request = backend_of(account, api.cluster).requests[name]
     local ok, call = pcall(request.prepare, account, api.cluster, id, argument)
@@ -220,6 +224,8 @@ end
 ---@param what string
 ---@return boolean
 function Api:can(what)
+    check_object(self, "can")
+    fields.check("api:can: what", fields.string, what)
     return backend_of(self.account, self.cluster).can[what] == true
 end
 
@@ -228,6 +234,7 @@ end
 ---@return mirrors.Api
 ---Raises `invalid` when it is no UUID.
 function Api:on(cluster)
+    check_object(self, "on")
     options.check("api:on", { cluster = cluster or "" })
     return setmetatable({ account = self.account, cluster = cluster }, Api)
 end
@@ -289,4 +296,14 @@ function mirrors.connect(given)
     return setmetatable({ account = new_account(all), cluster = all.cluster }, Api)
 end
 
-return mirrors
+return fields.guard("mirrors", mirrors, {
+    error = { "kind", fields.text, "message", fields.string, "fields?", fields.table },
+    defaults = { "options", fields.any },
+    trace = { "fn?", fields.fn },
+    intercept = { "fn?", fields.fn },
+    observe = { "fn?", fields.fn },
+    under_way = {},
+    printable = { "text", fields.string, "lines?", fields.boolean },
+    is_private = { "path", fields.string },
+    connect = { "options?", fields.any },
+})

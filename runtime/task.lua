@@ -11,11 +11,25 @@ local function invalid(message, ...)
     error(new_error("invalid", message:format(...)), 0)
 end
 
+-- Called with a dot instead of a colon, a method would get something else.
+local function check_object(self, class, name)
+    if getmetatable(self) == class then return end
+    local kind = class.__name:match("%a+$")
+    invalid("%s:%s: expected its object, got a %s; call it with a colon", kind, name, type(self))
+end
+
+local function check_seconds(name, seconds)
+    if type(seconds) ~= "number" then
+        invalid("%s: seconds must be a number from 0 up, got %s", name, seconds == nil and "nothing" or type(seconds))
+    end
+end
+
 ---Waits for the task to end.
 ---@return any ...  what its function returned
 ---Raises the very error value that the task died of; `cancelled` when the waiting task is cancelled; `invalid` where no
 ---other task can run (a coroutine of the script's own, a callback, a finalizer).
 function methods:join()
+    check_object(self, Task, "join")
     native.wait(self)
     return native.outcome(self)
 end
@@ -23,11 +37,13 @@ end
 ---Asks the task to end: the call that it waits in, and every later one, raises `cancelled`. A change that is already on
 ---its way to the API is waited for first. Does not wait for the task; `join` does.
 function methods:cancel()
+    check_object(self, Task, "cancel")
     native.cancel(self)
 end
 
 ---@return "queued"|"ready"|"running"|"waiting"|"succeeded"|"failed"|"cancelled"
 function methods:status()
+    check_object(self, Task, "status")
     return native.status(self)
 end
 
@@ -58,6 +74,7 @@ end
 
 ---Cancels every task of the group.
 function Group:cancel()
+    check_object(self, Group, "cancel")
     self.stopped = true
     for t in pairs(self.members) do native.cancel(t) end
 end
@@ -97,6 +114,7 @@ end
 ---@return task.Task
 ---Raises `invalid` when fn is no function or the group has been left; `cancelled` in a cancelled task.
 function Group:spawn(fn, ...)
+    check_object(self, Group, "spawn")
     if type(fn) ~= "function" then invalid("group:spawn: expected a function, got %s", type(fn)) end
     if self.closed then invalid("group:spawn: the group's scope has been left") end
     native.check()
@@ -121,6 +139,7 @@ end
 ---Waits until every task of the group has ended.
 ---Raises the first failure among them; `cancelled` when the waiting task is cancelled.
 function Group:wait()
+    check_object(self, Group, "wait")
     drain(self, false)
     if self.failure then native.outcome(self.failure) end
 end
@@ -160,7 +179,10 @@ local task = {
     ---Waits for that many seconds. In the background it does not keep the run from noticing a deadlock of the others.
     ---Raises `cancelled`; `invalid` for a negative number.
     ---@type fun(seconds: number, background?: boolean)
-    sleep = native.sleep,
+    sleep = function(seconds, background)
+        check_seconds("task.sleep", seconds)
+        return native.sleep(seconds, background)
+    end,
     ---@type fun(): number  # seconds on a clock that never goes back; only differences mean anything
     now = native.now,
     ---@type fun(): integer  # how many tasks have not ended yet
@@ -175,6 +197,9 @@ local task = {
 ---@return task.Group
 ---Raises `invalid` for an unknown option or a concurrency that is no integer from 1 up.
 function task.group(options)
+    if options ~= nil and type(options) ~= "table" then
+        invalid("task.group: expected a table of options, got %s", type(options))
+    end
     for name in pairs(options or {}) do
         if name ~= "concurrency" then
             invalid("task.group: unknown option '%s'; the only one is 'concurrency'", tostring(name))
@@ -211,6 +236,8 @@ end
 ---@return any ...  what it returned
 ---Raises `timeout` when the time was up first, else what fn raised.
 function task.timeout(seconds, fn, ...)
+    check_seconds("task.timeout", seconds)
+    if type(fn) ~= "function" then invalid("task.timeout: expected a function, got %s", type(fn)) end
     local t = spawn(fn, ...)
     native.observe(t)
     local _ <close> = setmetatable({ task = t }, Guard)

@@ -1,7 +1,7 @@
 --- text: text from outside, made safe and measured for a terminal.
 
 local fields = require("mirrors").fields
-local printable = require("mirrors").printable
+local printable = fields.printable
 
 local M = {}
 

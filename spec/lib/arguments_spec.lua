@@ -167,3 +167,31 @@ describe("every public function of the library", function()
         assert.are.equal("walked\n", result.stdout .. (result.status ~= 0 and result.stderr or ""))
     end)
 end)
+
+describe("every public function of the native modules", function()
+    it("refuses arguments of a wrong type, too", function()
+        local result = support.run { "--sandbox", "run", "-", stdin = [[
+            local mirrors, task = require "mirrors", require "task"
+            local api, group, one = mirrors.connect {}, task.group(), task.spawn(function() end)
+            one:join()
+            local calls = {
+                connect = { mirrors.connect, 5 }, defaults = { mirrors.defaults, 5 }, error = { mirrors.error, 5 },
+                trace = { mirrors.trace, 5 }, intercept = { mirrors.intercept, 5 }, observe = { mirrors.observe, 5 },
+                is_private = { mirrors.is_private, 5 }, printable = { mirrors.printable, {} }, on = { api.on, 5 },
+                can = { api.can, api, 5 }, get = { api.get, api, {} }, list = { api.list }, create = { api.create, api },
+                delete = { api.delete, api, 5 },
+                update_target_latency = { api.update_target_latency, api, "x", "5" },
+                group = { task.group, 5 }, sleep = { task.sleep, "x" }, spawn = { task.spawn, 5 },
+                timeout = { task.timeout, "x", print }, ["timeout "] = { task.timeout, 1, 5 },
+                ["group:spawn"] = { group.spawn, print }, ["group:wait"] = { group.wait, 5 },
+                ["group:cancel"] = { group.cancel, 5 }, ["task:join"] = { one.join, 5 },
+                ["task:cancel"] = { one.cancel, 5 }, ["task:status"] = { one.status },
+            }
+            for name, call in pairs(calls) do
+                local ok, problem = pcall(table.unpack(call))
+                if ok or type(problem) ~= "table" or problem.kind ~= "invalid" then print(name, tostring(problem)) end
+            end
+        ]] }
+        assert.are.equal("", result.stdout .. (result.status ~= 0 and result.stderr or ""))
+    end)
+end)
