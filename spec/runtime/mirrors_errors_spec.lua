@@ -168,6 +168,8 @@ describe("an answer that is not the API's", function()
         end
         has(meet("protocol", { status = 301, headers = { "Location: https://alice:s3cret@elsewhere.test/x" } }),
             "https://elsewhere.test/x")
+        local careless = meet("protocol", { status = 302, headers = { "Location: https://al:p@s3cret@else.test" } })
+        assert.is_nil(careless.message:find("s3cret", 1, true), careless.message)
         has(meet("protocol", { status = 301 }), "a redirect, which")
         assert.are.equal(0, other:connections())
         other:stop()
