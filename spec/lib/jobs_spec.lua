@@ -363,7 +363,8 @@ describe("kmirror jobs forget", function()
         run("cut()", { path = path })
         os.execute(("sqlite3 %s \"UPDATE changes SET key = 'x' WHERE number = 2\""):format(path))
         for _, line in ipairs { { "jobs" }, { "jobs", "show", "cut" }, { "jobs", "resume", "cut" },
-            { "report", "cut", "-" }, { "jobs", "forget", "cut" }, { "run", "--sandbox", "--job", "cut", "failover" } } do
+            { "report", "cut", "-" }, { "jobs", "forget", "cut" },
+            { "run", "--sandbox", "--job", "cut", "failover" } } do
             local result = support.run { "--store", path, table.unpack(line) }
             assert.are.equal(2, result.status, result.stderr)
             assert.matches("change 2 is damaged, .+kmirror jobs forget cut %-%-yes", result.stderr)
