@@ -329,7 +329,7 @@ describe("a store in SQLite", function()
         end
         support.write(path .. ".key", "")
         assert.matches("jobs%.db%.key: it has 0 bytes of 32, .+ put the key back .+ kmirror jobs shows what was done; "
-            .. ".+ mv '.+/jobs%.db' '.+/jobs%.db%.old'", run(path, "stores.open(path):secret()", { fails = 1 }))
+            .. ".+ mv %S+/jobs%.db %S+/jobs%.db%.old", run(path, "stores.open(path):secret()", { fails = 1 }))
         os.remove(path .. ".key")
         assert.matches("put the key back", run(path, "stores.open(path):secret()", { fails = 1 }))
         support.write(path .. ".key", key)

@@ -8,6 +8,7 @@ local host = require("host")
 local json = require("kmirror.json")
 local mirrors = require("mirrors")
 local rows = require("kmirror.store.rows")
+local shell = require("kmirror.shell")
 
 local M = {}
 
@@ -156,7 +157,8 @@ local function damaged(self, name, row)
     local job = tostring(row.job or row.name)
     error(mirrors.error("store", ("the store %s: job '%s': %s is damaged, so nothing can be concluded from it: put "
         .. "the store back from a backup, or look with kmirror list at what is there, and then kmirror jobs forget %s "
-        .. "--yes"):format(self.path, job, labels[name]:format(tonumber(row.number) or 0), job)), 0)
+        .. "--yes --store %s"):format(self.path, job, labels[name]:format(tonumber(row.number) or 0), shell.word(job),
+        shell.word(self.path))), 0)
 end
 
 -- The rows that a condition holds for. Raises when one of them is not as it was written.
@@ -329,7 +331,8 @@ local function lacks_key(self, path)
         or "it is not the one that the store was made with"
     error(problem_of(path, ("%s, and without its key what is recorded in the store cannot be recognised: put the key "
         .. "back from a backup. Without one no job of this store can be resumed: kmirror jobs shows what was done; "
-        .. "finish by hand, and move the store away: mv '%s' '%s.old'"):format(what, self.path, self.path)), 0)
+        .. "finish by hand, and move the store away: mv %s %s"):format(what, shell.word(self.path),
+        shell.word(self.path .. ".old"))), 0)
 end
 
 function Sqlite:secret()
