@@ -243,6 +243,24 @@ describe("a store in SQLite", function()
         assert.matches("from then", run(path, read_all))
     end)
 
+    it("has an error with a name for whatever else has been done to it", function()
+        local path = place()
+        fill(path)
+        run(path, read_all)
+        local whole = support.read(path)
+        for _, statement in ipairs {
+            "DROP TABLE seen", "DROP TABLE changes", "ALTER TABLE runs DROP COLUMN settings", "DELETE FROM runs",
+            "UPDATE runs SET args = '{', digest = NULL", "UPDATE runs SET started = 'x', digest = NULL",
+            "UPDATE runs SET number = 3, digest = NULL", "UPDATE changes SET operation = 'x', digest = NULL",
+            "UPDATE changes SET run = 'x', digest = NULL", "PRAGMA user_version = -1",
+        } do
+            assert.are.equal("", sqlite3(path, statement))
+            local problem = run(path, read_all, { fails = 1 })
+            assert.matches("^kmirror: the store [^\n]+ is damaged[^\n]+\n$", problem, statement)
+            support.write(path, whole)
+        end
+    end)
+
     it("refuses a row that its index lacks, which would be sent again", function()
         local path = place()
         fill(path)

@@ -80,6 +80,7 @@ local advice = {
     { "locked", "another process has been writing to it for too long" },
     { "readonly", "it must be writable, and so must its directory; or give --store sqlite:FILE" },
     { "unable to open", "it must be writable, and so must its directory; or give --store sqlite:FILE" },
+    { "no such", "it is damaged: move it away, or give --store sqlite:FILE" },
     { "malformed", "it is damaged: move it away, or give --store sqlite:FILE" },
     { "not a database", "it is damaged, or no store: move it away, or give --store sqlite:FILE" },
 }
@@ -224,6 +225,8 @@ local function check_file(self)
     local tables = query(self, "SELECT count(*) AS count FROM sqlite_master")[1].count
     if made_by ~= application and tables > 0 then
         error(problem_of(self.path, "it is the database of another program; give --store sqlite:FILE"), 0)
+    elseif math.type(version) ~= "integer" or version < 0 then
+        error(problem_of(self.path, "malformed: its version is " .. tostring(version)), 0)
     elseif version > #migrations then
         error(problem_of(self.path, "a newer kmirror has made it; use that one, or give --store sqlite:FILE"), 0)
     end
@@ -419,7 +422,13 @@ end
 
 function Sqlite:runs(job)
     local found = select(self, "runs", "WHERE job = ? ORDER BY number", job)
-    for _, row in ipairs(found) do
+    if #found == 0 and self:has(job) then
+        damaged(self, "runs", { job = job, number = 1 })
+    end
+    for i, row in ipairs(found) do
+        if row.number ~= i then
+            damaged(self, "runs", { job = job, number = i })
+        end
         row.args, row.settings = decoded(self, "runs", row, "args"), decoded(self, "runs", row, "settings")
         row.job = nil
     end
