@@ -188,8 +188,24 @@ static int report_error(lua_State *L, int index) {
     return status;
 }
 
-/* Runs the command line; leaves the exit status. */
+typedef struct arguments {
+    int count;
+    char **words;
+} arguments;
+
+/* [-0, +1, m] */
+static void push_arguments(lua_State *L, const arguments *given) {
+    lua_createtable(L, given->count, 0);
+    for (int i = 1; i < given->count; i++) {
+        lua_pushstring(L, given->words[i]);
+        lua_rawseti(L, -2, i);
+    }
+}
+
+/* Runs the command line, which is at the index 1; leaves the exit status. */
 static int protected_main(lua_State *L) {
+    push_arguments(L, lua_touserdata(L, 1));
+    lua_replace(L, 1);
     luaL_openlibs(L);
     lua_gc(L, LUA_GCGEN, 0, 0); /* as in lua.c: what a request leaves behind dies young */
     exit_open(L);
@@ -214,14 +230,6 @@ static int protected_main(lua_State *L) {
     return 1;
 }
 
-static void push_arguments(lua_State *L, int argc, char **argv) {
-    lua_createtable(L, argc, 0);
-    for (int i = 1; i < argc; i++) {
-        lua_pushstring(L, argv[i]);
-        lua_rawseti(L, -2, i);
-    }
-}
-
 int kmirror_main(int argc, char **argv) {
     warnings warning = {.off = false};
     lua_State *L = luaL_newstate();
@@ -231,12 +239,12 @@ int kmirror_main(int argc, char **argv) {
     }
     lua_setwarnf(L, warn, &warning);
     lua_pushcfunction(L, protected_main);
-    push_arguments(L, argc, argv);
+    lua_pushlightuserdata(L, &(arguments){argc, argv});
     int status = FAILED;
     if (lua_pcall(L, 1, 1, 0) == LUA_OK)
         status = (int)lua_tointeger(L, -1);
     else
-        message_write("error", luaL_tolstring(L, -1, NULL), NULL);
+        message_write("error", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error", NULL);
     lua_close(L);
     return status;
 }

@@ -33,9 +33,9 @@ static void new_scheduler(lua_State *L) {
     lua_setmetatable(L, -2);
     if ((s->loop = loop_new()) == NULL)
         luaL_error(L, "not enough memory for the event loop");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &scheduler_key);
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &scheduler_key);
 }
 
 scheduler *scheduler_of(lua_State *L) {
@@ -252,7 +252,8 @@ bool scheduler_died_cancelled(const task *t) {
         return true;
     if (!t->cancelled || !lua_istable(t->co, -1))
         return false;
-    lua_getfield(t->co, -1, "kind");
+    lua_pushliteral(t->co, "kind");
+    lua_rawget(t->co, -2);
     bool yes = lua_isstring(t->co, -1) && strcmp(lua_tostring(t->co, -1), "cancelled") == 0;
     lua_pop(t->co, 1);
     return yes;
@@ -273,6 +274,8 @@ static void end(task *t, task_state state) {
         joiner->joining = NULL;
         task_wake(&joiner->own);
     }
+    if (t->ended != NULL)
+        t->ended(t);
     if (state == FAILED && !t->observed && !scheduler_died_cancelled(t)) {
         t->next = s->failures;
         s->failures = t;
@@ -315,24 +318,15 @@ void scheduler_cancel(task *t) {
         t->wait->cancel(t->wait);
 }
 
-/* The list of tasks changes while they are cancelled, hence the copy. */
+/* Cancelling only makes tasks ready: none comes or goes meanwhile. */
 static void cancel_all(scheduler *s, const char *why) {
     lua_State *L = s->L;
     s->why = why;
-    lua_newtable(L);
-    int copy = lua_gettop(L);
     scheduler_push_tasks(L);
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
-        if (lua_islightuserdata(L, -2)) {
-            lua_pushvalue(L, -1);
-            lua_rawseti(L, copy, (lua_Integer)lua_rawlen(L, copy) + 1);
-        }
-    for (lua_Integer i = (lua_Integer)lua_rawlen(L, copy); i > 0; i--) {
-        lua_rawgeti(L, copy, i);
-        scheduler_cancel(lua_touserdata(L, -1));
-        lua_pop(L, 1);
-    }
-    lua_settop(L, copy - 1);
+        if (lua_islightuserdata(L, -2))
+            scheduler_cancel(lua_touserdata(L, -1));
+    lua_pop(L, 1);
 }
 
 int scheduler_exit(lua_State *L, int status) {

@@ -9,12 +9,13 @@
 
 #define TASK "task"
 
-/* Where a task's own thread and, when it failed, the traceback are kept with the userdata. */
-enum { THREAD = 1, TRACEBACK = 2, TASK_VALUES = 2 };
+/* Where a task's own thread, its group and, when it failed, the traceback are kept with the userdata. */
+enum { THREAD = 1, TRACEBACK = 2, GROUP_OF = 3, TASK_VALUES = 3 };
 
 typedef enum { HELD, READY, RUNNING, WAITING, SUCCEEDED, FAILED } task_state;
 
 typedef struct scheduler scheduler;
+typedef struct group group;
 
 struct task {
     scheduler *scheduler;
@@ -24,11 +25,15 @@ struct task {
     task *joiners;               /* tasks that wait for this one to end */
     task *joining, *next_joiner; /* the one that this one waits for, and its place among its joiners */
     loop_timer timer;
-    task_wait own; /* for sleep and join */
-    int nargs;     /* for its first resume */
+    task_wait own;         /* for sleep and join */
+    void (*ended)(task *); /* called when it has */
+    group *group;          /* that it is in */
+    task *next_member, *previous_member;
+    int nargs; /* for its first resume */
     unsigned char state;
     bool cancelled, observed;
     bool background; /* kmirror's own, which ends with the run */
+    bool placed;     /* it counts among those of its group that may run at once */
 };
 
 struct scheduler {
@@ -42,7 +47,7 @@ struct scheduler {
     bool prompting;    /* there are such turns; between two, Ctrl-C is for nobody */
     double resumed_at, looked_at;
     size_t live, background;
-    task_wait *rest; /* of who waits until only itself and what is in the background is left */
+    task_wait *rest;               /* of who waits until only itself and what is in the background is left */
     void (*waiting)(lua_State *L); /* says what is waited for after an interrupt; may be NULL */
     volatile sig_atomic_t interrupted, turn_interrupted;
     bool stopping;   /* the interrupt was passed on */

@@ -2,6 +2,7 @@
 
 #include "chunk.h"
 #include "error.h"
+#include "group.h"
 #include "scheduler.h"
 
 #include <lauxlib.h>
@@ -18,19 +19,11 @@ static double check_seconds(lua_State *L, int index) {
     return seconds;
 }
 
-/* new(fn, ...) -> a task that start() or a scheduler_cancel() starts */
-static int new (lua_State *L) {
+/* spawn(fn, ...) -> task, started */
+static int spawn(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    scheduler_new(L, lua_gettop(L) - 1);
+    scheduler_start(scheduler_new(L, lua_gettop(L) - 1));
     return 1;
-}
-
-/* start(task) */
-static int start(lua_State *L) {
-    task *t = check_task(L, 1);
-    if (t->state == HELD)
-        scheduler_start(t);
-    return 0;
 }
 
 static void wake_owner(loop_timer *timer) {
@@ -198,14 +191,6 @@ static int cancelled(lua_State *L) {
     return 1;
 }
 
-/* running() -> the task that runs, nil outside any */
-static int running(lua_State *L) {
-    const task *t = scheduler_of(L)->running;
-    scheduler_push_tasks(L);
-    lua_rawgetp(L, -1, t);
-    return 1;
-}
-
 /* live() -> how many tasks have not ended, this one among them */
 static int live(lua_State *L) {
     lua_pushinteger(L, (lua_Integer)scheduler_of(L)->live);
@@ -219,7 +204,7 @@ static int check(lua_State *L) {
 }
 
 int luaopen_task(lua_State *L) {
-    static const luaL_Reg functions[] = {{"new", new},
+    static const luaL_Reg functions[] = {{"spawn", spawn},
                                          {"sleep", sleep_},
                                          {"now", now},
                                          {"wait", wait},
@@ -229,14 +214,13 @@ int luaopen_task(lua_State *L) {
                                          {"observe", observe_},
                                          {"live", live},
                                          {"check", check},
-                                         {"start", start},
-                                         {"running", running},
                                          {"cancelled", cancelled},
                                          {NULL, NULL}};
     scheduler_of(L);
     luaL_newmetatable(L, TASK);
     luaL_newlib(L, functions);
+    group_functions(L);
     error_constructor(L);
-    chunk_run(L, "runtime/task.lua", 3);
+    chunk_run(L, "runtime/task.lua", 4);
     return 1;
 }

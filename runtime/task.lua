@@ -1,5 +1,5 @@
--- task: what scripts see of it. The scheduler and its primitives are in task.c.
-local Task, native, new_error = ...
+-- task: what scripts see of it. The scheduler is in scheduler.c; its primitives are in task.c and group.c.
+local Task, native, Group, new_error = ...
 
 ---@class task.Task
 Task.__index = {}
@@ -53,59 +53,23 @@ end
 
 -- ---- groups ----
 
+local function begin(fn, ...)
+    native.check() -- it may have been cancelled before its turn came
+    return fn(...)
+end
+
 ---Tasks that end together: the first failure cancels the others, and leaving the scope of a `<close>` variable waits
 ---for all of them.
 ---@class task.Group
-local Group = { __name = "task.group" }
-Group.__index = Group
+Group.__index = {}
+Group.__name = "task.group"
 
-local function start_next(group)
-    while group.active < group.limit and group.first <= group.last do
-        local t = group.queue[group.first]
-        group.queue[group.first] = nil
-        group.first = group.first + 1
-        if group.members[t] == "queued" then
-            group.members[t] = "started"
-            group.active = group.active + 1
-            native.start(t)
-        end
-    end
-end
+local group_methods = Group.__index
 
 ---Cancels every task of the group.
-function Group:cancel()
+function group_methods:cancel()
     check_object(self, Group, "cancel")
-    self.stopped = true
-    for t in pairs(self.members) do native.cancel(t) end
-end
-
-local function left(group, t, failed, err)
-    if group.members[t] == "started" then group.active = group.active - 1 end
-    group.members[t] = nil
-    local cancelled = failed and native.cancelled(t) and type(err) == "table" and err.kind == "cancelled"
-    if failed and not cancelled and not group.failure then
-        group.failure = t
-        group:cancel()
-    end
-    start_next(group)
-end
-
--- Closed when a member ends, however it ends. pcall would do, but would lose the traceback.
-local Exit = {}
-
-function Exit:__close(err)
-    left(self.group, self.task, self.failed, err)
-end
-
-local function done(exit, ...)
-    exit.failed = false
-    return ...
-end
-
-local function run(group, fn, ...)
-    local exit <close> = setmetatable({ group = group, task = native.running(), failed = true }, Exit)
-    native.check()
-    return done(exit, fn(...))
+    native.cancel_group(self)
 end
 
 ---Starts a task of the group; one over the limit waits for its turn.
@@ -113,41 +77,31 @@ end
 ---@param ... any  its arguments
 ---@return task.Task
 ---Raises `invalid` when fn is no function or the group has been left; `cancelled` in a cancelled task.
-function Group:spawn(fn, ...)
+function group_methods:spawn(fn, ...)
     check_object(self, Group, "spawn")
     if type(fn) ~= "function" then invalid("group:spawn: expected a function, got %s", type(fn)) end
-    if self.closed then invalid("group:spawn: the group's scope has been left") end
     native.check()
-    local t = native.new(run, self, fn, ...)
-    native.observe(t)
-    self.members[t] = "queued"
-    if self.stopped then
-        native.cancel(t)
-        return t
-    end
-    self.last = self.last + 1
-    self.queue[self.last] = t
-    start_next(self)
-    return t
+    return native.spawn_member(self, begin, fn, ...)
 end
 
--- Waits for all members, who take themselves off the list.
+-- Waits for all members, who leave the group as they end.
 local function drain(group, shielded)
-    for t in function() return next(group.members) end do native.wait(t, nil, shielded) end
+    for t in native.member, group do native.wait(t, nil, shielded) end
 end
 
 ---Waits until every task of the group has ended.
 ---Raises the first failure among them; `cancelled` when the waiting task is cancelled.
-function Group:wait()
+function group_methods:wait()
     check_object(self, Group, "wait")
     drain(self, false)
-    if self.failure then native.outcome(self.failure) end
+    local failed = native.failed_member(self)
+    if failed then native.outcome(failed) end
 end
 
 function Group:__close(err)
     local ok, failure = true, nil
     if err == nil then ok, failure = pcall(self.wait, self) end
-    self.closed = true
+    native.leave_group(self)
     if err ~= nil or not ok then
         self:cancel()
         drain(self, true)
@@ -157,17 +111,10 @@ end
 
 -- ---- the module ----
 
-local function begin(fn, ...)
-    native.check() -- it may have been cancelled before its turn came
-    return fn(...)
-end
-
 local function spawn(fn, ...)
     if type(fn) ~= "function" then invalid("task.spawn: expected a function, got %s", type(fn)) end
     native.check()
-    local t = native.new(begin, fn, ...)
-    native.start(t)
-    return t
+    return native.spawn(begin, fn, ...)
 end
 
 ---@class task
@@ -205,11 +152,11 @@ function task.group(options)
             invalid("task.group: unknown option '%s'; the only one is 'concurrency'", tostring(name))
         end
     end
-    local limit = options and options.concurrency or math.huge
-    if limit ~= math.huge and (math.type(limit) ~= "integer" or limit < 1) then
+    local limit = options and options.concurrency
+    if limit ~= nil and (math.type(limit) ~= "integer" or limit < 1) then
         invalid("task.group: concurrency must be an integer from 1 up, got %s", tostring(limit))
     end
-    return setmetatable({ limit = limit, queue = {}, first = 1, last = 0, active = 0, members = {} }, Group)
+    return native.new_group(limit)
 end
 
 -- Leaves no task behind when the one that waits for it is cancelled.
