@@ -39,7 +39,7 @@ ALL_LDFLAGS = $(filter -fsanitize%,$(OPTIMIZE)) -Wl,-z,relro,-z,now $(LDFLAGS)
 # ---- files -------------------------------------------------------------------------------------------------
 
 # Only the executable has these; the rest is in mirrors.so, too, which also loads into stock Lua.
-HOST_ONLY = main exit host httpd keys line message outfile output probe terminal turn
+HOST_ONLY = environment main exit host httpd keys line message outfile output probe terminal turn
 
 HOST_SOURCES = $(filter-out runtime/embed.c,$(sort $(wildcard runtime/*.c)))
 MODULE_SOURCES = $(filter-out $(HOST_ONLY:%=runtime/%.c),$(HOST_SOURCES))
@@ -121,6 +121,7 @@ help:
 	@echo 'make            build $(BUILD)/kmirror and $(BUILD)/mirrors.so (needs: make deps)'
 	@echo 'make demo       fail a small fleet over, in the sandbox'
 	@echo 'make test       run all specs, or those in SPECS=, KMIRROR_TEST_JOBS= files at a time'
+	@echo 'make torture    fail every allocation and call of the system in turn (an hour); ATTEMPTS=N: so many'
 	@echo 'make rate       how much of the allowed rate is used (a minute)'
 	@echo 'make lossy      100 creates against a server that loses answers, for 50 seeds (two minutes)'
 	@echo 'make migrate    800 mirrors over 20 clusters, killed twice (three minutes)'
@@ -196,13 +197,21 @@ test: test-packages
 	@$(MAKE) --no-print-directory all
 	@KMIRROR_BUILD=$(BUILD) SAN=$(SAN) HOST=$(HOST) MEMCHECK=$(MEMCHECK) bash spec/support/suites.sh $(SPECS)
 
+# Preloaded, it makes calls of the C library fail. The sanitizers have an allocator of their own: they are not for this.
+$(BUILD)/failing.so: spec/torture/failing.c Makefile | $(BUILD)/packages
+	$Q$(CC) -std=c11 -O1 -Wall -Wextra -fPIC -shared -o $@ $< -ldl
+
+.PHONY: torture
+torture: all $(BUILD)/failing.so
+	@KMIRROR_BUILD=$(BUILD) bash spec/torture/torture.sh $(ATTEMPTS)
+
 C_FILES = $(sort $(wildcard runtime/*.c runtime/*.h))
 
 .PHONY: lint lint-format lint-c lint-lua
 lint: lint-format lint-c lint-lua
 
 lint-format:
-	clang-format-14 --dry-run --Werror $(C_FILES)
+	clang-format-14 --dry-run --Werror $(C_FILES) $(wildcard spec/torture/*.c)
 
 lint-c: | $(BUILD)/packages
 	clang-tidy-14 --quiet $(HOST_SOURCES) runtime/embed.c -- -std=c11 $(ALL_CPPFLAGS)

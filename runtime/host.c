@@ -7,12 +7,14 @@
 #include "loop.h"
 #include "message.h"
 #include "output.h"
+#include "task.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <lauxlib.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +29,7 @@
 
 #define LOCK "host.lock"
 
-static pid_t sandbox;
+static pid_t sandbox; /* 0: none */
 static bool traceback;
 
 /* ---- the terminal and the clock ---- */
@@ -173,20 +175,33 @@ static _Noreturn void become_sandbox(int out, pid_t parent, int argc, char **arg
     _exit(status);
 }
 
-/* Reads the sandbox's first line. [-0, +1, m] */
-static bool push_first_line(lua_State *L, int in) {
-    luaL_Buffer line;
-    char c;
-    luaL_buffinit(L, &line);
-    ssize_t got;
-    while ((got = read(in, &c, 1)) == 1 || (got < 0 && errno == EINTR)) {
-        if (got == 1 && c == '\n')
-            break;
+/* How long a sandbox may take to say where it listens, in seconds. */
+#define SANDBOX_PATIENCE 30.0
+
+/* The next character that comes out of the pipe; -1 when there is none, in time or at all. */
+static int next_character(int in, double deadline) {
+    struct pollfd ready = {.fd = in, .events = POLLIN};
+    unsigned char c;
+    for (double left; !task_interrupted() && (left = deadline - loop_now()) > 0;) {
+        int status = poll(&ready, 1, (int)(left * 1000) + 1);
+        ssize_t got = status > 0 ? read(in, &c, 1) : status;
         if (got == 1)
-            luaL_addchar(&line, c);
+            return c;
+        if ((status > 0 && got == 0) || (got < 0 && errno != EINTR))
+            return -1;
     }
-    luaL_pushresult(&line);
-    return got == 1;
+    return -1;
+}
+
+/* Reads the sandbox's first line: into a buffer of its own, as an error must not leave the pipe open. */
+static bool read_first_line(int in, char *line, size_t size) {
+    double deadline = loop_now() + SANDBOX_PATIENCE;
+    size_t length = 0;
+    int c;
+    while ((c = next_character(in, deadline)) >= 0 && c != '\n' && length + 1 < size)
+        line[length++] = (char)c;
+    line[length] = '\0';
+    return c == '\n';
 }
 
 static char **sandbox_arguments(lua_State *L, int *argc) {
@@ -220,19 +235,30 @@ static int start_sandbox(lua_State *L) {
     if (sandbox == 0)
         become_sandbox(ends[1], parent, argc, argv);
     close(ends[1]);
-    bool ok = sandbox > 0 && push_first_line(L, ends[0]);
+    if (sandbox < 0) {
+        close(ends[0]);
+        sandbox = 0;
+        return luaL_error(L, "cannot start a sandbox: %s", strerror(errno));
+    }
+    char line[256];
+    bool ok = read_first_line(ends[0], line, sizeof line);
     close(ends[0]);
-    if (!ok)
-        return luaL_error(L, "the sandbox did not start");
-    luaL_gsub(L, lua_tostring(L, -1), "listening on ", "");
+    if (!ok) {
+        host_end_sandbox();
+        return luaL_error(L, "the sandbox did not start: what went wrong is above");
+    }
+    luaL_gsub(L, line, "listening on ", "");
     return 1;
 }
 
+/* It ends at once; one that is stuck is not waited for. */
 void host_end_sandbox(void) {
+    static const struct timespec pause = {.tv_nsec = 2000000};
     if (sandbox > 0) {
         kill(sandbox, SIGTERM);
-        while (waitpid(sandbox, NULL, 0) < 0 && errno == EINTR) {
-        }
+        for (double deadline = loop_now() + 5; waitpid(sandbox, NULL, WNOHANG) == 0; nanosleep(&pause, NULL))
+            if (loop_now() > deadline)
+                kill(sandbox, SIGKILL);
     }
     sandbox = 0;
 }

@@ -1,5 +1,6 @@
 /* kmirror: makes a Lua state, runs the command line (lib/kmirror/cli.lua) in it as the main task, and turns what
  * comes of it into messages and an exit status. */
+#include "environment.h"
 #include "exit.h"
 #include "files.h"
 #include "host.h"
@@ -207,6 +208,7 @@ static int protected_main(lua_State *L) {
     push_arguments(L, lua_touserdata(L, 1));
     lua_replace(L, 1);
     luaL_openlibs(L);
+    environment_open(L);
     lua_gc(L, LUA_GCGEN, 0, 0); /* as in lua.c: what a request leaves behind dies young */
     exit_open(L);
     open_modules(L);
@@ -250,6 +252,7 @@ int kmirror_main(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    environment_hide_key();
     output_open();
     message_keep_lines_whole();
     int status = kmirror_main(argc, argv);

@@ -204,18 +204,10 @@ static int check(lua_State *L) {
 }
 
 int luaopen_task(lua_State *L) {
-    static const luaL_Reg functions[] = {{"spawn", spawn},
-                                         {"sleep", sleep_},
-                                         {"now", now},
-                                         {"wait", wait},
-                                         {"outcome", outcome},
-                                         {"cancel", cancel_},
-                                         {"status", status},
-                                         {"observe", observe_},
-                                         {"live", live},
-                                         {"check", check},
-                                         {"cancelled", cancelled},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"spawn", spawn},   {"sleep", sleep_},        {"now", now},
+                                         {"wait", wait},     {"outcome", outcome},     {"cancel", cancel_},
+                                         {"status", status}, {"observe", observe_},    {"live", live},
+                                         {"check", check},   {"cancelled", cancelled}, {NULL, NULL}};
     scheduler_of(L);
     luaL_newmetatable(L, TASK);
     luaL_newlib(L, functions);

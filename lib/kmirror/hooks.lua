@@ -5,7 +5,8 @@
 --- stderr line by line, after its step's name. One that does not end with status 0, or not in time, raises: what
 --- comes after it in the runbook does not happen. It is stopped when the runbook is cancelled.
 ---
---- It finds KMIRROR_HOOK (the step's name) and what the runbook tells it in its environment; never KMIRROR_API_KEY.
+--- It finds KMIRROR_HOOK (the step's name) and what the runbook tells it in its environment; never
+--- KMIRROR_API_KEY, which no process that kmirror starts inherits.
 ---
 ---     local hooks = require("kmirror.hooks").new({ "fence", "clients" }, given.hook, { timeout = 60 })
 ---     hooks:run("fence", { KMIRROR_FROM = "us-west" })
@@ -106,7 +107,7 @@ end
 
 -- The hook as a shell's words. `timeout` makes the process group, and hands on what signal it gets.
 local function words_of(hook, context, seconds)
-    local words = { ("timeout -k %d %g env --default-signal -u KMIRROR_API_KEY"):format(patience, seconds) }
+    local words = { ("timeout -k %d %g env --default-signal"):format(patience, seconds) }
     for name, value in pairs(context) do
         words[#words + 1] = shell.quote(name .. "=" .. tostring(value))
     end

@@ -59,4 +59,20 @@ describe("a secret", function()
             assert.is_nil(support.read(sandbox.log_path):find(secret, 1, true))
         end
     end)
+
+    it("that is in KMIRROR_API_KEY is not inherited by what a runbook, a hook or kmirror itself starts", function()
+        local shown = support.temporary("environments")
+        local look = ("{ env; tr '\\0' '\\n' < /proc/$PPID/environ; } >> %s"):format(shown)
+        local result = support.run { "--sandbox", "run", "-", env = { KMIRROR_API_KEY = KEY, LOOK = look }, stdin = [[
+            assert(os.getenv("KMIRROR_API_KEY") == "]] .. KEY .. [[")
+            local look = os.getenv "LOOK"
+            os.execute(look)
+            io.popen(look):close()
+            require("kmirror.hooks").new({ "fence" }, { { step = "fence", command = look } }):run("fence", {})
+        ]] }
+        assert.are.equal(0, result.status, result.stderr)
+        local found = support.read(shown)
+        assert.is_truthy(found:find("KMIRROR_HOOK=fence", 1, true))
+        assert.is_nil(found:find(KEY, 1, true))
+    end)
 end)

@@ -109,7 +109,7 @@ local preloaded = {}
 ---@return table<string, string>
 function support.preload(name, settings)
     if not preloaded[name] then
-        preloaded[name] = support.temporary(name .. ".so")
+        preloaded[name] = support.temporary(name:match("[^/]+$") .. ".so")
         assert(os.execute(("env -u LD_PRELOAD cc -shared -fPIC -O1 -o %s spec/support/%s.c -ldl"):format(
             preloaded[name], name)), name .. ".c does not compile")
     end

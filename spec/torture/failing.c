@@ -6,6 +6,7 @@
  *   FAILING_COUNTS=FILE          at the end, FILE holds how often each was called, a line each: NAME COUNT
  *   FAILING_CHILD=1              this is about processes that it forks, not about itself
  */
+#define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -54,7 +55,7 @@
     X(FILE *, fopen, (const char *a, const char *b), (a, b), NULL)                                                     \
     X(FILE *, fopen64, (const char *a, const char *b), (a, b), NULL)                                                   \
     X(FILE *, popen, (const char *a, const char *b), (a, b), NULL)                                                     \
-    X(int, fflush, (FILE *a), (a), -1)                                                                                 \
+    X(int, fflush, (FILE * a), (a), -1)                                                                                \
     X(int, socket, (int a, int b, int c), (a, b, c), -1)                                                               \
     X(int, connect, (int a, const struct sockaddr *b, socklen_t c), (a, b, c), -1)                                     \
     X(ssize_t, send, (int a, const void *b, size_t c, int d), (a, b, c, d), -1)                                        \
@@ -62,14 +63,14 @@
     X(int, poll, (struct pollfd * a, nfds_t b, int c), (a, b, c), -1)                                                  \
     X(int, getsockname, (int a, struct sockaddr *b, socklen_t *c), (a, b, c), -1)                                      \
     X(int, setsockopt, (int a, int b, int c, const void *d, socklen_t e), (a, b, c, d, e), -1)                         \
-    X(int, socketpair, (int a, int b, int c, int d[2]), (a, b, c, d), -1)                                               \
+    X(int, socketpair, (int a, int b, int c, int d[2]), (a, b, c, d), -1)                                              \
     X(int, accept4, (int a, struct sockaddr *b, socklen_t *c, int d), (a, b, c, d), -1)                                \
     X(int, bind, (int a, const struct sockaddr *b, socklen_t c), (a, b, c), -1)                                        \
     X(int, listen, (int a, int b), (a, b), -1)                                                                         \
     X(int, epoll_create1, (int a), (a), -1)                                                                            \
     X(int, epoll_ctl, (int a, int b, int c, struct epoll_event *d), (a, b, c, d), -1)                                  \
     X(int, eventfd, (unsigned a, int b), (a, b), -1)                                                                   \
-    X(int, pipe2, (int a[2], int b), (a, b), -1)                                                                         \
+    X(int, pipe2, (int a[2], int b), (a, b), -1)                                                                       \
     X(int, dup2, (int a, int b), (a, b), -1)                                                                           \
     X(int, system, (const char *a), (a), -1)                                                                           \
     X(ssize_t, getrandom, (void *a, size_t b, unsigned c), (a, b, c), -1)

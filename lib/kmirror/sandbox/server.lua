@@ -107,8 +107,14 @@ function server.main(given)
     local sandbox = assemble(options)
     local listener <close> = listen(options, sandbox)
     local host = options.listen:find(":", 1, true) and "[" .. options.listen .. "]" or options.listen
-    io.stdout:write("listening on http://", host, ":", listener:port(), "\n")
-    io.stdout:flush()
+    -- Who started it waits for this line: one that cannot be written must not leave both waiting.
+    local written, why_not = io.stdout:write("listening on http://", host, ":", listener:port(), "\n")
+    if written then
+        written, why_not = io.stdout:flush()
+    end
+    if not written then
+        error("sandbox: cannot say where it listens: " .. tostring(why_not), 0)
+    end
     local ended, why = pcall(serve, sandbox, listener)
     if not ended and not (type(why) == "table" and why.kind == "cancelled") then
         error(why, 0)

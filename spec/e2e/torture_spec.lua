@@ -1,0 +1,50 @@
+-- A few of the failures of `make torture`, each of which has hung or crashed kmirror.
+local support = require "spec.support"
+
+local function run(failing, settings, options)
+    settings.FAILING = failing
+    options.env = support.preload("../torture/failing", settings)
+    return support.run(options)
+end
+
+-- How many allocations a command makes.
+local function allocations(options)
+    local counts = support.temporary("counts")
+    run(nil, { FAILING_COUNTS = counts }, options)
+    return tonumber(support.read(counts):match("memory (%d+)"))
+end
+
+describe("when memory runs out", function()
+    it("a group whose tasks start ends, and the run says why", function()
+        local script = support.temporary("group.lua", [[
+            local task = require "task"
+            local group <close> = task.group()
+            for i = 1, 5 do group:spawn(function() end) end
+            group:wait()
+        ]])
+        local count = allocations { "run", script }
+        for n = count - 80, count, 2 do
+            local result = run(("memory:%d:2:12"):format(n), {}, { "run", script })
+            assert.is_true(result.status <= 1, ("allocation %d: status %d"):format(n, result.status))
+            if result.status == 1 then assert.matches("not enough memory", result.stderr) end
+        end
+    end)
+
+    it("as the command line is read, a message says so", function()
+        for n = 1, 40 do
+            local result = run(("memory:%d:2:12"):format(n), {}, { "version" })
+            assert.is_true(result.status <= 1, ("allocation %d: status %d"):format(n, result.status))
+            if result.status == 1 then assert.matches("not enough memory", result.stderr) end
+        end
+    end)
+end)
+
+describe("a sandbox that cannot say where it listens", function()
+    it("ends the run that waits for it, with a message", function()
+        local result = run("fflush:1:9:28", { FAILING_CHILD = "1" }, { "--sandbox", "list" })
+        assert.are.equal("", result.stdout)
+        assert.are_not.equal(0, result.status)
+        assert.matches("cannot say where it listens: No space left", result.stderr)
+        assert.matches("the sandbox did not start", result.stderr)
+    end)
+end)
