@@ -4,6 +4,7 @@ local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
 local health = require("kmirror.health")
 local log = require("kmirror.log")
+local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local report = require("kmirror.failover.report")
 local saved = require("kmirror.failover.saved")
@@ -133,8 +134,11 @@ end
 ---@param run kmirror.failover.run
 function M.confirm(run)
     local count, loss = #run.live, run.given.disaster and report.loss(run.state.mirrors)
-    confirm.typed(("%s%s: delete %d mirrors %s, and have %d the other way%s"):format(run.runbook,
-        run.given.disaster and " (disaster)" or "", count, run.way, #run.state.mirrors,
+    recopy.warn(run)
+    local reverse = run.given.no_reverse and "create none the other way"
+        or ("create %d the other way"):format(#run.state.mirrors)
+    confirm.typed(("%s%s: delete %d mirrors %s, and %s%s"):format(run.runbook,
+        run.given.disaster and " (disaster)" or "", count, run.way, reverse,
         loss and "; may be lost: " .. loss or ""), run.from.alias)
     if not run.went_on then
         run:hook("check")

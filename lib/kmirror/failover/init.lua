@@ -105,12 +105,17 @@ end
 
 --- Runs the hooks of a step, as a step of the run; does nothing when there are none.
 ---@param step string
-function Run:hook(step)
+---@param more? table<string, string> what they find in their environment, too
+function Run:hook(step, more)
     if not self.given.hooks:has(step) then
         return
     end
     self:step("hook " .. step, function()
-        local count = self.given.hooks:run(step, self:context())
+        local context = self:context()
+        for name, value in pairs(more or {}) do
+            context[name] = value
+        end
+        local count = self.given.hooks:run(step, context)
         return changes.harmless() and "not run" or ("%d done"):format(count)
     end)
 end
@@ -153,9 +158,12 @@ function Run:move_clients()
     end
 end
 
---- Creates the mirrors TO -> FROM, and waits until they work.
----@return boolean created false when their cluster does not answer; in a disaster only
+--- Creates the mirrors TO -> FROM, and waits until they work; does not with --no-reverse.
+---@return boolean created false, too, when their cluster does not answer; in a disaster only
 function Run:create()
+    if self.given.no_reverse then
+        return false
+    end
     return turn.create(self)
 end
 
@@ -174,7 +182,7 @@ function Run:again()
         from = self.given.from_name,
         to = self.given.to_name,
         disaster = self.given.disaster,
-        state = self.path,
+        state = (self.state.acting or self.given.state) and self.path or nil,
         failover = self.given.failover,
     })
 end
@@ -200,6 +208,9 @@ function Run:__close(problem)
     if self.fencing and not self.state.acting then
         self:let_go_on(problem)
     end
+    if not self.state.acting then
+        saved.forget(self.path) -- it is of something that did not come to pass
+    end
     log.error("stopped: %d mirrors deleted, %d created in this run", self.counts.deleted, self.counts.created)
     log.error(profile.current().sandbox and "this sandbox ends now" or "to go on: %s", self:again())
 end
@@ -212,8 +223,10 @@ function M.turned_round(given)
     local before = saved.read(path, given.to, given.from)
     if given.failover and not before then
         usage("--failover %s: there is no such file", path)
+    elseif before and not before.acting then
+        return nil -- it has changed nothing
     elseif before and not before.finished then
-        usage("%s is of a failover that has not ended: go on with that first", path)
+        usage("%s is of a failover that has not ended: continue that first", path)
     end
     return before and before.mirrors
 end

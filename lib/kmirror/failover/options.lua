@@ -3,6 +3,7 @@
 
 local argparse = require("argparse")
 local hooks = require("kmirror.hooks")
+local log = require("kmirror.log")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local shell = require("kmirror.shell")
@@ -11,7 +12,7 @@ local usage = require("kmirror.usage")
 local M = {}
 
 --- The steps that may have hooks, in the order in which they come.
-M.steps = { "check", "fence", "unfence", "drained", "clients", "canary", "done" }
+M.steps = { "check", "fence", "unfence", "drained", "clients", "canary", "empty", "done" }
 
 local about_hooks = [[
 Hooks, by step; each gets KMIRROR_FROM, KMIRROR_TO and more in its environment:
@@ -21,8 +22,21 @@ Hooks, by step; each gets KMIRROR_FROM, KMIRROR_TO and more in its environment:
   drained  all has arrived in TO; the mirrors are deleted next
   clients  the mirrors are gone: move the clients to TO
   canary   produce and consume in TO
+  empty    empty FROM's topics (KMIRROR_TOPICS, with commas between; all of them
+           in the mirrors of KMIRROR_STATE): mirrors TO -> FROM come next
   done     it is over: KMIRROR_STATUS is the exit status, KMIRROR_REPORT a file
-One that fails stops the runbook before the next step.]]
+One that fails stops the runbook before the next step.
+
+The new mirrors start from the beginning of their topics: with names kept they
+append all that TO's topics hold to FROM's topics of the same names, behind what
+is there. To avoid that: --use-renaming, --no-reverse, or the hook empty.
+
+"Caught up" means that the average latency of the last minute is not above the
+target latency (IN_SYNC). The API does not count records.]]
+
+-- The API's rates and latencies are averages over 2 x 30 s, refreshed every 20 s: what is seen for a shorter time may
+-- be one number seen twice.
+local least_still = 40
 
 -- An option with a number. Its default is filled in later, so that what was said is known from what was not.
 local function number(parser, name, default, kind, placeholder, description)
@@ -48,6 +62,7 @@ end
 
 local function define_mirrors(parser, defaults)
     parser:flag("--use-renaming", "The new mirrors prefix topics with TO's alias.")
+    parser:flag("--no-reverse", "Create no mirrors TO -> FROM now; run it again without, to create them.")
     parser:flag("--use-private-ips", "The new mirrors reach TO's Kafka at its private addresses.")
     local tasks = defaults.max_tasks or 3
     parser:option("--max-tasks", ("Tasks of each new mirror; default: %d."):format(tasks)):argname("N")
@@ -56,6 +71,7 @@ local function define_mirrors(parser, defaults)
         :convert(options.integer("--target-latency", "milliseconds, 1000 or more", 1000))
     return {
         use_renaming = defaults.use_renaming,
+        no_reverse = defaults.no_reverse,
         use_private_ips = defaults.use_private_ips,
         max_tasks = tasks,
         target_latency = defaults.target_latency,
@@ -67,7 +83,7 @@ local function define_fence(parser, defaults)
     return {
         max_lag = milliseconds(parser, "--max-lag", defaults.max_lag, "Fence when no lag is higher than that"),
         fence_wait = seconds(parser, "--fence-wait", defaults.fence_wait or 600, "How long lag and rates may take"),
-        still = seconds(parser, "--still", defaults.still or 10, "How long the rates must stay zero"),
+        still = seconds(parser, "--still", defaults.still or least_still, "How long the rates must stay zero"),
         drain_lag = milliseconds(parser, "--drain-lag", defaults.drain_lag or 1000, "Drained when no lag is higher"),
         offset_sync = seconds(parser, "--offset-sync", defaults.offset_sync or 60, "Interval of group offset syncs"),
     }
@@ -110,6 +126,20 @@ local function fill(given, all)
     end
 end
 
+-- Only a sandbox, or another server on this machine, tells how things are at this moment.
+local function is_simulated()
+    local current = profile.current()
+    return current.sandbox or (current.endpoint or ""):find("^http:") ~= nil
+end
+
+local function raise_still(given)
+    if given.still < least_still and not is_simulated() then
+        log.warn("--still %g is below the resolution of the API's numbers (averages over 2 x 30 s, refreshed every "
+            .. "20 s): raised to %d", given.still, least_still)
+        given.still = least_still
+    end
+end
+
 --- Reads the arguments of a runbook. Raises usage when they are wrong.
 ---@param runbook "failover"|"failback"
 ---@param description string
@@ -127,6 +157,7 @@ function M.read(runbook, description, define, ...)
     local given = options.parse(parser, ...)
     if given then
         fill(given, all)
+        raise_still(given)
         read_regions(runbook, given)
         given.hooks = hooks.new(M.steps, given.hook, { timeout = given.hook_timeout, defaults = defaults.hooks })
     end

@@ -7,6 +7,7 @@ local host = require("host")
 local log = require("kmirror.log")
 local options = require("kmirror.failover.options")
 local profile = require("kmirror.profile")
+local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local saved = require("kmirror.failover.saved")
 local tables = require("kmirror.table")
@@ -105,12 +106,16 @@ local function broken(run)
 end
 
 local function result(run)
-    if not run.after then
+    if run.given.no_reverse then
+        return ("The mirrors %s are deleted; none was created %s, as --no-reverse says."):format(run.way, run.back)
+    elseif not run.after then
         return ("The mirrors %s are deleted, those %s are yet to be created: %s does not answer."):format(run.way,
             run.back, run.from.alias)
     end
     local count = #run.after
-    return ("%d of %d new mirrors %s work."):format(count - #broken(run), count, run.back)
+    return ("%d of %d new mirrors %s work.\n"
+        .. "         IN_SYNC means caught up: the average latency of the last minute is not above the target.\n"
+        .. "         The API does not count records."):format(count - #broken(run), count, run.back)
 end
 
 -- The other runbook, the other way round.
@@ -124,7 +129,9 @@ local function way_back(run)
 end
 
 local function next_lines(run)
-    if not run.state.finished then
+    if run.given.no_reverse then
+        return { "To create them:  " .. run:again() }
+    elseif not run.state.finished then
         return { "To go on:        " .. run:again() }
     end
     local lines = { (run.runbook == "failover" and "To fail back:    " or "To fail over:    ") .. way_back(run) }
@@ -149,8 +156,10 @@ function M.text(run)
         "Result:  " .. result(run),
         "Records: " .. about_records(run),
     }
-    if run.note then
-        lines[#lines + 1] = "Note:    " .. run.note
+    local notes = { run.note }
+    table.move(recopy.words(run) or {}, 1, 3, #notes + 1, notes)
+    for i, note in ipairs(notes) do
+        lines[#lines + 1] = (i == 1 and "Note:    " or "         ") .. note
     end
     table.move({ "", tables.aligned(step_columns, state.steps), tables.aligned(mirror_columns, mirror_rows(run)),
         "What there was:  " .. run.path }, 1, 4, #lines + 1, lines)
@@ -201,6 +210,9 @@ local function finish_dry_run(run)
     run.given.hooks:run("done", run:context())
     print(("\nDry run: %s; %d mirrors would be deleted, %d created. Nothing was changed."):format(run.way,
         run.counts.deleted, run.counts.created))
+    for _, line in ipairs(recopy.words(run) or {}) do
+        print(line)
+    end
     print("What there is would be saved in " .. run.path)
     return 0
 end
@@ -216,7 +228,7 @@ function M.finish(run)
     local works = run.after ~= nil and #broken(run) == 0
     run.state.finished = works and saved.time() or nil
     run:save()
-    local text, status = M.text(run), works and 0 or 3
+    local text, status = M.text(run), (works or run.given.no_reverse) and 0 or 3
     io.stdout:write("\n", text)
     if run.given.report_text then
         write(run.given.report_text, text)

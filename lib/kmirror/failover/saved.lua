@@ -81,6 +81,15 @@ function M.unfinished(path, given)
     return saved
 end
 
+--- Removes what a run has left that has changed nothing.
+---@param path string
+function M.forget(path)
+    local saved = json.read(path)
+    if is_one(saved) and not saved.acting then
+        os.remove(path)
+    end
+end
+
 --- Puts aside what a run has left that is done, so that its report can be read later.
 ---@param path string
 function M.put_aside(path)

@@ -3,6 +3,7 @@
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local log = require("kmirror.log")
+local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local saved = require("kmirror.failover.saved")
 local task = require("task")
@@ -156,6 +157,7 @@ function M.create(run)
         log.warn("%s does not answer, its mirrors come later: %s", run.from.alias, run.unreachable)
         return false
     end
+    recopy.empty(run)
     create_all(run)
     if not changes.planned() then
         up.bring(run)

@@ -1,0 +1,97 @@
+--- What the new mirrors copy once more, and the ways out of it.
+---
+--- Kafka Connect keeps the offsets of a mirror under its connector's name, and a new mirror has a new name: it starts
+--- from the beginning of its topics. With names kept, the mirrors TO -> FROM append all that TO's topics hold to FROM's
+--- topics of the same names, behind the originals.
+
+local changes = require("kmirror.changes")
+local log = require("kmirror.log")
+local saved = require("kmirror.failover.saved")
+
+local M = {}
+
+local most_bytes = 65536 -- of names in an environment variable
+
+--- The topics that the new mirrors write to.
+---@param run kmirror.failover.run
+---@return string[]
+function M.topics(run)
+    local names, seen = {}, {}
+    for _, mirror in ipairs(run.state.mirrors) do
+        for _, topic in ipairs(mirror.topicStatuses or {}) do
+            if not seen[topic.name] then
+                seen[topic.name] = true
+                names[#names + 1] = topic.name
+            end
+        end
+    end
+    table.sort(names)
+    return names
+end
+
+-- Nothing is appended when topics get another name, when no mirror is created, or when there is nothing to append to.
+local function is_avoided(run)
+    return run.given.use_renaming or run.given.no_reverse or run.given.hooks:has("empty")
+end
+
+local function some(names)
+    local shown = table.concat(names, ", ", 1, math.min(3, #names))
+    return #names > 3 and ("%s and %d more"):format(shown, #names - 3) or shown
+end
+
+--- What is to be said of it; nil when there is nothing.
+---@param run kmirror.failover.run
+---@return string[]|nil lines
+function M.words(run)
+    if is_avoided(run) or #run.state.mirrors == 0 then
+        return nil
+    end
+    local topics = M.topics(run)
+    local concerned = #topics > 0 and ("%d topics: %s"):format(#topics, some(topics)) or "topics that are not known"
+    return {
+        ("The new mirrors %s start from the beginning: they append all that %s's topics hold to"):format(run.back,
+            run.to.alias),
+        ("%s's topics of the same names, behind what is there (%s)."):format(run.from.alias, concerned),
+        ("To avoid it: --use-renaming, --no-reverse, or --hook empty=COMMAND, which empties %s's topics first."):format(
+            run.from.alias),
+    }
+end
+
+--- Tells the operator, before anything is confirmed.
+---@param run kmirror.failover.run
+function M.warn(run)
+    for _, line in ipairs(M.words(run) or {}) do
+        log.warn("%s", line)
+    end
+end
+
+-- Topics that a mirror writes to already must not be emptied: what it has copied would be lost.
+local function obstacle(run)
+    local there = #run.opposite
+    for _, mirror in ipairs(run.state.mirrors) do
+        there = there + (mirror.reverse and 1 or 0)
+    end
+    return there > 0 and there or nil
+end
+
+--- Has FROM's topics emptied by the hook `empty`, once, before the first mirror writes to them.
+---@param run kmirror.failover.run
+function M.empty(run)
+    if not run.given.hooks:has("empty") or run.state.emptied then
+        return
+    end
+    local count = obstacle(run)
+    if count then
+        log.warn("the hook empty was not run: %d mirrors %s are there already, and write to these topics", count,
+            run.back)
+        return
+    end
+    local names = table.concat(M.topics(run), ",")
+    run:hook("empty", { KMIRROR_TOPICS = #names <= most_bytes and names or "" })
+    if not changes.harmless() then
+        run.state.emptied = saved.time()
+        run:save()
+    end
+end
+
+return M
