@@ -181,12 +181,22 @@ static int close_file(lua_State *L) {
     return luaL_fileresult(L, fclose(file->f) == 0, NULL);
 }
 
+/* A link that somebody else has put there is not followed, and a disk is no log. */
+static const char *not_to_be_opened(const char *path) {
+    struct stat status;
+    if (lstat(path, &status) == 0 && S_ISLNK(status.st_mode) && !is_trusted(status.st_uid))
+        return "it is a symbolic link of another user";
+    return stat(path, &status) == 0 && S_ISBLK(status.st_mode) ? "it is neither a file nor a pipe" : NULL;
+}
+
 /* open(path, "append" | "new") -> file, not buffered: a line of a log is one write | nil, problem. "new": it must not be
  * there yet. */
 static int open_file(lua_State *L) {
     static const char *const ways[] = {"append", "new", NULL};
     const char *path = luaL_checkstring(L, 1);
     int way = luaL_checkoption(L, 2, NULL, ways);
+    if (not_to_be_opened(path) != NULL)
+        return result(L, path, not_to_be_opened(path));
     luaL_Stream *file = lua_newuserdatauv(L, sizeof *file, 0);
     file->closef = NULL;
     luaL_setmetatable(L, LUA_FILEHANDLE);

@@ -62,6 +62,34 @@ describe("a file that is written", function()
         end
     end)
 
+    it("is not written through a link of another user", function()
+        local link = folder .. "/link"
+        shell("ln -s victim " .. link)
+        local victim = support.write(folder .. "/victim", "precious")
+        if shell("chown -h nobody " .. link) ~= "" then return pending("only root can give a link away") end
+        for name, way in pairs(ways) do
+            local result = support.run(way(link))
+            assert.is_true(result.status == 1 or result.status == 2, name)
+            assert.is_truthy(result.stderr:find(link .. ": it is a symbolic link of another user", 1, true)
+                or name == "--state", result.stderr)
+        end
+        local result = support.run { "--sandbox", "--log-file", link, "list" }
+        assert.are.equal(2, result.status)
+        assert.is_truthy(result.stderr:find(link .. ": it is a symbolic link of another user", 1, true), result.stderr)
+        assert.are.equal("precious", support.read(victim))
+    end)
+
+    it("leaves what was there, and nothing beside it, when there is no room for it", function()
+        local path = support.write(folder .. "/old", "old")
+        local result = support.run { command = "sh", "-c",
+            ("trap '' XFSZ; ulimit -f 4; exec %s --sandbox --report %s list"):format(
+                support.quote(support.executable), path) }
+        assert.are.equal(2, result.status)
+        assert.is_truthy(result.stderr:find("cannot write " .. path .. ": File too large", 1, true), result.stderr)
+        assert.are.equal("old", support.read(path))
+        assert.are.equal("old\n", shell("ls " .. folder))
+    end)
+
     it("comes out of a pipe once, in the end, and whole", function()
         for _, option in ipairs { "--report", "--metrics" } do
             local pipe, copy = folder .. "/pipe" .. option, folder .. "/copy" .. option

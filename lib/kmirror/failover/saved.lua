@@ -44,6 +44,13 @@ function M.default_path(runbook, from, to)
     return ("%s/%s-%s.json"):format(directory, name, which)
 end
 
+-- Nothing comes back from a pipe or a device; to read it might never end.
+local function refuse_stream(path)
+    if files.is_stream(path) then
+        usage("cannot save what there is: %s is not a regular file; give --state another path", path)
+    end
+end
+
 local function is_one(saved)
     return type(saved) == "table" and type(saved.from) == "table" and type(saved.to) == "table"
         and type(saved.mirrors) == "table"
@@ -55,6 +62,7 @@ end
 ---@param to kmirror.cluster
 ---@return table|nil
 function M.read(path, from, to)
+    refuse_stream(path)
     local saved = json.read(path)
     if saved == nil then
         return nil
@@ -120,11 +128,10 @@ end
 --- Raises when a file could not be written there, before anything depends on it.
 ---@param path string
 function M.check_writable(path)
+    refuse_stream(path)
     local ok, problem = pcall(files.try, path)
     if not ok then
         usage("cannot save what there is: %s; give --state a path that can be written", problem)
-    elseif files.is_stream(path) then
-        usage("cannot save what there is: %s is not a regular file; give --state another path", path)
     end
 end
 
