@@ -66,7 +66,8 @@ static size_t bytes_of(const key_binding *b, char *bytes) {
     memcpy(bytes, b->key, length);
     if (length != 2 || b->key[0] != '^')
         return length;
-    bytes[0] = b->key[1] == '?' ? '\177' : (char)(b->key[1] & 0x1f);
+    int byte = b->key[1] == '?' ? 0x7f : b->key[1] & 0x1f;
+    bytes[0] = (char)byte;
     return 1;
 }
 
