@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #include <lauxlib.h>
 #include <microhttpd.h>
 #include <netdb.h>
@@ -14,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,13 +25,15 @@
 #define IDLE_SECONDS 120                /* after which a silent connection is closed */
 #define DRIP_PAUSE 0.1                  /* seconds between two drops, or longer where a drop is one byte */
 #define BLOCK_SIZE 4096                 /* bytes that libmicrohttpd asks for at a time */
-#define MAX_HEADERS 64                  /* of a request; more are not shown to the handler */
+#define MOST_CONNECTIONS 1000           /* at once; fewer where descriptors are short */
+#define OTHER_DESCRIPTORS 32            /* that are kept free for what is no connection */
 
 struct exchange;
 
 /* An open connection, known here so that refusing can cut it. */
 typedef struct connection {
     int fd;
+    bool busy; /* with a request */
     struct connection *next, **link;
 } connection;
 
@@ -46,7 +51,8 @@ typedef struct server {
     size_t max_body;
     struct sockaddr_storage address;
     socklen_t address_length;
-    connection *connections;
+    connection *connections;  /* the one that was used last comes first */
+    size_t count, most;       /* of them */
     struct exchange *resting; /* those that are suspended */
     task_wait closed;
     bool awaited;
@@ -114,20 +120,29 @@ static bool rest(exchange *e, double seconds) {
 /* ---- the request, as the handler sees it ---- */
 
 typedef struct header_list {
+    size_t count, room;
     struct {
         const char *name, *value;
-    } item[MAX_HEADERS];
-    size_t count;
+    } item[];
 } header_list;
 
 static enum MHD_Result collect_header(void *into, enum MHD_ValueKind kind, const char *name, const char *value) {
     header_list *headers = into;
     (void)kind;
-    if (headers->count == MAX_HEADERS)
+    if (headers->count == headers->room)
         return MHD_NO;
     headers->item[headers->count].name = name;
     headers->item[headers->count++].value = value;
     return MHD_YES;
+}
+
+/* The headers of a request, in a userdata: no Lua runs while libmicrohttpd goes through them. [-0, +1, m] */
+static const header_list *push_list(lua_State *L, struct MHD_Connection *c) {
+    int count = MHD_get_connection_values(c, MHD_HEADER_KIND, NULL, NULL);
+    header_list *headers = lua_newuserdatauv(L, sizeof *headers + (size_t)count * sizeof *headers->item, 0);
+    *headers = (header_list){.room = (size_t)count};
+    MHD_get_connection_values(c, MHD_HEADER_KIND, collect_header, headers);
+    return headers;
 }
 
 /* [-0, +0, m] */
@@ -141,38 +156,50 @@ static void push_lower(lua_State *L, const char *text) {
 
 /* The headers but Authorization, which credentials() takes apart. [-0, +1, m] */
 static void push_headers(lua_State *L, struct MHD_Connection *c) {
-    header_list headers = {.count = 0};
-    MHD_get_connection_values(c, MHD_HEADER_KIND, collect_header, &headers);
-    lua_createtable(L, 0, (int)headers.count);
-    for (size_t i = 0; i < headers.count; i++) {
-        push_lower(L, headers.item[i].name);
+    const header_list *headers = push_list(L, c);
+    lua_createtable(L, 0, (int)headers->count);
+    for (size_t i = 0; i < headers->count; i++) {
+        push_lower(L, headers->item[i].name);
         if (strcmp(lua_tostring(L, -1), "authorization") == 0) {
             lua_pop(L, 1);
             continue;
         }
-        lua_pushstring(L, headers.item[i].value != NULL ? headers.item[i].value : "");
+        lua_pushstring(L, headers->item[i].value != NULL ? headers->item[i].value : "");
         lua_rawset(L, -3);
     }
+    lua_remove(L, -2);
 }
 
-/* Sets username and password of Basic auth in the table on top, where there are any. [-0, +0, m] */
+/* What follows the scheme of Basic auth, in whatever case that is written; NULL when there is none. */
+static const char *basic_credentials(struct MHD_Connection *c) {
+    static const char scheme[] = "basic ";
+    const char *value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    if (value == NULL || strncasecmp(value, scheme, sizeof scheme - 1) != 0)
+        return NULL;
+    value += sizeof scheme - 1;
+    return value + strspn(value, " ");
+}
+
+/* Sets username and password of Basic auth in the table on top, where there are any: every byte of them.
+ * [-0, +0, m] */
 static void set_credentials(lua_State *L, struct MHD_Connection *c) {
-    char *password = NULL;
-    char *username = MHD_basic_auth_get_username_password(c, &password);
-    char user[256], pass[256]; /* copies, so that a memory error leaks nothing; longer is nobody's key */
-    bool known =
-        username != NULL && password != NULL && strlen(username) < sizeof user && strlen(password) < sizeof pass;
-    if (known) {
-        strcpy(user, username);
-        strcpy(pass, password);
-    }
-    MHD_free(username);
-    MHD_free(password);
-    if (!known)
+    const char *encoded = basic_credentials(c);
+    gnutls_datum_t decoded, text = {.data = (unsigned char *)(uintptr_t)encoded};
+    char plain[512]; /* a copy, so that a memory error leaks nothing; longer is nobody's key */
+    if (encoded == NULL)
         return;
-    lua_pushstring(L, user);
+    text.size = (unsigned)strlen(encoded);
+    if (gnutls_base64_decode2(&text, &decoded) != 0)
+        return;
+    size_t length = decoded.size < sizeof plain ? decoded.size : 0;
+    memcpy(plain, decoded.data, length);
+    gnutls_free(decoded.data);
+    const char *colon = memchr(plain, ':', length);
+    if (colon == NULL)
+        return;
+    lua_pushlstring(L, plain, (size_t)(colon - plain));
     lua_setfield(L, -2, "username");
-    lua_pushstring(L, pass);
+    lua_pushlstring(L, colon + 1, length - (size_t)(colon + 1 - plain));
     lua_setfield(L, -2, "password");
 }
 
@@ -348,14 +375,17 @@ static void handle(exchange *e) {
     lua_pushlightuserdata(L, e);
     if (lua_pcall(L, 1, 0, top + 1) != LUA_OK) {
         const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error";
-        message = lua_pushfstring(L, "error while answering %s %s: %s", e->method, e->target, message);
-        message_write("error", message, NULL);
+        char text[4096]; /* not from Lua, whose memory may be short */
+        snprintf(text, sizeof text, "error while answering %s %.500s: %s", e->method, e->target, message);
+        message_write("error", text, NULL);
         answer_plainly(e, MHD_HTTP_INTERNAL_SERVER_ERROR, "the handler failed; its error is on the server's stderr\n");
     }
     lua_settop(L, top);
 }
 
 /* ---- libmicrohttpd's callbacks ---- */
+
+static void set_busy(server *s, struct MHD_Connection *c, bool busy);
 
 static void *request_begins(void *owner, const char *target, struct MHD_Connection *c) {
     exchange *e = calloc(1, sizeof *e);
@@ -364,14 +394,16 @@ static void *request_begins(void *owner, const char *target, struct MHD_Connecti
     e->server = owner;
     e->connection = c;
     e->target = strdup(target);
+    set_busy(owner, c, true);
     return e;
 }
 
 static void request_ends(void *owner, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode how) {
     exchange *e = *state;
-    (void)owner, (void)c, (void)how;
+    (void)how;
     if (e == NULL)
         return;
+    set_busy(owner, c, false);
     forget_answer(e);
     free(e->target);
     free(e->body);
@@ -435,6 +467,22 @@ static enum MHD_Result request_goes_on(void *owner, struct MHD_Connection *c, co
     return send_answer(e);
 }
 
+static void unlink_connection(server *s, connection *known) {
+    *known->link = known->next;
+    if (known->next != NULL)
+        known->next->link = known->link;
+    s->count--;
+}
+
+static void link_first(server *s, connection *known) {
+    known->next = s->connections;
+    known->link = &s->connections;
+    if (known->next != NULL)
+        known->next->link = &known->next;
+    s->connections = known;
+    s->count++;
+}
+
 static void connection_changes(void *owner, struct MHD_Connection *c, void **state,
                                enum MHD_ConnectionNotificationCode what) {
     server *s = owner;
@@ -442,20 +490,24 @@ static void connection_changes(void *owner, struct MHD_Connection *c, void **sta
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         if (known == NULL)
             return;
-        *known->link = known->next;
-        if (known->next != NULL)
-            known->next->link = known->link;
+        unlink_connection(s, known);
         free(known);
         *state = NULL;
     } else if ((known = calloc(1, sizeof *known)) != NULL) {
         known->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        known->next = s->connections;
-        known->link = &s->connections;
-        if (known->next != NULL)
-            known->next->link = &known->next;
-        s->connections = known;
+        link_first(s, known);
         *state = known;
     }
+}
+
+static void set_busy(server *s, struct MHD_Connection *c, bool busy) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    connection *known = info != NULL ? info->socket_context : NULL;
+    if (known == NULL)
+        return;
+    known->busy = busy;
+    unlink_connection(s, known);
+    link_first(s, known);
 }
 
 /* ---- the server on the loop ---- */
@@ -488,13 +540,28 @@ static void poll_ready(loop_watch *w, short events) {
     run(w->owner);
 }
 
+/* Makes room for whoever wants to connect: an eighth of the connections, those that nobody has used for longest, are cut
+ * off. Those with a request are left alone. False when there is none to cut. */
+static bool make_room(server *s) {
+    size_t cut = 0, place = 0, kept = s->count - s->count / 8;
+    for (connection *c = s->connections; c != NULL; c = c->next)
+        if (place++ >= kept && !c->busy && shutdown(c->fd, SHUT_RDWR) == 0)
+            cut++;
+    run(s);
+    return cut > 0;
+}
+
 static void listen_ready(loop_watch *w, short events) {
     server *s = w->owner;
     (void)events;
-    for (int fd; s->daemon != NULL && !s->refusing && !s->closing;) {
+    while (s->daemon != NULL && !s->refusing && !s->closing) {
         struct sockaddr_storage address;
         socklen_t length = sizeof address;
-        fd = accept4(w->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (s->count >= s->most && (!make_room(s) || s->count >= s->most))
+            break;
+        int fd = accept4(w->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+            make_room(s);
         if (fd < 0)
             break;
         MHD_add_connection(s->daemon, fd, (struct sockaddr *)&address, length); /* closes it on failure */
@@ -565,11 +632,20 @@ static void server_close(server *s) {
         task_wake(&s->closed);
 }
 
+static size_t most_connections(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= MOST_CONNECTIONS + OTHER_DESCRIPTORS)
+        return MOST_CONNECTIONS;
+    return limit.rlim_cur > 2 * OTHER_DESCRIPTORS ? (size_t)limit.rlim_cur - OTHER_DESCRIPTORS : OTHER_DESCRIPTORS;
+}
+
 static bool start_daemon(server *s) {
-    s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-                                 request_goes_on, s, MHD_OPTION_URI_LOG_CALLBACK, request_begins, s,
-                                 MHD_OPTION_NOTIFY_COMPLETED, request_ends, s, MHD_OPTION_NOTIFY_CONNECTION,
-                                 connection_changes, s, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
+    s->most = most_connections();
+    s->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, request_goes_on, s,
+        MHD_OPTION_URI_LOG_CALLBACK, request_begins, s, MHD_OPTION_NOTIFY_COMPLETED, request_ends, s,
+        MHD_OPTION_NOTIFY_CONNECTION, connection_changes, s, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)MOST_CONNECTIONS + OTHER_DESCRIPTORS, MHD_OPTION_END);
     if (s->daemon == NULL)
         return false;
     s->polling.fd = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;

@@ -128,6 +128,27 @@ describe("httpd", function()
             assert.equal("GET|/|-|127.0.0.1|me|pass:word|-|-|", body_of(answer))
         end)
 
+        it("may name Basic auth in any case", function()
+            local basic = require("mime").b64("me:pass")
+            for _, scheme in ipairs { "basic ", "BASIC ", "bAsIc   " } do
+                local answer = get("/", "authorization: " .. scheme .. basic .. "\r\n")
+                assert.equal("GET|/|-|127.0.0.1|me|pass|-|-|", body_of(answer))
+            end
+        end)
+
+        it("shows a password to its last byte, also after a zero", function()
+            local basic = require("mime").b64("me:pass\0junk")
+            local answer = get("/", "Authorization: Basic " .. basic .. "\r\n")
+            assert.equal("GET|/|-|127.0.0.1|me|pass\0junk|-|-|", body_of(answer))
+        end)
+
+        it("shows every header, however many there are", function()
+            local headers = {}
+            for i = 1, 150 do headers[i] = ("X-%d: %d\r\n"):format(i, i) end
+            local answer = get("/", table.concat(headers) .. "X-Thing: the last\r\n")
+            assert.equal("GET|/|-|127.0.0.1|-|-|the last|-|", body_of(answer))
+        end)
+
         it("has no user when the Authorization header makes no sense", function()
             for _, header in ipairs { "Basic", "Basic !!!", "Bearer abc", "Basic " .. ("A"):rep(4000) } do
                 local answer = get("/", "Authorization: " .. header .. "\r\n")
@@ -288,6 +309,43 @@ describe("httpd", function()
             fails("/bad-delay", "answer.delay must be a number")
             fails("/bad-drip", "answer.drip must be a number")
             fails("/no-table", "the handler must return a table, not string")
+        end)
+    end)
+
+    describe("idle connections", function()
+        local idle
+
+        before_each(function()
+            process:stop()
+            idle = {}
+            process = support.start { command = "sh", "-c", 'ulimit -n 120; exec "$@"', "sh", support.executable, "run",
+                support.temporary("server.lua", SERVER) }
+            port = support.eventually("the server's port", function() return process:stdout():match("^(%d+)\n") end)
+        end)
+
+        after_each(function()
+            for _, client in ipairs(idle) do client:close() end
+            process:stop()
+            start()
+        end)
+
+        it("make room for new ones: first those unused for longest, never those with a request", function()
+            local used, busy = connect(), connect()
+            busy:send("GET /drip HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            for i = 1, 300 do
+                idle[i] = connect()
+                if i % 20 == 0 then
+                    used:send("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+                    assert.equal("HTTP/1.1 204 No Content", (used:receive("*l")))
+                    repeat local line = used:receive("*l") until line == "" or line == nil
+                end
+            end
+            assert.matches("^HTTP/1.1 418", get("/teapot"))
+            assert.equal(("x"):rep(50), body_of(busy:receive("*a")))
+            idle[1]:settimeout(1)
+            assert.equal("closed", select(2, idle[1]:receive("*l")))
+            used:close()
+            busy:close()
         end)
     end)
 

@@ -95,7 +95,8 @@ problem() {
     elif [ "$3" -ne 0 ] && [ "$2" = memory ] && [[ ${said,,} != *memory* ]]; then
         echo "status $3, and no word of memory: ${said##*$'\n'}"
     elif [ "$3" -eq 0 ] && [[ ${said,,} != *memory* ]] && [ "$(plain)" != "$(< "../$1.expected")" ]; then
-        [ "$1" = prompt ] && [ -n "$said" ] || echo "status 0, and another output: ${said##*$'\n'}"
+        # A prompt goes on after an error, and ends when its terminal is gone.
+        [[ $1 == prompt && ($said || $2 == read) ]] || echo "status 0, and another output: ${said##*$'\n'}"
     fi
 }
 
