@@ -64,8 +64,9 @@ static void tell_waiting(lua_State *L) {
     char text[160];
     (void)L;
     if (requests > 0)
-        snprintf(text, sizeof text, "interrupted: waiting for the answers to %zu request%s; another Ctrl-C ends at once",
-                 requests, requests == 1 ? "" : "s");
+        snprintf(text, sizeof text,
+                 "interrupted: waiting for the answers to %zu request%s; another Ctrl-C ends at once", requests,
+                 requests == 1 ? "" : "s");
     else
         snprintf(text, sizeof text, "interrupted: waiting until all is closed; another Ctrl-C ends at once");
     message_write("info", text, NULL);

@@ -10,8 +10,12 @@
 
 static const char scheduler_key, tasks_key, exit_key;
 
+static scheduler *interruptible;
+
 static int scheduler_gc(lua_State *L) {
     scheduler *s = lua_touserdata(L, 1);
+    if (interruptible == s) /* a signal may come until the process has ended */
+        interruptible = NULL;
     loop_free(s->loop);
     s->loop = NULL;
     return 0;
@@ -455,8 +459,6 @@ static void stop_running(lua_State *L, lua_Debug *debug) {
     lua_sethook(L, NULL, 0, 0);
     error_raise(L, "cancelled", "interrupted");
 }
-
-static scheduler *interruptible;
 
 void task_interruptible(lua_State *L, void (*waiting)(lua_State *L)) {
     interruptible = scheduler_of(L);
