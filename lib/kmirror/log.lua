@@ -100,6 +100,13 @@ function M.is_json()
     return as_json
 end
 
+--- Whether a message of that level is written.
+---@param level "error"|"warn"|"info"|"debug"
+---@return boolean
+function M.shows(level)
+    return ranks[level] <= threshold
+end
+
 -- ---- setting up -------------------------------------------------------------------------------------------
 
 --- Sets what is written where. Raises usage when the file cannot be opened.
@@ -215,4 +222,5 @@ return fields.guard("log", M, {
     as_json = { "wanted", fields.boolean },
     finish = {},
     is_json = {},
+    shows = { "level", level },
 })

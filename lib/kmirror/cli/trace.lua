@@ -1,6 +1,7 @@
 --- cli.trace: what goes on underneath a command, as messages: waits before retries, what became of a create that was
 --- not answered, long waits for the quota, and in detail each attempt.
 
+local mirrors = require("mirrors")
 local task = require("task")
 
 local fates = { -- of a create whose answer was lost
@@ -27,34 +28,43 @@ local function level_of(problem)
     return "info", more > 0 and ("; as %d others since the last such line"):format(more) or ""
 end
 
+-- What is given to the log here fits, and is not checked for each request. A short runbook does not need the log.
+local function unchecked(name)
+    return mirrors.fields.original(require("kmirror.log")[name])
+end
+
+local function write(...)
+    unchecked("event")(...)
+end
+
 ---@param event mirrors.Event
 return function(event)
-    if event.what == "call" or event.what == "step" then
+    local is_detail = event.what == "attempt" and not unchecked("shows")("debug")
+    if is_detail or event.what == "call" or event.what == "step" then
         return
     end
-    local log = require("kmirror.log") -- a short runbook does not need it
     local fields = {
         event = event.what, operation = event.operation, cluster = event.cluster, id = event.id,
         attempt = event.attempt, error = event.error and event.error.kind, wait = event.wait,
     }
     if event.what == "retry" then
         local level, others = level_of(event.error)
-        log.event(level, fields, "%s; trying again in %.1f s%s", tostring(event.error), event.wait, others)
+        write(level, fields, "%s; trying again in %.1f s%s", tostring(event.error), event.wait, others)
     elseif fates[event.what] then
-        log.event("info", fields, fates[event.what], event.wait or event.id)
+        write("info", fields, fates[event.what], event.wait or event.id)
     elseif event.what == "quota" and event.throttled then
-        log.event("info", fields, "waiting %.1f s: after an answer 429 the kmirror processes of this user send nothing "
+        write("info", fields, "waiting %.1f s: after an answer 429 the kmirror processes of this user send nothing "
             .. "for so long", event.wait)
     elseif event.what == "quota" then
-        log.event("info", fields, "waiting %.1f s for the quota of %g requests a second, which the kmirror processes "
+        write("info", fields, "waiting %.1f s for the quota of %g requests a second, which the kmirror processes "
             .. "of this user share", event.wait, event.rate)
     elseif event.what == "alone" then
-        log.event("warn", fields, "the quota file %s: %s; this process counts its requests alone (see kmirror doctor)",
+        write("warn", fields, "the quota file %s: %s; this process counts its requests alone (see kmirror doctor)",
             event.file, event.problem)
     elseif event.ended > 0 then
         local what = ("%s %s"):format(event.operation:gsub("_", " "), event.id or "on cluster " .. event.cluster)
         fields.seconds = event.ended - event.granted
-        log.event("debug", fields, "%s: %s after %.0f ms", what, event.error and event.error.kind or "done",
+        write("debug", fields, "%s: %s after %.0f ms", what, event.error and event.error.kind or "done",
             1000 * fields.seconds)
     end
 end
