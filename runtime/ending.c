@@ -134,6 +134,8 @@ const char *ending_reason(CURL *e, CURLcode code, bool sent, const char *url, ch
         return descriptors_reason(text);
     if (long_header(code, sent))
         return "a line in the header of the answer is too long, or there is not enough memory for it";
+    if (code == CURLE_OUT_OF_MEMORY)
+        return "not enough memory";
     text[strcspn(text, "\r\n")] = '\0';
     if (code == CURLE_PROXY && socks_refused(e))
         return socks_reason(text);

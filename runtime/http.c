@@ -44,6 +44,7 @@ struct http_request {
     size_t length, room, header; /* bytes of the body, for a body, of the header */
     bool too_large, told;
     bool accepted, timed_out; /* libcurl took it on; it did not end in time */
+    bool out_of_memory;       /* for the answer */
     char error[CURL_ERROR_SIZE];
     http_request *next, *previous;
 };
@@ -158,6 +159,7 @@ static size_t receive(char *data, size_t size, size_t count, void *owner) {
         while (room < needed)
             room *= 2;
         char *body = realloc(r->body, room);
+        r->out_of_memory = body == NULL;
         if (body == NULL)
             return 0;
         r->body = body;
@@ -192,12 +194,14 @@ static int about_to_send(void *owner, char *ip, char *local_ip, int port, int lo
 /* ---- how it ended ---- */
 
 static http_failure failure_of(CURLcode code, const http_request *r) {
-    return r->too_large ? HTTP_PROTOCOL : ending_failure(r->transfer.easy, code, r->answer.sent);
+    return r->too_large || r->out_of_memory ? HTTP_PROTOCOL : ending_failure(r->transfer.easy, code, r->answer.sent);
 }
 
 static const char *reason_of(CURLcode code, http_request *r) {
     if (r->too_large || code == CURLE_FILESIZE_EXCEEDED)
         return "the answer is larger than allowed";
+    if (r->out_of_memory)
+        return "not enough memory for the answer";
     if (code == CURLE_ABORTED_BY_CALLBACK)
         return "the server closed the connection without an answer";
     if (!r->timed_out)
@@ -217,7 +221,8 @@ static void finish(http_request *r, CURLcode code) {
     answer->retry_after = -1;
     if (code != CURLE_OK)
         answer->reason = reason_of(code, r);
-    curl_easy_getinfo(r->transfer.easy, CURLINFO_RESPONSE_CODE, &answer->status);
+    if (r->accepted) /* else it still holds that of the request before */
+        curl_easy_getinfo(r->transfer.easy, CURLINFO_RESPONSE_CODE, &answer->status);
     if (curl_easy_getinfo(r->transfer.easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK && retry_after > 0)
         answer->retry_after = (double)retry_after;
     curl_easy_getinfo(r->transfer.easy, CURLINFO_CONTENT_TYPE, &type);
@@ -241,7 +246,7 @@ static void out_of_time(loop_timer *t) {
     http_request *r = t->owner;
     r->timed_out = r->accepted;
     loop_remove(r->client->loop, &r->transfer);
-    finish(r, r->accepted ? CURLE_OPERATION_TIMEDOUT : CURLE_URL_MALFORMAT);
+    finish(r, r->accepted ? CURLE_OPERATION_TIMEDOUT : CURLE_OUT_OF_MEMORY);
 }
 
 /* ---- requests ---- */
@@ -363,7 +368,7 @@ http_request *http_start(http_client *c, const char *method, const char *path, c
     r->owner = owner;
     r->answer = (http_answer){.started = loop_now()};
     r->length = r->header = 0;
-    r->too_large = r->told = r->timed_out = false;
+    r->too_large = r->told = r->timed_out = r->out_of_memory = false;
     r->timeout = timeout;
     r->error[0] = '\0';
     r->accepted = address(r, method, path, body, length) && loop_add(c->loop, &r->transfer);

@@ -274,6 +274,10 @@ describe("the sandbox's API", function()
                 assert.is_string(body.errorDetails.newTargetLatency)
                 now = now + 1
             end
+            for _, value in ipairs { "NaN", "infinity", "0x1388", "05000", "+5000", ("["):rep(100000) } do
+                assert_error(400, put('{"newTargetLatency":' .. value .. "}"), "The body is not JSON")
+                now = now + 1
+            end
             assert.is_string(assert_error(400, put "{}").errorDetails.newTargetLatency)
             assert.is_string(assert_error(400, put '{"newTargetLatency":1000,"x":1}').errorDetails.x)
         end)

@@ -10,19 +10,21 @@
 set -u
 build=$(realpath "${KMIRROR_BUILD:-build}")
 here=$(realpath "$(dirname "$0")")
-kmirror=$build/kmirror
 attempts=${1:-0}
 workers=${TORTURE_JOBS:-$(nproc)}
 patience=20 # seconds after which an attempt hangs
 work=$(mktemp -d)
 trap 'kill $server 2> /dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit 1
+# Copies, so that building goes on meanwhile.
+cp "$build/kmirror" "$build/failing.so" . || exit 1
+kmirror=$work/kmirror
 
 export NO_COLOR=1 KMIRROR_USERNAME=sandbox KMIRROR_API_KEY=sandbox-full-key
 export KMIRROR_CLUSTER=5a9b1c52-0000-4000-8000-0000000000c2
 "$kmirror" sandbox --port 0 --rate 0 --creating-seconds 0 --sync-seconds 0 > sandbox.out 2> sandbox.err &
 server=$!
-until grep -q listening sandbox.out; do
+until grep -qs listening sandbox.out; do
     kill -0 $server || exit 1
     sleep 0.05
 done
@@ -105,7 +107,7 @@ attempt() {
     local status=0 bad='' command input
     command_of "$2" "t$1"
     if [ "$2" = sandbox ]; then export FAILING_CHILD=1; else unset FAILING_CHILD; fi
-    LD_PRELOAD=$build/failing.so FAILING=$3 timeout -s KILL $patience "${command[@]}" < "$input" > out 2> err || status=$?
+    LD_PRELOAD=$work/failing.so FAILING=$3 timeout -s KILL $patience "${command[@]}" < "$input" > out 2> err || status=$?
     bad=$(problem "$2" "${3%%:*}" $status; state_problem "$2" "t$1" $status)
     rm -rf state "t$1.json"
     [ -z "$bad" ] || echo "$2, FAILING=$3: ${bad//$'\n'/; }"
@@ -117,7 +119,7 @@ reference() {
     local command input
     command_of "$1" reference
     if [ "$1" = sandbox ]; then export FAILING_CHILD=1; else unset FAILING_CHILD; fi
-    LD_PRELOAD=$build/failing.so FAILING_COUNTS=$PWD/../$1.counts "${command[@]}" < "$input" > out 2> err ||
+    LD_PRELOAD=$work/failing.so FAILING_COUNTS=$PWD/../$1.counts "${command[@]}" < "$input" > out 2> err ||
         { cat err; exit 1; }
     plain > "../$1.expected"
     case $1 in create | job) state reference 0 9 ;; esac

@@ -2,11 +2,13 @@
 --- httpd brings the requests, specs make their own. How a version speaks is told in v1.lua and v2.lua.
 
 local answers = require "kmirror.sandbox.answers"
-local cjson = require "cjson"
+local cjson = require("cjson").new()
 local mirrors = require "mirrors"
 
 local api = {}
 api.__index = api
+
+cjson.decode_invalid_numbers(false) -- no NaN, no 0x10, no 010: JSON has none of them
 
 local INT32_MAX = 0x7fffffff
 local LEAST_TARGET_LATENCY = 1000

@@ -205,14 +205,23 @@ local function make_file(path)
     end
 end
 
-local function connect(path)
-    local found, DBI = pcall(require, "DBI")
-    if not found then
-        error(mirrors.error("store", "jobs need LuaDBI: apt install lua-dbi-sqlite3"), 0)
+-- A module of LuaDBI's. Only what is not there needs to be installed.
+local function need(module, what)
+    local found, loaded = pcall(require, module)
+    if found then
+        return loaded
     end
+    local absent = tostring(loaded):find "not found" or tostring(loaded):find "cannot open"
+    error(mirrors.error("store", absent and ("jobs need %s: apt install lua-dbi-sqlite3"):format(what)
+        or ("jobs need %s: %s"):format(what, loaded)), 0)
+end
+
+local function connect(path)
+    local DBI = need("DBI", "LuaDBI")
+    need("dbd.sqlite3", "LuaDBI's SQLite driver")
     local ok, connection, problem = pcall(DBI.Connect, "SQLite3", path)
     if not ok then
-        error(mirrors.error("store", "jobs need LuaDBI's SQLite driver: apt install lua-dbi-sqlite3"), 0)
+        error(problem_of(path, connection), 0)
     elseif not connection then
         error(problem_of(path, problem), 0)
     end
