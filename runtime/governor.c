@@ -241,9 +241,19 @@ governor *governor_new(loop *l, double rate, int concurrency, const char *file) 
     return NULL;
 }
 
+/* A place that was reserved for nothing: who waits for it waits for the one before instead. */
+static void give_back(governor *g) {
+    double now = quota_begin(g->quota);
+    if (is_known(head_of(g, now), g->place))
+        quota_set_moment(g->quota, g->place, g->place >= g->slots ? moment(g, g->place - g->slots, now) : 0);
+    quota_end(g->quota);
+}
+
 void governor_free(governor *g) {
     if (g == NULL)
         return;
+    if (g->reserved)
+        give_back(g);
     loop_stop(g->loop, &g->timer);
     quota_free(g->quota);
     free(g);

@@ -113,6 +113,20 @@ describe("the governor #native", function()
         sandbox:stop()
     end)
 
+    it("takes up nothing of the quota for a request that was given up while it waited", function()
+        local sandbox = support.sandbox { rate = 0 }
+        local path = quota_file(sandbox, { moment = 3 })
+        local given_up = gets(sandbox, 1, path)
+        support.eventually("the wait", function() return given_up:stderr():find("waiting", 1, true) end)
+        given_up:signal("TERM")
+        assert.are.equal(130, given_up:wait().status)
+        local next_place = ("<I8"):unpack(support.read(path), 81)
+        assert.are.equal(101, next_place)
+        local function moment(place) return (("<d"):unpack(support.read(path), 113 + 8 * place)) end
+        assert.are.equal(moment(80), moment(100))
+        sandbox:stop()
+    end)
+
     it("goes on alone, with a warning that names it, when its quota file cannot be used", function()
         local sandbox = support.sandbox { rate = 0 }
         local link, pipe = support.temporary("link"), support.temporary("pipe")
