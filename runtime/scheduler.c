@@ -427,6 +427,7 @@ int task_run(lua_State *L, int nargs) {
     task *t = scheduler_new(L, nargs);
     int at = lua_gettop(L);
     t->observed = true;
+    t->scheduler->main = t;
     scheduler_start(t);
     run_all(t->scheduler);
     int status = take_outcome(L, t);
@@ -484,7 +485,10 @@ bool task_interrupt_turn(void) {
     if (s == NULL || !s->prompting)
         return false;
     s->turn_interrupted = 1;
-    stop_computing(s);
+    if (s->running == s->main) /* the session itself, which goes on */
+        loop_wake(s->loop);
+    else
+        stop_computing(s);
     return true;
 }
 

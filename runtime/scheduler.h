@@ -43,6 +43,7 @@ struct scheduler {
     task *running;
     task *failures;    /* failed, and nobody has joined them */
     task_wait *failed; /* of whoever wants to know of the next one */
+    task *main;        /* what task_run() was called for */
     task *foreground;  /* the turn of a prompt: Ctrl-C is for it alone */
     bool prompting;    /* there are such turns; between two, Ctrl-C is for nobody */
     double resumed_at, looked_at;

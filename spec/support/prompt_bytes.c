@@ -111,6 +111,7 @@ static void check_end(long typed) {
     for (double deadline = now() + 20; waitpid(child, &status, WNOHANG) == 0; drain(10, NULL))
         if (now() > deadline)
             fail("did not end", typed, 0);
+    drain(10, NULL);
     if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 130))
         fail("crashed", typed, status);
     tcgetattr(terminal, &after);
