@@ -123,6 +123,6 @@ if not changes.harmless() then
     print("What there was:  " .. path)
 end
 if result:status() ~= 0 then
-    print("To go on:        " .. again.command("drain", ...))
+    print("To continue:     " .. again.note(again.command("drain", ...)))
 end
 return result:status()

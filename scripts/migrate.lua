@@ -94,7 +94,7 @@ end
 local command = again.command("migrate", ...)
 local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then
-        log.error("stopped: %d mirrors created in this run; to go on: %s", select(2, how_far()), command)
+        log.error("stopped: %d mirrors created in this run; to continue: %s", select(2, how_far()), again.note(command))
     end
 end })
 local stopped = migration.run({
@@ -136,7 +136,7 @@ if stopped then
     print("Stopped: " .. stopped .. ".")
 end
 if #bad > 0 then
-    local replaces = has_failed and not given.replace_failed and " --replace-failed" or ""
-    print("To go on:  " .. command .. replaces)
+    local replaces = has_failed and not given.replace_failed
+    print("To continue:  " .. again.note(replaces and again.anew("migrate", ...) .. " --replace-failed" or command))
 end
 return #bad == 0 and 0 or well == 0 and 1 or 3

@@ -136,6 +136,6 @@ steps:show(io.stdout)
 print(("\nRetune: %d of %d target latencies %s, %d mirrors tell nothing, after %.1f seconds."):format(#result.done,
     #work, changes.planned() and "would be set" or "are set", left, steps:seconds()))
 if result:status() ~= 0 then
-    print("To go on:  " .. again.command("retune", ...))
+    print("To continue:  " .. again.note(again.command("retune", ...)))
 end
 return result:status()

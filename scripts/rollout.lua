@@ -139,7 +139,7 @@ local run = runs.new({
 local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then
         log.error("stopped: %d new mirrors are well, %d old ones are gone", #run.passed, #run.replaced)
-        log.error(in_sandbox and "this sandbox ends now" or "to go on: %s", command)
+        log.error(in_sandbox and "this sandbox ends now" or "to continue: %s", again.note(command))
     end
 end })
 if saved_path and not changes.harmless() then
@@ -167,10 +167,11 @@ if stopped then
     print("Stopped: " .. stopped .. ".")
 end
 if passed > replaced and not adds then
-    print(("%d new mirrors run beside their old ones: go on, or delete them."):format(passed - replaced))
+    print(("%d new mirrors run beside their old ones: continue, or delete them."):format(passed - replaced))
 end
 local complete = passed == #plan.changes and (adds or replaced == passed)
 if not complete then
-    print("To go on:  " .. command .. (in_sandbox and "  (with a sandbox that stays; this one ends now)" or ""))
+    print("To continue:  " .. again.note(command)
+        .. (in_sandbox and "  (with a sandbox that stays; this one ends now)" or ""))
 end
 return complete and 0 or stopped and 1 or 3

@@ -135,6 +135,7 @@ local function guard_changes(given)
 end
 
 local function set_up(given)
+    require("kmirror.again").remember(given)
     terminal.color(given.color or "auto")
     if given.traceback then
         host.traceback()

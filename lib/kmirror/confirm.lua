@@ -35,7 +35,7 @@ function M.typed(question, word, otherwise)
     if not (terminal.of(io.stdin).terminal and terminal.of(io.stderr).terminal) then
         usage("%s: there is no terminal to confirm it on; give --yes to do it without a question", question)
     end
-    io.stderr:write(text.clean(question), "\nType ", word, " to go on: ")
+    io.stderr:write(text.clean(question), "\nType ", word, " to continue: ")
     local answer = io.read("l")
     if not answer then
         io.stderr:write("\n")

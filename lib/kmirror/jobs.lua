@@ -1,6 +1,7 @@
 --- jobs: what is recorded of jobs, how one is resumed and forgotten, and what is said of it when a run of it begins and
 --- ends.
 
+local again = require("kmirror.again")
 local changes = require("kmirror.changes")
 local journal = require("kmirror.journal")
 local json = require("kmirror.json")
@@ -66,8 +67,8 @@ function M.notice(opened)
     return text
 end
 
---- What to tell when a run of a job has ended, a line each. The last line is how to go on, if there is
---- anything left.
+--- What to tell when a run of a job has ended, a line each. The last line is how to continue, if there is anything left
+--- and the runbook has not told that.
 ---@param summary kmirror.journal.summary
 ---@return string[]
 function M.closing(summary)
@@ -85,8 +86,8 @@ function M.closing(summary)
     if summary.problem then
         lines[#lines + 1] = ("nothing more could be written down: %s"):format(tostring(summary.problem))
     end
-    if summary.resume then
-        lines[#lines + 1] = "to go on: " .. summary.resume
+    if summary.resume and not again.noted() then
+        lines[#lines + 1] = "to continue: " .. summary.resume
     end
     return lines
 end

@@ -3,6 +3,7 @@
 --- They are written at most once a second, less often where writing takes long, and replaced as a whole: a run that is
 --- killed leaves what it had done a second ago.
 
+local again = require("kmirror.again")
 local collect = require("kmirror.report.collect")
 local documents = require("kmirror.report.document")
 local events = require("kmirror.events")
@@ -70,7 +71,7 @@ local function document_of(self)
     local given = self.given
     return {
         command = command_of(given), job = self.job, target = target_of(given), runs = runs, error = self.problem,
-        resume = self.job and self.status ~= 0 and history.resume(self.job, given.store) or nil,
+        resume = self.status ~= 0 and (again.noted() or self.job and history.resume(self.job, given.store)) or nil,
     }
 end
 

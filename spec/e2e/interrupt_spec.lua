@@ -47,7 +47,7 @@ describe("a job that is interrupted", function()
 
     -- Types what the screen says, and checks that all is there, once.
     local function resume(result)
-        local command = result.stderr:match("to go on: kmirror ([^\n]+)\n")
+        local command = result.stderr:match("to continue: kmirror ([^\n]+)\n")
         assert.is_truthy(command, result.stderr)
         local words = { env = env }
         for word in command:gmatch("%S+") do words[#words + 1] = word end
@@ -84,7 +84,7 @@ describe("a job that is interrupted", function()
         process:signal("INT")
         local result = process:wait(5)
         assert.are.equal(130, result.status)
-        resume({ stderr = "to go on: kmirror jobs resume j1\n" })
+        resume({ stderr = "to continue: kmirror jobs resume j1\n" })
     end)
 
     it("by SIGKILL again and again ends up exactly where it should", function()

@@ -197,7 +197,7 @@ describe("kmirror apply", function()
             assert.are.equal(1, result.status)
             local line = "error: %S+fleet%.lua:%d: create 'new%d' from us%-west into east: mirror %S+ is CREATING"
             assert.are.equal(2, select(2, result.stderr:gsub(line, "")))
-            says(result.stderr, "2 failed, 0 not tried; run the same command again to go on")
+            says(result.stderr, "2 failed, 0 not tried; run the same command again to continue")
             assert.are.equal(2, count(changes(), "created"))
             assert.are.equal(0, #cjson.decode(run("plan", "--json", path).stdout).create)
         end)
@@ -327,7 +327,8 @@ describe("kmirror apply", function()
         local function answer(path, typed, seconds)
             local log = support.temporary("typescript")
             local result = support.run {
-                "-c", [[{ until grep -qs 'to go on' "$2"; do sleep 0.05; done; sleep "$4"; printf "$3"; sleep 0.5; } |
+                "-c", [[{ until grep -qs 'to continue' "$2"; do sleep 0.05; done
+                        sleep "$4"; printf "$3"; sleep 0.5; } |
                     script -qefc "$1" "$2"]],
                 "sh", support.executable .. " apply " .. path, log, typed, seconds or 0, command = "sh",
                 env = sandbox:env(),
@@ -378,7 +379,7 @@ describe("kmirror apply", function()
         local result = first:wait(20)
         assert.are.equal(130, result.status, result.stderr)
         local created = count(changes(), "created")
-        says(result.stderr, ("error: stopped: %d created, 0 retuned, 0 deleted; to go on, run the same "
+        says(result.stderr, ("error: stopped: %d created, 0 retuned, 0 deleted; to continue, run the same "
             .. "command again"):format(created))
         assert.is_true(created < 60)
         result = apply(path)

@@ -384,7 +384,7 @@ describe("delete on a terminal", function()
 
     -- $1 is run on a terminal, $2 the terminal's log, $3 what is typed once the question is there.
     local on_terminal = [[
-        { for _ in $(seq 200); do grep -qs 'to go on' "$2" && break; sleep 0.05; done; printf "$3"; sleep 0.5; } |
+        { for _ in $(seq 200); do grep -qs 'to continue' "$2" && break; sleep 0.05; done; printf "$3"; sleep 0.5; } |
             script -qefc "$1" "$2"]]
 
     -- Runs `kmirror delete` of the first mirror there is, where `typed` is typed.
@@ -406,7 +406,7 @@ describe("delete on a terminal", function()
         local id, status, screen = delete("delete\\n")
         assert.are.equal(0, status, screen)
         assert.is_truthy(screen:find(("delete mirror %s on cluster %s"):format(id, EAST), 1, true))
-        assert.is_truthy(screen:find("Type delete to go on", 1, true))
+        assert.is_truthy(screen:find("Type delete to continue", 1, true))
         assert.is_truthy(screen:find("deleted " .. id, 1, true))
         assert.is_false(exists(id))
     end)

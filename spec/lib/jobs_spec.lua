@@ -65,9 +65,9 @@ describe("the end of a run", function()
             run "lines(jobs.closing(good())) lines(jobs.closing(good()))")
     end)
 
-    it("says what is left, and last of all how to go on", function()
+    it("says what is left, and last of all how to continue", function()
         assert.are.equal("job cut: 1 delete in 1 run; 1 change failed; 1 change was never answered\n"
-            .. "to go on: kmirror jobs resume cut\n", run "lines(jobs.closing(cut()))")
+            .. "to continue: kmirror jobs resume cut\n", run "lines(jobs.closing(cut()))")
     end)
 
     it("says what earlier runs did that this one did not ask for", function()
@@ -78,7 +78,7 @@ describe("the end of a run", function()
 
     it("says why nothing more could be written down", function()
         assert.are.equal("job good: nothing in 1 run\nnothing more could be written down: the disk is full\n"
-            .. "to go on: kmirror jobs resume good\n", run [[
+            .. "to continue: kmirror jobs resume good\n", run [[
             local run = begin "good"
             run.store.end_run = function() error(mirrors.error("store", "the disk is full"), 0) end
             lines(jobs.closing(run:finish(0)))]])

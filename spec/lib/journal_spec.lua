@@ -462,7 +462,7 @@ describe("a journal", function()
             print(#run:finish(0).unasked)]])
     end)
 
-    it("sums up all runs of a job, and says how to go on", function()
+    it("sums up all runs of a job, and says how to continue", function()
         assert.are.equal([[
 {"done":{"create":1,"delete":0,"update_target_latency":1},"failed":1,"job":"j","resume":"kmirror jobs resume j",]]
             .. [["runs":1,"sent":5,"unanswered":1,"unasked":[]}

@@ -267,7 +267,7 @@ describe("the report of a job", function()
     local file = support.temporary("job.lua", script)
     local path = support.temporary("job.json")
 
-    it("names the command to go on, and covers all runs", function()
+    it("names the command to continue, and covers all runs", function()
         local function go()
             return support.run { "--sandbox", "--job", "two", "--report", path, "run", file, env = { HOME = home } }
         end

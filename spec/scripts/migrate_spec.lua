@@ -69,12 +69,31 @@ describe("the migrate runbook", function()
         local result = migrate:run({}, { file, "--max-failures", "50%" })
         assert.are.equal(3, result.status, result.stderr)
         contains(result.stdout, "is FAILED\n")
-        local command = "To go on:  kmirror run migrate %s --max-failures 50%% --replace-failed\n"
+        local command = "To continue:  kmirror run migrate %s --max-failures 50%% --replace-failed\n"
         contains(result.stdout, command:format(file))
         result = migrate:run({ "--yes" }, { file, "--max-failures", "50%", "--replace-failed" })
         assert.are.equal(0, result.status, result.stderr)
         contains(result.stdout, "6 of 6 mirrors work, 1 created, 5 adopted")
         assert.are.equal(3, #migrate:mirrors())
+    end)
+
+    it("as a job tells one way to continue, and that one works", function()
+        migrate:start { world = 0, fail_every = 5 }
+        local file = list(6)
+        local home = support.temporary_directory("state")
+        local env = migrate.sandbox:env()
+        env.XDG_STATE_HOME = home
+        local result = support.run { "--job", "weekend", "run", "migrate", file, "--max-failures", "50%", env = env }
+        assert.are.equal(3, result.status, result.stderr)
+        local said = result.stdout .. result.stderr
+        local _, ways = said:gsub("[tT]o continue: ", "")
+        assert.are.equal(1, ways, said)
+        local command = said:match("To continue:  kmirror ([^\n]+)\n")
+        assert.are.equal(("run migrate %s --max-failures 50%% --replace-failed"):format(file), command)
+        local again = ("exec %s --yes %s"):format(support.executable, command)
+        result = support.run { "-c", again, command = "sh", env = env }
+        assert.are.equal(0, result.status, result.stderr)
+        contains(result.stdout, "6 of 6 mirrors work")
     end)
 
     it("begins no further batch when too many of one fail", function()

@@ -39,7 +39,7 @@ describe("the rollout runbook", function()
         local result = run({ "--yes" }, "--to", "{old}|x", "--strategy", "create-first")
         assert.are.equal(1, result.status, result.stderr)
         contains(result.stdout, "Stopped: 6 of 53 mirrors of batch 3 are not well, with --max-failures 10%.")
-        contains(result.stdout, "To go on:  kmirror run rollout --source")
+        contains(result.stdout, "To continue:  kmirror run rollout --source")
         assert.are.same({ create = 60, delete = 53 }, rollout:changes())
         local left = {}
         for _, id in ipairs(rollout:each "id") do left[id] = true end

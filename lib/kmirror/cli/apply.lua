@@ -40,7 +40,7 @@ local function show(plan, result)
         #result.retuned, would, #result.deleted, would, result.seconds))
     local failed, skipped = #result.failed, #result.skipped
     if failed + skipped > 0 then
-        log.error("%d failed, %d not tried; run the same command again to go on: what is done is not done twice",
+        log.error("%d failed, %d not tried; run the same command again to continue: what is done is not done twice",
             failed, skipped)
     end
     if #plan.blocked > 0 then

@@ -99,7 +99,7 @@ end
 local world_options = {
     { "world", "--world", "WORLD", "small, demo (default), empty or a number of mirrors." },
     { "clusters", "--clusters", "N", "How many Kafka Connect clusters; default: 2." },
-    { "state_file", "--state", "FILE", "Keep the world in this file, and go on from it." },
+    { "state_file", "--state", "FILE", "Keep the world in this file, and continue from it." },
     { "creating_seconds", "--creating-seconds", "SECONDS", "How long a new mirror is CREATING." },
     { "sync_seconds", "--sync-seconds", "SECONDS", "How long it takes to catch up after that." },
     { "lag_ms", "--lag-ms", "MS", "The mean lag of a mirror that has caught up." },

@@ -4,6 +4,7 @@
 --- topics are created on FROM's. All is saved before anything is deleted, and noted down as it is done; a run that did
 --- not end goes on from there.
 
+local again = require("kmirror.again")
 local changes = require("kmirror.changes")
 local check = require("kmirror.failover.check")
 local host = require("host")
@@ -212,7 +213,7 @@ function Run:__close(problem)
         saved.forget(self.path) -- it is of something that did not come to pass
     end
     log.error("stopped: %d mirrors deleted, %d created in this run", self.counts.deleted, self.counts.created)
-    log.error(profile.current().sandbox and "this sandbox ends now" or "to go on: %s", self:again())
+    log.error(profile.current().sandbox and "this sandbox ends now" or "to continue: %s", again.note(self:again()))
 end
 
 --- The mirrors that a finished failover the other way has turned round: those that a failback has to bring back.

@@ -1,6 +1,7 @@
 --- The options of failover and failback. What the command line does not say comes from the profile's defaults for the
 --- runbook, under the option's name: `runbooks = { failover = { from = "us-west", hooks = { fence = "…" } } }`.
 
+local again = require("kmirror.again")
 local argparse = require("argparse")
 local hooks = require("kmirror.hooks")
 local log = require("kmirror.log")
@@ -92,7 +93,7 @@ end
 local function define_rest(parser, defaults)
     parser:option("--hook", "Run a command at a step; may be given several times."):argname("STEP=COMMAND")
         :count("*"):convert(hooks.option(M.steps))
-    parser:option("--state", "Where to save what there was; to go on, where it was saved."):argname("FILE")
+    parser:option("--state", "Where to save the previous state; to continue, where it was saved."):argname("FILE")
     parser:option("--report-text", "Write the report to a file, too."):argname("FILE")
     return {
         hook_timeout = seconds(parser, "--hook-timeout", defaults.hook_timeout or 300, "How long a hook may take"),
@@ -182,12 +183,13 @@ end
 ---@return string
 function M.command(runbook, given, changes)
     local name = profile.current().name
-    local words = { "kmirror" }
+    local words = { (again.prefix():gsub(" $", "")) }
     local function add(word, value)
         words[#words + 1] = word
         words[#words + 1] = value and shell.word(value)
     end
-    if name and not profile.current().sandbox then add("--profile", name) end
+    local is_chosen = name and not profile.current().sandbox and not words[1]:find("--profile", 1, true)
+    if is_chosen then add("--profile", name) end
     add("run " .. runbook)
     add("--from", changes.from)
     add("--to", changes.to)

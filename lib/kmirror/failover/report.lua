@@ -1,5 +1,6 @@
 --- The report of a failover or failback, for somebody who did not see it.
 
+local again = require("kmirror.again")
 local changes = require("kmirror.changes")
 local files = require("kmirror.file")
 local health = require("kmirror.health")
@@ -130,9 +131,9 @@ end
 
 local function next_lines(run)
     if run.given.no_reverse then
-        return { "To create them:  " .. run:again() }
+        return { "To create them:  " .. again.note(run:again()) }
     elseif not run.state.finished then
-        return { "To go on:        " .. run:again() }
+        return { "To continue:     " .. again.note(run:again()) }
     end
     local lines = { (run.runbook == "failover" and "To fail back:    " or "To fail over:    ") .. way_back(run) }
     if profile.current().sandbox then
@@ -178,7 +179,7 @@ local function complain(run)
         log.error("mirror %s of '%s' is %s%s", mirror.id, mirror.topicsRegex, mirror.status,
             mirror.dry and ", but carries no records" or "")
         if not ends_by_itself[mirror.status] then
-            log.error("  when you know why: kmirror delete --cluster %s %s, then go on as below", run.from.connect,
+            log.error("  when you know why: kmirror delete --cluster %s %s, then continue as below", run.from.connect,
                 mirror.id)
         end
     end

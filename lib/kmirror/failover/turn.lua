@@ -42,7 +42,7 @@ local function check_none_is_new(run)
     end
     for _, listed in ipairs(regions.listed(run.forward, run.from, run.to)) do
         if not known[listed.id] and regions.read(run.forward, listed) then
-            error(("mirror %s of '%s' %s has come up meanwhile: delete it, then go on"):format(listed.id,
+            error(("mirror %s of '%s' %s has come up meanwhile: delete it, then continue"):format(listed.id,
                 listed.topicsRegex, run.way), 0)
         end
     end

@@ -200,8 +200,9 @@ end
 local function watch(items)
     return setmetatable({}, { __close = function(_, problem)
         if problem and not changes.harmless() then
-            log.error("stopped: %d created, %d retuned, %d deleted; to go on, run the same command again: what is done "
-                .. "is not done twice", count_done(items.create), count_done(items.retune), count_done(items.delete))
+            log.error("stopped: %d created, %d retuned, %d deleted; to continue, run the same command again: what is "
+                .. "done is not done twice",
+                count_done(items.create), count_done(items.retune), count_done(items.delete))
         end
     end })
 end

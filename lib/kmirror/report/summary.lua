@@ -100,7 +100,7 @@ function M.notices(document)
         parts[#parts + 1] = "<pre>" .. html.escape(document.error, 2000) .. "</pre>\n"
     end
     if document.resume then
-        parts[#parts + 1] = "<p>To go on:</p>\n<pre>" .. html.escape(document.resume, 2000) .. "</pre>\n"
+        parts[#parts + 1] = "<p>To continue:</p>\n<pre>" .. html.escape(document.resume, 2000) .. "</pre>\n"
     end
     return table.concat(parts)
 end

@@ -17,7 +17,7 @@ local function steady_clock()
 end
 
 local function refuse_state(path, why)
-    usage("sandbox: cannot go on from the state file %s: %s; remove it or name another", path, tostring(why))
+    usage("sandbox: cannot continue from the state file %s: %s; remove it or name another", path, tostring(why))
 end
 
 --- The world that a state file holds; nil when there is no file yet.
