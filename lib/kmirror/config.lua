@@ -150,9 +150,7 @@ function M.read(path)
     if not file then return { profiles = {} } end
     file:close()
     local source = textfile.read(path, "a file in Lua that returns profiles")
-    local chunk, problem = load(source, "@" .. path, "t", { getenv = os.getenv })
-    if not chunk then usage("%s", problem) end
-    local ok, given = pcall(chunk)
+    local ok, given = textfile.evaluate(source, path, { getenv = os.getenv })
     if not ok then usage("%s", tostring(given)) end
     check(path, "", given, file_fields)
     for name, fields in pairs(given.profiles or {}) do check_profile(path, name, fields) end

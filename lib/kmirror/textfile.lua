@@ -91,7 +91,33 @@ function M.read_code(path, expected)
     return text or usage("%s %s; expected %s", M.name(path), problem, expected)
 end
 
+-- Lua cuts long names of files in its messages.
+local longest_name = 59
+local function with_whole_name(message, path)
+    if type(message) ~= "string" or #path < longest_name then
+        return message
+    end
+    local cut = message:match("^(%.%.%..-):%d+: ")
+    return cut and path:sub(-(#cut - 3)) == cut:sub(4) and path .. message:sub(#cut + 1) or message
+end
+
+--- Runs a file in Lua that is data: it returns a value, and reaches no more than its globals.
+---@param source string
+---@param path string
+---@param globals table
+---@return boolean ok
+---@return any value or what is wrong, with the file's whole name and the line
+function M.evaluate(source, path, globals)
+    local chunk, problem = load(source:gsub("^#[^\n]*", ""), "@" .. path, "t", globals)
+    if not chunk then
+        return false, with_whole_name(problem, path)
+    end
+    local ok, value = pcall(chunk)
+    return ok, ok and value or with_whole_name(value, path)
+end
+
 return fields.guard("textfile", M, {
+    evaluate = { "source", fields.string, "path", fields.string, "globals", fields.table },
     decode = { "bytes", fields.string },
     decode_code = { "bytes", fields.string },
     name = { "path", fields.string },

@@ -274,7 +274,7 @@ describe("the one-shot commands", function()
         local cases = {
             ["line 1, column %d+: .*; nothing was created"] = support.temporary("a.json", '{"maxTasks": }'),
             ["expected an object or an array of them, not a string"] = support.temporary("b.json", '"text"'),
-            ["b%.lua:1: .*; expected a Lua file that returns a table"] = support.temporary("b.lua", "return {"),
+            ["b%.lua:1: .*; expected a Lua file that only returns a table"] = support.temporary("b.lua", "return {"),
             ["attempt to call a nil value"] = support.temporary("c.lua", "return os.execute 'true'"),
             ["cannot read /nowhere/x%.json: No such file or directory"] = "/nowhere/x.json",
             ["cannot read /tmp: Is a directory"] = "/tmp",

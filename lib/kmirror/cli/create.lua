@@ -13,11 +13,7 @@ local function read(path)
 end
 
 local function evaluate(path, source)
-    local chunk, problem = load(source, "@" .. path, "t", {})
-    if not chunk then
-        usage("%s; expected a Lua file that returns a table", problem)
-    end
-    local ok, value = pcall(chunk)
+    local ok, value = textfile.evaluate(source, path, {})
     if not ok then
         usage("%s; expected a Lua file that only returns a table", tostring(value))
     end

@@ -5,6 +5,7 @@
 --- what is computed only the place where it is put in.
 
 local places = require("kmirror.fleet.places")
+local textfile = require("kmirror.textfile")
 local usage = require("kmirror.usage")
 
 -- ---- the value --------------------------------------------------------------------------------------------
@@ -23,11 +24,7 @@ local function environment()
 end
 
 local function evaluate(name, text)
-    local chunk, problem = load(text, "@" .. name, "t", environment())
-    if not chunk then
-        usage("%s", problem)
-    end
-    local ok, value = pcall(chunk)
+    local ok, value = textfile.evaluate(text, name, environment())
     if not ok then
         usage("%s", tostring(value))
     end

@@ -153,13 +153,9 @@ function plans.load(name)
     end
     there:close()
     local source = textfile.read_code(name, "a Lua file that returns a fault plan")
-    local chunk, why = load(source:gsub("^#[^\n]*", ""), "@" .. name, "t", {})
-    if not chunk then
-        usage("fault plan %s: not a Lua file: %s", name, why)
-    end
-    local returned, plan = pcall(chunk --[[@as function]])
+    local returned, plan = textfile.evaluate(source, name, {})
     if not returned then
-        usage("fault plan %s: %s", name, tostring(plan))
+        usage("fault plan %s: not a Lua file that returns one: %s", name, tostring(plan))
     end
     return plans.check(plan, name)
 end
