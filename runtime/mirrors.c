@@ -378,22 +378,30 @@ static int new_account(lua_State *L) {
 
 /* ---- the module ---- */
 
+/* libcurl takes memory to look at a URL: one that cannot be looked at is not refused. [-0, +1, m] */
+static int push_verdict(lua_State *L, bool (*judge)(const char *)) {
+    const char *url = luaL_checkstring(L, 1);
+    errno = 0;
+    bool verdict = judge(url);
+    if (!verdict && errno == ENOMEM)
+        return luaL_error(L, "not enough memory");
+    lua_pushboolean(L, verdict);
+    return 1;
+}
+
 /* url_allowed(url) -> whether requests may go there */
 static int url_allowed(lua_State *L) {
-    lua_pushboolean(L, http_url_allowed(luaL_checkstring(L, 1)));
-    return 1;
+    return push_verdict(L, http_url_allowed);
 }
 
 /* url_is_local(url) -> whether requests to it stay on this machine, and go past any proxy */
 static int url_is_local(lua_State *L) {
-    lua_pushboolean(L, http_url_is_local(luaL_checkstring(L, 1)));
-    return 1;
+    return push_verdict(L, http_url_is_local);
 }
 
 /* proxy_allowed(url) -> whether that may be the URL of a proxy */
 static int proxy_allowed(lua_State *L) {
-    lua_pushboolean(L, http_proxy_allowed(luaL_checkstring(L, 1)));
-    return 1;
+    return push_verdict(L, http_proxy_allowed);
 }
 
 /* base_path(account) -> what every path begins with */

@@ -78,7 +78,10 @@ end
 
 local function run_input(session, input, call)
     session.failed = false
-    local _, ok, caught = call(xpcall, evaluate_input, with_traceback, session, input)
+    local called, ok, caught = call(xpcall, evaluate_input, with_traceback, session, input)
+    if not called then ok, caught = false, { problem = ok } end
+    -- Without memory there is no traceback, and the text alone.
+    if type(caught) == "string" then caught = { problem = caught } end
     if not ok and call == pcall and is_cancelled(caught.problem) then error(caught.problem, 0) end
     if not ok then session:complain(caught.problem, session.traceback and caught.traceback or nil) end
 end

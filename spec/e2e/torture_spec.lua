@@ -30,6 +30,18 @@ describe("when memory runs out", function()
         end
     end)
 
+    it("an input of the prompt says so", function()
+        local options = { "repl", stdin = "local list = {}\nfor i = 1, 300 do list[i] = { i } end\n" }
+        local count = allocations(options)
+        local said = 0
+        for n = count - 1000, count, 50 do
+            local result = run(("memory:%d:2:12"):format(n), {}, options)
+            assert.is_nil(result.stderr:find("without a value", 1, true), ("allocation %d"):format(n))
+            if result.stderr:find("not enough memory", 1, true) then said = said + 1 end
+        end
+        assert.is_true(said > 0)
+    end)
+
     it("as the command line is read, a message says so", function()
         for n = 1, 40 do
             local result = run(("memory:%d:2:12"):format(n), {}, { "version" })
