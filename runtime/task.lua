@@ -118,6 +118,11 @@ local function spawn(fn, ...)
 end
 
 ---@class task
+local function sleep(seconds, background)
+    check_seconds("task.sleep", seconds)
+    return native.sleep(seconds, background)
+end
+
 local task = {
     ---Starts a task. One that fails and that nobody joins is reported when the run ends.
     ---@type fun(fn: function, ...: any): task.Task
@@ -126,10 +131,7 @@ local task = {
     ---Waits for that many seconds. In the background it does not keep the run from noticing a deadlock of the others.
     ---Raises `cancelled`; `invalid` for a negative number.
     ---@type fun(seconds: number, background?: boolean)
-    sleep = function(seconds, background)
-        check_seconds("task.sleep", seconds)
-        return native.sleep(seconds, background)
-    end,
+    sleep = sleep,
     ---@type fun(): number  # seconds on a clock that never goes back; only differences mean anything
     now = native.now,
     ---@type fun(): integer  # how many tasks have not ended yet

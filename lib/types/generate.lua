@@ -110,9 +110,14 @@ local function declarations(path)
     return reader.out
 end
 
+-- A source without what guards the arguments of its functions: it ends with the module itself.
+local function plain(source)
+    return (source:gsub("\nreturn fields%.guard%(\"[^\"]*\", ([%a_]+), .*$", "\nreturn %1\n"))
+end
+
 -- What a module has, and what another file adds to it.
 local function interface(path, added)
-    local source = read(path)
+    local source = plain(read(path))
     if added then
         source = source:gsub("\n(return [%a_]+%s*)$", function(last) return "\n" .. read(added) .. last end)
     end

@@ -187,7 +187,7 @@ describe("kmirror sandbox", function()
                 local path = support.temporary("state.json", content)
                 local result = support.run { "sandbox", "--port", "0", "--state", path }
                 assert.equal(2, result.status)
-                assert.matches("cannot go on from the state file .*; remove it", result.stderr)
+                assert.matches("cannot continue from the state file .*; remove it", result.stderr)
                 assert.is_truthy(result.stderr:find(why, 1, true), result.stderr)
                 assert.equal(content, support.read(path))
             end
