@@ -117,12 +117,12 @@ local function spawn(fn, ...)
     return native.spawn(begin, fn, ...)
 end
 
----@class task
 local function sleep(seconds, background)
     check_seconds("task.sleep", seconds)
     return native.sleep(seconds, background)
 end
 
+---@class task
 local task = {
     ---Starts a task. One that fails and that nobody joins is reported when the run ends.
     ---@type fun(fn: function, ...: any): task.Task
