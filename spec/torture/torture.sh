@@ -11,7 +11,7 @@ set -u
 build=$(realpath "${KMIRROR_BUILD:-build}")
 here=$(realpath "$(dirname "$0")")
 attempts=${1:-0}
-workers=${TORTURE_JOBS:-$(nproc)}
+workers=${TORTURE_JOBS:-$((2 * $(nproc)))} # they mostly wait
 patience=20 # seconds after which an attempt hangs
 work=$(mktemp -d)
 trap 'kill $server 2> /dev/null; rm -rf "$work"' EXIT
