@@ -8,7 +8,6 @@ local again = require("kmirror.again")
 local changes = require("kmirror.changes")
 local check = require("kmirror.failover.check")
 local host = require("host")
-local json = require("kmirror.json")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local options = require("kmirror.failover.options")
@@ -73,8 +72,25 @@ end
 -- Writes down how far it has come; a run that changes nothing leaves nothing.
 function Run:save()
     if self.saving and not changes.harmless() then
-        json.write(self.path, self.state)
+        saved.write(self.path, self.state)
     end
+end
+
+--- Notes down a fact behind what was saved.
+---@param fact kmirror.failover.fact
+function Run:note_down(fact)
+    if self.saving and not changes.harmless() then
+        saved.note(self.path, fact)
+    end
+end
+
+--- Sets fields of the state, and notes that down.
+---@param fields table<string, any>
+function Run:set(fields)
+    for name, value in pairs(fields) do
+        self.state[name] = value
+    end
+    self:note_down({ set = fields })
 end
 
 -- Does a step, and notes it down for the report.
@@ -82,8 +98,9 @@ function Run:step(title, work)
     local began = host.time()
     local result = self.steps:run(title, work)
     local done = self.steps.done[#self.steps.done]
-    self.noted[#self.noted + 1] = { title = title, began = began, seconds = done.seconds, outcome = done.outcome }
-    self:save()
+    local noted = { title = title, began = began, seconds = done.seconds, outcome = done.outcome }
+    self.noted[#self.noted + 1] = noted
+    self:note_down({ step = noted, number = #self.noted })
     return result
 end
 
@@ -154,8 +171,7 @@ function Run:move_clients()
     if not self.state.moved then
         self:hook("clients")
         self:hook("canary")
-        self.state.moved = saved.time()
-        self:save()
+        self:set({ moved = saved.time() })
     end
 end
 

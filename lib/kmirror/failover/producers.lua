@@ -28,7 +28,7 @@ local function confirm_fence(run, guard)
     local given = run.given
     run:step("wait until nothing is written", function()
         local seconds = guard:still(given.fence_wait, given.still)
-        run.state.still_since = host.time() - seconds
+        run:set({ still_since = host.time() - seconds })
         return ("no record for %.1f s"):format(seconds)
     end)
     run:step("drain", function()
@@ -37,7 +37,7 @@ local function confirm_fence(run, guard)
     end)
     run:step("wait for a sync of group offsets", function()
         guard:hold(given.offset_sync, given.fence_wait)
-        run.state.drained_lag = guard:lag()
+        run:set({ drained_lag = guard:lag() })
         return ("%g s, nothing was written meanwhile"):format(given.offset_sync)
     end)
 end

@@ -89,8 +89,7 @@ function M.empty(run)
     local names = table.concat(M.topics(run), ",")
     run:hook("empty", { KMIRROR_TOPICS = #names <= most_bytes and names or "" })
     if not changes.harmless() then
-        run.state.emptied = saved.time()
-        run:save()
+        run:set({ emptied = saved.time() })
     end
 end
 

@@ -3,6 +3,9 @@
 --- A file of JSON: `from` and `to` (regions), `runbook`, `mode`, `endpoint`, `saved` (when), `mirrors` (in full, as
 --- they were; each gets `reverse`, the id of what replaces it), `steps` (what was done), `acting` (when the first
 --- mirror was about to be deleted: from then on a run goes on, before that it starts afresh), and `finished`.
+---
+--- The file is written as a whole when a run begins to act and when it ends. What happens in between is noted down
+--- behind it, in FILE.log: a line a fact, so that it costs the same however many mirrors there are.
 
 local files = require("kmirror.file")
 local host = require("host")
@@ -56,6 +59,74 @@ local function is_one(saved)
         and type(saved.mirrors) == "table"
 end
 
+-- ---- what is noted down --------------------------------------------------------------------------------------
+
+local function log_of(path)
+    return path .. ".log"
+end
+
+local function must(value, problem)
+    return value or error(problem, 0)
+end
+
+--- Writes all of it; what was noted down since the last time is in it.
+---@param path string
+---@param whole table
+function M.write(path, whole)
+    json.write(path, whole)
+    os.remove(log_of(path))
+end
+
+---@class kmirror.failover.fact one of
+---@field set? table<string, any> fields of the state
+---@field step? table what was done
+---@field number? integer which of the steps that is
+---@field reverse? { of: string, id: string } the mirror that replaces another
+
+--- Notes down a fact.
+---@param path string
+---@param fact kmirror.failover.fact
+function M.note(path, fact)
+    local file <close> = must(files.append(log_of(path)))
+    must(file:write(json.encode(fact), "\n"))
+end
+
+local function apply(whole, by_id, fact)
+    for name, value in pairs(fact.set or {}) do
+        whole[name] = value
+    end
+    if fact.step and fact.number > #whole.steps then -- or it is in the file already
+        table.insert(whole.steps, fact.step)
+    end
+    local replaced = fact.reverse and by_id[fact.reverse.of]
+    if replaced then
+        replaced.reverse = fact.reverse.id
+    end
+end
+
+-- The file with what was noted down behind it. The last line may be cut, when the machine stopped.
+local function load(path)
+    local whole = json.read(path)
+    local log <close> = io.open(log_of(path), "rb")
+    if not log or not is_one(whole) then
+        return whole
+    end
+    local by_id = {}
+    whole.steps = whole.steps or {}
+    for _, mirror in ipairs(whole.mirrors) do
+        by_id[mirror.id] = mirror
+    end
+    for line in log:lines() do
+        local fact = json.decode(line)
+        if type(fact) == "table" then
+            apply(whole, by_id, fact)
+        end
+    end
+    return whole
+end
+
+-- ---- reading ------------------------------------------------------------------------------------------------
+
 --- What is saved in a file; nil when there is no such file. Raises usage when it is something else, or of others.
 ---@param path string
 ---@param from kmirror.cluster
@@ -63,7 +134,7 @@ end
 ---@return table|nil
 function M.read(path, from, to)
     refuse_stream(path)
-    local saved = json.read(path)
+    local saved = load(path)
     if saved == nil then
         return nil
     elseif not is_one(saved) then
@@ -92,16 +163,17 @@ end
 --- Removes what a run has left that has changed nothing.
 ---@param path string
 function M.forget(path)
-    local saved = json.read(path)
+    local saved = load(path)
     if is_one(saved) and not saved.acting then
         os.remove(path)
+        os.remove(log_of(path))
     end
 end
 
 --- Puts aside what a run has left that is done, so that its report can be read later.
 ---@param path string
 function M.put_aside(path)
-    local saved = json.read(path)
+    local saved = load(path)
     if is_one(saved) and saved.finished then
         os.rename(path, ("%s-%s.json"):format(path:gsub("%.json$", ""), saved.saved:gsub("[-:]", "")))
     end

@@ -51,8 +51,7 @@ end
 --- Deletes the mirrors FROM -> TO, and makes sure that they are gone.
 ---@param run kmirror.failover.run
 function M.delete(run)
-    run.state.acting = run.state.acting or saved.time()
-    run:save()
+    run:set({ acting = run.state.acting or saved.time() })
     run:step("delete " .. run.way, function()
         local gone = delete_all(run)
         local would = changes.planned() and "would be " or ""
@@ -117,7 +116,7 @@ local function turn_round(run, wanted)
     run.counts.created = run.counts.created + 1
     if not changes.planned() then
         wanted.reverse, run.born[id] = id, task.now()
-        run:save()
+        run:note_down({ reverse = { of = wanted.id, id = id } })
     end
     return id
 end
