@@ -280,6 +280,15 @@ static int json_messages(lua_State *L) {
     return 0;
 }
 
+/* settled(status) -> the status that a run ends with which would end with that one: what it has printed may be lost, and
+ * tasks may have failed that nobody joined */
+static int settled(lua_State *L) {
+    lua_Integer status = luaL_checkinteger(L, 1);
+    bool well = output_arrived() && !task_has_failures(L);
+    lua_pushinteger(L, status == 0 && !well ? 1 : status);
+    return 1;
+}
+
 /* lost_output(): a file that was asked for could not be written: the exit status will not be 0 */
 static int lost_output(lua_State *L) {
     (void)L;
@@ -316,6 +325,7 @@ int luaopen_host(lua_State *L) {
                                          {"lost_output", lost_output},
                                          {"traceback", want_traceback},
                                          {"status_of", status_of},
+                                         {"settled", settled},
                                          {"catch", exit_catch},
                                          {"background", exit_background},
                                          {"left", exit_left},

@@ -161,10 +161,11 @@ static bool has_field(lua_State *L, int index, const char *name) {
     return has;
 }
 
-/* Wrong usage, or a configuration that was found wanting before any call to the API. */
+/* Wrong usage, or a configuration that was found wanting, before anything was sent. */
 static bool is_usage(lua_State *L, int index) {
-    return has_kind(L, index, "usage") ||
-           (has_kind(L, index, "invalid") && !has_field(L, index, "operation") && !has_field(L, index, "status"));
+    bool wrong = has_kind(L, index, "usage") ||
+                 (has_kind(L, index, "invalid") && !has_field(L, index, "operation") && !has_field(L, index, "status"));
+    return wrong && !mirrors_sent();
 }
 
 /* os.exit() was called, and that is all there is to tell. */

@@ -67,6 +67,7 @@ typedef struct call {
 } call;
 
 static size_t under_way;
+static bool sent_ever;
 
 /* ---- one attempt ---- */
 
@@ -84,6 +85,7 @@ static void end_attempt(call *c) {
 static void sending(void *owner, double at) {
     call *c = owner;
     c->sent_at = at;
+    sent_ever = true;
     governor_sent(c->account->governor, &c->pass, at);
 }
 
@@ -445,6 +447,10 @@ static int is_private(lua_State *L) {
         return 0;
     lua_pushboolean(L, (status.st_mode & (S_IRWXG | S_IRWXO)) == 0);
     return 1;
+}
+
+bool mirrors_sent(void) {
+    return sent_ever;
 }
 
 size_t mirrors_under_way(void) {

@@ -4,10 +4,13 @@
 #define KMIRROR_MIRRORS_H
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 int luaopen_mirrors(lua_State *L);
 
+/* Whether any request has gone out. */
+bool mirrors_sent(void);
 /* Requests that wait for their turn or their answer. */
 size_t mirrors_under_way(void);
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool lost;
+static bool lost, told;
 
 void output_open(void) {
     static const int against[] = {O_WRONLY, O_RDONLY, O_WRONLY}; /* so that using it is an error, but stderr's */
@@ -35,7 +35,8 @@ bool output_arrived(void) {
         reason = strerror(errno);
         failed = true;
     }
-    if (failed && !reader_has_gone()) {
+    if (failed && !told && !reader_has_gone()) {
+        told = true;
         snprintf(text, sizeof text, "cannot write the output: %s", reason);
         message_write("error", text, NULL);
         lost = true;

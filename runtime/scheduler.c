@@ -435,6 +435,10 @@ int task_run(lua_State *L, int nargs) {
     return status;
 }
 
+bool task_has_failures(lua_State *L) {
+    return scheduler_of(L)->failures != NULL;
+}
+
 bool task_failure(lua_State *L) {
     task *t = scheduler_of(L)->failures;
     if (t == NULL)

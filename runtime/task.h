@@ -41,6 +41,8 @@ int task_run(lua_State *L, int nargs);
 /* Pushes error and traceback of a task that failed and that nobody joined, once for each; false when no more are
  * left. [-0, +(0|2), m] */
 bool task_failure(lua_State *L);
+/* Whether there is such a failure. */
+bool task_has_failures(lua_State *L);
 
 /* Names the Lua state that task_interrupt() is about. When not all ends at once then, `waiting` is called to say what is
  * waited for. [-0, +0, m] */

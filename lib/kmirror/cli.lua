@@ -161,7 +161,9 @@ function M.prepare(given)
 end
 
 local function work_of(given)
-    local work = commands.of(given.command).run
+    local function work(its)
+        return host.settled(commands.of(its.command).run(its))
+    end
     if not given.job or require("kmirror.changes").harmless() then
         return work(given)
     end
@@ -205,7 +207,7 @@ local function run_for_programs(given)
     else
         io.stderr:write(require("kmirror.json").encode({ error = shape }), "\n")
     end
-    return shape.kind == "usage" and 2 or 1
+    return host.status_of(result)
 end
 
 -- What can be read without argparse: in `run SCRIPT ARG...` all that follows belongs to the runbook.
