@@ -161,11 +161,11 @@ static bool has_field(lua_State *L, int index, const char *name) {
     return has;
 }
 
-/* Wrong usage, or a configuration that was found wanting, before anything was sent. */
+/* Wrong usage, or a configuration that was found wanting, before any change was sent. */
 static bool is_usage(lua_State *L, int index) {
     bool wrong = has_kind(L, index, "usage") ||
                  (has_kind(L, index, "invalid") && !has_field(L, index, "operation") && !has_field(L, index, "status"));
-    return wrong && !mirrors_sent();
+    return wrong && !mirrors_changed();
 }
 
 /* os.exit() was called, and that is all there is to tell. */

@@ -67,7 +67,7 @@ typedef struct call {
 } call;
 
 static size_t under_way;
-static bool sent_ever;
+static bool changed;
 
 /* ---- one attempt ---- */
 
@@ -85,7 +85,7 @@ static void end_attempt(call *c) {
 static void sending(void *owner, double at) {
     call *c = owner;
     c->sent_at = at;
-    sent_ever = true;
+    changed = changed || c->wire->change;
     governor_sent(c->account->governor, &c->pass, at);
 }
 
@@ -449,8 +449,8 @@ static int is_private(lua_State *L) {
     return 1;
 }
 
-bool mirrors_sent(void) {
-    return sent_ever;
+bool mirrors_changed(void) {
+    return changed;
 }
 
 size_t mirrors_under_way(void) {

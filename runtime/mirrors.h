@@ -9,8 +9,8 @@
 
 int luaopen_mirrors(lua_State *L);
 
-/* Whether any request has gone out. */
-bool mirrors_sent(void);
+/* Whether a request that changes something has gone out. */
+bool mirrors_changed(void);
 /* Requests that wait for their turn or their answer. */
 size_t mirrors_under_way(void);
 

@@ -13,6 +13,7 @@ local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
+local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 local wait = require("kmirror.wait")
 
@@ -69,7 +70,8 @@ local busy = 0
 for _, mirror in ipairs(found) do
     if traffic(mirror) > 0 and not given.busy then
         busy = busy + 1
-        log.error("mirror %s of '%s' is busy: %.1f records a second", mirror.id, mirror.topicsRegex, traffic(mirror))
+        log.error("mirror %s of '%s' is busy: %.1f records a second", mirror.id, text.short(mirror.topicsRegex),
+            traffic(mirror))
     end
 end
 if busy > 0 then
@@ -111,7 +113,7 @@ local result = steps:run("delete", function()
     return ("%d %sgone, %d failed, %d not begun"):format(#result.done, would, #result.failed, #result.untouched), result
 end)
 for _, outcome in ipairs(result.failed) do
-    log.error("mirror %s of '%s': %s", outcome.item.id, outcome.item.topicsRegex, tostring(outcome.problem))
+    log.error("mirror %s of '%s': %s", outcome.item.id, text.short(outcome.item.topicsRegex), tostring(outcome.problem))
 end
 
 -- ---- what came of it --------------------------------------------------------------------------------------

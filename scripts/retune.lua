@@ -13,6 +13,7 @@ local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
 local tables = require("kmirror.table")
 local task = require("task")
+local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 
 local function milliseconds(name)
@@ -128,7 +129,7 @@ local result = steps:run("set target latencies", function()
     return result:summary(), result
 end)
 for _, outcome in ipairs(result.failed) do
-    log.error("mirror %s of '%s': %s", outcome.item.mirror.id, outcome.item.mirror.topicsRegex,
+    log.error("mirror %s of '%s': %s", outcome.item.mirror.id, text.short(outcome.item.mirror.topicsRegex),
         tostring(outcome.problem))
 end
 print()

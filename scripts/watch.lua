@@ -294,7 +294,7 @@ local started, seen, looked = task.now(), {}, false
 local function late(left)
     local names = {}
     for i = 1, math.min(5, #left) do
-        names[i] = ("%s of '%s' (%s)"):format(left[i].id, left[i].topicsRegex, left[i].status)
+        names[i] = ("%s of '%s' (%s)"):format(left[i].id, text.short(left[i].topicsRegex), left[i].status)
     end
     local more = #left > #names and (" and %d more"):format(#left - #names) or ""
     return ("--until %s does not hold after %g seconds: %s"):format(given.condition, given.seconds,

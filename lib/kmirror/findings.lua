@@ -3,6 +3,7 @@
 local fields = require("mirrors").fields
 local health = require("kmirror.health")
 local regex = require("kmirror.regex")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -113,7 +114,7 @@ local function note_shared_topics(list, found)
             if other and other ~= mirror and not pairs_seen[key] then
                 pairs_seen[key] = true
                 found[#found + 1] = finding("warning", "overlap", mirror, "copies %s, as %s ('%s') does", topic.name,
-                    other.id, other.topicsRegex)
+                    other.id, text.short(other.topicsRegex))
             end
             by_topic[topic.name] = other or mirror
         end
@@ -139,7 +140,7 @@ local function note_possible(list, seen, found)
         local a, b = usable[overlap.first], usable[overlap.second]
         if not seen[a.id .. b.id] then
             found[#found + 1] = finding("warning", "overlap", b, "would copy a topic such as %s, as %s ('%s') would",
-                overlap.topics[1], a.id, a.topicsRegex)
+                overlap.topics[1], a.id, text.short(a.topicsRegex))
         end
     end
 end

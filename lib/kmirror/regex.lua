@@ -27,7 +27,7 @@ end
 local function parse(regex)
     local expression, problem = expressions.parse(regex)
     if not expression then
-        local message = ("the topics regex '%s' %s: %s, at character %d"):format(text.clean(regex),
+        local message = ("the topics regex '%s' %s: %s, at character %d"):format(text.short(text.clean(regex)),
             problem.untried and "cannot be tried out" or "is broken", problem.message, problem.at)
         error(mirrors.error("invalid", message, { details = { position = problem.at } }), 0)
     end

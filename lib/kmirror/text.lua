@@ -101,6 +101,21 @@ function M.cut(text, columns)
     return text
 end
 
+local most_shown = 80 -- characters of a regex in a message
+
+--- A text for a message: a long one is cut in the middle, with how long it is.
+---@param text string valid UTF-8
+---@return string
+function M.short(text)
+    local length = utf8.len(text) or #text
+    if length <= most_shown then
+        return text
+    end
+    local first = text:sub(1, (utf8.offset(text, most_shown // 2 + 1) or most_shown // 2 + 1) - 1)
+    local last = text:sub(utf8.offset(text, -(most_shown // 4)) or -(most_shown // 4))
+    return ("%s…%s (%d characters)"):format(first, last, length)
+end
+
 --- The text on lines of at most that many columns, broken between words. A word that is longer stays whole, so that it
 --- can be copied; a text that fits stays as it is.
 ---@param text string valid UTF-8, one line
@@ -134,5 +149,6 @@ return fields.guard("text", M, {
     clean_lines = { "text", fields.string },
     width = { "text", fields.string },
     cut = { "text", fields.string, "columns", fields.integer(1) },
+    short = { "text", fields.string },
     wrap = { "text", fields.string, "columns", fields.number(1), "margin?", fields.string },
 })

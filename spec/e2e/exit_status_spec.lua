@@ -1,5 +1,5 @@
 -- The exit status of a run is one truth: the process, the job's record, report.json and the metrics tell the same.
--- 2 means that something was wrong before anything was sent.
+-- 2 means that something was wrong before any change was sent.
 local json = require "kmirror.json"
 local support = require "spec.support"
 
@@ -20,7 +20,7 @@ local ways = {
     ["by os.exit"] = { "os.exit(7)", 7 },
     ["by os.exit(true)"] = { "os.exit(true)", 0 },
     ["by misuse before anything was sent"] = { misuse, 2 },
-    ["by misuse after a list"] = { connect .. "api:list() " .. misuse, 1 },
+    ["by misuse after a list"] = { connect .. "api:list() " .. misuse, 2 },
     ["by misuse after a change"] = { change .. misuse, 1 },
     ["by a usage error before anything was sent"] = { 'require("kmirror.usage")("no")', 2 },
     ["by a usage error after a change"] = { change .. 'require("kmirror.usage")("no")', 1 },

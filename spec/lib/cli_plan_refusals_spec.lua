@@ -162,6 +162,18 @@ F has 3 problems:
             assert.is_nil(said:find("bills.b", 1, true))
         end)
 
+        it("in short lines, however long a regex is, and of what PCRE2 cannot hold", function()
+            start({ world = "empty" })
+            local names, groups = {}, {}
+            for i = 1, 300 do names[i] = ("orders%d\\\\.created"):format(i) end
+            for i = 1, 400 do groups[i] = "(" end
+            local said = warnings(('{ topicsRegex = "%s" },\n{ topicsRegex = "orders.*" },\n{ topicsRegex = "%sx%s" },')
+                :format(table.concat(names, "|"), table.concat(groups), table.concat(groups):gsub("%(", ")")))
+            says(said, "takes the same topics as")
+            says(said, "it cannot be tried out here")
+            for line in said:gmatch("[^\n]+") do assert.is_true(#line < 500, line) end
+        end)
+
         it("that not all was tried, when that would be too much", function()
             start({ world = "empty" })
             local lines = {}

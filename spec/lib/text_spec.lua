@@ -34,6 +34,14 @@ describe("text", function()
         for width = 1, 8 do assert.is_true(text.width(text.cut("a東b京c都d", width)) <= width) end
     end)
 
+    it("shortens a long text in its middle, and says how long it is", function()
+        assert.are.equal(("x"):rep(80), text.short(("x"):rep(80)))
+        assert.are.equal(("a"):rep(40) .. "…" .. ("b"):rep(20) .. " (5000 characters)",
+            text.short(("a"):rep(2500) .. ("b"):rep(2500)))
+        assert.are.equal(("東"):rep(40) .. "…" .. ("京"):rep(20) .. " (200 characters)",
+            text.short(("東"):rep(100) .. ("京"):rep(100)))
+    end)
+
     it("wraps between words; a word that is too long stays whole", function()
         assert.are.same({ "as it is   here" }, text.wrap("as it is   here", 15))
         assert.are.same({ "one two", "three" }, text.wrap("one two   three", 8))

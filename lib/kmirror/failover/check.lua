@@ -8,6 +8,7 @@ local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local report = require("kmirror.failover.report")
 local saved = require("kmirror.failover.saved")
+local text = require("kmirror.text")
 local task = require("task")
 
 local M = {}
@@ -51,7 +52,8 @@ local function check_known(run)
     for _, mirror in ipairs(run.live) do
         if not known[mirror.id] then
             error(("mirror %s of '%s' is not in %s; nothing was changed in this run. If what that file is about is "
-                .. "over, put it away; if not, delete the mirror"):format(mirror.id, mirror.topicsRegex, run.path), 0)
+                .. "over, put it away; if not, delete the mirror"):format(mirror.id, text.short(mirror.topicsRegex),
+                run.path), 0)
         end
     end
     return ("going on with the %d mirrors of %s, in %s"):format(#run.state.mirrors, run.state.saved, run.path)
@@ -66,10 +68,10 @@ local function refuse(run, problems, obstacles)
     end
     for _, problem in ipairs(problems) do
         local say = run.given.disaster and log.warn or log.error
-        say("mirror %s of '%s' %s", problem[1].id, problem[1].topicsRegex, problem[2])
+        say("mirror %s of '%s' %s", problem[1].id, text.short(problem[1].topicsRegex), problem[2])
     end
     for _, problem in ipairs(obstacles) do
-        log.error("mirror %s of '%s' %s", problem[1].id, problem[1].topicsRegex, problem[2])
+        log.error("mirror %s of '%s' %s", problem[1].id, text.short(problem[1].topicsRegex), problem[2])
     end
     local count = #obstacles + (run.given.disaster and 0 or #problems)
     if count > 0 then

@@ -5,6 +5,7 @@ local bulk = require("kmirror.bulk")
 local health = require("kmirror.health")
 local progress = require("kmirror.progress")
 local regions = require("kmirror.failover.regions")
+local text = require("kmirror.text")
 local task = require("task")
 
 local M = {}
@@ -33,7 +34,7 @@ Looks.__index = Looks
 -- ---- one look ----------------------------------------------------------------------------------------------
 
 local function complain(mirror, problem)
-    error(("mirror %s of '%s' %s; no mirror was deleted"):format(mirror.id, mirror.topicsRegex, problem), 0)
+    error(("mirror %s of '%s' %s; no mirror was deleted"):format(mirror.id, text.short(mirror.topicsRegex), problem), 0)
 end
 
 -- A mirror as it is now; raises when what it says cannot be trusted.

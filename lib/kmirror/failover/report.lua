@@ -12,6 +12,7 @@ local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local saved = require("kmirror.failover.saved")
 local tables = require("kmirror.table")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -176,7 +177,7 @@ local ends_by_itself = { CREATING = true, OUT_OF_SYNC = true, IN_SYNC = true, GO
 -- Names what does not work, and what to do about it.
 local function complain(run)
     for _, mirror in ipairs(broken(run)) do
-        log.error("mirror %s of '%s' is %s%s", mirror.id, mirror.topicsRegex, mirror.status,
+        log.error("mirror %s of '%s' is %s%s", mirror.id, text.short(mirror.topicsRegex), mirror.status,
             mirror.dry and ", but carries no records" or "")
         if not ends_by_itself[mirror.status] then
             log.error("  when you know why: kmirror delete --cluster %s %s, then continue as below", run.from.connect,
@@ -185,8 +186,8 @@ local function complain(run)
     end
 end
 
-local function write(path, text)
-    local ok, problem = pcall(files.write, path, text)
+local function write(path, content)
+    local ok, problem = pcall(files.write, path, content)
     if not ok then
         log.error("cannot write the report: %s", problem)
         host.lost_output()
@@ -229,10 +230,10 @@ function M.finish(run)
     local works = run.after ~= nil and #broken(run) == 0
     run.state.finished = works and saved.time() or nil
     run:save()
-    local text, status = M.text(run), (works or run.given.no_reverse) and 0 or 3
-    io.stdout:write("\n", text)
+    local whole, status = M.text(run), (works or run.given.no_reverse) and 0 or 3
+    io.stdout:write("\n", whole)
     if run.given.report_text then
-        write(run.given.report_text, text)
+        write(run.given.report_text, whole)
     end
     return tell_done(run, status) and status or 3
 end

@@ -8,6 +8,7 @@ local regions = require("kmirror.failover.regions")
 local saved = require("kmirror.failover.saved")
 local task = require("task")
 local up = require("kmirror.failover.up")
+local text = require("kmirror.text")
 local wait = require("kmirror.wait")
 
 local M = {}
@@ -78,7 +79,7 @@ end
 local function forget_what_is_gone(run)
     bulk.map(run.state.mirrors, function(wanted)
         if wanted.reverse and not regions.read(run.reverse, { id = wanted.reverse }) then
-            log.warn("mirror %s of '%s' is gone; it is created again", wanted.reverse, wanted.topicsRegex)
+            log.warn("mirror %s of '%s' is gone; it is created again", wanted.reverse, text.short(wanted.topicsRegex))
             wanted.reverse = nil
         end
     end)

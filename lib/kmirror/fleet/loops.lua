@@ -7,6 +7,7 @@
 
 local live = require("kmirror.fleet.live")
 local regex = require("kmirror.regex")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -229,17 +230,17 @@ local function judge_circle(path, topic, refuse, warn)
     end
     if uncertain then
         warn(path[1].line, "with %s, '%s' may go round in a loop%s: the API does not tell whether %s keeps the topics' "
-            .. "names; if it does, set useRenaming, or delete it first", others_of(path), topic, way_round(path),
-            name_of(uncertain))
+            .. "names; if it does, set useRenaming, or delete it first", others_of(path), text.short(topic),
+            way_round(path), name_of(uncertain))
     else
         refuse(path[1].line, "with %s, '%s' would go round in a loop%s; set useRenaming, or keep %s", others_of(path),
-            topic, way_round(path), #path == 2 and "one of them" or "one of them out")
+            text.short(topic), way_round(path), #path == 2 and "one of them" or "one of them out")
     end
 end
 
 local function judge_self(way, refuse)
     refuse(way.line, "'%s' is mirrored from '%s' to itself: each record would be copied again and again; expected "
-        .. "another source, or another target", way.topicsRegex, way.from)
+        .. "another source, or another target", text.short(way.topicsRegex), way.from)
 end
 
 -- Ways from different places into one that carry the same topic.

@@ -3,6 +3,7 @@
 local mirrors = require("mirrors")
 local overlaps = require("kmirror.fleet.overlaps")
 local regex = require("kmirror.regex")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -22,7 +23,7 @@ local function of_states(list, matched)
         local status = mirror.details and mirror.details.status
         if bad_states[status] then
             warn(list, nil, "mirror %s of '%s' from %s is %s; delete it, to have it created anew", mirror.id,
-                mirror.topicsRegex, mirror.sourceAlias, status)
+                text.short(mirror.topicsRegex), mirror.sourceAlias, status)
         end
     end
 end
@@ -32,10 +33,11 @@ local function of_regexes(list, plan)
         local wanted = create.wanted
         local problem = regex.problem(wanted.topicsRegex)
         if problem then
-            warn(list, wanted.line, "'%s': it cannot be tried out here: %s", wanted.topicsRegex, problem.message)
+            warn(list, wanted.line, "'%s': it cannot be tried out here: %s", text.short(wanted.topicsRegex),
+                problem.message)
         else
             for _, note in ipairs(regex.warnings(wanted.topicsRegex)) do
-                warn(list, wanted.line, "'%s': %s", wanted.topicsRegex, note.message)
+                warn(list, wanted.line, "'%s': %s", text.short(wanted.topicsRegex), note.message)
             end
         end
     end
@@ -92,7 +94,7 @@ local function of_overlaps(list, groups)
         for _, overlap in ipairs(by_new(found)) do
             local other, more = overlap.other, overlap.more
             warn(list, overlap.new.line, "'%s' takes the same topics as '%s' (%s)%s, such as %s: they would be copied "
-                .. "twice", overlap.new.topicsRegex, other.topicsRegex,
+                .. "twice", text.short(overlap.new.topicsRegex), text.short(other.topicsRegex),
                 other.line and "line " .. other.line or "not in the file",
                 more > 0 and (" and %d more mirror%s"):format(more, more == 1 and "" or "s") or "", overlap.topic)
         end
