@@ -56,6 +56,19 @@ local function check(api, path, specs)
     end
 end
 
+-- Mirrors that keep names may feed themselves. Reads nothing when none does.
+local function check_loops(api, path, specs)
+    for _, spec in ipairs(specs) do
+        if not spec.useRenaming then
+            local loops = require("kmirror.fleet.loops")
+            for _, warning in ipairs(loops.check_specs(api, specs, name_of(path))) do
+                log.warn("%s", warning.message)
+            end
+            return
+        end
+    end
+end
+
 ---@type kmirror.command
 return {
     name = "create",
@@ -81,6 +94,7 @@ where one that failed is
         local api = connect()
         local specs, single = read_specs(options.file)
         check(api, options.file, specs)
+        check_loops(api, options.file, specs)
         if #specs == 0 then
             log.warn("%s has no mirror in it; nothing was created", name_of(options.file))
         end

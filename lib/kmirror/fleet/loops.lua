@@ -6,8 +6,10 @@
 --- places into one that carry the same topic are a warning: the topics become one.
 
 local live = require("kmirror.fleet.live")
+local profile = require("kmirror.profile")
 local regex = require("kmirror.regex")
 local text = require("kmirror.text")
+local usage = require("kmirror.usage")
 
 local M = {}
 
@@ -19,6 +21,7 @@ local most_steps = 100000 -- in the search for circles
 ---@field topicsRegex string
 ---@field index integer
 ---@field line? integer of the file; nil of one that is there and not in it
+---@field label? string how messages call a new one that has no line
 ---@field id? string of the mirror that is there
 ---@field connectorName? string
 ---@field certain boolean it surely keeps names
@@ -107,7 +110,8 @@ local function neighbours_of(ways, involves)
             usable[#usable + 1], regexes[#regexes + 1] = way, way.topicsRegex
         end
     end
-    for _, overlap in ipairs((regex.overlaps(regexes, nil, involves and function(i) return involves(usable[i]) end))) do
+    local overlaps, whole = regex.overlaps(regexes, nil, involves and function(i) return involves(usable[i]) end)
+    for _, overlap in ipairs(overlaps) do
         local a, b = usable[overlap.first], usable[overlap.second]
         neighbours[a][b], neighbours[b][a] = overlap.topics[1], overlap.topics[1]
     end
@@ -120,7 +124,7 @@ local function neighbours_of(ways, involves)
         same[way.topicsRegex] = same[way.topicsRegex] or {}
         table.insert(same[way.topicsRegex], way)
     end
-    return neighbours
+    return neighbours, whole
 end
 
 local function common_topic(path, neighbours)
@@ -167,8 +171,10 @@ end
 
 -- Calls visit(path, topic) for circles that a new mirror closes; each is told once, at its last new mirror, and for
 -- each new mirror the shortest that was found first.
+-- Returns false when there was so much to look at that some was not.
 local function each_circle(ways, visit)
-    local neighbours, leaving, steps = neighbours_of(ways), {}, 0
+    local neighbours, whole = neighbours_of(ways)
+    local leaving, steps = {}, 0
     for _, way in ipairs(ways) do
         leaving[way.from] = leaving[way.from] or {}
         table.insert(leaving[way.from], way)
@@ -200,19 +206,20 @@ local function each_circle(ways, visit)
             follow({ way }, { [way.to] = true }, math.huge)
         end
     end
+    return whole and steps <= most_steps
 end
 
 -- ---- what is said of them --------------------------------------------------------------------------------------
 
 local function name_of(way)
     if way.line then return "line " .. way.line end
-    return ("%s (%s)"):format(way.id, way.connectorName)
+    return way.id and ("%s (%s)"):format(way.id, way.connectorName) or way.label
 end
 
 local function others_of(path)
     local names = {}
     for i = 2, #path do names[i - 1] = name_of(path[i]) end
-    if #names == 1 then return (path[2].line and "the mirror in " or "mirror ") .. names[1] end
+    if #names == 1 then return (path[2].line and "the mirror in " or path[2].id and "mirror " or "") .. names[1] end
     return "the mirrors of " .. table.concat(names, ", ", 1, #names - 1) .. " and " .. names[#names]
 end
 
@@ -290,7 +297,8 @@ function M.check(api, fleet, mirrors, is_new, found)
     local any_new = false
     for _, mirror in ipairs(mirrors) do
         listed[mirror.cluster] = true
-        local way = add_way(ways, places, mirror, { line = mirror.line, is_new = is_new[mirror] or false })
+        local way = add_way(ways, places, mirror, { line = mirror.line, label = mirror.label,
+            is_new = is_new[mirror] or false })
         any_new = any_new or way and way.is_new
     end
     if not any_new then return warnings end
@@ -299,8 +307,29 @@ function M.check(api, fleet, mirrors, is_new, found)
     for _, way in ipairs(ways) do
         if way.is_new and way.from == way.to then judge_self(way, refuse) end
     end
-    each_circle(in_circles(ways), function(path, topic) judge_circle(path, topic, refuse, warn) end)
+    if not each_circle(in_circles(ways), function(path, topic) judge_circle(path, topic, refuse, warn) end) then
+        warn(nil, "there are too many ways between these clusters to follow all: some loops may not be named here")
+    end
     judge_merges(ways, warn)
+    return warnings
+end
+
+--- The same for specifications that are to be created on one cluster. Raises usage for what surely loops.
+---@param api mirrors.Api
+---@param specs mirrors.Spec[]
+---@param where string what they are from, for messages
+---@return kmirror.fleet.warning[]
+function M.check_specs(api, specs, where)
+    local problems, mirrors, is_new = {}, {}, {}
+    local document = { complain = function(_, _, message, ...) problems[#problems + 1] = message:format(...) end }
+    for i, spec in ipairs(specs) do
+        mirrors[i] = setmetatable({ cluster = api.cluster:lower(), label = "mirror " .. i }, { __index = spec })
+        is_new[mirrors[i]] = true
+    end
+    local found = live.list(api, { { cluster = api.cluster:lower(), name = api.cluster } })
+    local fleet = { clusters = profile.current().clusters, document = document }
+    local warnings = M.check(api, fleet, mirrors, is_new, found)
+    if #problems > 0 then usage("%s: %s; nothing was created", where, table.concat(problems, "; ")) end
     return warnings
 end
 
