@@ -158,7 +158,7 @@ end
 -- That of a new mirror, before it is up: the look that finds it up shows whether the API took it.
 local function set_early(run, item)
     local latency = item.wanted.targetLatency
-    if latency and latency ~= first_latency then
+    if latency and latency ~= (item.spec.targetLatency or first_latency) then
         pcall(set_latency, run, item)
     end
 end

@@ -113,6 +113,7 @@ local function turn_round(run, wanted)
         useRenaming = run.given.use_renaming or false,
         usePrivateIps = run.given.use_private_ips or false,
         maxTasks = run.given.max_tasks,
+        targetLatency = run.reverse:can("target_latency_at_create") and up.latency(run, wanted) or nil,
     })
     run.counts.created = run.counts.created + 1
     if not changes.planned() then

@@ -55,12 +55,20 @@ local function look_on(api, seen, enough, seconds, wanted)
     return left
 end
 
+--- The target latency that the mirror is to have that replaces another.
+---@param run kmirror.failover.run
+---@param before table the one that is replaced
+---@return integer|nil ms
+function M.latency(run, before)
+    return run.given.target_latency or before.restore or before.targetLatency
+end
+
 -- Gives the ids of those that were set.
 local function set_latencies(run, up)
     local set, count = {}, 0
     bulk.map(up, function(mirror, i)
         local before = run.state.mirrors[i]
-        local latency = run.given.target_latency or before.restore or before.targetLatency
+        local latency = M.latency(run, before)
         if latency and mirror.targetLatency and mirror.targetLatency ~= latency then
             run.reverse:update_target_latency(mirror.id, latency)
             set[mirror.id], count = true, count + 1

@@ -80,6 +80,7 @@ function M.spec(document, api, wanted)
         useRenaming = wanted.useRenaming,
         usePrivateIps = wanted.usePrivateIps,
         maxTasks = wanted.maxTasks,
+        targetLatency = api:on(wanted.cluster):can("target_latency_at_create") and wanted.targetLatency or nil,
     }
     if complete and is_there then
         rehearse(document, api, wanted, spec)

@@ -1,0 +1,79 @@
+-- The runbooks on version 2 of the API: a runbook does not know which of the two it speaks.
+local regions = require "spec.support.regions"
+local support = require "spec.support"
+
+local EAST, WEST = support.us_east, support.us_west
+local KAFKA = "5a9b1c52-0000-4000-8000-000000000001"
+local V2 = { "--api", "v2" }
+
+describe("on version 2 of the API", function()
+    local it_ = regions.fresh()
+    after_each(it_.stop)
+
+    local function count(operation)
+        local found = 0
+        for _, request in ipairs(it_.sandbox:requests()) do
+            assert.is_truthy(request.path:find("^/cluster%-management/v2/") or request.path:find("^/sandbox/")
+                or request.path:find("^/provisioning/v1/") and request.operation ~= "create", request.path)
+            if request.operation == operation then found = found + 1 end
+        end
+        return found
+    end
+
+    it("a failover creates mirrors with their target latencies, and a failback brings them back", function()
+        it_.start()
+        local mirror = it_:mirrors_on(EAST)[1]
+        assert.are.equal(0, it_:kmirror("latency", mirror.id, "77000").status)
+        local result = it_:failover({ "--yes", table.unpack(V2) })
+        assert.are.equal(0, result.status, result.stderr)
+        regions.has(result.stdout, "6 of 6 new mirrors us-east -> us-west work")
+        assert.are.equal(1, count "update_target_latency") -- that of the spec itself
+        local latencies = {}
+        for _, each in ipairs(it_:mirrors_on(WEST)) do
+            latencies[each.topicsRegex] = it_:get(WEST, each.id).targetLatency
+        end
+        assert.are.equal(77000, latencies[mirror.topicsRegex])
+        result = it_:failback({ "--yes", table.unpack(V2) }, { "--throughput-wait", "0" })
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(1, count "update_target_latency")
+        assert.are.equal(6, #it_:mirrors_on(EAST))
+    end)
+
+    it("a migration sets no target latency in a request of its own, and plan then finds nothing to do", function()
+        it_.start { world = "empty" }
+        local lines = { "to,sourceAlias,kafkaSource,topicsRegex,useRenaming,maxTasks,targetLatency" }
+        for i = 1, 8 do
+            lines[#lines + 1] = ("%s,us-west,%s,new-%d,true,3,%d"):format(EAST, KAFKA, i, 20000 + i)
+        end
+        local file = support.temporary("list.csv", table.concat(lines, "\n"))
+        local result = it_:kmirror("--api", "v2", "--yes", "run", "migrate", file)
+        assert.are.equal(0, result.status, result.stderr)
+        regions.has(result.stdout, "8 of 8 mirrors work, 8 created")
+        assert.are.equal(0, count "update_target_latency")
+        local plan = it_:kmirror("--api", "v2", "plan", "--exit-code", file)
+        assert.are.equal(0, plan.status, plan.stdout .. plan.stderr)
+    end)
+
+    it("apply creates with the target latency of the file", function()
+        it_.start { world = "empty" }
+        local file = support.temporary("fleet.csv", ("to,sourceAlias,kafkaSource,topicsRegex,useRenaming,maxTasks,"
+            .. "targetLatency\n%s,us-west,%s,new,true,3,21000\n"):format(EAST, KAFKA))
+        local result = it_:kmirror("--api", "v2", "--yes", "apply", file)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(0, count "update_target_latency")
+        assert.are.equal(21000, it_:get(EAST, it_:mirrors_on(EAST)[1].id).targetLatency)
+    end)
+
+    it("audit, watch, retune, rollout and drain do what they do on version 1", function()
+        it_.start()
+        for _, words in ipairs {
+            { "audit" }, { "watch", "--until", "in-sync", "--for", "5" }, { "retune", "--latency", "41000" },
+            { "rollout", "--source", regions.west, "--target", regions.east, "--strategy", "create-first", "--to",
+                "(?!.*dlq){old}", "--only", "orders\\..*" },
+            { "drain", "--regex", "carts\\..*", "--busy" },
+        } do
+            local result = it_:kmirror("--api", "v2", "--yes", "run", table.unpack(words))
+            assert.are.equal(0, result.status, words[1] .. ": " .. result.stdout .. result.stderr)
+        end
+    end)
+end)
