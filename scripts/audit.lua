@@ -11,15 +11,15 @@ local tables = require("kmirror.table")
 local usage = require("kmirror.usage")
 
 local parser = argparse("kmirror run audit", [[
-Says what is wrong with mirrors: FAILED, stale, late, duplicate, overlapping, and
-not as a fleet file has them; on all clusters that the profile names, without --in.
-Changes nothing.]])
+Reports what is wrong with mirrors: FAILED, stale, late, duplicate, overlapping,
+different from a fleet file. Without --in, on all clusters that the profile
+names. Changes nothing.]])
     :epilog([[
-Errors: records do not arrive, or there was nothing to look at. Warnings: they are
-late, arrive twice, or something is not as written. With --json, stdout holds
-{"mirrors": N, "errors": N, "warnings": N,
+Errors: records do not arrive, or there was nothing to check. Warnings: records
+are late or arrive twice, or a mirror differs from the file. With --json, stdout
+holds {"mirrors": N, "errors": N, "warnings": N,
 "findings": [{"level", "kind", "cluster", "id", "topicsRegex", "message"}]}.
-Exit status: 0 nothing found (or, with --errors-only, no error); 3 something was.]])
+Exit status: 0 nothing found (with --errors-only: no errors); 3 findings.]])
 selection.define(parser)
 parser:option("--fleet", "Compare with this fleet file, too (.lua, .json, .csv)."):argname("FILE")
 parser:option("--lag", "How late a topic may be; by default its mirror's target latency."):argname("MS")

@@ -33,13 +33,13 @@ Gives the mirrors between two regions a new topics regex, batch by batch.
 Each new mirror likely copies its topics from the start.]])
     :epilog([[
 Strategies:
-  create-first  new mirrors run beside the old ones until all are well: records
-                arrive twice meanwhile, and every way back stays open
-  delete-first  a batch's old mirrors go before its new ones come: nothing arrives
-                meanwhile, and nothing twice from both
-  add           the old mirrors stay: for topics that they do not take
-Exit status: 0 done; 1 nothing or stopped at a gate; 3 done, but some mirrors could
-not be replaced and are as before.]])
+  create-first  new mirrors run next to the old ones until all are healthy:
+                records arrive twice meanwhile, and it can be rolled back
+  delete-first  a batch's old mirrors are deleted before its new ones are
+                created: nothing arrives meanwhile, and nothing twice
+  add           the old mirrors stay: for topics that they do not match
+Exit status: 0 done; 1 nothing done, or stopped at a gate; 3 done, but some
+mirrors could not be replaced and are unchanged.]])
 parser:option("--source", "Region that the mirrors come from: a name or ALIAS=CONNECT-UUID,KAFKA-UUID.",
     defaults.source or regions.from):argname("REGION")
 parser:option("--target", "Region that they go into.", defaults.target or regions.to):argname("REGION")

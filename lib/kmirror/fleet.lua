@@ -1,42 +1,6 @@
 --- fleet: the mirrors that there should be, in a file; what to change to get there; and doing it.
 ---
---- A fleet file is a Lua file that returns a table, a JSON object of the same shape, or CSV (by its extension):
----
----     return {
----         clusters = {
----             west = { kafka = "<UUID>", alias = "us-west" },
----             east = { connect = "<UUID>", kafka = "<UUID>", alias = "us-east" },
----             dc1 = { alias = "dc1", sourceConnectionPropertiesFile = "dc1.properties" },
----         },
----         defaults = { to = "east", useRenaming = false, maxTasks = 3 },
----         mirrors = {
----             { from = "west", topicsRegex = "orders\\..*", targetLatency = 30000 },
----             { from = "dc1", topicsRegex = "legacy-.*", useRenaming = true },
----         },
----     }
----
---- clusters: by name. `connect` is the UUID of the Kafka Connect cluster beside a Kafka cluster (needed where
---- mirrors go into it), `kafka` that of the Kafka cluster (needed where mirrors come from it), `alias` what mirrors
---- call it; the name when absent. A source outside of the account has connection properties instead of `kafka`, in
---- a file (`sourceConnectionPropertiesFile`, from the fleet file's folder) or an environment variable
---- (`sourceConnectionPropertiesEnv`), so that no password has to stand in the file; `sourceConnectionProperties` is
---- the text itself. Clusters of the profile need not be named again.
----
---- defaults: of `from`, `to`, `useRenaming`, `usePrivateIps`, `maxTasks` and `targetLatency`, for mirrors that do
---- not say.
----
---- mirrors: each has `to`, the name of a cluster or the UUID of a Kafka Connect cluster; `from`, the name of a
---- cluster, or instead of it `sourceAlias` with `kafkaSource` or connection properties; `topicsRegex`; and, as the
---- API has them, `useRenaming`, `usePrivateIps`, `maxTasks`, `sourceType`. `targetLatency` is in ms; without it, it
---- is left as it is.
----
---- CSV: the first line names the fields of the mirrors, the clusters are those of the profile or given by UUID; an
---- empty cell is a field that is not there. An apostrophe before a text that begins with = + - @, a tab or a line end
---- is taken away: kmirror writes it so that no spreadsheet takes the text for a formula.
----
---- A mirror is known by its cluster, its source's alias and its topics regex. Of one that is there, only the target
---- latency can be compared and changed; what else it is like the API does not tell. Fields that only creating takes
---- may be missing for a mirror that is there.
+--- `kmirror help fleet` describes the format of the file (kmirror.fleet.format has it).
 
 local apply = require("kmirror.fleet.apply")
 local export = require("kmirror.fleet.export")

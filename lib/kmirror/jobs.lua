@@ -9,6 +9,7 @@ local log = require("kmirror.log")
 local meant = require("kmirror.meant")
 local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
+local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -17,10 +18,6 @@ local M = {}
 
 local function time_of(seconds)
     return seconds and os.date("!%Y-%m-%dT%H:%M:%SZ", seconds // 1)
-end
-
-local function plural(count, one, many)
-    return ("%d %s"):format(count, count == 1 and one or many or one .. "s")
 end
 
 local by_status = { [0] = "done", [3] = "done, some items failed", [130] = "interrupted" }
@@ -41,7 +38,7 @@ function M.done(summary)
     for _, operation in ipairs(changes.operations) do
         local count = summary.done[operation.name]
         if count > 0 then
-            parts[#parts + 1] = plural(count, operation.noun)
+            parts[#parts + 1] = text.count(count, operation.noun)
         end
     end
     return #parts > 0 and table.concat(parts, ", ") or "nothing"
@@ -56,15 +53,15 @@ function M.notice(opened)
         return nil
     end
     local summary = journal.summary(opened.job.name, opened.runs, opened.changes)
-    local text = ("job %s, run %d: the last one (%s) was %s; done so far: %s"):format(opened.job.name, #opened.runs,
+    local notice = ("job %s, run %d: the last one (%s) was %s; done so far: %s"):format(opened.job.name, #opened.runs,
         time_of(last.started), state_of(last, false), M.done(summary))
     if summary.unanswered > 0 then
-        text = ("%s; %s to be reconciled"):format(text, plural(summary.unanswered, "unanswered change"))
+        notice = ("%s; %s to be reconciled"):format(notice, text.count(summary.unanswered, "unanswered change"))
     end
     if last.status == 0 then
-        text = ("%s; to do it all anew: kmirror jobs forget %s"):format(text, opened.job.name)
+        notice = ("%s; to start over: kmirror jobs forget %s"):format(notice, opened.job.name)
     end
-    return text
+    return notice
 end
 
 --- What to tell when a run of a job has ended, a line each. The last line is how to continue, if there is anything left
@@ -72,16 +69,17 @@ end
 ---@param summary kmirror.journal.summary
 ---@return string[]
 function M.closing(summary)
-    local lines = { ("job %s: %s in %s"):format(summary.job, M.done(summary), plural(summary.runs, "run")) }
+    local lines = { ("job %s: %s in %s"):format(summary.job, M.done(summary), text.count(summary.runs, "run")) }
     if summary.failed > 0 then
-        lines[1] = ("%s; %s failed"):format(lines[1], plural(summary.failed, "change"))
+        lines[1] = ("%s; %s failed"):format(lines[1], text.count(summary.failed, "change"))
     end
     if summary.unanswered > 0 then
-        lines[1] = ("%s; %s never answered"):format(lines[1], plural(summary.unanswered, "change was", "changes were"))
+        lines[1] = ("%s; %s never answered"):format(lines[1],
+            text.count(summary.unanswered, "change was", "changes were"))
     end
     if #summary.unasked > 0 then
         lines[#lines + 1] = ("not needed again: %s of earlier runs; see kmirror jobs show %s"):format(
-            plural(#summary.unasked, "change"), summary.job)
+            text.count(#summary.unasked, "change"), summary.job)
     end
     if summary.problem then
         lines[#lines + 1] = ("nothing more could be written down: %s"):format(tostring(summary.problem))
@@ -234,7 +232,7 @@ local function obstacle(store, job, run, directory)
     if is_running(store, job.name) then
         return "job '%s' is at work in another kmirror process", job.name
     elseif run.status == 0 and summary.unanswered == 0 then
-        return "job '%s' has ended well (%s): there is nothing to resume; to do it all anew: kmirror jobs forget %s",
+        return "job '%s' has succeeded (%s): there is nothing to resume; to start over: kmirror jobs forget %s",
             job.name, time_of(run.ended), job.name
     elseif job.script == "-" then
         return "the runbook of job '%s' came from standard input, and was not kept: give it to kmirror run --job %s "
@@ -277,7 +275,7 @@ function M.forget(options)
         local unanswered = options.yes and 0 or journal.summary(name, {}, store:changes(name)).unanswered
         if unanswered > 0 then
             usage("job '%s' has %s, and only its record can tell what became of %s: resume the job first, or "
-                .. "give --yes to forget it nonetheless", name, plural(unanswered, "unanswered change"),
+                .. "give --yes to forget it nonetheless", name, text.count(unanswered, "unanswered change"),
                 unanswered == 1 and "it" or "them")
         end
         store:forget(name)

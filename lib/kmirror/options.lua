@@ -5,6 +5,10 @@ local usage = require("kmirror.usage")
 
 local M = {}
 
+--- The file that is run, as it was given.
+---@type string|nil
+M.runbook = nil
+
 --- Raises usage for what argparse found wrong, on one line.
 ---@param problem string
 ---@param help string the command that shows more: "kmirror help list"
@@ -20,13 +24,19 @@ function M.complain(problem, help)
     usage("%s. %s See %s", wrong, tip, help)
 end
 
+-- What shows a runbook's help: its file may be called anything, and lie anywhere.
+local function named(parser)
+    local name = parser._name
+    return name:find("^kmirror ") and name or "kmirror run " .. (M.runbook or name)
+end
+
 --- Parses arguments. Returns nil when they ask for help, after printing it. Raises usage when they are wrong.
 ---@param parser table an argparse parser
 ---@param ... string the arguments
 ---@return table|nil
 function M.parse(parser, ...)
     local help = false
-    parser:add_help(false):help_max_width(80)
+    parser:name(named(parser)):add_help(false):help_max_width(80)
     parser:flag("-h --help", "Show this help."):action(function()
         help = true
     end)
@@ -83,7 +93,7 @@ end
 
 -- As the words are compared: in-sync is IN_SYNC.
 local function plain(word)
-    return word:upper():gsub("-", "_")
+    return (word:upper():gsub("-", "_"))
 end
 
 --- A converter for argparse: one of some words, in upper or lower case, with - or _.

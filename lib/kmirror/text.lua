@@ -116,6 +116,15 @@ function M.short(text)
     return ("%s…%s (%d characters)"):format(first, last, length)
 end
 
+--- A number of things: "1 mirror", "2 mirrors".
+---@param number integer
+---@param one string what one of them is called
+---@param many? string what several are called; with an s by default
+---@return string
+function M.count(number, one, many)
+    return ("%d %s"):format(number, number == 1 and one or many or one .. "s")
+end
+
 --- The text on lines of at most that many columns, broken between words. A word that is longer stays whole, so that it
 --- can be copied; a text that fits stays as it is.
 ---@param text string valid UTF-8, one line
@@ -150,5 +159,6 @@ return fields.guard("text", M, {
     width = { "text", fields.string },
     cut = { "text", fields.string, "columns", fields.integer(1) },
     short = { "text", fields.string },
+    count = { "number", fields.number(-math.huge), "one", fields.string, "many?", fields.string },
     wrap = { "text", fields.string, "columns", fields.number(1), "margin?", fields.string },
 })

@@ -163,6 +163,9 @@ write(".TP\n.I ~/.local/state/kmirror/\n", roff([[
 The store of jobs, and the account's quota shared by all kmirror processes on this machine; under $XDG_STATE_HOME when
 that is set.]]), "\n")
 
+section("FLEET FILES")
+prose(require("kmirror.fleet.format"))
+
 section("EXIT STATUS")
 for _, status in ipairs({
     { "0", "Done." },

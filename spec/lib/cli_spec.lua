@@ -47,6 +47,38 @@ describe("kmirror by itself", function()
         end
     end)
 
+    -- A line that was broken by hand and again by the program leaves a word or two by themselves.
+    local function is_torn(line, following)
+        return following:find("^%l") and line ~= "" and #line < 40 and not line:find("[%p]$")
+    end
+
+    it("breaks no text of its help twice, and has each of its headings once", function()
+        local topics = { "audit", "drain", "failback", "failover", "fleet", "migrate", "retune", "rollout", "watch" }
+        for _, name in ipairs(require("kmirror.cli.commands").names) do
+            topics[#topics + 1] = name
+        end
+        for _, topic in ipairs(topics) do
+            local help, line, headings = support.run { "help", topic }, "", {}
+            assert.are.equal(0, help.status, help.stderr)
+            for following in help.stdout:gmatch("([^\n]*)\n") do
+                assert.is_true(#following <= 80, following)
+                assert.is_falsy(is_torn(line, following), topic .. ": " .. line .. "\n" .. following)
+                assert.is_nil(headings[following], topic .. ": " .. following)
+                headings[following] = following:find("^%u[%l ]+:$") and true or nil
+                line = following
+            end
+        end
+    end)
+
+    it("has help for shipped runbooks, and the format of fleet files", function()
+        assert.are.same(support.run { "run", "failover", "--help" }, support.run { "help", "failover" })
+        local format = support.run { "help", "fleet" }.stdout
+        for _, word in ipairs { "topicsRegex", "defaults", ".csv", "sourceConnectionPropertiesEnv" } do
+            assert.is_truthy(format:find(word, 1, true), word)
+        end
+        assert.is_truthy(support.run({ "help", "plan" }).stdout:find("kmirror help fleet", 1, true))
+    end)
+
     it("says which version it is", function()
         local result = support.run { "version" }
         assert.is_truthy(result.stdout:find("^kmirror %d+%.%d+%.%d+\n$"))
@@ -63,7 +95,8 @@ describe("a wrong command line", function()
             usage_error("list", "--rat", "3"))
         assert.are.equal("'failover' is a runbook, not a command; to run it: kmirror run failover",
             usage_error("failover"))
-        assert.are.equal("no help for 'lsit': expected a command; see kmirror help. Did you mean 'list'?",
+        assert.are.equal("no help for 'lsit': expected a command, a shipped runbook or fleet; "
+            .. "see kmirror help. Did you mean 'list'?",
             usage_error("help", "lsit"))
         assert.is_truthy(usage_error("list", "--sandbox", "--cluster", "us-eats"):find(
             "; known names: us-east, us-west. Did you mean 'us-east'?", 1, true))

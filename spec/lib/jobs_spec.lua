@@ -92,7 +92,7 @@ describe("the beginning of a run", function()
 
     it("says how the last one ended, and what there is", function()
         assert.are.equal("job good, run 2: the last one (TIME) was done; done so far: 1 latency update, 1 delete; "
-            .. "to do it all anew: kmirror jobs forget good\n" .. [[
+            .. "to start over: kmirror jobs forget good\n" .. [[
 job cut, run 2: the last one (TIME) was interrupted; done so far: 1 delete; 1 unanswered change to be reconciled
 job killed, run 2: the last one (TIME) was killed; done so far: nothing; 1 unanswered change to be reconciled
 ]], run [[
@@ -235,7 +235,7 @@ describe("kmirror jobs resume", function()
     end)
 
     it("has nothing to give for a job that has ended well, but for one with failed items", function()
-        assert.matches("job 'good' has ended well %(20.*Z%): there is nothing to resume; to do it all anew: kmirror "
+        assert.matches("job 'good' has succeeded %(20.*Z%): there is nothing to resume; to start over: kmirror "
             .. "jobs forget good\n", run("good()" .. resume:format("good", "/tmp"), { status = 2 }))
         run("cut(3)" .. resume:format("cut", "/tmp"))
         run("cut(0)" .. resume:format("cut", "/tmp"))

@@ -39,6 +39,16 @@ describe("a runbook's options", function()
         end
     end)
 
+    it("are those of the file that is run, whatever its parser is called", function()
+        for file, named in pairs { ["./tidy.lua"] = "kmirror run ./tidy.lua", [false] = "kmirror run mytool" } do
+            options.runbook = file or nil
+            local ok, problem = pcall(options.parse, argparse("mytool"), "--all")
+            options.runbook = nil
+            assert.is_false(ok)
+            assert.are.equal("unknown option '--all'; see " .. named .. " --help", problem.message)
+        end
+    end)
+
     it("give help when it is asked for, and nothing else then", function()
         local printed
         local original = print

@@ -172,6 +172,12 @@ describe("--report FILE.html", function()
         assert.is_nil(page:find(("x"):rep(400), 1, true))
     end)
 
+    it("cuts no text that is short", function()
+        local page = report('create("short")', { name = "report.html" })
+        assert.is_truthy(page:find("<title>#%d+ create "))
+        assert.is_nil(page:find("%d+ characters%)"))
+    end)
+
     it("does not call it a failure that a mirror is gone after it was deleted", function()
         local page = report([[
             local id = api:list()[1].id

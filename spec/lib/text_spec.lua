@@ -42,6 +42,12 @@ describe("text", function()
             text.short(("東"):rep(100) .. ("京"):rep(100)))
     end)
 
+    it("counts one thing as one, and several as several", function()
+        assert.are.equal("1 mirror", text.count(1, "mirror"))
+        assert.are.equal("0 mirrors", text.count(0, "mirror"))
+        assert.are.equal("2 changes were", text.count(2, "change was", "changes were"))
+    end)
+
     it("wraps between words; a word that is too long stays whole", function()
         assert.are.same({ "as it is   here" }, text.wrap("as it is   here", 15))
         assert.are.same({ "one two", "three" }, text.wrap("one two   three", 8))

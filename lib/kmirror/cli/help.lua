@@ -1,5 +1,6 @@
 local argparse = require("argparse")
 local commands = require("kmirror.cli.commands")
+local format = require("kmirror.fleet.format")
 local host = require("host")
 local meant = require("kmirror.meant")
 local sets = require("kmirror.cli.sets")
@@ -12,11 +13,15 @@ local function new_parser(name, description)
         :help_max_width(80):help_description_margin(command_column):help_usage_margin(2)
 end
 
+-- What is too wide for its column has its summary on the next line.
 local function overview()
     local lines = { "Runs runbooks that operate Kafka mirrors, and single operations.", "", "Commands:" }
     for _, name in ipairs(commands.names) do
         local command = commands.of(name)
         local label = ("  %s %s"):format(name, command.arguments)
+        if #label >= command_column - 1 then
+            lines[#lines + 1], label = label, ""
+        end
         lines[#lines + 1] = ("%-" .. command_column - 1 .. "s %s"):format(label, command.summary)
     end
     return table.concat(lines, "\n")
@@ -31,7 +36,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 done but some
 items failed, 130 interrupted.
 
 Try it without an account:  kmirror run --sandbox failover
-More about a command:       kmirror help COMMAND]]
+More about a command:       kmirror help COMMAND
+More about a runbook:       kmirror help NAME
+The format of a fleet file: kmirror help fleet]]
 
 local function general_help()
     local parser = new_parser("kmirror", overview())
@@ -61,29 +68,37 @@ local function command_help(name)
 end
 
 local function unknown(name)
-    local known = {}
+    local known = { fleet = true }
     for _, command in ipairs(commands.names) do known[command] = true end
-    usage("no help for '%s': expected a command; see kmirror help%s", name, meant(name, known))
+    for _, runbook in ipairs(host.scripts()) do known[runbook] = true end
+    usage("no help for '%s': expected a command, a shipped runbook or fleet; see kmirror help%s", name,
+        meant(name, known))
 end
 
 ---@type kmirror.command
 return {
     name = "help",
-    arguments = "[COMMAND]",
-    summary = "About kmirror, or one of its commands.",
-    details = "Runbooks have their own: kmirror run NAME --help.",
+    arguments = "[TOPIC]",
+    summary = "About kmirror, a command, a runbook or fleet files.",
+    details = "A runbook of your own has its help, too: kmirror run FILE --help.",
     sets = {},
 
     define = function(parser)
-        parser:argument("COMMAND", "A command."):args("?"):argname("COMMAND"):target("topic")
+        parser:argument("TOPIC", "A command, a shipped runbook, or fleet: the format of fleet files.")
+            :args("?"):argname("TOPIC"):target("topic")
     end,
 
     run = function(options)
         local topic = options.topic
-        if topic and not commands.has(topic) then
+        if topic and host.script(topic) then
+            return commands.of("run").run({ script = topic, rest = { "--help" } })
+        elseif topic == "fleet" then
+            print(format)
+        elseif topic and not commands.has(topic) then
             unknown(topic)
+        else
+            print(topic and command_help(topic) or general_help())
         end
-        print(topic and command_help(topic) or general_help())
         return 0
     end,
 }

@@ -11,14 +11,14 @@ end
 return {
     name = "plan",
     arguments = "FLEET",
-    summary = "Compare a fleet file with what is there.",
+    summary = "Compare a fleet file with the clusters.",
     details = [[
 Shows what kmirror apply would create (+), retune (~) and delete (-), and what
 it would leave for you to settle (!); changes nothing. A mirror is known by its
 cluster, its source's alias and its topics. Mirrors that the file does not have
 stay, unless --prune is given; it concerns the clusters that the file has
 mirrors into. With --cluster (but not by KMIRROR_CLUSTER) only that cluster is
-looked at. The format of the file is described in the documentation.
+looked at. The format of the file: kmirror help fleet.
 
 Exit status: 0; with --exit-code 4 when there is anything to change or to
 settle. A plan that deletes more than --max-delete is shown, and refused (2).
@@ -30,7 +30,7 @@ With --json: {"create", "retune", "delete", "blocked", "unlisted", "unclear",
     sets = { "connection", "results", "messages" },
 
     define = function(parser)
-        planning.define(parser, parser:flag("--exit-code", "Leave with 4 when there is anything to do."))
+        planning.define(parser, parser:flag("--exit-code", "Exit with 4 when there is anything to do."))
     end,
 
     run = function(given)

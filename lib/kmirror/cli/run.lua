@@ -30,7 +30,7 @@ end
 -- A file that was written for this run: it has Lua's globals, and the modules beside it.
 local function load_file(script)
     local source = read(script)
-    modules.runbook = script
+    modules.runbook, require("kmirror.options").runbook = script, script
     modules.beside(script)
     return compile(source, "@" .. script, _G)
 end

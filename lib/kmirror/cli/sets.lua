@@ -4,6 +4,16 @@ local options = require("kmirror.options")
 
 local M = {}
 
+-- Adds to a group of the help: sets may share one.
+local function add(parser, name, ...)
+    for _, group in ipairs(parser._groups) do
+        if group.name == name then
+            return table.move({ ... }, 1, select("#", ...), #group + 1, group)
+        end
+    end
+    parser:group(name, ...)
+end
+
 local function rate(parser, description)
     return parser:option("--rate", description):argname("N")
         :convert(options.number("--rate", "requests per second, 0 for no limit", 0))
@@ -16,7 +26,8 @@ end
 
 --- Where the API is.
 function M.connection(parser)
-    parser:group(
+    add(
+        parser,
         "Connection",
         parser:option("--endpoint", "Base URL of the API; default: KMIRROR_ENDPOINT."):argname("URL"),
         parser:option("--api", "Version of the API; default: KMIRROR_API, or v1."):argname("VERSION")
@@ -38,17 +49,18 @@ function M.safety(parser)
     local read_only = parser:flag("--read-only", "Refuse every change.")
     local dry_run = parser:flag("--dry-run", "Send no change; print what would be done.")
     parser:mutex(read_only, dry_run)
-    parser:group("Safety", read_only, dry_run, parser:flag("--yes", "Do not ask for confirmation."))
+    add(parser, "Safety", read_only, dry_run, parser:flag("--yes", "Do not ask for confirmation."))
 end
 
 --- Where jobs are kept.
 function M.store(parser)
-    parser:group("Jobs", parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL"))
+    add(parser, "Jobs", parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL"))
 end
 
 --- Running as a job.
 function M.job(parser)
-    parser:group(
+    add(
+        parser,
         "Jobs",
         parser:option("--job", "Run as this job, which can be taken up again."):argname("NAME"),
         parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL")
@@ -57,23 +69,24 @@ end
 
 --- Agreeing beforehand, for a command that changes nothing of the API's.
 function M.assent(parser)
-    parser:group("Safety", parser:flag("--yes", "Do not ask for confirmation."))
+    add(parser, "Safety", parser:flag("--yes", "Do not ask for confirmation."))
 end
 
 --- How results are shown.
 function M.results(parser)
-    parser:group("Results", parser:flag("--json", "Results as JSON, with the API's field names."))
+    add(parser, "Results", parser:flag("--json", "Results as JSON, with the API's field names."))
 end
 
 --- Results as a table for other programs, where there is one.
 function M.tables(parser)
-    parser:group("Results", parser:option("--output", "csv: a table with titles, for a spreadsheet."):argname("FORMAT")
+    add(parser, "Results", parser:option("--output", "csv: a table with titles, for a spreadsheet."):argname("FORMAT")
         :choices({ "csv" }))
 end
 
 --- What is written about the run, as it goes.
 function M.report(parser)
-    parser:group(
+    add(
+        parser,
         "Report",
         parser:option("--report", "A page about the run; as JSON if it is a .json."):argname("FILE.html|FILE.json"),
         parser:option("--metrics", "Figures of the run, as OpenMetrics text."):argname("FILE")
@@ -82,7 +95,8 @@ end
 
 --- What is said meanwhile, on stderr.
 function M.messages(parser)
-    parser:group(
+    add(
+        parser,
         "Messages",
         parser:option("--log-file", "Append all messages to this file, too."):argname("FILE"),
         parser:option("--log-level", "error, warn, info (default) or debug.")
@@ -119,7 +133,7 @@ function M.world(parser)
     for i, option in ipairs(world_options) do
         elements[i] = parser:option(option[2], option[4]):argname(option[3]):target(option[1])
     end
-    parser:group("World", table.unpack(elements))
+    add(parser, "World", table.unpack(elements))
 end
 
 --- The options of M.world that were given: as a table for the sandbox, and as arguments for one.

@@ -162,7 +162,7 @@ function M.answer(words)
     end
     local lines = {}
     for i, candidate in ipairs(found --[[@as table]]) do
-        local meaning = candidate[2] and candidate[2] ~= "" and "\t" .. text.clean(candidate[2]:gsub("\n", " ")) or ""
+        local meaning = candidate[2] and candidate[2] ~= "" and "\t" .. text.clean((candidate[2]:gsub("\n", " "))) or ""
         lines[i] = candidate[1] .. meaning
     end
     lines[#lines + 1] = files and ":files" or ":"

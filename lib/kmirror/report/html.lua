@@ -60,13 +60,8 @@ function M.moment(epoch)
 end
 
 --- "1 call", "2 calls".
----@param count integer
----@param one string
----@param many? string
----@return string
-function M.count(count, one, many)
-    return ("%d %s"):format(count, count == 1 and one or many or one .. "s")
-end
+---@type fun(number: integer, one: string, many?: string): string
+M.count = text.count
 
 ---@class kmirror.report.column
 ---@field [1] string title

@@ -80,7 +80,7 @@ end
 
 local function note_of(call)
     local subject = call.topicsRegex or call.id or call.cluster
-    return ("#%d %s %s: %s"):format(call.number, html.escape(call.operation:gsub("_", " ")),
+    return ("#%d %s %s: %s"):format(call.number, html.escape((call.operation:gsub("_", " "))),
         html.escape(subject, 80), html.escape(call.outcome))
 end
 
