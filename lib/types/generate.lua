@@ -139,11 +139,13 @@ end
 
 local directory = assert(..., "where to?")
 write(directory .. "/mirrors.lua", "mirrors", declarations("runtime/error.lua"), declarations("runtime/options.lua"),
-    declarations("runtime/retry.lua"), interface("runtime/mirrors.lua", "runtime/operations.lua"))
+    declarations("runtime/retry.lua"), declarations("runtime/secret.lua"), declarations("runtime/v1.lua"),
+    declarations("runtime/reconcile.lua"), interface("runtime/mirrors.lua", "runtime/operations.lua"))
 write(directory .. "/task.lua", "task", interface("runtime/task.lua"))
 
 -- What the command line is made of is not for runbooks.
-local inner = { cli = true, completion = true, doctor = true, sandbox = true, repl = true, report = true }
+local inner = { cli = true, completion = true, doctor = true, sandbox = true, repl = true, report = true,
+    metrics = true }
 local list <close> = assert(io.popen("find lib/kmirror -name '*.lua'"))
 for path in list:lines() do
     local name = path:match("^lib/kmirror/(.*)%.lua$")

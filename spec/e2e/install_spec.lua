@@ -1,4 +1,5 @@
 -- What make install and make deb bring along besides the executable.
+local annotations = require "spec.support.annotations"
 local support = require "spec.support"
 
 local function make(goal, ...)
@@ -104,9 +105,13 @@ describe("make install", function()
             "\nfunction Api:create(spec) end\n" } do
             assert.is_truthy(types:find(words, 1, true), words)
         end
-        for _, path in ipairs(lines(output("find", root .. "/share/kmirror/types", "-name", "*.lua"))) do
+        local files = lines(output("find", root .. "/share/kmirror/types", "-name", "*.lua"))
+        for _, path in ipairs(files) do
             assert(loadfile(path))
         end
+        local undefined, names = annotations.undefined(files)
+        assert.are.equal("", table.concat(undefined, "\n"))
+        assert.is_true(names > 1000)
     end)
 end)
 
