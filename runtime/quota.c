@@ -116,9 +116,16 @@ static bool is_of_this_clock(const quota *q, const header *found) {
            found->written_at <= q->now;
 }
 
+/* Whether it is ours to write to: new or emptied, or written by a kmirror of whatever version (the last byte of it). */
+static bool is_quota_file(const header *found) {
+    return found->magic == 0 || found->magic >> 8 == MAGIC >> 8;
+}
+
 static void read_header(quota *q) {
     header found;
     read_at(q, 0, &found, sizeof found);
+    if (q->file >= 0 && !is_quota_file(&found))
+        count_alone(q, "it holds something else, which stays as it is");
     if (q->file < 0)
         return;
     bool ours = is_of_this_clock(q, &found);

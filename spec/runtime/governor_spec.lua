@@ -64,11 +64,26 @@ describe("the governor #native", function()
         sandbox:stop()
     end)
 
-    it("starts afresh from a quota file that holds nonsense", function()
+    it("starts afresh from a quota file that was emptied, or whose content is nonsense", function()
         local sandbox = support.sandbox { rate = 0 }
-        local quota = support.temporary("quota", ("\255"):rep(200000))
-        assert.are.equal(0, gets(sandbox, 3, quota):wait().status)
-        assert.are.equal(3, #sandbox:requests())
+        local ours = ("kmirror1"):reverse()
+        for _, content in ipairs { "", ("\0"):rep(120), ours .. ("\255"):rep(200000) } do
+            local result = gets(sandbox, 3, support.temporary("quota", content)):wait()
+            assert.are.equal(0, result.status)
+        end
+        assert.are.equal(9, #sandbox:requests())
+        sandbox:stop()
+    end)
+
+    it("leaves a file that is no quota file as it is, and counts alone", function()
+        local sandbox = support.sandbox { rate = 0 }
+        for _, content in ipairs { "topicsRegex,maxTasks\n", "x", ("\255"):rep(9000) } do
+            local path = support.temporary("quota", content)
+            local result = gets(sandbox, 3, path):wait()
+            assert.are.equal(0, result.status)
+            assert.matches("warning: the quota file " .. path .. ": it holds something else", result.stderr, 1, true)
+            assert.are.equal(content, support.read(path))
+        end
         sandbox:stop()
     end)
 
