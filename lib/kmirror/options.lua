@@ -5,9 +5,9 @@ local usage = require("kmirror.usage")
 
 local M = {}
 
---- The file that is run, as it was given.
----@type string|nil
-M.runbook = nil
+--- The file that is run, as it was given; false for a shipped runbook.
+---@type string|false
+M.runbook = false
 
 --- Raises usage for what argparse found wrong, on one line.
 ---@param problem string

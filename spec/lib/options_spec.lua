@@ -41,9 +41,9 @@ describe("a runbook's options", function()
 
     it("are those of the file that is run, whatever its parser is called", function()
         for file, named in pairs { ["./tidy.lua"] = "kmirror run ./tidy.lua", [false] = "kmirror run mytool" } do
-            options.runbook = file or nil
+            options.runbook = file
             local ok, problem = pcall(options.parse, argparse("mytool"), "--all")
-            options.runbook = nil
+            options.runbook = false
             assert.is_false(ok)
             assert.are.equal("unknown option '--all'; see " .. named .. " --help", problem.message)
         end
