@@ -108,7 +108,7 @@ else
             { "KIND", "kind" },
             { "CLUSTER", function(each) return selection.cluster_name(each.cluster) end },
             { "MIRROR", "id", whole = true },
-            { "TOPICS", "topicsRegex" },
+            { "TOPICS", "topicsRegex", key = true },
             { "WHAT", "message", whole = true },
         }, found)
     end

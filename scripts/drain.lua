@@ -122,7 +122,7 @@ steps:show(io.stdout)
 print(("\nDrain: %d of %d mirrors %s, after %.1f seconds."):format(#result.done, #found,
     changes.planned() and "would be gone" or "are gone", steps:seconds()))
 if not changes.harmless() then
-    print("What there was:  " .. path)
+    print("Previous state:  " .. path)
 end
 if result:status() ~= 0 then
     print("To continue:     " .. again.note(again.command("drain", ...)))

@@ -117,11 +117,11 @@ for _, item in ipairs(items) do
     end
 end
 if #bad > 0 then
-    tables.show(io.stdout, {
+    tables.write(io.stdout, {
         { "WHERE", "place", whole = true },
         { "INTO", function(item) return item.wanted.to end },
         { "FROM", function(item) return item.wanted.sourceAlias end },
-        { "TOPICS", function(item) return item.wanted.topicsRegex end },
+        { "TOPICS", function(item) return item.wanted.topicsRegex end, key = true },
         { "PROBLEM", "problem", whole = true },
     }, bad)
     print()

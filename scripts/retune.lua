@@ -111,9 +111,9 @@ if #work == 0 then
         left))
     return 0
 end
-tables.show(io.stdout, {
+tables.write(io.stdout, {
     { "CONNECTOR", function(item) return item.mirror.connectorName end },
-    { "TOPICS", function(item) return item.mirror.topicsRegex end },
+    { "TOPICS", function(item) return item.mirror.topicsRegex end, key = true },
     { "HIGHEST ms", function(item) return highest[item.mirror.id] or health.lag(item.mirror) end, align = "right" },
     { "TARGET", function(item) return item.mirror.targetLatency end, align = "right" },
     { "NEW", "latency", align = "right" },

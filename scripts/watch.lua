@@ -226,27 +226,23 @@ end
 
 local screen = screens.new(io.stdout)
 
-local function columns_for(width)
+local function columns_for()
     local columns = {
-        { "TOPICS", "topicsRegex" },
-        { "STATUS", "status", paint = tables.status_color },
+        { "TOPICS", "topicsRegex", key = true },
+        { "STATUS", "status", whole = true, paint = tables.status_color },
         { "LAG ms", health.lag, align = "right" },
+        { "RECORDS/s", function(mirror)
+            return ("%.1f"):format(regions.rate(mirror))
+        end, align = "right", spare = true },
+        { "TARGET", "targetLatency", align = "right", spare = true },
     }
     if #apis > 1 then
         table.insert(columns, 1, { "CLUSTER", "place" })
     end
-    if not width or width >= 45 then
-        columns[#columns + 1] = { "RECORDS/s", function(mirror)
-            return ("%.1f"):format(regions.rate(mirror))
-        end, align = "right" }
-    end
-    if not width or width >= 70 then
-        columns[#columns + 1] = { "TARGET", "targetLatency", align = "right" }
-    end
-    if screen.moves and width >= 70 then
+    if screen.moves then
         columns[#columns + 1] = { "LAG / TARGET", function(mirror)
             return sparkline.of(history[mirror.id], 1, history_length)
-        end, whole = true }
+        end, whole = true, spare = true }
     end
     return columns
 end
@@ -282,7 +278,7 @@ local function show(seen, problem)
     local shown = table.move(seen, 1, fitting, 1, {})
     local terminal = require("kmirror.terminal").of(io.stdout)
     terminal.width = width
-    lines[#lines + 1] = #seen > 0 and tables.aligned(columns_for(width), shown, terminal):sub(1, -2) or nil
+    lines[#lines + 1] = #seen > 0 and tables.aligned(columns_for(), shown, terminal):sub(1, -2) or nil
     lines[#lines + 1] = #seen > fitting and ("and %d more"):format(#seen - fitting) or nil
     return screen:draw(table.concat(lines, "\n") .. "\n")
 end

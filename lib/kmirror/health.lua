@@ -45,8 +45,8 @@ end
 
 local columns = {
     { "CONNECTOR", "connectorName" },
-    { "TOPICS", "topicsRegex" },
-    { "STATUS", "status", paint = tables.status_color },
+    { "TOPICS", "topicsRegex", key = true },
+    { "STATUS", "status", whole = true, paint = tables.status_color },
     { "LAG ms", M.lag, align = "right" },
     { "TARGET", "targetLatency", align = "right" },
 }

@@ -9,8 +9,10 @@ local M = {}
 ---@class kmirror.column
 ---@field [1] string title
 ---@field [2] string|fun(row: table): any the field of a row, or what to compute from it
----@field align? "right"
+---@field align? "right" for numbers, which are never cut
 ---@field whole? boolean never cut, as what is copied from the terminal has to be
+---@field key? boolean it tells the rows apart: cut only when the others cannot give any more
+---@field spare? boolean left out where there is no room for all; the last one first
 ---@field paint? fun(value: any): string|nil the colour of a cell, by its value
 
 local gap = "  "
@@ -53,27 +55,46 @@ local function measure(columns, rows)
 end
 
 -- The widest of the columns that can give; nil when none can.
-local function widest_of(columns, widths)
+local function widest_of(columns, widths, key)
     local widest
     for c, column in ipairs(columns) do
-        if not column.whole and widths[c] > (widths[widest] or narrowest) then
+        local gives = not (column.whole or column.align == "right") and (column.key or false) == key
+        if gives and widths[c] > (widths[widest] or narrowest) then
             widest = c
         end
     end
     return widest
 end
 
--- Takes from the widest column until the row fits, or no column can give any more.
-local function shrink(columns, widths, available)
+local function excess_of(widths, available)
     local excess = #gap * (#widths - 1) - available
     for _, width in ipairs(widths) do
         excess = excess + width
     end
-    local widest = widest_of(columns, widths)
-    while excess > 0 and widest do
+    return excess
+end
+
+-- The columns without those that can be spared, where all of them have no room.
+local function fitting(columns, rows, available)
+    local left = table.move(columns, 1, #columns, 1, {})
+    local _, widths = measure(left, rows)
+    for c = #left, 1, -1 do
+        if left[c].spare and excess_of(widths, available) > 0 then
+            table.remove(left, c)
+            table.remove(widths, c)
+        end
+    end
+    return left
+end
+
+-- Takes from the widest column until the row fits, or no column can give any more.
+local function shrink(columns, widths, available)
+    for _ = 1, excess_of(widths, available) do
+        local widest = widest_of(columns, widths, false) or widest_of(columns, widths, true)
+        if not widest then
+            return
+        end
         widths[widest] = widths[widest] - 1
-        excess = excess - 1
-        widest = widest_of(columns, widths)
     end
 end
 
@@ -96,6 +117,9 @@ end
 ---@return string
 function M.aligned(columns, rows, where)
     where = where or { terminal = false, color = false }
+    if where.width then
+        columns = fitting(columns, rows, where.width)
+    end
     local cells, widths = measure(columns, rows)
     if where.width then
         shrink(columns, widths, where.width)

@@ -41,6 +41,28 @@ describe("a table for people", function()
         assert.is_truthy(rendered:find("     7\n", 1, true))
     end)
 
+    it("cuts what tells the rows apart last, and a number never", function()
+        local regex <const> = ("o"):rep(30)
+        local key = { columns[1], { "WHERE", "where" }, { "TOPICS", "topics", key = true }, columns[3] }
+        local row = { id = "a-1", where = ("w"):rep(40), topics = regex, lag = 123456789 }
+        local rendered = tables.aligned(key, { row }, { width = 60 })
+        assert.are.equal(60, widest(rendered))
+        assert.is_truthy(rendered:find("  w+…  " .. regex .. "  123456789\n"))
+        rendered = tables.aligned(key, { row }, { width = 30 })
+        assert.is_truthy(rendered:find("  www…  o+…  123456789\n"))
+    end)
+
+    it("leaves out what can be spared before it cuts anything", function()
+        local spare = { columns[1], columns[2], { "A", function() return "aaaaaaaa" end, spare = true },
+            { "B", function() return "bbbbbbbb" end, spare = true } }
+        local row = { id = "a-1", topics = ("o"):rep(30) }
+        local function shown(width) return tables.aligned(spare, { row }, { width = width }):match("\n(.*)\n$") end
+        assert.are.equal("a-1  " .. row.topics .. "  aaaaaaaa  bbbbbbbb", shown(55))
+        assert.are.equal("a-1  " .. row.topics .. "  aaaaaaaa", shown(54))
+        assert.are.equal("a-1  " .. row.topics, shown(40))
+        assert.are.equal("a-1  " .. ("o"):rep(14) .. "…", shown(20))
+    end)
+
     it("never cuts a column that is to be copied whole", function()
         local id = "5a9b1c52-0000-4000-8000-0000000000c1"
         local row = { id = id, topics = ("x"):rep(80), lag = 7 }

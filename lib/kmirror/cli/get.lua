@@ -11,7 +11,7 @@ local fields = {
 }
 
 local topic_columns = {
-    { "TOPIC", "name" },
+    { "TOPIC", "name", key = true },
     { "LATENCY ms", "averageLatency", align = "right" },
     { "RECORDS/s", function(topic)
         return topic.averageRate and ("%.1f"):format(topic.averageRate)

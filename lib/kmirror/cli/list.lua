@@ -7,7 +7,7 @@ local tables = require("kmirror.table")
 local columns = {
     { "ID", "id", whole = true },
     { "CONNECTOR", "connectorName" },
-    { "TOPICS", "topicsRegex" },
+    { "TOPICS", "topicsRegex", key = true },
 }
 
 local function by_connector(a, b)

@@ -12,6 +12,7 @@ local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local saved = require("kmirror.failover.saved")
 local tables = require("kmirror.table")
+local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
 
 local M = {}
@@ -69,13 +70,13 @@ local step_columns = {
 }
 
 local mirror_columns = {
-    { "TOPICS", "topics" },
-    { "BEFORE", "before" },
-    { "LAG ms", "lag_before", align = "right" },
-    { "NEW MIRROR", "id" },
-    { "NOW", "now" },
+    { "TOPICS", "topics", key = true },
+    { "BEFORE", "before", spare = true },
+    { "LAG ms", "lag_before", align = "right", spare = true },
+    { "NEW MIRROR", "id", whole = true },
+    { "NOW", "now", whole = true },
     { "LAG ms", "lag", align = "right" },
-    { "TARGET", "target", align = "right" },
+    { "TARGET", "target", align = "right", spare = true },
 }
 
 local function mirror_rows(run)
@@ -145,8 +146,9 @@ end
 
 --- The report as text.
 ---@param run kmirror.failover.run
+---@param where? kmirror.terminal tables fit into its width; nothing is cut without
 ---@return string
-function M.text(run)
+function M.text(run, where)
     local state = run.state
     local began = state.steps[1].began
     local name = run.runbook:sub(1, 1):upper() .. run.runbook:sub(2)
@@ -163,8 +165,9 @@ function M.text(run)
     for i, note in ipairs(notes) do
         lines[#lines + 1] = (i == 1 and "Note:    " or "         ") .. note
     end
-    table.move({ "", tables.aligned(step_columns, state.steps), tables.aligned(mirror_columns, mirror_rows(run)),
-        "What there was:  " .. run.path }, 1, 4, #lines + 1, lines)
+    table.move({ "", tables.aligned(step_columns, state.steps, where),
+        tables.aligned(mirror_columns, mirror_rows(run), where),
+        "Previous state:  " .. run.path }, 1, 4, #lines + 1, lines)
     local following = next_lines(run)
     table.move(following, 1, #following, #lines + 1, lines)
     return table.concat(lines, "\n") .. "\n"
@@ -215,7 +218,7 @@ local function finish_dry_run(run)
     for _, line in ipairs(recopy.words(run) or {}) do
         print(line)
     end
-    print("What there is would be saved in " .. run.path)
+    print("The present state would be saved in " .. run.path)
     return 0
 end
 
@@ -230,10 +233,10 @@ function M.finish(run)
     local works = run.after ~= nil and #broken(run) == 0
     run.state.finished = works and saved.time() or nil
     run:save()
-    local whole, status = M.text(run), (works or run.given.no_reverse) and 0 or 3
-    io.stdout:write("\n", whole)
+    local status = (works or run.given.no_reverse) and 0 or 3
+    io.stdout:write("\n", M.text(run, terminal.of(io.stdout)))
     if run.given.report_text then
-        write(run.given.report_text, whole)
+        write(run.given.report_text, M.text(run))
     end
     return tell_done(run, status) and status or 3
 end

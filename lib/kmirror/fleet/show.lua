@@ -18,7 +18,7 @@ local columns = {
     end },
     { "INTO", "into" },
     { "FROM", "from" },
-    { "TOPICS", "topics" },
+    { "TOPICS", "topics", key = true },
     { "CHANGE", "change" },
 }
 
@@ -30,9 +30,9 @@ end
 
 local function blocked_text(blocked)
     if blocked.reason == "duplicate" then
-        return ("left: there are %d of it"):format(#blocked.found)
+        return ("left: %d of them exist"):format(#blocked.found)
     end
-    return "left: one there may be it"
+    return "left: an existing one may be it"
 end
 
 local function wanted_row(sign, wanted, change)
@@ -97,7 +97,7 @@ M.not_compared = { "kafkaSource", "maxTasks", "sourceConnectionProperties", "use
 function M.write(file, plan)
     local rows = rows_of(plan)
     if #rows > 0 then
-        tables.show(file, columns, rows)
+        tables.write(file, columns, rows)
     end
     for _, blocked in ipairs(plan.blocked) do
         show_blocked(file, blocked)

@@ -16,10 +16,10 @@ local function paint(state)
 end
 
 local job_columns = {
-    { "JOB", "name" },
+    { "JOB", "name", whole = true },
     { "STATE", "state", paint = paint },
     { "RUNS", "runs", align = "right" },
-    { "LAST RUN", "started" },
+    { "LAST RUN", "started", spare = true },
     { "DONE", jobs.done },
     { "FAILED", "failed", align = "right" },
     { "UNANSWERED", "unanswered", align = "right" },
@@ -40,7 +40,7 @@ local change_columns = {
     { "#", "number", align = "right" },
     { "CHANGE", function(change)
         return changes.describe(changes.recorded(change))
-    end },
+    end, key = true },
     { "STATE", "state", paint = paint },
     { "RUN", "run", align = "right" },
     { "ANSWERED", "answered" },

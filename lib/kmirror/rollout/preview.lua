@@ -150,27 +150,27 @@ local function count(field)
 end
 
 local columns = {
-    { "OLD", "old" },
-    { "NEW", "new" },
-    { "TAKES", count("taken"), align = "right" },
-    { "GAINS", count("gained"), align = "right" },
-    { "LOSES", count("lost"), align = "right" },
+    { "OLD", "old", key = true },
+    { "NEW", "new", key = true },
+    { "MATCHES", count("taken"), align = "right" },
+    { "ADDED", count("gained"), align = "right" },
+    { "LOST", count("lost"), align = "right" },
 }
 
 --- Writes the preview for people.
 ---@param file file*
 ---@param preview kmirror.rollout.preview
 function M.show(file, preview)
-    tables.show(file, columns, preview.rows)
+    tables.write(file, columns, preview.rows)
     local function line(format, ...)
         file:write(text.clean(format:format(...)), "\n")
     end
     for _, row in ipairs(preview.rows) do
         if #row.gained > 0 then
-            line("%s gains %s", row.new, some(row.gained))
+            line("%s also matches %s", row.new, some(row.gained))
         end
         if #row.lost > 0 then
-            line("%s loses %s", row.new, some(row.lost))
+            line("%s no longer matches %s", row.new, some(row.lost))
         end
     end
     for _, each in ipairs(preview.warnings) do
@@ -178,7 +178,7 @@ function M.show(file, preview)
     end
     for i = 1, math.min(shown, #preview.overlaps) do
         local each = preview.overlaps[i]
-        line("overlap: '%s' and '%s' both take %s", each.first, each.second, some(each.topics))
+        line("overlap: '%s' and '%s' both match %s", each.first, each.second, some(each.topics))
     end
     if #preview.overlaps > shown then
         line("overlap: %d more pairs", #preview.overlaps - shown)
