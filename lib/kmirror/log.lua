@@ -131,7 +131,8 @@ end
 local function write_stderr(level, message)
     local where = terminal.of(io.stderr)
     local time = terminal.paint(where, "dim", os.date("%H:%M:%S"))
-    local line = terminal.paint(where, colors[level], names[level] .. message)
+    local told = text.message(names[level] .. message, where.width, #"00:00:00 ")
+    local line = terminal.paint(where, colors[level], told)
     write_whole(io.stderr, time .. " " .. line .. "\n")
 end
 

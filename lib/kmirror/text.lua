@@ -150,6 +150,27 @@ function M.wrap(text, columns, margin)
     return lines
 end
 
+--- A message as a terminal shows it: its lines broken between words, but a command line in it (": kmirror ...") stays
+--- whole, so that it can be copied.
+---@param message string
+---@param columns? integer nil where nothing is broken
+---@param before integer columns that are taken before its first line; the others are indented as much
+---@return string
+function M.message(message, columns, before)
+    if not columns or columns <= before then
+        return message
+    end
+    local margin, lines = (" "):rep(before), {}
+    message = message:gsub("%f[^%s(]kmirror [a-z-][^\n;]*", function(command)
+        return (command:gsub(" ", "\0"))
+    end)
+    for line in (("x"):rep(before) .. message .. "\n"):gmatch("([^\n]*)\n") do
+        local wrapped = M.wrap(line, columns, #lines == 0 and margin or nil)
+        table.move(wrapped, 1, #wrapped, #lines + 1, lines)
+    end
+    return (table.concat(lines, "\n"):sub(before + 1):gsub("%z", " "))
+end
+
 -- ---- what the arguments may be --------------------------------------------------------------------------
 
 return fields.guard("text", M, {
@@ -159,6 +180,7 @@ return fields.guard("text", M, {
     width = { "text", fields.string },
     cut = { "text", fields.string, "columns", fields.integer(1) },
     short = { "text", fields.string },
+    message = { "message", fields.string, "columns?", fields.integer(1), "before", fields.integer(0) },
     count = { "number", fields.number(-math.huge), "one", fields.string, "many?", fields.string },
     wrap = { "text", fields.string, "columns", fields.number(1), "margin?", fields.string },
 })

@@ -2,7 +2,10 @@
 
 local host = require("host")
 local literal = require("kmirror.repl.literal")
+local log = require("kmirror.log")
 local modules = require("kmirror.modules")
+local terminal = require("kmirror.terminal")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -57,7 +60,9 @@ end
 ---@return string
 function M.message(problem, traceback)
     local place = traceback and has_place(problem, traceback) and place_in(traceback) or ""
-    return place .. M.words(problem)
+    local message = place .. M.words(problem)
+    return log.is_json() and message
+        or text.message(text.valid(message), terminal.of(io.stderr).width, #"kmirror: ")
 end
 
 return M

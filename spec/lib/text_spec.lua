@@ -48,6 +48,14 @@ describe("text", function()
         assert.are.equal("2 changes were", text.count(2, "change was", "changes were"))
     end)
 
+    it("breaks a message between words, and no command line in it", function()
+        local message = "mirror a is not healthy, and nothing was done; to continue: kmirror run --job night failover"
+        assert.are.equal("mirror a is not\n  healthy, and\n  nothing was done;\n  to continue:\n  "
+            .. "kmirror run --job night failover", text.message(message, 19, 2))
+        assert.are.equal(message, text.message(message, nil, 2))
+        assert.are.equal("a.lua has\n  problems:\na.lua:1: to", text.message("a.lua has problems:\na.lua:1: to", 11, 2))
+    end)
+
     it("wraps between words; a word that is too long stays whole", function()
         assert.are.same({ "as it is   here" }, text.wrap("as it is   here", 15))
         assert.are.same({ "one two", "three" }, text.wrap("one two   three", 8))

@@ -9,11 +9,14 @@ local colors = { ok = "green", warn = "yellow", fail = "red", skip = "dim" }
 local indent = (" "):rep(22)
 
 local function show(findings, where)
+    local function found(message, more)
+        return text.message(text.clean(message), where.width, #indent + (more or 0))
+    end
     for _, finding in ipairs(findings) do
         local state = terminal.paint(where, colors[finding.state], ("%-4s"):format(finding.state))
-        io.stdout:write(("%-15s %s  %s\n"):format(finding.check, state, text.clean(finding.found)))
+        io.stdout:write(("%-15s %s  %s\n"):format(finding.check, state, found(finding.found)))
         if finding.remedy then
-            io.stdout:write(indent, terminal.paint(where, "bold", "-> " .. text.clean(finding.remedy)), "\n")
+            io.stdout:write(indent, terminal.paint(where, "bold", "-> " .. found(finding.remedy, 3)), "\n")
         end
     end
 end
