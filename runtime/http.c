@@ -109,6 +109,14 @@ static bool has_part(CURLU *url, CURLUPart part, const char *unless) {
     return there;
 }
 
+/* libcurl goes past a proxy whose name or password it cannot decode: an escaped control character in it. */
+static bool can_be_decoded(CURLU *url, CURLUPart part) {
+    char *text = NULL;
+    CURLUcode code = curl_url_get(url, part, &text, CURLU_URLDECODE);
+    curl_free(text);
+    return code != CURLUE_URLDECODE;
+}
+
 static bool is_proxy_scheme(CURLU *url) {
     static const char *const known[] = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
     char *scheme = NULL;
@@ -128,6 +136,7 @@ bool http_proxy_allowed(const char *url) {
         curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) == CURLUE_OK &&
         is_proxy_scheme(parsed) && has_part(parsed, CURLUPART_HOST, "") && !has_part(parsed, CURLUPART_PATH, "/") &&
         !has_part(parsed, CURLUPART_QUERY, "") && !has_part(parsed, CURLUPART_FRAGMENT, "") &&
+        can_be_decoded(parsed, CURLUPART_USER) && can_be_decoded(parsed, CURLUPART_PASSWORD) &&
         (at == NULL || (strchr(at + 1, '@') == NULL && has_part(parsed, CURLUPART_USER, "")));
     curl_url_cleanup(parsed);
     return allowed;

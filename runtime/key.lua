@@ -4,6 +4,8 @@ local native, fields = ...
 
 local key = {}
 
+local LONGEST <const> = 4096
+
 local WAY_OUT <const> = "where that cannot be done, as for a mounted secret, set KMIRROR_API_KEY from it, or let a "
     .. "profile's api_key_command print it (cat %s)"
 
@@ -21,6 +23,8 @@ function key.of(text, where)
         fields.invalid("%s has %d lines; expected the API key alone", where, select(2, found:gsub("\n", "")) + 1)
     elseif found:find("[%c\x80-\xFF ]") then
         fields.invalid("%s holds a character that is in no API key; expected the key alone, as plain text", where)
+    elseif #found > LONGEST then
+        fields.invalid("%s is longer than %d characters; expected the API key alone", where, LONGEST)
     end
     return found
 end
@@ -33,7 +37,8 @@ function key.read(path, from)
     local file, problem = io.open(path, "rb")
     local text, why
     if file then
-        text, why = file:read("a")
+        text, why = file:read(16 * LONGEST)
+        text = text or not why and "" or nil
         file:close()
     end
     if not file then

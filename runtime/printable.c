@@ -28,13 +28,13 @@ static long decode(const char *text, size_t length, size_t *taken) {
     return code;
 }
 
-/* ---- what a terminal would obey ---- */
+/* ---- what a terminal would obey, or nobody would see ---- */
 
 static bool is_unsafe(long code) {
     static const struct {
         long first, last;
-    } ranges[] = {{0x00, 0x1F},     {0x7F, 0x9F},     {0x061C, 0x061C}, {0x200E, 0x200F},
-                  {0x2028, 0x202E}, {0x2066, 0x2069}, {0xFFF9, 0xFFFB}};
+    } ranges[] = {{0x00, 0x1F},     {0x7F, 0x9F},     {0x061C, 0x061C}, {0x200B, 0x200F},  {0x2028, 0x202E},
+                  {0x2060, 0x2069}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         if (code >= ranges[i].first && code <= ranges[i].last)
             return true;

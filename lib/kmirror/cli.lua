@@ -193,8 +193,7 @@ function M.run(given)
 end
 
 -- With --json a failure is JSON, too; being interrupted is left to the host.
-local function run_for_programs(given)
-    local ok, result = pcall(M.run, given)
+local function for_programs(log_is_json, ok, result)
     if ok then
         return result
     end
@@ -202,7 +201,7 @@ local function run_for_programs(given)
     if shape.kind == "cancelled" then
         error(result, 0)
     end
-    if given.log_format == "json" then
+    if log_is_json then
         require("kmirror.log").event("error", { error = shape }, "%s", tostring(result))
     else
         io.stderr:write(require("kmirror.json").encode({ error = shape }), "\n")
@@ -220,10 +219,12 @@ local function plain(arguments)
     end
 end
 
--- Whether --log-format json is among kmirror's own arguments: what is wrong with the others is said in JSON, too.
-local function asks_for_json(arguments)
+-- Whether an option, with a value or without, is among kmirror's own arguments: what is wrong with the others is said as
+-- it asks for.
+local function asks_for(arguments, option, value)
     for i, argument in ipairs(arguments) do
-        if argument == "--log-format=json" or argument == "--log-format" and arguments[i + 1] == "json" then
+        local both = value and (argument == option .. "=" .. value or argument == option and arguments[i + 1] == value)
+        if both or not value and argument == option then
             return true
         elseif arguments[i - 1] == "run" and argument:sub(1, 1) ~= "-" then
             return false -- the rest is the runbook's
@@ -245,12 +246,15 @@ function M.main(arguments)
     if given then
         return run(given)
     end
-    local json <close> = asks_for_json(arguments) and finished or nil
-    if json then
+    local log_is_json = asks_for(arguments, "--log-format", "json")
+    local _ <close> = log_is_json and finished or nil
+    if log_is_json then
         require("kmirror.log").as_json(true)
     end
-    given = require("kmirror.cli.arguments").read(arguments)
-    local status = (given.json and run_for_programs or M.run)(given)
+    local function read_and_run()
+        return M.run(require("kmirror.cli.arguments").read(arguments))
+    end
+    local status = asks_for(arguments, "--json") and for_programs(log_is_json, pcall(read_and_run)) or read_and_run()
     return status
 end
 

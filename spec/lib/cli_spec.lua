@@ -383,6 +383,16 @@ describe("the one-shot commands", function()
         assert.are.equal("usage", cjson.decode(result.stderr).error.kind)
     end)
 
+    it("tell a wrong command line as JSON, too, wherever --json stands", function()
+        for _, arguments in ipairs { { "list", "--json", "--rat", "3" }, { "--json", "lsit" }, { "get", "--json" } } do
+            local result = run(arguments)
+            assert.are.equal(2, result.status)
+            assert.are.equal("", result.stdout)
+            assert.are.equal("usage", cjson.decode(result.stderr).error.kind)
+        end
+        assert.matches("^kmirror: unknown option", run({ "run", "audit", "--json", "--rat" }).stderr)
+    end)
+
     it("explain each refusal of the API in one line", function()
         local function failure(options)
             local result = run(options)

@@ -77,6 +77,14 @@ describe("arguments are checked before anything is sent:", function()
         end)
     end)
 
+    it("an id with characters that nobody sees is refused, and its message shows them", function()
+        for _, character in ipairs { "\u{FEFF}", "\u{200B}", "\u{2060}", "\u{202E}", "\u{E0041}" } do
+            local message = refused("id", api.get, api, character .. MIRROR).message
+            assert.is_nil(message:find(character, 1, true))
+            assert.matches("\\u{", message, 1, true)
+        end
+    end)
+
     describe("target latency:", function()
         it("an integer of milliseconds from 1000 to 2147483647", function()
             for _, latency in ipairs { 999, 0, -1, 1000.5, 1 << 31, 2 ^ 53, 0 / 0, 1 / 0, "30000", {} } do

@@ -107,6 +107,7 @@ describe("a proxy of the environment", function()
         "http://user:hunter2?x@proxy.invalid:3128", "ftp://user:hunter2@proxy.invalid:3128",
         "user:hunter2@proxy.invalid:port", "http://user:hunter 2@proxy.invalid", "hunter2://proxy.invalid",
         "http://user:hunter2@:3128/x", "http://user:hunter2@proxy.invalid:3128/path", "http://hunter2:99999",
+        "http://user:%00hunter2@proxy.invalid:3128", "http://hunter2%0A:x@proxy.invalid:3128",
     }
 
     it("that is no URL of one is refused as configuration by its variable, and no part of it is told", function()
