@@ -67,7 +67,7 @@ end
 ---@field max_failures? integer|string how many items may fail: a number of all, or a percentage of a batch; no limit
 ---  by default
 ---@field on_error? "continue"|"stop" "stop": the first failure is one too many
----@field rounds? integer how often an item is tried that fails of what passes by itself: a broken connection, a late
+---@field rounds? integer how often an item is tried that fails of what is transient: a broken connection, a late
 ---  answer, a server in trouble, too many requests; once by default, as the api retries by itself
 ---@field pause? number seconds between two rounds; 3 by default
 ---@field title? string what to call it while it goes on, outside of steps; the place in the runbook by default

@@ -275,7 +275,7 @@ function M.forget(options)
         local unanswered = options.yes and 0 or journal.summary(name, {}, store:changes(name)).unanswered
         if unanswered > 0 then
             usage("job '%s' has %s, and only its record can tell what became of %s: resume the job first, or "
-                .. "give --yes to forget it nonetheless", name, text.count(unanswered, "unanswered change"),
+                .. "give --yes to forget it anyway", name, text.count(unanswered, "unanswered change"),
                 unanswered == 1 and "it" or "them")
         end
         store:forget(name)

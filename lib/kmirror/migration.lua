@@ -141,7 +141,7 @@ local function create(run, item)
     item.since = sent[coroutine.running()] or began
 end
 
--- Tries again what fails of what passes by itself, one mirror apart from the others. Returns the problem if one is
+-- Tries again what fails of what is transient, one mirror apart from the others. Returns the problem if one is
 -- left; raises what would befall the others, too.
 local function persist(work, run, item)
     local result = bulk.each({ item }, function()
@@ -276,7 +276,7 @@ local function do_batch(run, items, may_fail)
     end
     local up = settle(batch)
     local bad = count(items, "problem")
-    return ("%d up, %d not well, %d target latencies set"):format(up, bad, count(items, "retuned")), begun, bad
+    return ("%d up, %d not healthy, %d target latencies set"):format(up, bad, count(items, "retuned")), begun, bad
 end
 
 --- Does what there is to do: creates what is missing, waits until all is up, sets target latencies. Notes with each
@@ -297,7 +297,7 @@ function M.run(run, items)
             return said
         end)
         if failures > may_fail and began < #items then
-            error(("%d of %d mirrors are not well, with --max-failures %s"):format(failures, began,
+            error(("%d of %d mirrors are not healthy, with --max-failures %s"):format(failures, began,
                 run.max_failures), 0)
         end
     end, { concurrency = 1, on_error = "stop" })

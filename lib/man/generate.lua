@@ -98,8 +98,7 @@ kmirror runs runbooks: Lua scripts that operate Kafka mirrors through the Instac
 top to bottom as if every call blocked; underneath, calls run side by side, within the account's rate limit, and are
 retried when that is safe. Single operations are commands. How to write a runbook is told in kmirror-runbook(7).
 
-With --sandbox any command has a stand-in for the API, started for the length of the command: the place to try things
-out.]], true)
+With --sandbox any command uses a simulated API, which runs as long as the command: try things there.]], true)
 section("COMMANDS")
 for _, name in ipairs(cli.names) do
     command(name)
@@ -182,7 +181,7 @@ for i, example in ipairs({
     { "Rehearse a failover, then do it in earnest:", "kmirror run --sandbox failover\n"
         .. "kmirror run --profile production --job tonight failover" },
     { "Ids of the mirrors from us-west:", "kmirror list | grep 'us-west\\.us-east\\.' | cut -f 1" },
-    { "See whether all is well:", "kmirror doctor" },
+    { "Check the setup:", "kmirror doctor" },
 }) do
     write(i > 1 and ".PP\n" or "", roff(example[1]), "\n.PP\n.RS\n.nf\n", roff(example[2]), "\n.fi\n.RE\n")
 end

@@ -25,7 +25,7 @@ end
 return {
     name = "doctor",
     arguments = "",
-    summary = "Look whether all is well here, and say what to do.",
+    summary = "Check the setup, and say what to do.",
     details = [[
 Looks at the configuration, where the API key comes from and who can read it,
 DNS, the connection, TLS, the clock, whether the API takes the key and what it

@@ -43,7 +43,7 @@ end
 return {
     name = "jobs",
     arguments = "[show|resume|forget JOB]",
-    summary = "Jobs: runs of a runbook that can be taken up again.",
+    summary = "Jobs: runs of a runbook that can be resumed.",
     details = [[
 kmirror run --job NAME makes a job: each change is written down before it is
 sent and after it was answered. Run again under the same name, or by jobs

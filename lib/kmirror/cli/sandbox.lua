@@ -5,7 +5,7 @@ local sets = require("kmirror.cli.sets")
 return {
     name = "sandbox",
     arguments = "",
-    summary = "Serve a stand-in for the API on this machine.",
+    summary = "Serve a simulated API on this machine.",
     details = [[
 Prints its address, and serves until it is stopped, as by Ctrl-C. The user name
 is sandbox, the key sandbox-full-key or sandbox-read-only-key. There are two

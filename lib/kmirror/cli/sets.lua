@@ -34,7 +34,7 @@ function M.connection(parser)
             :choices({ "v1", "v2" }),
         parser:option("--cluster", "Kafka Connect cluster; default: KMIRROR_CLUSTER."):argname("UUID|NAME"),
         parser:option("--profile", "Profile of the configuration file; default: KMIRROR_PROFILE."):argname("NAME"),
-        parser:flag("--sandbox", "Use a stand-in for the API, started right here."),
+        parser:flag("--sandbox", "Use a simulated API, started for this command."),
         parser:option("--ca-file", "CA certificates (PEM) instead of the system's."):argname("FILE"),
         rate(parser, "Requests in any one second; default: 35, 0: no limit."),
         parser:option("--concurrency", "Requests under way at once."):argname("N")
@@ -62,7 +62,7 @@ function M.job(parser)
     add(
         parser,
         "Jobs",
-        parser:option("--job", "Run as this job, which can be taken up again."):argname("NAME"),
+        parser:option("--job", "Run as this job, which can be resumed."):argname("NAME"),
         parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL")
     )
 end

@@ -56,7 +56,7 @@ local function check_known(run)
                 run.path), 0)
         end
     end
-    return ("going on with the %d mirrors of %s, in %s"):format(#run.state.mirrors, run.state.saved, run.path)
+    return ("continuing with the %s of %s, in %s"):format(#run.state.mirrors, run.state.saved, run.path)
 end
 
 -- Raises when something speaks against it: all or nothing. In a disaster what is wrong with the mirrors to delete
@@ -92,7 +92,7 @@ local function find_obstacles(run, expected)
         if mirror then
             mirror.restore = before.targetLatency
         else
-            obstacles[#obstacles + 1] = { before, ("was turned round, and there is none %s"):format(run.way) }
+            obstacles[#obstacles + 1] = { before, ("was reversed, and there is none %s"):format(run.way) }
         end
     end
     return obstacles
@@ -108,7 +108,7 @@ local function check_all(run, expected)
     run.state.steps = run.noted
     if not changes.harmless() then
         saved.put_aside(run.path)
-        log.info("what there was is saved in %s", run.path)
+        log.info("the previous state is saved in %s", run.path)
     end
 end
 

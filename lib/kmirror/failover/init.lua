@@ -209,7 +209,7 @@ function Run:let_go_on(problem)
     log.error("the producers in %s may be stopped, and the mirrors %s are as they were", self.from.alias, self.way)
     local cancelled = type(problem) == "table" and problem.kind == "cancelled"
     if not self.given.hooks:has("unfence") or cancelled then
-        log.error("let the producers go on%s, or run it again", cancelled and ": the hook unfence was not run" or "")
+        log.error("let the producers resume%s, or run it again", cancelled and ": the hook unfence was not run" or "")
         return
     end
     local done, why = pcall(self.hook, self, "unfence")
@@ -243,7 +243,7 @@ function M.turned_round(given)
     elseif before and not before.acting then
         return nil -- it has changed nothing
     elseif before and not before.finished then
-        usage("%s is of a failover that has not ended: continue that first", path)
+        usage("%s belongs to a failover that has not finished: continue that one first", path)
     end
     return before and before.mirrors
 end

@@ -19,7 +19,7 @@ local about_hooks = [[
 Hooks, by step; each gets KMIRROR_FROM, KMIRROR_TO and more in its environment:
   check    everything was found in order; nothing has been done yet
   fence    stop the producers in FROM
-  unfence  the run ended between fence and deletion: let them go on
+  unfence  the run ended between fence and deletion: let them resume
   drained  all has arrived in TO; the mirrors are deleted next
   clients  the mirrors are gone: move the clients to TO
   canary   produce and consume in TO

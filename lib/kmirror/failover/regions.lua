@@ -110,7 +110,7 @@ function M.obstacles(opposite, wanted, way)
     end
     for _, mirror in ipairs(opposite) do
         local problem = mirror.unread and "and cannot be read: " .. mirror.unread
-            or not expected[mirror.topicsRegex] and "and none to turn round is of the same topics"
+            or not expected[mirror.topicsRegex] and "and none to reverse has the same topics"
             or not (health.works(mirror) or mirror.status == "CREATING") and "and is " .. mirror.status
         if problem then
             problems[#problems + 1] = { mirror, ("runs %s already, %s"):format(way, problem) }

@@ -139,7 +139,7 @@ local function next_lines(run)
     end
     local lines = { (run.runbook == "failover" and "To fail back:    " or "To fail over:    ") .. way_back(run) }
     if profile.current().sandbox then
-        lines[2] = "                 (from a sandbox that goes on; this one ends now)"
+        lines[2] = "                 (with a sandbox that keeps running; this one ends now)"
     end
     return lines
 end

@@ -41,7 +41,7 @@ function M.default_path(runbook, from, to)
     end
     local directory, problem = state.directory()
     if not directory then
-        usage("no place to save what there is: %s; give --state", problem)
+        usage("no place to save the present state: %s; give --state", problem)
     end
     local which = host.hmac_sha256("state", endpoint() .. from.connect .. to.connect):sub(1, 8)
     return ("%s/%s-%s.json"):format(directory, name, which)
@@ -50,7 +50,7 @@ end
 -- Nothing comes back from a pipe or a device; to read it might never end.
 local function refuse_stream(path)
     if files.is_stream(path) then
-        usage("cannot save what there is: %s is not a regular file; give --state another path", path)
+        usage("cannot save the present state: %s is not a regular file; give --state another path", path)
     end
 end
 
@@ -203,7 +203,7 @@ function M.check_writable(path)
     refuse_stream(path)
     local ok, problem = pcall(files.try, path)
     if not ok then
-        usage("cannot save what there is: %s; give --state a path that can be written", problem)
+        usage("cannot save the present state: %s; give --state a path that can be written", problem)
     end
 end
 

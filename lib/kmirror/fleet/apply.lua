@@ -82,7 +82,7 @@ function Run:settle(items, seconds, ready)
         problems[left.id] = left.problem
     end
     for _, left in ipairs(came_of.failed) do
-        problems[left.id] = left.problem .. (left.mirror and "; delete it, to have it created anew" or "")
+        problems[left.id] = left.problem .. (left.mirror and "; delete it, so that it is created again" or "")
     end
     for _, item in ipairs(items) do
         item.details = details[item.id]

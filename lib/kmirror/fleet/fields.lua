@@ -126,7 +126,7 @@ local function shown(value, kind)
 end
 
 --- What is said of a name that is not known.
----@param what string "no field"
+---@param what string "unknown field"
 ---@param unknown any
 ---@param known table<string, any>
 ---@return string
@@ -160,7 +160,8 @@ function M.read(document, what, value, label, ...)
         path[select("#", ...) + 1] = field
         local line = document:line(table.unpack(path))
         if not kind then
-            document:complain(line, "%s", (label ~= "" and label .. ": " or "") .. M.unknown("no field", field, known))
+            document:complain(line, "%s", (label ~= "" and label .. ": " or "")
+                .. M.unknown("unknown field", field, known))
         else
             local read = given
             if document.textual and kind.parse then

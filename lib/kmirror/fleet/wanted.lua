@@ -51,7 +51,7 @@ local function read_target(fleet, entry)
         complain(fleet, entry, "to", "the cluster '%s' has no connect; expected the UUID of its Kafka Connect cluster",
             to)
     elseif not cluster and not profile.is_uuid(to) then
-        complain(fleet, entry, "to", "%s", fields.unknown("no cluster", to, fleet.clusters))
+        complain(fleet, entry, "to", "%s", fields.unknown("unknown cluster", to, fleet.clusters))
     end
     return cluster and cluster.connect or to and to:lower()
 end
@@ -78,7 +78,7 @@ local function read_source(fleet, entry)
     end
     local cluster = fleet.clusters[given.from]
     if not cluster then
-        complain(fleet, entry, "from", "%s", fields.unknown("no cluster", given.from, fleet.clusters))
+        complain(fleet, entry, "from", "%s", fields.unknown("unknown cluster", given.from, fleet.clusters))
         return given.sourceAlias
     end
     return given.sourceAlias or cluster.alias, cluster.kafka, cluster.secret
@@ -168,7 +168,7 @@ end
 local function check_columns(document)
     for _, column in ipairs(document.place.columns or {}) do
         if not fields.of.mirror[column] then
-            document:complain(1, "%s", fields.unknown("no field", column, fields.of.mirror))
+            document:complain(1, "%s", fields.unknown("unknown field", column, fields.of.mirror))
         end
     end
 end
@@ -183,7 +183,7 @@ local function check_top(document)
     end
     for field in pairs(value) do
         if not top_level[field] then
-            document:complain(document:line(field), "%s", fields.unknown("no field", field, top_level))
+            document:complain(document:line(field), "%s", fields.unknown("unknown field", field, top_level))
         end
     end
     if value.mirrors == nil then

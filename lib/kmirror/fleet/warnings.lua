@@ -22,7 +22,7 @@ local function of_states(list, matched)
     for _, mirror in ipairs(matched) do
         local status = mirror.details and mirror.details.status
         if bad_states[status] then
-            warn(list, nil, "mirror %s of '%s' from %s is %s; delete it, to have it created anew", mirror.id,
+            warn(list, nil, "mirror %s of '%s' from %s is %s; delete it, so that it is created again", mirror.id,
                 text.short(mirror.topicsRegex), mirror.sourceAlias, status)
         end
     end

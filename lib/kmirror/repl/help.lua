@@ -19,11 +19,11 @@ local examples = {
     { "api:list()", "the mirrors, as a table" },
     { 'api:get("<Tab>', "after a list: the ids" },
     { "_.targetLatency", "a field of what the last one came to" },
-    { "t = task.spawn(function() ... end)", "goes on while you type" },
+    { "t = task.spawn(function() ... end)", "continues while you type" },
 }
 
 local keys = {
-    "Enter goes on in another line while something is missing; what is pasted waits for it. Ctrl-C gives up what was",
+    "Enter continues on another line while something is missing; what is pasted waits for it. Ctrl-C gives up what was",
     "typed or cancels the call that runs, Ctrl-D ends the session. Up and Down go through what begins like the line,",
     "Ctrl-R searches. Tab completes.",
 }

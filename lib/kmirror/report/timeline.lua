@@ -134,7 +134,7 @@ function M.of(run)
     local steps, steps_height = steps_of(record, x, now)
     local top = steps_height > 0 and steps_height + 8 or 4
     local drawn, height = calls_of(calls, x, top, now)
-    local note = left_out > 0 and ("<p class=note>%d more calls went well at once and are not drawn: failed, retried, "
+    local note = left_out > 0 and ("<p class=note>%d more calls succeeded at once and are not drawn: failed, retried, "
         .. "changing and slow ones are.</p>\n"):format(left_out) or ""
     return legend .. svg.drawing("Steps and calls over time", 0, now, top + height + 4, steps .. drawn) .. note
 end

@@ -42,7 +42,7 @@ function M.new(settings)
     return setmetatable(self, Run)
 end
 
-local rounds = 3 -- in which a change is tried that fails of what passes by itself
+local rounds = 3 -- in which a change is tried that fails of what is transient
 local take_back_rounds, take_back_pause = 4, 2 -- seconds
 
 local function map(list, field)
@@ -125,9 +125,9 @@ function Run:take_all_back(list)
         end
     end
     for _, outcome in ipairs(result.failed) do
-        log.error("'%s' could not be taken back: %s", outcome.item.regex, tostring(outcome.problem))
+        log.error("'%s' could not be rolled back: %s", outcome.item.regex, tostring(outcome.problem))
     end
-    return ("%d of %d taken back"):format(#list - #left, #list)
+    return ("%d of %d rolled back"):format(#list - #left, #list)
 end
 
 -- Deletes the old mirrors of changes whose new ones are well.
@@ -256,12 +256,12 @@ function Run:pass(batch)
     self.failures = self.failures + #bad
     if self.failures > may_fail then
         table.move(bad, 1, #bad, #good + 1, good)
-        return ("%d are not well; %s"):format(#bad, self:take_all_back(good)),
-            ("%d of %d mirrors of batch %d are not well, with --max-failures %s"):format(#bad, size, batch.number,
+        return ("%d are not healthy; %s"):format(#bad, self:take_all_back(good)),
+            ("%d of %d mirrors of batch %d are not healthy, with --max-failures %s"):format(#bad, size, batch.number,
                 self.max_failures)
     end
     table.move(good, 1, #good, #self.passed + 1, self.passed)
-    local said = ("%d %s"):format(#good, changes.planned() and "would be created" or "are well")
+    local said = ("%d %s"):format(#good, changes.planned() and "would be created" or "are healthy")
     if #bad > 0 then
         said = ("%s; %d are not: %s"):format(said, #bad, self:take_all_back(bad))
     end
