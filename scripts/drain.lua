@@ -33,7 +33,7 @@ parser:option("--max-failures", "How many may fail before nothing more is delete
     :convert(limits.amount("--max-failures"))
 parser:option("--wait", "How long a batch has to be gone.", "120"):argname("SECONDS")
     :convert(options.number("--wait", "seconds, 0 or more", 0))
-parser:option("--save", "Where to save what there was; a new file by default."):argname("FILE")
+parser:option("--save", "Where to save the previous state; a new file by default."):argname("FILE")
 
 local given = options.parse(parser, ...)
 if not given then
@@ -90,7 +90,7 @@ local directory = profile.current().sandbox and (os.getenv("TMPDIR") or "/tmp") 
 local path = given.save or ("%sdrain-%s.json"):format(directory, os.date("!%Y%m%dT%H%M%SZ"))
 if not changes.harmless() then
     json.write(path, { saved = os.date("!%Y-%m-%dT%H:%M:%SZ"), mirrors = json.array(found) })
-    log.info("what there was is saved in %s", path)
+    log.info("the previous state is saved in %s", path)
 end
 
 local function delete(mirror)

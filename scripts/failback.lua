@@ -28,7 +28,7 @@ end
 
 local turned_round = failover.turned_round(given)
 if not turned_round then
-    log.warn("nothing is known of the failover (see --failover): what it has turned round cannot be checked")
+    log.warn("the failover is unknown (see --failover): what it has reversed cannot be checked")
 end
 local note = duplicates:format(given.to.alias)
 log.warn("%s", note)

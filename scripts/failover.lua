@@ -7,7 +7,7 @@
 local failover = require("kmirror.failover")
 
 local description = [[
-Turns the mirrors between two regions round: deletes those FROM -> TO, creates
+Reverses the mirrors between two regions: deletes those FROM -> TO, creates
 the reverse ones. Before it deletes anything it has the producers in FROM
 stopped and makes sure that all has arrived in TO; with --disaster it does not.]]
 

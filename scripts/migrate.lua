@@ -34,7 +34,7 @@ parser:option("--wait", "How long a batch has to come up.", "900"):argname("SECO
     :convert(options.number("--wait", "seconds, 0 or more", 0))
 parser:option("--stall", "Give up waiting when nothing has moved for so long.", "300"):argname("SECONDS")
     :convert(options.number("--stall", "seconds, more than 0", 0.001))
-parser:flag("--replace-failed", "Delete mirrors of the list that are FAILED, and create them anew.")
+parser:flag("--replace-failed", "Delete mirrors of the list that are FAILED, and create them again.")
 parser:option("--max-delete", "With --replace-failed: refuse when there are more.", "10"):argname("N")
     :convert(options.integer("--max-delete", "a whole number, 0 or more", 0))
 
@@ -73,7 +73,7 @@ if given.replace_failed then
     end)
     limits.check_deletes(#failed, given.max_delete)
     if #failed > 0 then
-        confirm.typed(("migrate: delete %d mirrors that are FAILED, and create them anew"):format(#failed), "replace")
+        confirm.typed(("migrate: delete %d mirrors that are FAILED, and create them again"):format(#failed), "replace")
     end
     migration.replace(api, fleet, failed)
 end

@@ -63,7 +63,7 @@ parser:option("--delete-old", "With create-first: after each batch, or at the en
 parser:option("--max-delete", "Refuse to delete more old mirrors than this.", "100"):argname("N")
     :convert(options.integer("--max-delete", "a whole number, 0 or more", 0))
 parser:option("--topics", "File of the source's topics, one a line, for the preview."):argname("FILE")
-parser:flag("--allow-overlap", "Go on although mirrors take the same topics.")
+parser:flag("--allow-overlap", "Continue although mirrors match the same topics.")
 parser:flag("--use-renaming", "The mirrors prefix topics with the source's alias.")
 parser:flag("--use-private-ips", "They reach the source at its private addresses.")
 parser:option("--max-tasks", "Tasks of each new mirror.", "3"):argname("N")
@@ -138,7 +138,7 @@ local run = runs.new({
 })
 local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then
-        log.error("stopped: %d new mirrors are well, %d old ones are gone", #run.passed, #run.replaced)
+        log.error("stopped: %d new mirrors are healthy, %d old ones are gone", #run.passed, #run.replaced)
         log.error(in_sandbox and "this sandbox ends now" or "to continue: %s", again.note(command))
     end
 end })
@@ -158,10 +158,10 @@ if changes.planned() then
     return 0
 end
 local passed, replaced = #run.passed, #run.replaced
-print(("\nRollout %s -> %s, %s: %d of %d new mirrors are well, %d old ones are gone, after %.1f seconds."):format(
+print(("\nRollout %s -> %s, %s: %d of %d new mirrors are healthy, %d old ones are gone, after %.1f seconds."):format(
     source.alias, target.alias, given.strategy, passed, #plan.changes, replaced, steps:seconds()))
 if #run.taken_back > 0 then
-    print(("%d new mirrors were taken back; their old ones are as before."):format(#run.taken_back))
+    print(("%d new mirrors were rolled back; their old ones are unchanged."):format(#run.taken_back))
 end
 if stopped then
     print("Stopped: " .. stopped .. ".")
