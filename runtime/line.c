@@ -390,7 +390,7 @@ KEY(search)
 KEY(paste)
 
 static void bind_keys(EditLine *el) {
-    el_wset(el, EL_ADDFN, L"kmirror-enter", L"Accept, or go on in another line", key_enter);
+    el_wset(el, EL_ADDFN, L"kmirror-enter", L"Accept, or continue on another line", key_enter);
     el_wset(el, EL_ADDFN, L"kmirror-complete", L"Complete the word", key_complete);
     el_wset(el, EL_ADDFN, L"kmirror-finish", L"Delete a character, or end", key_finish);
     el_wset(el, EL_ADDFN, L"kmirror-older", L"The entry before", key_older);

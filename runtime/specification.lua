@@ -30,7 +30,7 @@ local function refuse_unknown_fields(spec, takes)
     for i, field in ipairs(takes) do known[field[1]], names[i] = true, field[1] end
     for name in pairs(spec) do
         if not known[name] then
-            fields.invalid("create knows no field %s; it takes %s", fields.shown(name), table.concat(names, ", "))
+            fields.invalid("unknown field %s in a create; expected %s", fields.shown(name), table.concat(names, ", "))
         end
     end
 end
