@@ -191,8 +191,8 @@ F has 3 problems:
             start { fail_every = 1 }
             local id = create { topicsRegex = "x" }
             local said = warnings [[{ topicsRegex = "x", targetLatency = 30000 },]]
-            says(said, ("warning: mirror %s of 'x' from us-west is FAILED; delete it, to have it "
-                .. "created anew\n"):format(id))
+            says(said, ("warning: mirror %s of 'x' from us-west is FAILED; delete it, so that it is "
+                .. "created again\n"):format(id))
         end)
     end)
 

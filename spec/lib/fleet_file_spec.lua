@@ -143,9 +143,9 @@ describe("a fleet file that is wrong", function()
                 "from: missing; expected the name of a cluster; or sourceAlias instead",
             ['from = "west", topicsRegex = "x"'] =
                 "to: missing; expected the name of a cluster, or the UUID of a Kafka Connect cluster",
-            ['from = "wets", to = "east", topicsRegex = "x"'] = "from: no cluster 'wets'; did you mean 'west'?",
+            ['from = "wets", to = "east", topicsRegex = "x"'] = "from: unknown cluster 'wets'; did you mean 'west'?",
             ['from = "west", to = "nowhere", topicsRegex = "x"'] =
-                "to: no cluster 'nowhere'; expected one of dc, east, west",
+                "to: unknown cluster 'nowhere'; expected one of dc, east, west",
             ['from = "east", to = "west", topicsRegex = "x"'] =
                 "to: the cluster 'west' has no connect; expected the UUID of its Kafka Connect cluster",
             ['sourceAlias = "a", kafkaSource = "x", to = "east", topicsRegex = "x"'] =
@@ -166,14 +166,14 @@ describe("a fleet file that is wrong", function()
             targetLatencyMs = "targetLatency", sourceConectionProperties = "sourceConnectionProperties" } do
             local said = complaint("lua", with_mirror(start .. field .. " = 1"))
             local expected = meant and ("; did you mean '%s'?"):format(meant) or "; expected one of from, kafkaSource, "
-            local whole = ("F:8: mirrors[1]: no field '%s'%s"):format(field, expected)
+            local whole = ("F:8: mirrors[1]: unknown field '%s'%s"):format(field, expected)
             assert.are.equal(1, (said:find(whole, 1, true)), said)
         end
-        assert.are.equal("F:1: no field 'mirors'; did you mean 'mirrors'?",
+        assert.are.equal("F:1: unknown field 'mirors'; did you mean 'mirrors'?",
             complaint("lua", "return { mirrors = {}, mirors = {} }"))
-        assert.are.equal("F:1: defaults: no field 'topicsRegex'; expected one of from, maxTasks, targetLatency, to, "
-            .. "usePrivateIps, useRenaming", complaint("json", '{ "defaults": { "topicsRegex": "x" }, "mirrors": [] }'))
-        assert.are.equal("F:1: no field 'topicRegex'; did you mean 'topicsRegex'?",
+        assert.are.equal("F:1: defaults: unknown field 'topicsRegex'; expected one of from, maxTasks, targetLatency, "
+            .. "to, usePrivateIps, useRenaming", complaint("json", '{ "defaults": { "topicsRegex": "x" }, "mirrors": [] }'))
+        assert.are.equal("F:1: unknown field 'topicRegex'; did you mean 'topicsRegex'?",
             complaint("csv", "to,sourceAlias,topicRegex\n"))
     end)
 
@@ -181,7 +181,7 @@ describe("a fleet file that is wrong", function()
         assert.are.equal([[
 F has 4 problems:
   F:3: clusters.east.connect: expected the UUID of a Kafka Connect cluster, got 'x'
-  F:4: clusters.west: no field 'alais'; did you mean 'alias'?
+  F:4: clusters.west: unknown field 'alais'; did you mean 'alias'?
   F:6: defaults.maxTasks: expected a whole number from 1 to 2147483647, got '3'
   F:9: mirrors[1].targetLatency: ]] .. milliseconds .. ", got 1", complaint("json", [[{
             "clusters": {

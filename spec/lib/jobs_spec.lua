@@ -351,7 +351,7 @@ describe("kmirror jobs forget", function()
     it("keeps a job that has unanswered changes, unless it is told to forget it nonetheless", function()
         local path = support.temporary_directory("jobs") .. "/jobs.db"
         assert.are.equal("kmirror: job 'cut' has 1 unanswered change, and only its record can tell what became of it: "
-            .. "resume the job first, or give --yes to forget it nonetheless\n",
+            .. "resume the job first, or give --yes to forget it anyway\n",
             run("cut() jobs.forget { name = 'cut', store = path }", { path = path, status = 2 }))
         assert.matches("forgot job cut", run("jobs.forget { name = 'cut', store = path, yes = true }",
             { path = path, stderr = true }))

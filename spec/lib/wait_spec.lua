@@ -41,7 +41,7 @@ describe("wait.all", function()
             print(left, looks.a)]]))
     end)
 
-    it("does not give up because of what passes by itself", function()
+    it("does not give up because of what is transient", function()
         assert.are.equal("RUNNING\t0\t3\n", run('{ a = { "server", "server", "RUNNING" } }', [[
             local seen, left = wait.all(api, { "a" }, 30, up)
             print(seen[1].status, left, looks.a)]]))

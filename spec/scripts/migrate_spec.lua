@@ -100,7 +100,7 @@ describe("the migrate runbook", function()
         migrate:start { world = 0, fail_every = 2 }
         local result = migrate:run({}, { list(20), "--batches", "2,100%" })
         assert.are.equal(3, result.status, result.stderr)
-        contains(result.stdout, "Stopped: 1 of 2 mirrors are not well, with --max-failures 10%.")
+        contains(result.stdout, "Stopped: 1 of 2 mirrors are not healthy, with --max-failures 10%.")
         assert.are.equal(2, migrate:changes().create)
     end)
 

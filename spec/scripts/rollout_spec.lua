@@ -20,10 +20,10 @@ describe("the rollout runbook", function()
         rollout:ask("latency", old[1], "45000")
         local result = run({ "--yes" }, "--to", "{old}|x", "--strategy", "create-first")
         assert.are.equal(0, result.status, result.stderr)
-        contains(result.stderr, "batch 1: 1 mirrors: 1 are well")
-        contains(result.stderr, "batch 2: 2 mirrors: 2 are well")
-        contains(result.stderr, "batch 3: 21 mirrors: 21 are well")
-        contains(result.stdout, "create-first: 24 of 24 new mirrors are well, 24 old ones are gone")
+        contains(result.stderr, "batch 1: 1 mirrors: 1 are healthy")
+        contains(result.stderr, "batch 2: 2 mirrors: 2 are healthy")
+        contains(result.stderr, "batch 3: 21 mirrors: 21 are healthy")
+        contains(result.stdout, "create-first: 24 of 24 new mirrors are healthy, 24 old ones are gone")
         local regexes, latencies = rollout:each "topicsRegex", 0
         assert.are.equal(24, #regexes)
         for _, regex in ipairs(regexes) do assert.is_truthy(regex:find("%.%*|x$")) end
@@ -38,7 +38,7 @@ describe("the rollout runbook", function()
         local old = rollout:each "id"
         local result = run({ "--yes" }, "--to", "{old}|x", "--strategy", "create-first")
         assert.are.equal(1, result.status, result.stderr)
-        contains(result.stdout, "Stopped: 6 of 53 mirrors of batch 3 are not well, with --max-failures 10%.")
+        contains(result.stdout, "Stopped: 6 of 53 mirrors of batch 3 are not healthy, with --max-failures 10%.")
         contains(result.stdout, "To continue:  kmirror run rollout --source")
         assert.are.same({ create = 60, delete = 53 }, rollout:changes())
         local left = {}
@@ -63,7 +63,7 @@ describe("the rollout runbook", function()
         rollout:start { fail_every = 3 }
         local result = run({ "--yes" }, "--to", "{old}|x", "--strategy", "create-first", "--max-failures", "50%")
         assert.are.equal(3, result.status, result.stderr)
-        contains(result.stdout, "4 of 6 new mirrors are well, 4 old ones are gone")
+        contains(result.stdout, "4 of 6 new mirrors are healthy, 4 old ones are gone")
         assert.are.equal(6, #rollout:mirrors())
     end)
 
@@ -72,7 +72,7 @@ describe("the rollout runbook", function()
         local before = rollout:each "topicsRegex"
         local result = run({ "--yes" }, "--to", "{old}|x", "--strategy", "delete-first", "--batches", "6")
         assert.are.equal(1, result.status, result.stderr)
-        contains(result.stdout, "1 of 6 mirrors of batch 1 are not well")
+        contains(result.stdout, "1 of 6 mirrors of batch 1 are not healthy")
         assert.are.same(before, rollout:each "topicsRegex")
         assert.are.same({ create = 13, delete = 13 }, rollout:changes()) -- one of those that come back fails, too
     end)
