@@ -8,6 +8,7 @@ local options = require("kmirror.options")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
 local tables = require("kmirror.table")
+local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 
 local parser = argparse("kmirror run audit", [[
@@ -56,7 +57,7 @@ local mirrors = steps:run("look at the mirrors", function()
             topicsRegex = about.topicsRegex, message = "cannot be read: " .. tostring(problem),
         } })
     end)
-    return ("%d mirrors on %d clusters"):format(#all, #apis), all
+    return ("%s on %s"):format(text.count(#all, "mirror"), text.count(#apis, "cluster")), all
 end)
 
 -- Where nothing was looked at, nothing is well.
@@ -77,7 +78,7 @@ note(findings.of_pairs(mirrors))
 if fleet then
     note(steps:run("compare with the fleet file", function()
         local plan = fleets.plan(apis[1], fleet)
-        return ("%d mirrors in the file"):format(#fleet.mirrors), findings.of_plan(plan)
+        return ("%s in the file"):format(text.count(#fleet.mirrors, "mirror")), findings.of_plan(plan)
     end))
 end
 
@@ -112,7 +113,7 @@ else
             { "WHAT", "message", whole = true },
         }, found)
     end
-    io.stderr:write(("%d mirrors on %d clusters: %d errors, %d warnings.\n"):format(#mirrors, #apis, count.error,
-        count.warning))
+    io.stderr:write(("%s on %s: %s, %s.\n"):format(text.count(#mirrors, "mirror"), text.count(#apis, "cluster"),
+        text.count(count.error, "error"), text.count(count.warning, "warning")))
 end
 return #found == 0 and 0 or 3

@@ -53,7 +53,7 @@ local found = steps:run("look", function()
     for _, each in ipairs(missing) do
         log.warn("%s", each.message)
     end
-    return ("%d mirrors on %d clusters"):format(#mirrors, #apis), mirrors
+    return ("%s on %s"):format(text.count(#mirrors, "mirror"), text.count(#apis, "cluster")), mirrors
 end)
 health.show(io.stderr, found)
 
@@ -75,14 +75,14 @@ for _, mirror in ipairs(found) do
     end
 end
 if busy > 0 then
-    error(("refused: records pass through %d of %d mirrors; stop their producers or consumers first, or give --busy; "
-        .. "nothing was changed"):format(busy, #found), 0)
+    error(("refused: records pass through %d of %s; stop their producers or consumers first, or give --busy; "
+        .. "nothing was changed"):format(busy, text.count(#found, "mirror")), 0)
 elseif #found == 0 then
     print("There is no such mirror: nothing to do.")
     return 0
 end
 limits.check_deletes(#found, given.max_delete)
-confirm.typed(("drain: delete %d mirrors for good"):format(#found), tostring(#found))
+confirm.typed(("drain: delete %s for good"):format(text.count(#found, "mirror")), tostring(#found))
 
 -- ---- act --------------------------------------------------------------------------------------------------
 
@@ -119,8 +119,8 @@ end
 -- ---- what came of it --------------------------------------------------------------------------------------
 
 steps:show(io.stdout)
-print(("\nDrain: %d of %d mirrors %s, after %.1f seconds."):format(#result.done, #found,
-    changes.planned() and "would be gone" or "are gone", steps:seconds()))
+print(("\nDrain: %d of %s %s, after %.1f seconds."):format(#result.done, text.count(#found, "mirror"),
+    changes.planned() and "would be gone" or "gone", steps:seconds()))
 if not changes.harmless() then
     print("Previous state:  " .. path)
 end

@@ -16,6 +16,7 @@ local mirrors = require("mirrors")
 local options = require("kmirror.options")
 local steps = require("kmirror.steps").new()
 local tables = require("kmirror.table")
+local text = require("kmirror.text")
 
 local parser = argparse("kmirror run migrate", [[
 Creates the mirrors in a list, waits until they are up, and sets their target
@@ -58,7 +59,7 @@ local items = steps:run("look at what is there", function()
         local kind = item.spec and "new" or item.adopted and "adopted" or "unclear"
         counts[kind] = counts[kind] + 1
     end
-    return ("%d of %d mirrors to create, %d are there, %d unclear"):format(counts.new, #found, counts.adopted,
+    return ("%d of %s to create, %d exist, %d unclear"):format(counts.new, text.count(#found, "mirror"), counts.adopted,
         counts.unclear), found
 end)
 
@@ -73,7 +74,8 @@ if given.replace_failed then
     end)
     limits.check_deletes(#failed, given.max_delete)
     if #failed > 0 then
-        confirm.typed(("migrate: delete %d mirrors that are FAILED, and create them again"):format(#failed), "replace")
+        confirm.typed(("migrate: delete %s FAILED, and create %s again"):format(
+            text.count(#failed, "mirror that is", "mirrors that are"), #failed == 1 and "it" or "them"), "replace")
     end
     migration.replace(api, fleet, failed)
 end
@@ -94,7 +96,9 @@ end
 local command = again.command("migrate", ...)
 local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then
-        log.error("stopped: %d mirrors created in this run; to continue: %s", select(2, how_far()), again.note(command))
+        local _, created = how_far()
+        log.error("stopped: %s created in this run; to continue: %s", text.count(created, "mirror"),
+            again.note(command))
     end
 end })
 local stopped = migration.run({
@@ -129,9 +133,9 @@ end
 steps:show(io.stdout)
 local well, created, retuned, adopted = how_far()
 local would = changes.planned() and "would be " or ""
-print(("\nMigration of %s: %d of %d mirrors %s, %d %screated, %d adopted, %d target latencies set, after %.1f seconds.")
-    :format(given.file, well, #items, changes.planned() and "would be there" or "work", created, would, adopted,
-        retuned, steps:seconds()))
+print(("\nMigration of %s: %d of %s %s, %d %screated, %d adopted, %s set, after %.1f seconds.")
+    :format(given.file, well, text.count(#items, "mirror"), changes.planned() and "would exist" or "up", created,
+        would, adopted, text.count(retuned, "target latency", "target latencies"), steps:seconds()))
 if stopped then
     print("Stopped: " .. stopped .. ".")
 end

@@ -61,7 +61,7 @@ local found = steps:run("look", function()
     for _, each in ipairs(missing) do
         log.warn("%s", each.message)
     end
-    return ("%d mirrors on %d clusters"):format(#mirrors, #apis), mirrors
+    return ("%s on %s"):format(text.count(#mirrors, "mirror"), text.count(#apis, "cluster")), mirrors
 end)
 
 local highest = {} -- ms by id; nil for a mirror that tells nothing
@@ -82,7 +82,7 @@ if given.from_measured then
             task.sleep(given.interval)
             sample(selection.details(given, apis))
         end
-        return ("%d looks"):format(given.samples)
+        return text.count(given.samples, "sample")
     end)
 end
 
@@ -107,8 +107,8 @@ for _, mirror in ipairs(found) do
     end
 end
 if #work == 0 then
-    print(("Nothing to do: %d mirrors have the target latency that they should, %d tell nothing."):format(#found - left,
-        left))
+    print(("Nothing to do: %s the target latency wanted, %s not known."):format(
+        text.count(#found - left, "mirror has", "mirrors have"), text.count(left, "latency is", "latencies are")))
     return 0
 end
 tables.write(io.stdout, {
@@ -118,7 +118,7 @@ tables.write(io.stdout, {
     { "TARGET", function(item) return item.mirror.targetLatency end, align = "right" },
     { "NEW", "latency", align = "right" },
 }, work)
-confirm.typed(("retune: set the target latencies of %d mirrors"):format(#work), tostring(#work))
+confirm.typed(("retune: set %s"):format(text.count(#work, "target latency", "target latencies")), tostring(#work))
 
 -- ---- act --------------------------------------------------------------------------------------------------
 
@@ -134,8 +134,9 @@ for _, outcome in ipairs(result.failed) do
 end
 print()
 steps:show(io.stdout)
-print(("\nRetune: %d of %d target latencies %s, %d mirrors tell nothing, after %.1f seconds."):format(#result.done,
-    #work, changes.planned() and "would be set" or "are set", left, steps:seconds()))
+print(("\nRetune: %d of %s %s, %s unknown, after %.1f seconds."):format(#result.done,
+    text.count(#work, "target latency", "target latencies"), changes.planned() and "would be set" or "set",
+    text.count(left, "latency", "latencies"), steps:seconds()))
 if result:status() ~= 0 then
     print("To continue:  " .. again.note(again.command("retune", ...)))
 end

@@ -20,6 +20,7 @@ local runs = require("kmirror.rollout.run")
 local saved = require("kmirror.rollout.saved")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
+local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 
 -- ---- options ----------------------------------------------------------------------------------------------
@@ -90,27 +91,29 @@ local live = steps:run("look", function()
     local missing = saved_path and saved.missing(saved_path, found) or {}
     table.move(missing, 1, #missing, #found + 1, found)
     local deleted = #missing > 0 and (", %d of them deleted by an earlier run that did not end"):format(#missing) or ""
-    return ("%d mirrors %s -> %s%s"):format(#found, source.alias, target.alias, deleted), found
+    return ("%s %s -> %s%s"):format(text.count(#found, "mirror"), source.alias, target.alias, deleted), found
 end)
 local plan = plans.make(live, rule, given.only)
 if #plan.changes == 0 then
-    print(("Nothing to do: %d mirrors have their new regex, %d others are not meant."):format(#plan.done, #plan.others))
+    print(("Nothing to do: %s the new regex, %s not selected."):format(
+        text.count(#plan.done, "mirror has", "mirrors have"), text.count(#plan.others, "other is", "others are")))
     return #live == 0 and 1 or 0
 end
 local preview = steps:run("preview", function()
     local result = previews.make(plan, previews.topics(live, given.topics), adds)
-    return ("%d new regexes, %d warnings, %d overlaps"):format(#result.rows, #result.warnings, #result.overlaps), result
+    return ("%s, %s, %s"):format(text.count(#result.rows, "new regex", "new regexes"),
+        text.count(#result.warnings, "warning"), text.count(#result.overlaps, "overlap")), result
 end)
 previews.show(io.stdout, preview)
 if #preview.overlaps > 0 and not given.allow_overlap then
-    error(("refused: %d pairs of mirrors would copy the same topics twice; change the regex, or give --allow-overlap; "
-        .. "nothing was changed"):format(#preview.overlaps), 0)
+    error(("refused: %s of mirrors would copy the same topics twice; change the regex, or give --allow-overlap; "
+        .. "nothing was changed"):format(text.count(#preview.overlaps, "pair")), 0)
 end
 if not adds then
     limits.check_deletes(#plan.changes, given.max_delete)
 end
-confirm.typed(("rollout: %s %d mirrors %s -> %s, %s"):format(adds and "add to" or "replace", #plan.changes,
-    source.alias, target.alias, given.strategy), target.alias)
+confirm.typed(("rollout: %s %s %s -> %s, %s"):format(adds and "add to" or "replace",
+    text.count(#plan.changes, "mirror"), source.alias, target.alias, given.strategy), target.alias)
 
 -- ---- act --------------------------------------------------------------------------------------------------
 
@@ -138,7 +141,8 @@ local run = runs.new({
 })
 local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then
-        log.error("stopped: %d new mirrors are healthy, %d old ones are gone", #run.passed, #run.replaced)
+        log.error("stopped: %s healthy, %s deleted", text.count(#run.passed, "new mirror is", "new mirrors are"),
+            text.count(#run.replaced, "old one", "old ones"))
         log.error(in_sandbox and "this sandbox ends now" or "to continue: %s", again.note(command))
     end
 end })
@@ -158,16 +162,19 @@ if changes.planned() then
     return 0
 end
 local passed, replaced = #run.passed, #run.replaced
-print(("\nRollout %s -> %s, %s: %d of %d new mirrors are healthy, %d old ones are gone, after %.1f seconds."):format(
-    source.alias, target.alias, given.strategy, passed, #plan.changes, replaced, steps:seconds()))
+print(("\nRollout %s -> %s, %s: %d of %s healthy, %s deleted, after %.1f seconds."):format(
+    source.alias, target.alias, given.strategy, passed, text.count(#plan.changes, "new mirror"),
+    text.count(replaced, "old one", "old ones"), steps:seconds()))
 if #run.taken_back > 0 then
-    print(("%d new mirrors were rolled back; their old ones are unchanged."):format(#run.taken_back))
+    print(("%s rolled back; what they replaced is unchanged."):format(
+        text.count(#run.taken_back, "new mirror was", "new mirrors were")))
 end
 if stopped then
     print("Stopped: " .. stopped .. ".")
 end
 if passed > replaced and not adds then
-    print(("%d new mirrors run beside their old ones: continue, or delete them."):format(passed - replaced))
+    print(("%s next to what they replace: continue, or delete them."):format(
+        text.count(passed - replaced, "new mirror runs", "new mirrors run")))
 end
 local complete = passed == #plan.changes and (adds or replaced == passed)
 if not complete then

@@ -260,7 +260,7 @@ local function summary(seen)
     for i, status in ipairs(order) do
         order[i] = ("%d %s"):format(counts[status], status)
     end
-    return ("%s  %d mirrors%s; highest lag %d ms; %.1f records/s"):format(os.date("%H:%M:%S"), #seen,
+    return ("%s  %s%s; highest lag %d ms; %.1f records/s"):format(os.date("%H:%M:%S"), text.count(#seen, "mirror"),
         #order > 0 and ": " .. table.concat(order, ", ") or "", lag, rate)
 end
 

@@ -219,8 +219,8 @@ local function plain(arguments)
     end
 end
 
--- Whether an option, with a value or without, is among kmirror's own arguments: what is wrong with the others is said as
--- it asks for.
+-- Whether an option, with a value or without, is among kmirror's own arguments: what is wrong with the others is said
+-- as it asks for.
 local function asks_for(arguments, option, value)
     for i, argument in ipairs(arguments) do
         local both = value and (argument == option .. "=" .. value or argument == option and arguments[i + 1] == value)

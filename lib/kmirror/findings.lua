@@ -62,9 +62,9 @@ function M.of_mirror(mirror, lag)
     if health.lag(mirror) == nil then
         found[#found + 1] = finding("error", "silent", mirror, "lists no topic: does its regex take any?")
     elseif late > 0 then
-        local message = "has %d of %d topics later than %d ms; %s is %d ms behind"
-        found[#found + 1] = finding("warning", "late", mirror, message, late, #mirror.topicStatuses, limit, worst.name,
-            worst.averageLatency)
+        local message = "has %d of %s later than %d ms; %s is %d ms behind"
+        found[#found + 1] = finding("warning", "late", mirror, message, late,
+            text.count(#mirror.topicStatuses, "topic"), limit, worst.name, worst.averageLatency)
     elseif mirror.status ~= "IN_SYNC" then
         found[#found + 1] = finding("warning", "out_of_sync", mirror, "is %s", tostring(mirror.status))
     end

@@ -7,6 +7,7 @@ local export = require("kmirror.fleet.export")
 local fields = require("mirrors").fields
 local plan = require("kmirror.fleet.plan")
 local show = require("kmirror.fleet.show")
+local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 local wanted = require("kmirror.fleet.wanted")
 
@@ -32,8 +33,8 @@ M.size = plan.size
 ---@param most integer
 function M.guard(made, most)
     if #made.delete > most then
-        usage("the plan deletes %d mirrors, more than %d: nothing was changed; if that is meant, give --max-delete %d",
-            #made.delete, most, #made.delete)
+        usage("the plan deletes %s, more than %d: nothing was changed; if that is meant, give --max-delete %d",
+            text.count(#made.delete, "mirror"), most, #made.delete)
     end
 end
 

@@ -1,6 +1,7 @@
 --- limits: how much a runbook may do, and how much of it may fail, as its options say.
 
 local batches = require("kmirror.bulk.batches")
+local counted = require("kmirror.text").count
 local fields = require("mirrors").fields
 local usage = require("kmirror.usage")
 
@@ -56,8 +57,8 @@ end
 ---Raises usage when it is more.
 function M.check_deletes(count, most)
     if count > most then
-        usage("refused: %d mirrors would be deleted, more than --max-delete %d; nothing was changed. If that is meant, "
-            .. "give --max-delete %d", count, most, count)
+        usage("refused: %s would be deleted, more than --max-delete %d; nothing was changed. If that is meant, "
+            .. "give --max-delete %d", counted(count, "mirror"), most, count)
     end
 end
 

@@ -15,6 +15,7 @@ local loops = require("kmirror.fleet.loops")
 local matching = require("kmirror.fleet.matching")
 local mirrors = require("mirrors")
 local task = require("task")
+local text = require("kmirror.text")
 local wait = require("kmirror.wait")
 local wanted = require("kmirror.fleet.wanted")
 
@@ -276,7 +277,8 @@ local function do_batch(run, items, may_fail)
     end
     local up = settle(batch)
     local bad = count(items, "problem")
-    return ("%d up, %d not healthy, %d target latencies set"):format(up, bad, count(items, "retuned")), begun, bad
+    return ("%d up, %d not healthy, %s set"):format(up, bad,
+        text.count(count(items, "retuned"), "target latency", "target latencies")), begun, bad
 end
 
 --- Does what there is to do: creates what is missing, waits until all is up, sets target latencies. Notes with each
@@ -291,13 +293,13 @@ function M.run(run, items)
     local result = bulk.each(batches.cut(#items, run.batches), function(span, number)
         local batch = table.move(items, span.first, span.last, 1, {})
         local may_fail = limits.most(run.max_failures, failures, #batch)
-        run.steps:run(("batch %d: %d mirrors"):format(number, #batch), function()
+        run.steps:run(("batch %d: %s"):format(number, text.count(#batch, "mirror")), function()
             local said, begun, bad = do_batch(run, batch, math.floor(may_fail - failures))
             failures, began = failures + bad, began + begun
             return said
         end)
         if failures > may_fail and began < #items then
-            error(("%d of %d mirrors are not healthy, with --max-failures %s"):format(failures, began,
+            error(("%d of %s not healthy, with --max-failures %s"):format(failures, text.count(began, "mirror"),
                 run.max_failures), 0)
         end
     end, { concurrency = 1, on_error = "stop" })

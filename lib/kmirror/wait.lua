@@ -11,6 +11,7 @@ local follow = require("kmirror.wait.follow")
 local health = require("kmirror.health")
 local mirrors = require("mirrors")
 local task = require("task")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -172,7 +173,8 @@ local function refuse_late(items, seconds, stalled)
         late[#late + 1] = not item.state and left_over(item) or nil
     end
     local when = stalled and "nothing moves any more" or ("%g seconds are up"):format(seconds)
-    local message = ("%s, and %d of %d mirrors are not ready: %s"):format(when, #late, #items, M.describe(late))
+    local message = ("%s, and %d of %s not ready: %s"):format(when, #late,
+        text.count(#items, "mirror is", "mirrors are"), M.describe(late))
     error(mirrors.error("timeout", message, { details = { late = late, stalled = stalled } }), 0)
 end
 

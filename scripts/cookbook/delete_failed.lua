@@ -5,13 +5,15 @@ local bulk = require "kmirror.bulk"
 local confirm = require "kmirror.confirm"
 local log = require "kmirror.log"
 local api = require("mirrors").connect {}
+local text = require("kmirror.text")
 
 local failed = {}
 for _, mirror in ipairs(bulk.details(api)) do
     failed[#failed + 1] = mirror.status == "FAILED" and mirror or nil
 end
 if #failed > 0 then
-    confirm.typed(("delete %d mirrors that are FAILED"):format(#failed), tostring(#failed))
+    confirm.typed(("delete %s FAILED"):format(text.count(#failed, "mirror that is", "mirrors that are")),
+        tostring(#failed))
 end
 local result = bulk.each(failed, function(mirror)
     api:delete(mirror.id)

@@ -102,17 +102,17 @@ describe("bulk.each", function()
     end)
 
     it("begins nothing after the first failure when told to stop", function()
-        assert.are.equal("2 done, no 3; 7 left; 3; 1 of 3 items have failed, more than 0\n", each [[
+        assert.are.equal("2 done, no 3; 7 left; 3; 1 of 3 items failed, more than 0\n", each [[
             show(each(10, { 3, 5 }, { on_error = "stop", concurrency = 1 }))]])
     end)
 
     it("begins nothing after more failures than there may be", function()
-        assert.are.equal("1 done, no 2, no 3; 7 left; 3; 2 of 3 items have failed, more than 1\n", each [[
+        assert.are.equal("1 done, no 2, no 3; 7 left; 3; 2 of 3 items failed, more than 1\n", each [[
             show(each(10, { 2, 3 }, { max_failures = 1, concurrency = 1 }))]])
     end)
 
     it("takes a percentage of failures as one of each batch", function()
-        assert.are.equal("0 done, no 1; 9 left; 1; 1 of 1 items have failed, more than 10%\n"
+        assert.are.equal("0 done, no 1; 9 left; 1; 1 of 1 item failed, more than 10%\n"
             .. "9 done, no 2; 0 left; 3; nil\n", each [[
             show(each(10, { 1 }, { max_failures = "10%", batches = { 1, "100%" } }))
             show(each(10, { 2 }, { max_failures = "20%", batches = { 1, "100%" } }))]])

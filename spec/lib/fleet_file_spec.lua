@@ -172,7 +172,8 @@ describe("a fleet file that is wrong", function()
         assert.are.equal("F:1: unknown field 'mirors'; did you mean 'mirrors'?",
             complaint("lua", "return { mirrors = {}, mirors = {} }"))
         assert.are.equal("F:1: defaults: unknown field 'topicsRegex'; expected one of from, maxTasks, targetLatency, "
-            .. "to, usePrivateIps, useRenaming", complaint("json", '{ "defaults": { "topicsRegex": "x" }, "mirrors": [] }'))
+            .. "to, usePrivateIps, useRenaming",
+            complaint("json", '{ "defaults": { "topicsRegex": "x" }, "mirrors": [] }'))
         assert.are.equal("F:1: unknown field 'topicRegex'; did you mean 'topicsRegex'?",
             complaint("csv", "to,sourceAlias,topicRegex\n"))
     end)

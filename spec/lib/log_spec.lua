@@ -191,6 +191,6 @@ describe("a wait before a retry", function()
             trace { what = "retry", operation = "list", error = mirrors.error("server", "no server"), wait = 2 }
         ]] }
         assert.are.same({ "no server; trying again in 2.0 s", "no transport; trying again in 2.0 s",
-            "no server; trying again in 2.0 s; as 2 others since the last such line" }, messages(result.stderr))
+            "no server; trying again in 2.0 s; and 2 more like it since the last such line" }, messages(result.stderr))
     end)
 end)

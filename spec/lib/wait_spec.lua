@@ -106,7 +106,7 @@ describe("wait.ready", function()
     end)
 
     it("gives up when nothing moves any more", function()
-        local message = "nothing moves any more, and 1 of 1 mirrors are not ready: a is CREATING"
+        local message = "nothing moves any more, and 1 of 1 mirror is not ready: a is CREATING"
         assert.are.equal("timeout\t" .. message .. "\ttrue\n", run('{ a = { "CREATING" } }', [[
             local start = task.now()
             local _, problem = pcall(wait.ready, api, { "a" }, ]] .. works .. [[, { seconds = 60, stall = 0.5 })

@@ -63,7 +63,8 @@ describe("an API key", function()
             [private("two", "s3cret-one\ns3cret-two\n")] = "has 2 lines",
             [private("wide", "\xFF\xFEs\0k\0")] = "is in UTF-16", [private("inside", "s3cret one")] = "no API key",
             [private("nul", "s3cret\0junk")] = "no API key",
-            [private("long", ("s3cret"):rep(20000))] = "longer than 4096 characters", ["/dev/zero"] = "chmod 600", [open] = "chmod 600",
+            [private("long", ("s3cret"):rep(20000))] = "longer than 4096 characters",
+            ["/dev/zero"] = "chmod 600", [open] = "chmod 600",
         } do
             for from, result in pairs { KMIRROR_API_KEY_FILE = list { KMIRROR_API_KEY_FILE = text },
                 ["profile p: api_key_file"] = list({}, ("api_key_file = %q"):format(text)) } do

@@ -21,7 +21,7 @@ describe("the audit runbook", function()
         assert.are.same({ "", 0 }, { kinds() })
         local result = audit:run({}, {})
         assert.are.equal("", result.stdout)
-        assert.is_truthy(result.stderr:find("6 mirrors on 1 clusters: 0 errors, 0 warnings.\n", 1, true))
+        assert.is_truthy(result.stderr:find("6 mirrors on 1 cluster: 0 errors, 0 warnings.\n", 1, true))
     end)
 
     it("refuses a status that there is none of, and a source that nobody knows, with what may be meant", function()

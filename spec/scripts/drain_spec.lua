@@ -13,7 +13,7 @@ describe("the drain runbook", function()
         local its = { "--regex", "orders\\..*", "--topic", "orders.created", "--busy", "--save", path }
         local result = drain:run({ "--yes" }, its)
         assert.are.equal(0, result.status, result.stderr)
-        assert.is_truthy(result.stdout:find("Drain: 1 of 1 mirrors are gone", 1, true))
+        assert.is_truthy(result.stdout:find("Drain: 1 of 1 mirror gone", 1, true))
         assert.are.equal("orders\\..*", json.read(path).mirrors[1].topicsRegex)
         assert.are.equal(5, #drain:mirrors())
         assert.are.same({ delete = 1 }, drain:changes())

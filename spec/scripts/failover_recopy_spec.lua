@@ -92,7 +92,7 @@ describe("a failover that keeps topics' names", function()
         local done = it_:failover({ "--yes" }, { "--hook", "empty=echo emptied >> " .. path })
         assert.are.equal(0, done.status, done.stderr)
         assert.are.equal("", support.read(path))
-        has(done.stderr, "the hook empty was not run: 1 mirrors us-east -> us-west are there already")
+        has(done.stderr, "the hook empty was not run: 1 mirror us-east -> us-west already exists")
     end)
 
     it("does not take a rate for zero within the resolution of the API's numbers", function()

@@ -37,7 +37,7 @@ describe("the migrate runbook", function()
         migrate:start { world = 0, creating_seconds = 0.5 }
         local result = migrate:run({}, { list(60) })
         assert.are.equal(0, result.status, result.stderr)
-        contains(result.stdout, "60 of 60 mirrors work, 60 created, 0 adopted, 60 target latencies set")
+        contains(result.stdout, "60 of 60 mirrors up, 60 created, 0 adopted, 60 target latencies set")
         local counts = count_requests()
         assert.are.equal(2, counts.list)
         assert.are.equal(60, counts.create)
@@ -55,11 +55,11 @@ describe("the migrate runbook", function()
         local file = list(6)
         local result = migrate:run({}, { file })
         assert.are.equal(0, result.status, result.stderr)
-        contains(result.stdout, "6 of 6 mirrors work, 5 created, 1 adopted, 6 target latencies set")
+        contains(result.stdout, "6 of 6 mirrors up, 5 created, 1 adopted, 6 target latencies set")
         local before = migrate:changes()
         result = migrate:run({}, { file })
         assert.are.equal(0, result.status, result.stderr)
-        contains(result.stdout, "6 of 6 mirrors work, 0 created, 6 adopted, 0 target latencies set")
+        contains(result.stdout, "6 of 6 mirrors up, 0 created, 6 adopted, 0 target latencies set")
         assert.are.same(before, migrate:changes())
     end)
 
@@ -73,7 +73,7 @@ describe("the migrate runbook", function()
         contains(result.stdout, command:format(file))
         result = migrate:run({ "--yes" }, { file, "--max-failures", "50%", "--replace-failed" })
         assert.are.equal(0, result.status, result.stderr)
-        contains(result.stdout, "6 of 6 mirrors work, 1 created, 5 adopted")
+        contains(result.stdout, "6 of 6 mirrors up, 1 created, 5 adopted")
         assert.are.equal(3, #migrate:mirrors())
     end)
 
@@ -93,14 +93,14 @@ describe("the migrate runbook", function()
         local again = ("exec %s --yes %s"):format(support.executable, command)
         result = support.run { "-c", again, command = "sh", env = env }
         assert.are.equal(0, result.status, result.stderr)
-        contains(result.stdout, "6 of 6 mirrors work")
+        contains(result.stdout, "6 of 6 mirrors up")
     end)
 
     it("begins no further batch when too many of one fail", function()
         migrate:start { world = 0, fail_every = 2 }
         local result = migrate:run({}, { list(20), "--batches", "2,100%" })
         assert.are.equal(3, result.status, result.stderr)
-        contains(result.stdout, "Stopped: 1 of 2 mirrors are not healthy, with --max-failures 10%.")
+        contains(result.stdout, "Stopped: 1 of 2 mirrors not healthy, with --max-failures 10%.")
         assert.are.equal(2, migrate:changes().create)
     end)
 
@@ -122,7 +122,7 @@ describe("the migrate runbook", function()
         support.sleep(2.5) -- lists of this sandbox run up to two seconds behind
         local result = migrate:run({}, { file })
         assert.are.equal(0, result.status, result.stderr)
-        contains(result.stdout, "16 of 16 mirrors work")
+        contains(result.stdout, "16 of 16 mirrors up")
         assert.are.equal(16, migrate:changes().create)
     end)
 
@@ -131,7 +131,7 @@ describe("the migrate runbook", function()
             return { { fault = "drop", when = "after", operation = "create", times = 1 } }]]) }
         local result = migrate:run({}, { list(4) })
         assert.are.equal(0, result.status, result.stderr)
-        contains(result.stdout, "4 of 4 mirrors work, 4 created, 0 adopted, 4 target latencies set")
+        contains(result.stdout, "4 of 4 mirrors up, 4 created, 0 adopted, 4 target latencies set")
         local before = { list = 0, get = 0, update_target_latency = 0 }
         for _, request in ipairs(migrate.sandbox:requests()) do
             if before.list == 2 and request.operation == "list" then break end -- the third decides
@@ -146,7 +146,7 @@ describe("the migrate runbook", function()
             { fault = "garbage", when = "before", operation = "update_target_latency", times = 4 } }]]) }
         local result = migrate:run({}, { list(4) })
         assert.are.equal(0, result.status, result.stderr)
-        contains(result.stdout, "4 of 4 mirrors work, 4 created, 0 adopted, 4 target latencies set")
+        contains(result.stdout, "4 of 4 mirrors up, 4 created, 0 adopted, 4 target latencies set")
         assert.are.equal(8, count_requests().update_target_latency)
         assert.are.equal(4, migrate:changes().update_target_latency)
     end)
@@ -166,7 +166,7 @@ describe("the migrate runbook", function()
         migrate:create "new-1\\..*"
         local result = migrate:run({}, { list(2) })
         assert.are.equal(0, result.status, result.stderr)
-        contains(result.stdout, "2 of 2 mirrors work, 1 created, 1 adopted, 2 target latencies set")
+        contains(result.stdout, "2 of 2 mirrors up, 1 created, 1 adopted, 2 target latencies set")
         local first_update, last_list
         for i, request in ipairs(migrate.sandbox:requests()) do
             first_update = first_update or request.operation == "update_target_latency" and i or nil
@@ -180,7 +180,7 @@ describe("the migrate runbook", function()
         local result = migrate:run({ "--dry-run" }, { list(4) })
         assert.are.equal(0, result.status, result.stderr)
         contains(result.stdout, "would create a mirror of 'new-1\\..*' from us-west")
-        contains(result.stdout, "4 of 4 mirrors would be there, 4 would be created")
+        contains(result.stdout, "4 of 4 mirrors would exist, 4 would be created")
         assert.are.same({}, migrate:changes())
     end)
 

@@ -2,6 +2,7 @@
 
 local batches = require("kmirror.bulk.batches")
 local task = require("task")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -100,7 +101,7 @@ function M.batch(run, work, first, last)
         end
         task.sleep(run.pause)
     end
-    return run.failed > may_fail and ("%d of %d items have failed, more than %s"):format(run.failed, run.ended,
+    return run.failed > may_fail and ("%d of %s failed, more than %s"):format(run.failed, text.count(run.ended, "item"),
         run.max_failures) or nil
 end
 

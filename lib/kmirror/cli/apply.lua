@@ -6,6 +6,7 @@ local log = require("kmirror.log")
 local options = require("kmirror.options")
 local planning = require("kmirror.cli.planning")
 local task = require("task")
+local text = require("kmirror.text")
 
 local fresh = 5 -- seconds for which a plan is taken to be true
 
@@ -18,7 +19,7 @@ end
 -- Asks; when that took its time, makes sure that the plan is still true.
 local function ask(plan, again)
     local shown = task.now()
-    confirm.typed(("apply: create %d mirrors, retune %d, delete %d"):format(#plan.create, #plan.retune,
+    confirm.typed(("apply: create %s, retune %d, delete %d"):format(text.count(#plan.create, "mirror"), #plan.retune,
         #plan.delete), "apply")
     if task.now() - shown > fresh and signature(again()) ~= signature(plan) then
         error("what is there has changed since the plan was shown; nothing was changed: run it again", 0)

@@ -3,6 +3,7 @@ local confirm = require("kmirror.confirm")
 local connect = require("kmirror.cli.connect")
 local items = require("kmirror.cli.items")
 local profile = require("kmirror.profile")
+local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 
 local function check_ids(ids)
@@ -18,7 +19,7 @@ local function check_ids(ids)
 end
 
 local function ask(ids, cluster)
-    local what = #ids == 1 and "mirror " .. ids[1] or #ids .. " mirrors"
+    local what = #ids == 1 and "mirror " .. ids[1] or text.count(#ids, "mirror")
     confirm.typed(("delete %s on cluster %s"):format(what, cluster), "delete")
 end
 

@@ -25,7 +25,7 @@ local function level_of(problem)
     end
     told[cause] = { at = now, more = 0 }
     local more = last and last.more or 0
-    return "info", more > 0 and ("; as %d others since the last such line"):format(more) or ""
+    return "info", more > 0 and ("; and %d more like it since the last such line"):format(more) or ""
 end
 
 -- What is given to the log here fits, and is not checked for each request. A short runbook does not need the log.

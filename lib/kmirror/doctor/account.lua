@@ -5,6 +5,7 @@ local host = require("host")
 local mirrors = require("mirrors")
 local state = require("kmirror.state")
 local task = require("task")
+local text = require("kmirror.text")
 
 local requests <const> = 5 -- to see the rate
 local attempt_seconds <const> = 10
@@ -30,8 +31,8 @@ end
 local function look_at_authentication(case, api)
     local ok, list = pcall(api.list, api)
     if ok then
-        case:note("authentication", "ok", ("as %s; %d mirrors on %s"):format(api.account.options.username, #list,
-            api.cluster))
+        case:note("authentication", "ok", ("as %s; %s on %s"):format(api.account.options.username,
+            text.count(#list, "mirror"), api.cluster))
     elseif list.kind == "cancelled" then
         error(list, 0)
     elseif list.kind == "rate_limited" then
@@ -82,7 +83,7 @@ local function look_at_rate(case, api)
     local refused, seconds = ask_often(api)
     local rate = api.account.options.rate
     local limit = rate == 0 and "no limit of our own" or ("our own limit is %g a second"):format(rate)
-    local words = ("%d requests in %.2f seconds; %s"):format(requests, seconds, limit)
+    local words = ("%s in %.2f seconds; %s"):format(text.count(requests, "request"), seconds, limit)
     if refused > 0 then
         case:note("rate", "warn", ("%s; %d were refused (429)"):format(words, refused), remedies.rate_limited)
     elseif not case.given.sandbox and not state.directory() then

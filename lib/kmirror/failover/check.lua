@@ -38,7 +38,7 @@ function M.look(run)
         run.looked = task.now()
         run.live = regions.between(run.forward, run.from, run.to)
         run.opposite = look_opposite(run)
-        return ("%d mirrors, %d the other way"):format(#run.live, #run.opposite)
+        return ("%s, %d the other way"):format(text.count(#run.live, "mirror"), #run.opposite)
     end)
     health.show(io.stderr, run.live)
 end
@@ -56,7 +56,8 @@ local function check_known(run)
                 run.path), 0)
         end
     end
-    return ("continuing with the %s of %s, in %s"):format(#run.state.mirrors, run.state.saved, run.path)
+    return ("continuing with the %s of %s, in %s"):format(text.count(#run.state.mirrors, "mirror"),
+        run.state.saved, run.path)
 end
 
 -- Raises when something speaks against it: all or nothing. In a disaster what is wrong with the mirrors to delete
@@ -75,8 +76,8 @@ local function refuse(run, problems, obstacles)
     end
     local count = #obstacles + (run.given.disaster and 0 or #problems)
     if count > 0 then
-        error(("refused: %d problems with the mirrors between %s and %s; nothing was changed"):format(count,
-            run.from.alias, run.to.alias), 0)
+        error(("refused: %s with the mirrors between %s and %s; nothing was changed"):format(
+            text.count(count, "problem"), run.from.alias, run.to.alias), 0)
     end
 end
 
@@ -139,8 +140,8 @@ function M.confirm(run)
     recopy.warn(run)
     local reverse = run.given.no_reverse and "create none the other way"
         or ("create %d the other way"):format(#run.state.mirrors)
-    confirm.typed(("%s%s: delete %d mirrors %s, and %s%s"):format(run.runbook,
-        run.given.disaster and " (disaster)" or "", count, run.way, reverse,
+    confirm.typed(("%s%s: delete %s %s, and %s%s"):format(run.runbook,
+        run.given.disaster and " (disaster)" or "", text.count(count, "mirror"), run.way, reverse,
         loss and "; may be lost: " .. loss or ""), run.from.alias)
     if not run.went_on then
         run:hook("check")

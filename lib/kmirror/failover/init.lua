@@ -16,6 +16,7 @@ local profile = require("kmirror.profile")
 local report = require("kmirror.failover.report")
 local saved = require("kmirror.failover.saved")
 local steps = require("kmirror.steps")
+local text = require("kmirror.text")
 local turn = require("kmirror.failover.turn")
 local usage = require("kmirror.usage")
 
@@ -228,7 +229,8 @@ function Run:__close(problem)
     if not self.state.acting then
         saved.forget(self.path) -- it is of something that did not come to pass
     end
-    log.error("stopped: %d mirrors deleted, %d created in this run", self.counts.deleted, self.counts.created)
+    log.error("stopped: %s deleted, %d created in this run", text.count(self.counts.deleted, "mirror"),
+        self.counts.created)
     log.error(profile.current().sandbox and "this sandbox ends now" or "to continue: %s", again.note(self:again()))
 end
 

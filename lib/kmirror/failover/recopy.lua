@@ -7,6 +7,7 @@
 local changes = require("kmirror.changes")
 local log = require("kmirror.log")
 local saved = require("kmirror.failover.saved")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -47,7 +48,8 @@ function M.words(run)
         return nil
     end
     local topics = M.topics(run)
-    local concerned = #topics > 0 and ("%d topics: %s"):format(#topics, some(topics)) or "topics that are not known"
+    local concerned = #topics > 0 and ("%s: %s"):format(text.count(#topics, "topic"), some(topics))
+        or "topics that are not known"
     return {
         ("The new mirrors %s start from the beginning: they append all that %s's topics hold to"):format(run.back,
             run.to.alias),
@@ -82,8 +84,8 @@ function M.empty(run)
     end
     local count = obstacle(run)
     if count then
-        log.warn("the hook empty was not run: %d mirrors %s are there already, and write to these topics", count,
-            run.back)
+        log.warn("the hook empty was not run: %s %s already %s, and write to these topics",
+            text.count(count, "mirror"), run.back, count == 1 and "exists" or "exist")
         return
     end
     local names = table.concat(M.topics(run), ",")

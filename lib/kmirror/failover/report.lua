@@ -31,8 +31,8 @@ function M.loss(mirrors)
             records = records + (topic.averageRate or 0) * (topic.averageLatency or 0) / 1000
         end
     end
-    return ("about %d records, of the last %.1f s"):format(math.ceil(records), lag / 1000)
-        .. (unknown > 0 and ("; %d mirrors said nothing of their lag"):format(unknown) or "")
+    return ("about %s, of the last %.1f s"):format(text.count(math.ceil(records), "record"), lag / 1000)
+        .. (unknown > 0 and ("; no lag is known of %s"):format(text.count(unknown, "mirror")) or "")
 end
 
 local function some(names)
@@ -50,7 +50,7 @@ local function about_records(run)
         saved.time(state.still_since), to, state.drained_lag or 0), "before the first mirror was deleted." }
     local idle = regions.idle(state.mirrors)
     if #idle > 0 then
-        lines[2] = lines[2] .. (" On %d topics nothing was written from the start, so"):format(#idle)
+        lines[2] = lines[2] .. (" To %s nothing was written from the start, so"):format(text.count(#idle, "topic"))
         lines[3] = "that nothing shows whether their mirrors worked: " .. some(idle)
     end
     return table.concat(lines, "\n         ")
@@ -154,8 +154,8 @@ function M.text(run, where)
     local name = run.runbook:sub(1, 1):upper() .. run.runbook:sub(2)
     local lines = {
         ("%s %s, %s"):format(name, run.way, state.mode),
-        ("From %s to %s, %.0f seconds in %d run%s, at %s."):format(saved.time(began), saved.time(), host.time() - began,
-            state.runs, state.runs == 1 and "" or "s", state.endpoint),
+        ("From %s to %s, %.0f seconds in %s, at %s."):format(saved.time(began), saved.time(), host.time() - began,
+            text.count(state.runs, "run"), state.endpoint),
         "",
         "Result:  " .. result(run),
         "Records: " .. about_records(run),
@@ -213,8 +213,8 @@ end
 
 local function finish_dry_run(run)
     run.given.hooks:run("done", run:context())
-    print(("\nDry run: %s; %d mirrors would be deleted, %d created. Nothing was changed."):format(run.way,
-        run.counts.deleted, run.counts.created))
+    print(("\nDry run: %s; %s would be deleted, %d created. Nothing was changed."):format(run.way,
+        text.count(run.counts.deleted, "mirror"), run.counts.created))
     for _, line in ipairs(recopy.words(run) or {}) do
         print(line)
     end

@@ -2,6 +2,7 @@
 
 local csv = require("kmirror.csv")
 local places = require("kmirror.fleet.places")
+local counted = require("kmirror.text").count
 local usage = require("kmirror.usage")
 
 ---@class kmirror.fleet.csv_reader
@@ -108,8 +109,8 @@ end
 -- A mirror from a row. An empty cell is a field that is not there.
 local function mirror_of(reader, titles, cells, line)
     if #cells ~= #titles then
-        usage("%s:%d: expected %d cells, as in the first line, got %d; a cell that holds %s stands in quotes",
-            reader.name, line, #titles, #cells, separators[reader.separator])
+        usage("%s:%d: expected %s, as in the first line, got %d; a cell that holds %s stands in quotes",
+            reader.name, line, counted(#titles, "cell"), #cells, separators[reader.separator])
     end
     local mirror = {}
     for i, cell in ipairs(cells) do

@@ -77,7 +77,7 @@ local function facts_of(work, now)
         facts[#facts + 1] = { text.clean(work.text) }
     end
     if (work.calls or 0) > 0 then
-        facts[#facts + 1] = { work.calls == 1 and "1 call" or ("%d calls"):format(work.calls) }
+        facts[#facts + 1] = { text.count(work.calls, "call") }
     end
     if not work.limit and work.total and work.total > 0 then
         facts[#facts + 1] = { ("%d %%"):format(100 * work.count // work.total) }

@@ -1,6 +1,7 @@
 --- regex.warnings: what may not be meant by a topics regex.
 
 local charset = require("kmirror.regex.charset")
+local counted = require("kmirror.text").count
 
 local M = {}
 
@@ -100,7 +101,7 @@ function checks.nothing(expression, topics)
     local touched = select(topics, function(name)
         return expression:touches(name)
     end)
-    return ("takes none of the %d topics that are known"):format(#topics)
+    return ("matches none of the %s"):format(counted(#topics, "known topic"))
         .. (#touched > 0 and (": it fits only a part of %s"):format(listed(touched)) or "")
 end
 

@@ -92,7 +92,7 @@ end
 local function save(session, argument)
     if argument == "" then usage(":save: to which file?") end
     local count = saved.write(expand(argument), session)
-    session:note("%d inputs in %s: kmirror run %s", count, argument, argument)
+    session:note("%s in %s: kmirror run %s", text.count(count, "input"), argument, argument)
 end
 
 -- ---- the rest ----------------------------------------------------------------------------------------------

@@ -174,14 +174,15 @@ function M.show(file, preview)
         end
     end
     for _, each in ipairs(preview.warnings) do
-        line("warning: %s (%d of %d new regexes)", each.message, each.count, #preview.rows)
+        line("warning: %s (%d of %s)", each.message, each.count,
+            text.count(#preview.rows, "new regex", "new regexes"))
     end
     for i = 1, math.min(shown, #preview.overlaps) do
         local each = preview.overlaps[i]
         line("overlap: '%s' and '%s' both match %s", each.first, each.second, some(each.topics))
     end
     if #preview.overlaps > shown then
-        line("overlap: %d more pairs", #preview.overlaps - shown)
+        line("overlap: %s", text.count(#preview.overlaps - shown, "more pair"))
     end
     line("Known topics: %d. Topics that no mirror takes yet are not among them, unless --topics names them.",
         preview.known)

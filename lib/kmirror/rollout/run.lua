@@ -7,6 +7,7 @@ local limits = require("kmirror.limits")
 local log = require("kmirror.log")
 local progress = require("kmirror.progress")
 local task = require("task")
+local text = require("kmirror.text")
 local wait = require("kmirror.wait")
 
 local M = {}
@@ -256,12 +257,13 @@ function Run:pass(batch)
     self.failures = self.failures + #bad
     if self.failures > may_fail then
         table.move(bad, 1, #bad, #good + 1, good)
-        return ("%d are not healthy; %s"):format(#bad, self:take_all_back(good)),
-            ("%d of %d mirrors of batch %d are not healthy, with --max-failures %s"):format(#bad, size, batch.number,
+        return ("%d not healthy; %s"):format(#bad, self:take_all_back(good)),
+            ("%d of %s of batch %d not healthy, with --max-failures %s"):format(#bad,
+                text.count(size, "mirror"), batch.number,
                 self.max_failures)
     end
     table.move(good, 1, #good, #self.passed + 1, self.passed)
-    local said = ("%d %s"):format(#good, changes.planned() and "would be created" or "are healthy")
+    local said = ("%d %s"):format(#good, changes.planned() and "would be created" or "healthy")
     if #bad > 0 then
         said = ("%s; %d are not: %s"):format(said, #bad, self:take_all_back(bad))
     end
@@ -288,7 +290,7 @@ function Run:go(list)
         end,
         rounds = rounds,
         gate = function(batch)
-            local title = ("batch %d: %d mirrors"):format(batch.number, #batch.done + #batch.failed)
+            local title = ("batch %d: %s"):format(batch.number, text.count(#batch.done + #batch.failed, "mirror"))
             local reason
             self.steps:run(title, function()
                 local said
