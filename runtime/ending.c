@@ -40,9 +40,9 @@ static bool few_descriptors(CURLcode code) {
     return count < FEW;
 }
 
-/* libcurl says so of a line in the answer's header that is longer than it takes. */
-static bool long_header(CURLcode code, bool sent) {
-    return code == CURLE_OUT_OF_MEMORY && sent;
+/* libcurl says so of lines in the answer's header that are longer than it takes, or that it cannot make sense of. */
+static bool bad_header(CURLcode code, bool sent) {
+    return (code == CURLE_OUT_OF_MEMORY || code == CURLE_BAD_FUNCTION_ARGUMENT) && sent;
 }
 
 /* ---- the kind ---- */
@@ -91,7 +91,7 @@ http_failure ending_failure(CURL *e, CURLcode code, bool sent) {
         return HTTP_REFUSED;
     if (few_descriptors(code))
         return HTTP_REFUSED;
-    return long_header(code, sent) ? HTTP_PROTOCOL : kind_of(code);
+    return bad_header(code, sent) ? HTTP_PROTOCOL : kind_of(code);
 }
 
 /* ---- the reason ---- */
@@ -132,8 +132,8 @@ const char *ending_reason(CURL *e, CURLcode code, bool sent, const char *url, ch
         return tunnel_reason(tunnel, url, text);
     if (few_descriptors(code))
         return descriptors_reason(text);
-    if (long_header(code, sent))
-        return "a line in the header of the answer is too long, or there is not enough memory for it";
+    if (bad_header(code, sent))
+        return "a line in the header of the answer is too long or makes no sense, or there is not enough memory for it";
     if (code == CURLE_OUT_OF_MEMORY)
         return "not enough memory";
     text[strcspn(text, "\r\n")] = '\0';

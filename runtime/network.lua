@@ -45,11 +45,19 @@ function network.proxy_variable(endpoint)
     end
 end
 
+---Why a file cannot be read, if so: a folder can be opened.
+---@param path string
+---@return string?
+function network.unreadable(path)
+    local file <close>, problem = io.open(path)
+    if not file then return problem end
+    local _, why = file:read(1)
+    return why and path .. ": " .. why
+end
+
 local function readable(name)
     local path = variable(name)
-    local file, problem = nil, nil
-    if path then file, problem = io.open(path) end
-    if file then file:close() end
+    local problem = path and network.unreadable(path)
     if problem then
         invalid("the environment: %s must be the name of a readable file with CA certificates: %s", name, problem)
     end

@@ -36,9 +36,7 @@ local function is_endpoint(value)
 end
 
 local function is_readable(value)
-    local file = is_text(value) and io.open(value)
-    if file then file:close() end
-    return file, "the name of a readable file"
+    return is_text(value) and not network.unreadable(value), "the name of a readable file"
 end
 
 local function is_version(value)

@@ -58,8 +58,9 @@ local function quota_file(endpoint, username)
     return file
 end
 
+-- Blanks and line ends around a value come from files and shells, and are not meant.
 local function variable(name)
-    local value = os.getenv(name)
+    local value = (os.getenv(name) or ""):match("^%s*(.-)%s*$")
     return value ~= "" and value or nil
 end
 
@@ -113,7 +114,7 @@ local function set_defaults(given)
     local ok, problem = pcall(mirrors.defaults, defaults)
     if not ok then
         usage("%s", tostring(problem):gsub("^mirrors%.defaults: (%S+)", function(name)
-            return "--" .. name:gsub("_", "-")
+            return name == "username" and "the user name" or "--" .. name:gsub("_", "-")
         end))
     end
 end

@@ -47,6 +47,16 @@ describe("an API key", function()
         end
     end)
 
+    it("is not alone in that: a user name, an endpoint and a cluster of the environment are, too", function()
+        local env = sandbox:env()
+        assert.are.equal(0, list {
+            KMIRROR_API_KEY = KEY, KMIRROR_USERNAME = env.KMIRROR_USERNAME .. "\r\n",
+            KMIRROR_ENDPOINT = env.KMIRROR_ENDPOINT .. "/\r", KMIRROR_CLUSTER = " " .. env.KMIRROR_CLUSTER .. "\n",
+        }.status)
+        local result = list { KMIRROR_API_KEY = KEY, KMIRROR_USERNAME = "some:body" }
+        assert.matches("kmirror: the user name must be a user name, without a colon", result.stderr, 1, true)
+    end)
+
     it("from a command is the first line that holds something", function()
         local path = private("pass", "\n" .. KEY .. "\nuser: somebody\nurl: somewhere\n")
         assert.are.equal(0, list({}, ("api_key_command = 'cat %s'"):format(path)).status)

@@ -350,16 +350,18 @@ describe("TLS", function()
     end)
 
     it("is refused when a file that the environment names cannot be read, by the variable's name", function()
-        for _, name in ipairs { "SSL_CERT_FILE", "CURL_CA_BUNDLE" } do
+        local folder = support.temporary_directory("ca")
+        for name, path in pairs { SSL_CERT_FILE = "/nowhere/ca.pem", CURL_CA_BUNDLE = folder } do
             local result = support.run {
                 "list",
                 env = { KMIRROR_ENDPOINT = "https://localhost:1", KMIRROR_CLUSTER = support.cluster,
-                    KMIRROR_USERNAME = "user", KMIRROR_API_KEY = "s3cret-key", [name] = "/nowhere/ca.pem" },
+                    KMIRROR_USERNAME = "user", KMIRROR_API_KEY = "s3cret-key", [name] = path },
             }
             assert.are.equal(2, result.status)
-            assert.matches(name .. " must be the name of a readable file with CA certificates: /nowhere/ca.pem",
+            assert.matches(name .. " must be the name of a readable file with CA certificates: " .. path,
                 result.stderr, 1, true)
         end
+        support.raises("invalid", support.connect, { url = "https://localhost" }, { ca_file = folder })
     end)
 
     it("is refused when the authority's file is missing or holds none, which is said", function()

@@ -269,6 +269,7 @@ describe("an answer larger than 64 MiB", function()
         has(meet("protocol", { body = "{}", headers = lines }), "larger than allowed")
         has(meet("protocol", { body = "{}", headers = { "X: " .. ("x"):rep(400000) } }), "header of the answer")
         has(meet("protocol", { raw = "HTTP/1.1 200 " .. ("x"):rep(400000) .. "\r\n\r\n" }), "header of the answer")
+        has(meet("protocol", { raw = "HTTP/1.1 200 OK\r\n folded: x\r\n\r\n{}" }), "header of the answer")
     end)
 
     it("is a protocol error when it only becomes that large by decompression", function()
