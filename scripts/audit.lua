@@ -68,8 +68,8 @@ for _, each in ipairs(missing) do
     note_empty(each.message)
 end
 if #mirrors == 0 and #missing == 0 and not fleet then
-    note_empty(selection.is_narrowed(given) and "no mirror is as the options say: nothing was looked at"
-        or "there is no mirror: nothing was looked at")
+    note_empty(selection.is_narrowed(given) and "no mirror matches the options: nothing was checked"
+        or "there are no mirrors: nothing was checked")
 end
 for _, mirror in ipairs(mirrors) do
     note(findings.of_mirror(mirror, given.lag))

@@ -19,12 +19,12 @@ local wait = require("kmirror.wait")
 
 local parser = argparse("kmirror run drain", [[
 Deletes the mirrors that the options are about. What there was is saved first.
-A mirror that records pass through is left alone, unless --busy is given.]])
+A mirror that records flow through is left alone, unless --busy is given.]])
     :epilog([[
 Exit status: 0 all are gone, or there were none; 1 nothing was deleted; 3 some are left.]])
 selection.define(parser)
 parser:flag("--all", "All mirrors of the clusters.")
-parser:flag("--busy", "Those, too, that records pass through.")
+parser:flag("--busy", "Also mirrors that records flow through.")
 parser:option("--max-delete", "Refuse to delete more than this.", "10"):argname("N")
     :convert(options.integer("--max-delete", "a whole number, 0 or more", 0))
 parser:option("--batches", "Sizes of batches, each gone before the next; the last is repeated.", "1,100%")
@@ -75,7 +75,7 @@ for _, mirror in ipairs(found) do
     end
 end
 if busy > 0 then
-    error(("refused: records pass through %d of %s; stop their producers or consumers first, or give --busy; "
+    error(("refused: records flow through %d of %s; stop their producers or consumers first, or give --busy; "
         .. "nothing was changed"):format(busy, text.count(#found, "mirror")), 0)
 elseif #found == 0 then
     print("There is no such mirror: nothing to do.")

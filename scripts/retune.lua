@@ -32,9 +32,9 @@ parser:mutex(
     parser:option("--latency", "The target latency to set."):argname("MS"):convert(milliseconds("--latency")),
     parser:flag("--from-measured", "Set it from what is measured.")
 )
-parser:option("--samples", "How often to look.", "3"):argname("N")
+parser:option("--samples", "How many samples to take.", "3"):argname("N")
     :convert(options.integer("--samples", "a whole number, 1 or more", 1))
-parser:option("--interval", "Time between two looks.", "5"):argname("SECONDS")
+parser:option("--interval", "Time between two samples.", "5"):argname("SECONDS")
     :convert(options.number("--interval", "seconds, 0 or more", 0))
 parser:option("--margin", "The highest latency is multiplied by this.", "3"):argname("FACTOR")
     :convert(options.number("--margin", "a number, 1 or more", 1))
@@ -96,7 +96,7 @@ local function wanted(mirror)
 end
 
 if #found == 0 and selection.is_narrowed(given) then
-    error("no mirror is as the options say: nothing was set", 0)
+    error("no mirror matches the options: nothing was set", 0)
 end
 local work, left = {}, 0
 for _, mirror in ipairs(found) do

@@ -268,7 +268,7 @@ local function show(seen, problem)
     local width, height = screen:room()
     local lines = { summary(seen) }
     if problem then
-        lines[2] = "cannot look, this is from before: " .. problem
+        lines[2] = "cannot refresh, this is older: " .. problem
     end
     for i, line in ipairs(lines) do
         line = text.clean(line)

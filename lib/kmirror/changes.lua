@@ -33,7 +33,7 @@ end
 --- Refuses every change from here on, with an error of the kind read_only.
 function M.refuse()
     install("refused", function(change)
-        error(mirrors.error("read_only", "refused: --read-only lets nothing be changed", {
+        error(mirrors.error("read_only", "refused: --read-only allows no changes", {
             operation = change.operation,
             cluster = change.cluster,
             id = change.id,

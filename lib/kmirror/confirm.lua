@@ -33,7 +33,7 @@ function M.typed(question, word, otherwise)
         return
     end
     if not (terminal.of(io.stdin).terminal and terminal.of(io.stderr).terminal) then
-        usage("%s: there is no terminal to confirm it on; give --yes to do it without a question", question)
+        usage("%s: there is no terminal to confirm it on; give --yes to skip the confirmation", question)
     end
     io.stderr:write(text.clean(question), "\nType ", word, " to continue: ")
     local answer = io.read("l")

@@ -60,7 +60,7 @@ function M.of_mirror(mirror, lag)
     local limit = lag or mirror.targetLatency
     local late, worst = lateness(mirror, limit or math.huge)
     if health.lag(mirror) == nil then
-        found[#found + 1] = finding("error", "silent", mirror, "lists no topic: does its regex take any?")
+        found[#found + 1] = finding("error", "silent", mirror, "lists no topics: does its regex match any?")
     elseif late > 0 then
         local message = "has %d of %s later than %d ms; %s is %d ms behind"
         found[#found + 1] = finding("warning", "late", mirror, message, late,

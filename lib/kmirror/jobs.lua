@@ -230,7 +230,7 @@ end
 local function obstacle(store, job, run, directory)
     local summary = journal.summary(job.name, { run }, store:changes(job.name))
     if is_running(store, job.name) then
-        return "job '%s' is at work in another kmirror process", job.name
+        return "job '%s' is running in another kmirror process", job.name
     elseif run.status == 0 and summary.unanswered == 0 then
         return "job '%s' has succeeded (%s): there is nothing to resume; to start over: kmirror jobs forget %s",
             job.name, time_of(run.ended), job.name
@@ -270,7 +270,7 @@ function M.forget(options)
         end
         local lock <close> = store:lock(name)
         if not lock then
-            usage("job '%s' is at work in another kmirror process", name)
+            usage("job '%s' is running in another kmirror process", name)
         end
         local unanswered = options.yes and 0 or journal.summary(name, {}, store:changes(name)).unanswered
         if unanswered > 0 then

@@ -62,7 +62,7 @@ local function lock_job(store, name)
         end
         task.sleep(lock_pause)
     end
-    usage("job '%s' is at work in another kmirror process: wait until that has ended, or give another --job NAME", name)
+    usage("job '%s' is running in another kmirror process: wait until it has ended, or give another --job NAME", name)
 end
 
 local function check_same(job, options)

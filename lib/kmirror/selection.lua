@@ -25,7 +25,7 @@ function M.define(parser)
             :argname("UUID|NAME|all"):count("*"):target("clusters"),
         parser:option("--source", "From a source of this alias."):argname("ALIAS"):count("*"):target("sources"),
         parser:option("--regex", "With exactly this topics regex."):argname("REGEX"):count("*"):target("regexes"),
-        parser:option("--topic", "That take this topic."):argname("NAME"):count("*"):target("topics"),
+        parser:option("--topic", "That match this topic."):argname("NAME"):count("*"):target("topics"),
         parser:option("--id", "With this id."):argname("UUID"):count("*"):target("ids"):convert(id_of),
         parser:option("--status", "In this status: IN_SYNC, OUT_OF_SYNC, CREATING, ..."):argname("STATUS"):count("*")
             :target("statuses"):convert(options.one_of("--status", health.statuses))

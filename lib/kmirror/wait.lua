@@ -162,7 +162,7 @@ function M.settle(api, wanted, ready, options)
 end
 
 local function refuse_failed(item)
-    local message = "waited in vain: mirror " .. M.describe({ left_over(item) })
+    local message = "waited without success: mirror " .. M.describe({ left_over(item) })
     local kind = item.gone and "not_found" or "failed"
     error(mirrors.error(kind, message, { id = item.place.id, cluster = item.place.cluster }), 0)
 end

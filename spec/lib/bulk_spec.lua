@@ -130,8 +130,8 @@ describe("bulk.each", function()
     end)
 
     it("begins nothing more when the gate is shut, by false or by an error", function()
-        assert.are.equal("3 done, ; 7 left; 3; it lags\n3 done, ; 7 left; 3; broken\n1 done, ; 9 left; 3; the gate is "
-            .. "shut after batch 1\n", each [[
+        assert.are.equal("3 done, ; 7 left; 3; it lags\n3 done, ; 7 left; 3; broken\n1 done, ; 9 left; 3; the gate "
+            .. "closed after batch 1\n", each [[
             local function second(batch) return batch.number < 2, "it lags" end
             show(each(10, {}, { batches = { 1, 2, 100 }, gate = second }))
             show(each(10, {}, { batches = { 1, 2, 100 }, gate = function(batch)

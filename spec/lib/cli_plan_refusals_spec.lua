@@ -118,7 +118,7 @@ F has 3 problems:
             local said = warnings [[
                 { topicsRegex = ".*" },
                 { topicsRegex = "a.b" },]]
-            says(said, "warning: F:8: '.*': takes every topic, also those that are still to come\n")
+            says(said, "warning: F:8: '.*': matches every topic, including future ones\n")
             says(said, "warning: F:9: 'a.b': the '.' stands for any character")
         end)
 
@@ -129,10 +129,10 @@ F has 3 problems:
                 { topicsRegex = ".*\\.shipped" },
                 { topicsRegex = "late\\..*" },
                 { topicsRegex = "late\\.x" },]]
-            says(said, "F:9: '.*\\.shipped' takes the same topics as 'orders\\..*' (line 8) and 5 more "
+            says(said, "F:9: '.*\\.shipped' matches the same topics as 'orders\\..*' (line 8) and 5 more "
                 .. "mirrors, such as orders.shipped: they would be copied twice\n")
-            says(said, "F:11: 'late\\.x' takes the same topics as 'late\\..*' (line 10), such as late.x")
-            says(said, "F:10: 'late\\..*' takes the same topics as '.*\\.shipped' (line 9), such as late.")
+            says(said, "F:11: 'late\\.x' matches the same topics as 'late\\..*' (line 10), such as late.x")
+            says(said, "F:10: 'late\\..*' matches the same topics as '.*\\.shipped' (line 9), such as late.")
         end)
 
         it("of a new mirror that leads back the way of one that is there, whose renaming v1 does not tell", function()
@@ -169,7 +169,7 @@ F has 3 problems:
             for i = 1, 400 do groups[i] = "(" end
             local said = warnings(('{ topicsRegex = "%s" },\n{ topicsRegex = "orders.*" },\n{ topicsRegex = "%sx%s" },')
                 :format(table.concat(names, "|"), table.concat(groups), table.concat(groups):gsub("%(", ")")))
-            says(said, "takes the same topics as")
+            says(said, "matches the same topics as")
             says(said, "it cannot be tried out here")
             for line in said:gmatch("[^\n]+") do assert.is_true(#line < 500, line) end
         end)

@@ -48,7 +48,7 @@ describe("kmirror plan", function()
             start()
             local shown = plan(fleet(orders))
             assert.is_truthy(shown:find("^Nothing to change; 1 as wanted%.\n"), shown)
-            says(shown, "\n5 more are there that the file does not have; they stay, but for --prune.\n")
+            says(shown, "\n5 more exist that the file does not have; they stay, unless --prune is given.\n")
             says(shown, "Not compared, as the API does not tell it: kafkaSource, maxTasks, useRenaming")
         end)
 

@@ -363,7 +363,7 @@ describe("the one-shot commands", function()
                 arguments[#arguments + 1] = "--read-only"
                 local result = run(arguments)
                 assert.are.equal(1, result.status)
-                assert.is_truthy(result.stderr:find("--read-only lets nothing be changed", 1, true))
+                assert.is_truthy(result.stderr:find("--read-only allows no changes", 1, true))
             end
         end)
         assert.are.same({}, made)

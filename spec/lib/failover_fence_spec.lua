@@ -91,7 +91,7 @@ describe("the fence", function()
         end
         local expected = {}
         for _, problem in ipairs {
-            "has vanished: somebody else deletes mirrors",
+            "has disappeared: somebody else is deleting mirrors",
             "is FAILED, its mirror connector RUNNING, its checkpoint connector RUNNING",
             "is IN_SYNC, its mirror connector PAUSED, its checkpoint connector RUNNING",
             "is IN_SYNC, its mirror connector RUNNING, its checkpoint connector UNASSIGNED",

@@ -252,7 +252,7 @@ describe("kmirror jobs resume", function()
     end)
 
     it("leaves a job alone that is at work", function()
-        assert.matches("job 'j' is at work in another kmirror process",
+        assert.matches("job 'j' is running in another kmirror process",
             run("local j = begin('j')" .. resume:format("j", "/tmp"), { status = 2 }))
     end)
 end)
@@ -374,7 +374,7 @@ describe("kmirror jobs forget", function()
     end)
 
     it("leaves a job alone that is at work", function()
-        assert.matches("job 'j' is at work in another kmirror process",
+        assert.matches("job 'j' is running in another kmirror process",
             run("local j = begin('j') jobs.forget { name = 'j', store = path, yes = true }", { status = 2 }))
     end)
 end)

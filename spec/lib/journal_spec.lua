@@ -431,7 +431,7 @@ describe("a journal", function()
             io.stdout:flush()
             task.sleep(60)]] }
         support.eventually("the run", function() return holder:stdout() == "begun\n" end)
-        assert.matches("job 'j' is at work in another kmirror process", run("begin()", { path = path, fails = 2 }))
+        assert.matches("job 'j' is running in another kmirror process", run("begin()", { path = path, fails = 2 }))
         run("begin { job = 'k' }", { path = path })
         holder:signal("KILL")
         holder:wait()

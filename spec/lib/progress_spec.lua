@@ -28,8 +28,8 @@ describe("a line of progress", function()
     end)
 
     it("keeps the time in short when there is no room for all of it", function()
-        local wait = work { title = "wait until nothing is written", count = 3, total = 8, limit = 600 }
-        assert.are.equal("wait until nothing…  3/8  0:07", line.of(wait, 38, 7))
+        local wait = work { title = "wait until producers have stopped writing", count = 3, total = 8, limit = 600 }
+        assert.are.equal("wait until produce…  3/8  0:07", line.of(wait, 38, 7))
     end)
 
     it("shows for how long, when it cannot be told how much there is", function()

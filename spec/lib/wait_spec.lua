@@ -85,8 +85,9 @@ describe("wait.ready", function()
     end)
 
     it("ends at once when one is FAILED, STALE_TOPIC or gone, and names it", function()
-        assert.are.equal("failed\twaited in vain: mirror b is FAILED\ttrue\nfailed\twaited in vain: mirror b is "
-            .. "STALE_TOPIC\ttrue\nnot_found\twaited in vain: mirror b is gone\ttrue\n", run(
+        assert.are.equal("failed\twaited without success: mirror b is FAILED\ttrue\n"
+            .. "failed\twaited without success: mirror b is "
+            .. "STALE_TOPIC\ttrue\nnot_found\twaited without success: mirror b is gone\ttrue\n", run(
             '{ a = { "CREATING" } }', [[
             for _, status in ipairs { "FAILED", "STALE_TOPIC", false } do
                 statuses.b = { status }

@@ -41,7 +41,7 @@ describe("the drain runbook", function()
         drain:start()
         local result = drain:run({ "--yes" }, { "--source", "us-west" })
         assert.are.equal(1, result.status)
-        assert.is_truthy(result.stderr:find("refused: records pass through 6 of 6 mirrors", 1, true))
+        assert.is_truthy(result.stderr:find("refused: records flow through 6 of 6 mirrors", 1, true))
         assert.are.same({}, drain:changes())
     end)
 

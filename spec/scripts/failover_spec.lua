@@ -50,7 +50,8 @@ describe("the failover runbook", function()
         local _, its = regions.saved("--report-text", report, "--hook", "canary=true")
         local result = it_:failover({ "--yes" }, its)
         for _, step in ipairs { "look at both regions", "check", "wait for a low lag", "hook fence",
-            "wait until nothing is written", "drain", "wait for a sync of group offsets", "delete us-west -> us-east",
+            "wait until producers have stopped writing", "drain", "wait for a sync of group offsets",
+            "delete us-west -> us-east",
             "confirm that they are gone", "hook clients", "hook canary", "create us-east -> us-west",
             "wait until they are up", "set their target latencies", "wait until they have caught up" } do
             has(result.stderr, step .. " ...\n")
@@ -172,7 +173,7 @@ describe("the failover runbook", function()
         start()
         local result = it_:failover({ "--read-only" })
         assert.are.equal(1, result.status)
-        has(result.stderr, "--read-only lets nothing be changed")
+        has(result.stderr, "--read-only allows no changes")
         assert.are.same({}, it_:changes())
         assert.is_true(it_:producing("us-west"))
     end)

@@ -118,8 +118,8 @@ describe("the watch runbook", function()
             return { { fault = "garbage", operation = "list", nth = 2 } }]]) }
         local result = watch("--for", "1")
         assert.are.equal(0, result.status, result.stderr)
-        assert.are.equal(1, select(2, result.stdout:gsub("cannot look, this is from before: list ", "")))
-        assert.is_truthy(result.stdout:find("cannot look.*3 mirrors: 3 IN_SYNC"))
+        assert.are.equal(1, select(2, result.stdout:gsub("cannot refresh, this is older: list ", "")))
+        assert.is_truthy(result.stdout:find("cannot refresh.*3 mirrors: 3 IN_SYNC"))
     end)
 
     it("uses no more than half of the rate", function()

@@ -116,7 +116,7 @@ function M.ask(gate, batch)
     elseif not ok then
         return tostring(open)
     end
-    return open == false and (reason or ("the gate is shut after batch %d"):format(batch.number)) or nil
+    return open == false and (reason or ("the gate closed after batch %d"):format(batch.number)) or nil
 end
 
 return M

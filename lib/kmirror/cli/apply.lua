@@ -22,7 +22,7 @@ local function ask(plan, again)
     confirm.typed(("apply: create %s, retune %d, delete %d"):format(text.count(#plan.create, "mirror"), #plan.retune,
         #plan.delete), "apply")
     if task.now() - shown > fresh and signature(again()) ~= signature(plan) then
-        error("what is there has changed since the plan was shown; nothing was changed: run it again", 0)
+        error("the mirrors have changed since the plan was shown; nothing was changed: run it again", 0)
     end
 end
 
@@ -65,14 +65,14 @@ end
 return {
     name = "apply",
     arguments = "FLEET",
-    summary = "Make what is there like a fleet file.",
+    summary = "Make the clusters match a fleet file.",
     details = [[
 Shows the plan (see kmirror help plan), asks, and carries it out: creates
 mirrors, waits until they are up, sets target latencies, and deletes, with
 --prune, only when nothing has failed. FAILED and STALE_TOPIC are failures.
-After three failures nothing new is begun. What is done is not done again by
-another run. At the end the lists of the clusters show it all: the next plan is
-empty.
+After three failures nothing new is begun. A second run repeats nothing
+that is done. At the end the lists of the clusters show it all: the next plan
+is empty.
 
 Exit status: 0; 1 when nothing could be done; 3 when a part is done, or is left
 to settle by hand.

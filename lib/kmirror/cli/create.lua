@@ -9,7 +9,7 @@ local usage = require("kmirror.usage")
 local name_of = textfile.name
 
 local function read(path)
-    return textfile.read(path, "a file that says what to create, or - for standard input; nothing was created")
+    return textfile.read(path, "a file of what to create, or - for standard input; nothing was created")
 end
 
 local function evaluate(path, source)

@@ -2,7 +2,7 @@
 return {
     name = "repl",
     arguments = "",
-    summary = "A prompt: type Lua, see what it comes to.",
+    summary = "A prompt: type Lua, see the result.",
     details = [[
 An expression shows its value; api is connected to the cluster, and all of
 kmirror is there by name. :help in the session says more. Changes are refused

@@ -4,7 +4,7 @@ local host = require("host")
 return {
     name = "version",
     arguments = "",
-    summary = "Which kmirror this is.",
+    summary = "The version of kmirror.",
     details = [[
 With --json: {"version"}.]],
     sets = { "results" },

@@ -141,7 +141,7 @@ function M.complete(words)
     local place = {
         options = with(definitions.of_sets(global_sets), {
             { names = { "-h", "--help" }, description = "Show this help." },
-            { names = { "--version" }, description = "Which kmirror this is." },
+            { names = { "--version" }, description = "The version of kmirror." },
         }),
         arguments = {}, at = 1, given = {},
     }

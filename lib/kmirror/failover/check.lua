@@ -52,7 +52,7 @@ local function check_known(run)
     for _, mirror in ipairs(run.live) do
         if not known[mirror.id] then
             error(("mirror %s of '%s' is not in %s; nothing was changed in this run. If what that file is about is "
-                .. "over, put it away; if not, delete the mirror"):format(mirror.id, text.short(mirror.topicsRegex),
+                .. "over, move it away; if not, delete the mirror"):format(mirror.id, text.short(mirror.topicsRegex),
                 run.path), 0)
         end
     end

@@ -41,7 +41,7 @@ end
 local function read(api, first)
     local mirror = regions.read(api, first)
     if not mirror then
-        complain(first, "has vanished: somebody else deletes mirrors")
+        complain(first, "has disappeared: somebody else is deleting mirrors")
     elseif mirror.unread then
         complain(first, "cannot be read: " .. mirror.unread)
     elseif mirror.status == "FAILED" or mirror.mirrorStatus ~= "RUNNING" or mirror.checkpointStatus ~= "RUNNING" then

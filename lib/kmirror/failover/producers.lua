@@ -26,7 +26,7 @@ end
 
 local function confirm_fence(run, guard)
     local given = run.given
-    run:step("wait until nothing is written", function()
+    run:step("wait until producers have stopped writing", function()
         local seconds = guard:still(given.fence_wait, given.still)
         run:set({ still_since = host.time() - seconds })
         return ("no record for %.1f s"):format(seconds)

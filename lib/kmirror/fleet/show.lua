@@ -105,7 +105,7 @@ function M.write(file, plan)
     local where = terminal.of(file)
     file:write(#rows > 0 and "\n" or "", terminal.paint(where, "bold", summary(plan)), "\n")
     if #plan.unlisted > 0 then
-        file:write(("%d more are there that the file does not have; they stay, but for --prune.\n")
+        file:write(("%d more exist that the file does not have; they stay, unless --prune is given.\n")
             :format(#plan.unlisted))
     end
     if #plan.unclear > 0 then

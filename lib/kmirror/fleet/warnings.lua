@@ -93,7 +93,8 @@ local function of_overlaps(list, groups)
         end
         for _, overlap in ipairs(by_new(found)) do
             local other, more = overlap.other, overlap.more
-            warn(list, overlap.new.line, "'%s' takes the same topics as '%s' (%s)%s, such as %s: they would be copied "
+            warn(list, overlap.new.line,
+                "'%s' matches the same topics as '%s' (%s)%s, such as %s: they would be copied "
                 .. "twice", text.short(overlap.new.topicsRegex), text.short(other.topicsRegex),
                 other.line and "line " .. other.line or "not in the file",
                 more > 0 and (" and %d more mirror%s"):format(more, more == 1 and "" or "s") or "", overlap.topic)

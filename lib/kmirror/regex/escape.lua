@@ -76,7 +76,7 @@ function M.set(text, at)
     local name = letter:lower() == "p" and name_of_property(text) or letter:lower()
     local pattern = pattern_of[name]
     if not pattern then
-        error({ message = ("it is not known here what '%s' takes"):format(text), at = at, untried = true }, 0)
+        error({ message = ("it is not known here what '%s' matches"):format(text), at = at, untried = true }, 0)
     end
     local set = charset.where(function(character)
         return character:find(pattern) ~= nil

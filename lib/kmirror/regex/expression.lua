@@ -69,7 +69,7 @@ end
 
 local function translate_escape(token, notes)
     if token.text:find("^\\[Rhvs]$") then
-        note(notes, token, "'%s' takes blanks or line ends, which no topic name holds", token.text)
+        note(notes, token, "'%s' matches blanks or line ends, which no topic name contains", token.text)
     elseif token.text:find("^\\[pP]{...") then
         note(notes, token, "'%s' is a name that Java gives; most other tools know others", token.text)
     elseif token.text == "\\Z" then

@@ -77,7 +77,7 @@ end
 
 function checks.everything(expression)
     if is_broad(expression) and not has_look(expression) and takes_each_character(expression) then
-        return "takes every topic, also those that are still to come"
+        return "matches every topic, including future ones"
     end
 end
 
@@ -86,7 +86,7 @@ function checks.internal(expression, topics)
         return M.is_internal(name) and expression:takes(name)
     end)
     if #found > 0 and (topics or not is_broad(expression)) then
-        return ("takes internal topics (%s), which MirrorMaker 2 leaves out unless told otherwise")
+        return ("matches internal topics (%s), which MirrorMaker 2 excludes by default")
             :format(listed(found))
     end
 end

@@ -184,7 +184,7 @@ function M.show(file, preview)
     if #preview.overlaps > shown then
         line("overlap: %s", text.count(#preview.overlaps - shown, "more pair"))
     end
-    line("Known topics: %d. Topics that no mirror takes yet are not among them, unless --topics names them.",
+    line("Known topics: %d. Topics that no mirror matches yet are not included, unless --topics names them.",
         preview.known)
 end
 

@@ -119,7 +119,7 @@ function Run:take_all_back(list)
         end
         result = bulk.each(left, function(change)
             self:take_back(change)
-        end, { progress = bulk.tell("take new mirrors back") })
+        end, { progress = bulk.tell("roll back new mirrors") })
         left = map(result.failed, "item")
         if #left == 0 then
             break

@@ -321,7 +321,7 @@ end
 local function make_key(path)
     local lock <close>, problem = host.lock(path)
     if not lock then
-        error(problem_of(path, problem == "held" and "it is being made; run it again" or problem), 0)
+        error(problem_of(path, problem == "held" and "it is being created; run it again" or problem), 0)
     end
     local key = read_key(path)
     if key then
