@@ -2,7 +2,7 @@
 --
 -- The mirrors FROM -> TO run on TO's Kafka Connect cluster. Planned, the producers in FROM are stopped first, and
 -- nothing is deleted before all that they wrote has arrived. In a disaster there is nobody to wait for. What there was
--- is saved before anything is done; run again, a failover that did not end goes on where it stopped.
+-- is saved before anything is done; run again, a failover that did not end continues where it stopped.
 
 local failover = require("kmirror.failover")
 

@@ -1,6 +1,6 @@
 -- migrate: creates the mirrors of a list, hundreds at a time, and sees to it that they work.
 --
--- What exists already is adopted, and is not created a second time; so to go on after a failure, or after being
+-- What exists already is adopted, and is not created a second time; so to continue after a failure, or after being
 -- stopped, run the same command again. With kmirror's own --job NAME, creates that were under way are sorted out too.
 
 local again = require("kmirror.again")

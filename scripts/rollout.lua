@@ -1,8 +1,8 @@
--- rollout: gives mirrors a new topics regex, a few at first, and the others when these are well.
+-- rollout: gives mirrors a new topics regex, a few at first, and the others when these are healthy.
 --
 -- The API cannot change a regex, so each mirror gets a successor, which likely copies its topics from the start.
--- Behind each batch of them there is a gate: when too many of it do not get healthy, it is taken back, and nothing more
--- is begun. What an earlier run has created is taken over: to go on, run the same command again.
+-- Behind each batch of them there is a gate: when too many of it stay unhealthy, it is rolled back, and nothing more
+-- is begun. What an earlier run has created is taken over: to continue, run the same command again.
 
 local again = require("kmirror.again")
 local argparse = require("argparse")

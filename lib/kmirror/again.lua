@@ -48,7 +48,7 @@ function M.command(name, ...)
     return write(options, name, ...)
 end
 
---- The same as a run that is no part of the job: for what is to be done anew though the job has done it.
+--- The same as a run that is no part of the job: for what is to be done again though the job has done it.
 ---@param name string of the runbook
 ---@param ... string|number its arguments
 ---@return string

@@ -24,7 +24,7 @@ local default_pause = 3 -- seconds between two rounds
 ---@param items T[]
 ---@param work fun(item: T, index: integer): U
 ---@param concurrency? integer how many at a time; 16 by default
----@param title? string what to call it while it goes on, outside of steps; the place in the runbook by default
+---@param title? string what to call it while it runs, outside of steps; the place in the runbook by default
 ---@return U[]
 function M.map(items, work, concurrency, title)
     local made, bar <close> = {}, progress.items(#items, title)
@@ -70,7 +70,7 @@ end
 ---@field rounds? integer how often an item is tried that fails of what is transient: a broken connection, a late
 ---  answer, a server in trouble, too many requests; once by default, as the api retries by itself
 ---@field pause? number seconds between two rounds; 3 by default
----@field title? string what to call it while it goes on, outside of steps; the place in the runbook by default
+---@field title? string what to call it while it runs, outside of steps; the place in the runbook by default
 ---@field progress? fun(ended: integer, failed: integer, total: integer) told of each item that has ended, instead of
 ---  what is shown otherwise
 

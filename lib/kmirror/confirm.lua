@@ -17,7 +17,7 @@ function M.assume(yes)
     agreed = yes
 end
 
---- Is there nobody to ask, or no need to? Then M.typed() goes on without a question.
+--- Is there nobody to ask, or no need to? Then M.typed() continues without a question.
 ---@return boolean
 function M.assumed()
     return agreed or changes.harmless()

@@ -1,4 +1,4 @@
---- log: what a run has to say while it goes on: on stderr, and in a file when asked.
+--- log: what a run has to say while it runs: on stderr, and in a file when asked.
 ---
 --- Nothing secret may be given to it: it writes down what it gets.
 
@@ -188,7 +188,7 @@ function M.error(format, ...)
     write("error", format, ...)
 end
 
---- Something needs a look, but the work goes on.
+--- Something needs a look, but the work continues.
 ---@param format string
 function M.warn(format, ...)
     write("warn", format, ...)

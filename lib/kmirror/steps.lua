@@ -29,7 +29,7 @@ function M.new()
     return setmetatable({ started = task.now(), done = {} }, Steps)
 end
 
---- Does a step. What it raises goes on up.
+--- Does a step. What it raises is raised again.
 ---@param title string
 ---@param work fun(): string, any what came of it in words, and whatever it has to hand on
 ---@return any what `work` handed on

@@ -1,4 +1,4 @@
--- Halves the target latency of every mirror: one, then a tenth, then the rest. Behind each batch it looks whether they
+-- Halves the target latency of every mirror: one, then a tenth, then the rest. Behind each batch it checks whether they
 -- stay in sync with that, and sets the last batch back when one does not.
 --   kmirror run --sandbox scripts/cookbook/canary.lua
 

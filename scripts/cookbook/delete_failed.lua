@@ -1,4 +1,4 @@
--- Deletes the mirrors that are FAILED, one of them first, and goes on after a failure.
+-- Deletes the mirrors that are FAILED, one of them first, and continues after a failure.
 --   kmirror run --sandbox scripts/cookbook/delete_failed.lua
 
 local bulk = require "kmirror.bulk"

@@ -1,4 +1,4 @@
--- Which mirrors take a topic, or would take it if there were one of that name.
+-- Which mirrors match a topic, or would match it if it existed.
 --   kmirror run --sandbox scripts/cookbook/who_takes.lua orders.created
 
 local regex = require "kmirror.regex"

@@ -13,7 +13,7 @@ local M = {}
 ---@field done kmirror.bulk.outcome[] in the order of the items, as are the others
 ---@field failed kmirror.bulk.outcome[]
 ---@field untouched any[] items that were not begun
----@field stopped? string why some were not begun, or why the last batch is not well
+---@field stopped? string why some were not begun, or why the last batch is not healthy
 ---@field batch? integer the last batch that was begun
 local Result = {}
 
