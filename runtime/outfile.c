@@ -27,10 +27,14 @@ static place refuse(const char *problem) {
     return (place){.kind = REFUSED, .problem = problem};
 }
 
+enum { DESCRIPTORS_LOOKED_AT = 64 }; /* who redirects one by hand names a low one */
+
+/* What this process has open for writing, by a redirection or as its log. */
 static bool is_own_output(const struct stat *status) {
     struct stat own;
-    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fstat(fd, &own) == 0 && own.st_dev == status->st_dev && own.st_ino == status->st_ino)
+    for (int fd = STDOUT_FILENO; fd < DESCRIPTORS_LOOKED_AT; fd++)
+        if (fstat(fd, &own) == 0 && own.st_dev == status->st_dev && own.st_ino == status->st_ino &&
+            (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY)
             return true;
     return false;
 }

@@ -62,6 +62,18 @@ describe("a file that is written", function()
         end
     end)
 
+    it("stays one file when this process has it open: by a redirection, or as its log", function()
+        for _, redirected in ipairs { "7>%s --report /dev/fd/7", "7>%s --metrics /proc/self/fd/7",
+            "--report %s --log-file %s" } do
+            local path = folder .. "/open"
+            shell("rm -f " .. path)
+            local words = redirected:gsub("%%s", path)
+            assert.are.equal("0\n", shell(("%s --sandbox %s list > /dev/null; echo $?"):format(support.executable, words))
+                :match("%d+\n$"), words)
+            assert.is_truthy(support.read(path):find("</html>\n?$") or support.read(path):find("# EOF\n$"), words)
+        end
+    end)
+
     it("is not written through a link of another user", function()
         local link = folder .. "/link"
         shell("ln -s victim " .. link)
