@@ -11,6 +11,7 @@ local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
+local loops = require("kmirror.fleet.loops")
 local mirrors = require("mirrors")
 local options = require("kmirror.options")
 local plans = require("kmirror.rollout.plan")
@@ -84,6 +85,19 @@ local api = mirrors.connect({ cluster = target.connect })
 local command = again.command("rollout", ...)
 local saved_path = given.strategy == "delete-first" and not in_sandbox and saved.path(source, target)
 
+-- What to create.
+local function spec(regex)
+    return {
+        sourceType = "instaclustr",
+        kafkaSource = source.kafka,
+        sourceAlias = source.alias,
+        topicsRegex = regex,
+        useRenaming = given.use_renaming or false,
+        usePrivateIps = given.use_private_ips or false,
+        maxTasks = given.max_tasks,
+    }
+end
+
 -- ---- look, preview, check ---------------------------------------------------------------------------------
 
 local live = steps:run("look", function()
@@ -109,6 +123,16 @@ if #preview.overlaps > 0 and not given.allow_overlap then
     error(("refused: %s of mirrors would copy the same topics twice; change the regex, or give --allow-overlap; "
         .. "nothing was changed"):format(text.count(#preview.overlaps, "pair")), 0)
 end
+local specs = {}
+for _, change in ipairs(plan.changes) do
+    specs[#specs + 1] = not change.new and spec(change.regex) or nil
+end
+local clusters = { [source.alias] = source, [target.alias] = target }
+if not given.use_renaming then
+    for _, warning in ipairs(loops.check_specs(api, specs, "rollout", clusters)) do
+        log.warn("%s", warning.message)
+    end
+end
 if not adds then
     limits.check_deletes(#plan.changes, given.max_delete)
 end
@@ -127,17 +151,7 @@ local run = runs.new({
     wait = given.wait,
     stall = given.stall,
     soak = given.soak,
-    spec = function(regex)
-        return {
-            sourceType = "instaclustr",
-            kafkaSource = source.kafka,
-            sourceAlias = source.alias,
-            topicsRegex = regex,
-            useRenaming = given.use_renaming or false,
-            usePrivateIps = given.use_private_ips or false,
-            maxTasks = given.max_tasks,
-        }
-    end,
+    spec = spec,
 })
 local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then

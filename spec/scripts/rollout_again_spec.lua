@@ -92,4 +92,27 @@ describe("the rollout runbook", function()
         contains(result.stdout, "6 new mirrors were rolled back; what they replaced is unchanged.")
         assert.are.same({ old = 6, new = 0 }, regexes())
     end)
+
+    it("refuses new mirrors that would feed themselves, and warns where that is not known", function()
+        rollout:start { world = 3 }
+        local back = [[{"sourceType":"instaclustr","kafkaSource":"%s","sourceAlias":"us-east","topicsRegex":"orders.*",
+            "useRenaming":false,"maxTasks":1}]]
+        local made = support.run { "create", "--cluster", support.us_west, "-", env = rollout.sandbox:env(),
+            stdin = back:format(runbook.east:match ",(.+)") }
+        assert.are.equal(0, made.status, made.stderr)
+        local before = rollout:changes()
+        local words = words_of("--strategy", "create-first")
+        local refused = rollout:run({ "--yes", "--api", "v2" }, words)
+        assert.are.equal(2, refused.status, refused.stderr)
+        contains(refused.stderr, "would go round in a loop")
+        contains(refused.stderr, "nothing was created")
+        local warned = rollout:run({ "--yes", "--dry-run" }, words)
+        assert.are.equal(0, warned.status, warned.stderr)
+        contains(warned.stderr, "may go round in a loop")
+        local apart = rollout:run({ "--yes", "--dry-run", "--api", "v2" }, words_of("--strategy", "create-first",
+            "--use-renaming"))
+        assert.are.equal(0, apart.status, apart.stderr)
+        assert.is_nil(apart.stderr:find("in a loop", 1, true), apart.stderr)
+        assert.are.same(before, rollout:changes())
+    end)
 end)

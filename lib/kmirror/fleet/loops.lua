@@ -318,8 +318,9 @@ end
 ---@param api mirrors.Api
 ---@param specs mirrors.Spec[]
 ---@param where string what they are from, for messages
+---@param clusters? table<string, kmirror.cluster> by name; the profile's, unless it is given
 ---@return kmirror.fleet.warning[]
-function M.check_specs(api, specs, where)
+function M.check_specs(api, specs, where, clusters)
     local problems, mirrors, is_new = {}, {}, {}
     local document = { complain = function(_, _, message, ...) problems[#problems + 1] = message:format(...) end }
     for i, spec in ipairs(specs) do
@@ -327,7 +328,7 @@ function M.check_specs(api, specs, where)
         is_new[mirrors[i]] = true
     end
     local found = live.list(api, { { cluster = api.cluster:lower(), name = api.cluster } })
-    local fleet = { clusters = profile.current().clusters, document = document }
+    local fleet = { clusters = clusters or profile.current().clusters, document = document }
     local warnings = M.check(api, fleet, mirrors, is_new, found)
     if #problems > 0 then usage("%s: %s; nothing was created", where, table.concat(problems, "; ")) end
     return warnings
