@@ -259,6 +259,16 @@ describe("kmirror doctor", function()
         local found, result = examined { "--sandbox", "--store", junk }
         assert.are.equal("fail", found.store.state, found.store.found)
         assert.are.equal(1, result.status)
+        is("fail", "it is a directory", examined { "--sandbox", "--store", home }.store)
+    end)
+
+    it("fails for a store whose key is lost, as no job of it can go on", function()
+        local store = support.temporary_directory() .. "/jobs.db"
+        local change = ("require 'mirrors'.connect {}:delete('%s')"):format("00000000-0000-4000-8000-000000000000")
+        support.run { "--sandbox", "--store", store, "--job", "one", "run", "-", stdin = change }
+        is("ok", "with 1 job", examined { "--sandbox", "--store", store }.store)
+        support.write(store .. ".key", "")
+        is("fail", "it has 0 bytes of 32", examined { "--sandbox", "--store", store }.store)
     end)
 
     it("is lines with tabs in a pipe, with what to do at their end", function()

@@ -68,8 +68,8 @@ describe("a file that is written", function()
             local path = folder .. "/open"
             shell("rm -f " .. path)
             local words = redirected:gsub("%%s", path)
-            assert.are.equal("0\n", shell(("%s --sandbox %s list > /dev/null; echo $?"):format(support.executable, words))
-                :match("%d+\n$"), words)
+            local told = shell(("%s --sandbox %s list > /dev/null; echo $?"):format(support.executable, words))
+            assert.are.equal("0\n", told:match("%d+\n$"), words)
             assert.is_truthy(support.read(path):find("</html>\n?$") or support.read(path):find("# EOF\n$"), words)
         end
     end)

@@ -17,14 +17,20 @@ end
 local function open_and_count(url)
     local store = stores.open(url)
     local count = #store:jobs()
+    if count > 0 then
+        store:secret() -- raises when the store's key is lost: then no job can go on
+    end
     store:close()
     return count
 end
 
-local function look_inside(case, url, shown)
+local function look_inside(case, url, path)
     local ok, result = pcall(open_and_count, url)
-    if ok then
-        case:note("store", "ok", ("%s, with %d %s"):format(shown, result, result == 1 and "job" or "jobs"))
+    if ok and path and mirrors.is_private(path) == false then
+        case:note("store", "warn", path .. " can be read by others than its owner", "chmod 600 " .. path)
+    elseif ok then
+        case:note("store", "ok", ("%s, with %d %s"):format(path or "the database", result,
+            result == 1 and "job" or "jobs"))
     else
         case:note("store", "fail", type(result) == "table" and result.message or tostring(result),
             "give another --store, or unset KMIRROR_STORE")
@@ -40,11 +46,9 @@ return function(case)
         case:note("store", "warn", "LuaDBI is not installed: --job does not work",
             "install the package lua-dbi-sqlite3")
     elseif not path then
-        look_inside(case, url, "the database")
+        look_inside(case, url)
     elseif not exists(path) then
         case:note("store", "ok", ("none yet; the first --job makes %s"):format(path))
-    elseif mirrors.is_private(path) == false then
-        case:note("store", "warn", path .. " can be read by others than its owner", "chmod 600 " .. path)
     else
         look_inside(case, url, path)
     end
