@@ -214,6 +214,12 @@ describe("what went wrong in bulk.each", function()
         assert.are.equal(1, (outcome("bulk.each({ 1 }, function() error('no', 0) end)")))
     end)
 
+    it("is told of with the fields of an error that is a table", function()
+        local status, _, stderr = outcome("bulk.each({ 1 }, function() error({ code = 3 }) end)")
+        assert.are.equal(1, status)
+        assert.is_truthy(stderr:find("the first: an error object, { code = 3 }", 1, true), stderr)
+    end)
+
     it("is the runbook's own business when it has looked", function()
         for _, look in ipairs { "r:status()", "r:summary()", "print(r.failed[1].problem)", "print(#r.untouched)",
             "print(r.stopped)", "for _ in pairs(r) do end" } do

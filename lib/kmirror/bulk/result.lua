@@ -84,7 +84,7 @@ local function tell(self, place)
     local failed, left = self.failed, #self.untouched
     local words = { ("%d of %d failed"):format(#failed, #failed + #self.done + left) }
     words[#words + 1] = left > 0 and ("%d were not begun"):format(left) or nil
-    local first = failed[1] and ("; the first: " .. tostring(failed[1].problem)) or ""
+    local first = failed[1] and ("; the first: " .. require("kmirror.uncaught").words(failed[1].problem)) or ""
     require("kmirror.log").error("%s: %s, and nobody looked at the result of bulk.each%s", place,
         table.concat(words, ", "), first)
 end
