@@ -57,10 +57,8 @@ static size_t escape(long code, char out[PRINTABLE_MOST]) {
 
 size_t printable_next(const char *text, size_t length, bool lines, char out[PRINTABLE_MOST], size_t *taken) {
     long code = decode(text, length, taken);
-    if (code < 0) {
-        memcpy(out, "\xEF\xBF\xBD", 3);
-        return 3;
-    }
+    if (code < 0)
+        return (size_t)snprintf(out, PRINTABLE_MOST, "\xEF\xBF\xBD");
     if (is_unsafe(code) && !(lines && (code == '\n' || code == '\t')))
         return escape(code, out);
     memcpy(out, text, *taken);

@@ -1,5 +1,6 @@
 --- findings: what is wrong with a fleet, from its mirrors in full: one finding for each thing that is.
 
+local drift = require("kmirror.fleet.drift")
 local fields = require("mirrors").fields
 local health = require("kmirror.health")
 local regex = require("kmirror.regex")
@@ -177,7 +178,10 @@ function M.of_plan(plan)
         found[#found + 1] = finding("warning", "unexpected", mirror, "is not in the file")
     end
     for _, blocked in ipairs(plan.blocked) do
-        if blocked.reason ~= "duplicate" then -- of_pairs() tells of these
+        if blocked.reason == "differs" then
+            found[#found + 1] = finding("warning", "drift", blocked.found[1], "has %s",
+                drift.words(blocked.differences))
+        elseif blocked.reason ~= "duplicate" then -- of_pairs() tells of these
             found[#found + 1] = finding("warning", "unclear", blocked.wanted, "may be %s, or not", blocked.found[1].id)
         end
     end

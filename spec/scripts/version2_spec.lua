@@ -48,7 +48,7 @@ describe("on version 2 of the API", function()
         local file = support.temporary("list.csv", table.concat(lines, "\n"))
         local result = it_:kmirror("--api", "v2", "--yes", "run", "migrate", file)
         assert.are.equal(0, result.status, result.stderr)
-        regions.has(result.stdout, "8 of 8 mirrors work, 8 created")
+        regions.has(result.stdout, "8 of 8 mirrors up, 8 created")
         assert.are.equal(0, count "update_target_latency")
         local plan = it_:kmirror("--api", "v2", "plan", "--exit-code", file)
         assert.are.equal(0, plan.status, plan.stdout .. plan.stderr)
@@ -62,6 +62,37 @@ describe("on version 2 of the API", function()
         assert.are.equal(0, result.status, result.stderr)
         assert.are.equal(0, count "update_target_latency")
         assert.are.equal(21000, it_:get(EAST, it_:mirrors_on(EAST)[1].id).targetLatency)
+    end)
+
+    it("plan tells in what a mirror differs from the file, and leaves it; connection properties are not shown", function()
+        it_.start { world = "empty" }
+        local header = "to,sourceAlias,kafkaSource,topicsRegex,useRenaming,usePrivateIps,maxTasks,"
+            .. "sourceConnectionPropertiesFile\n"
+        local properties = { support.temporary("one.properties", "bootstrap.servers=one:9092\nsasl.password=hunter-1\n"),
+            support.temporary("two.properties", "bootstrap.servers=two:9092\nsasl.password=hunter-2\n") }
+        for _, file in ipairs(properties) do assert(os.execute("chmod 600 '" .. file .. "'")) end
+        local function fleet(ours, theirs)
+            return support.temporary("fleet.csv", header .. ("%s,us-west,%s,orders,%s,\n"):format(EAST, KAFKA, ours)
+                .. ("%s,other,,parts,true,,2,%s\n"):format(EAST, theirs))
+        end
+        local file = fleet("true,false,3", properties[1])
+        local result = it_:kmirror("--api", "v2", "--yes", "apply", file)
+        assert.are.equal(0, result.status, result.stderr)
+        result = it_:kmirror("--api", "v2", "plan", "--exit-code", file)
+        assert.are.equal(0, result.status, result.stdout .. result.stderr)
+        assert.is_nil(result.stdout:find("Not compared", 1, true))
+        for _, case in ipairs {
+            { "true,false,5", 1, "maxTasks 3, not 5" }, { "true,true,3", 1, "usePrivateIps false, not true" },
+            { "false,false,3", 1, "useRenaming true, not false" },
+            { "true,false,3", 2, "other connection properties" },
+        } do
+            local changed = fleet(case[1], properties[case[2]])
+            result = it_:kmirror("--api", "v2", "plan", "--exit-code", changed)
+            assert.are.equal(4, result.status, case[3] .. ": " .. result.stdout .. result.stderr)
+            regions.has(result.stdout, "left: it has " .. case[3])
+            assert.is_nil((result.stdout .. result.stderr):find("hunter", 1, true))
+        end
+        assert.are.equal(2, #it_:mirrors_on(EAST))
     end)
 
     it("audit, watch, retune, rollout and drain do what they do on version 1", function()

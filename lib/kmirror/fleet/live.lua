@@ -19,6 +19,7 @@ local reads = 64 -- under way at once: enough for the account's rate when an ans
 ---@field sourceAlias? string nil when its name does not tell
 ---@field useRenaming? boolean where the list tells the whole specification, as the next
 ---@field kafkaSource? string
+---@field listed mirrors.Summary all that the list says of it
 ---@field details? mirrors.Mirror when it was asked for
 
 ---@class kmirror.fleet.target a Kafka Connect cluster
@@ -93,6 +94,7 @@ function M.list(api, targets)
                 sourceAlias = mirror.sourceAlias or alias and source_of(name, alias),
                 useRenaming = mirror.useRenaming,
                 kafkaSource = mirror.kafkaSource,
+                listed = mirror,
             }
         end
     end

@@ -1,6 +1,7 @@
 --- fleet.plan: what to change so that what is there becomes what a fleet file asks for.
 
 local creation = require("kmirror.fleet.creation")
+local drift = require("kmirror.fleet.drift")
 local live = require("kmirror.fleet.live")
 local matching = require("kmirror.fleet.matching")
 local loops = require("kmirror.fleet.loops")
@@ -20,8 +21,10 @@ local M = {}
 
 ---@class kmirror.fleet.blocked a wanted mirror that is left as it is
 ---@field wanted kmirror.fleet.wanted
----@field reason "duplicate"|"unclear" there are several of it; or one that may be it, or may not
+---@field reason "duplicate"|"unclear"|"differs" there are several of it; or one that may be it, or may not; or it
+---  is there, and differs in what only a new mirror can change
 ---@field found kmirror.fleet.found[]
+---@field differences? kmirror.fleet.difference[]
 
 ---@class kmirror.fleet.plan
 ---@field fleet kmirror.fleet
@@ -32,6 +35,7 @@ local M = {}
 ---@field blocked kmirror.fleet.blocked[]
 ---@field unlisted kmirror.fleet.found[] there, but not in the file; they stay
 ---@field unclear kmirror.fleet.found[] there, but with a name that does not tell their source; they stay
+---@field whole boolean the API tells whole specifications, and all of them are compared
 ---@field unchanged integer how many mirrors are as wanted
 ---@field warnings kmirror.fleet.warning[]
 
@@ -70,8 +74,22 @@ local function present(matches)
     return left
 end
 
+-- One that is there, with one that it may be.
+local function compare_one(plan, mirror, found)
+    local differences = drift.of(mirror, found, plan.fleet.document.directory)
+    local latency = mirror.targetLatency and found.details.targetLatency
+    if #differences > 0 then
+        local blocked = { wanted = mirror, reason = "differs", found = { found }, differences = differences }
+        table.insert(plan.blocked, blocked)
+    end
+    if mirror.targetLatency and latency ~= mirror.targetLatency then
+        table.insert(plan.retune, { wanted = mirror, found = found, old = latency })
+    elseif #differences == 0 then
+        plan.unchanged = plan.unchanged + 1
+    end
+end
+
 local function compare(plan, api, mirror, matches)
-    local details = matches[1] and matches[1].details
     local alike = #matches == 0 and matching.look_alikes(mirror, plan.unclear) or {}
     if #matches > 1 then
         table.insert(plan.blocked, { wanted = mirror, reason = "duplicate", found = matches })
@@ -80,10 +98,8 @@ local function compare(plan, api, mirror, matches)
     elseif #matches == 0 then
         local spec = creation.spec(plan.fleet.document, api, mirror)
         table.insert(plan.create, { wanted = mirror, spec = spec })
-    elseif mirror.targetLatency and details.targetLatency ~= mirror.targetLatency then
-        table.insert(plan.retune, { wanted = mirror, found = matches[1], old = details.targetLatency })
     else
-        plan.unchanged = plan.unchanged + 1
+        compare_one(plan, mirror, matches[1])
     end
 end
 
@@ -117,10 +133,11 @@ function M.make(api, fleet, options)
     local by_key, unclear = matching.index(live.list(api, targets))
     local plan = {
         fleet = fleet, create = {}, retune = {}, delete = {}, blocked = {}, unlisted = {}, unclear = unclear,
-        unchanged = 0, warnings = {}, names = {},
+        unchanged = 0, warnings = {}, names = {}, whole = true,
     }
     for _, target in ipairs(targets) do
         plan.names[target.cluster] = target.name
+        plan.whole = plan.whole and api:on(target.cluster):can("specification")
     end
     examine(api, mirrors, by_key)
     local matched = {}

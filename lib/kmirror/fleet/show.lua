@@ -1,10 +1,12 @@
 --- fleet.show: a plan for people, and for programs.
 
 local changes = require("kmirror.changes")
+local drift = require("kmirror.fleet.drift")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
 local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -32,7 +34,8 @@ local function blocked_text(blocked)
     if blocked.reason == "duplicate" then
         return ("left: %d of them exist"):format(#blocked.found)
     end
-    return "left: an existing one may be it"
+    return blocked.reason == "differs" and "left: it has " .. drift.words(blocked.differences)
+        or "left: an existing one may be it"
 end
 
 local function wanted_row(sign, wanted, change)
@@ -60,11 +63,17 @@ local function rows_of(plan)
     return rows
 end
 
+local what_to_do = {
+    duplicate = "is there more than once. Delete all but one:",
+    unclear = "may be one of these; their names do not tell.\nGive the cluster its alias in the file:",
+    differs = "differs in what only a new mirror can change.\nDelete it to have it created as in the file, or change "
+        .. "the file:",
+}
+
 local function show_blocked(file, blocked)
     local wanted = blocked.wanted
-    file:write(("\n'%s' from %s into %s %s\n"):format(wanted.topicsRegex, wanted.sourceAlias, wanted.to,
-        blocked.reason == "duplicate" and "is there more than once. Delete all but one:"
-        or "may be one of these; their names do not tell.\nGive the cluster its alias in the file:"))
+    file:write(("\n'%s' from %s into %s %s\n"):format(text.short(wanted.topicsRegex), wanted.sourceAlias, wanted.to,
+        what_to_do[blocked.reason]))
     for _, found in ipairs(blocked.found) do
         file:write(("  %s  %s\n"):format(found.id, found.connectorName))
     end
@@ -111,7 +120,7 @@ function M.write(file, plan)
     if #plan.unclear > 0 then
         file:write(("%d have names that do not tell where they come from; they stay.\n"):format(#plan.unclear))
     end
-    if plan.unchanged + #plan.retune > 0 then
+    if plan.unchanged + #plan.retune > 0 and not plan.whole then
         file:write("Not compared, as the API does not tell it: kafkaSource, maxTasks, useRenaming,\n"
             .. "usePrivateIps, connection properties.\n")
     end
@@ -166,6 +175,7 @@ local function blocked_shape(blocked)
     return {
         cluster = wanted.cluster, line = wanted.line, sourceAlias = wanted.sourceAlias,
         topicsRegex = wanted.topicsRegex, reason = blocked.reason, found = map(blocked.found, found_shape),
+        differences = blocked.differences,
     }
 end
 
@@ -209,7 +219,7 @@ function M.shape(plan)
         unlisted = map(plan.unlisted, found_shape),
         unclear = map(plan.unclear, found_shape),
         unchanged = plan.unchanged,
-        notCompared = json.array(table.move(M.not_compared, 1, #M.not_compared, 1, {})),
+        notCompared = json.array(plan.whole and {} or table.move(M.not_compared, 1, #M.not_compared, 1, {})),
         warnings = map(plan.warnings, function(warning)
             return { line = warning.line, message = warning.message }
         end),

@@ -1,0 +1,63 @@
+--- fleet.drift: in what a mirror that is there differs from the one that a fleet file asks for, where the API tells its
+--- whole specification (version 2). Only its target latency can be changed; all else takes a new mirror.
+
+local read_secret = require("kmirror.fleet.secret")
+
+local M = {}
+
+---@class kmirror.fleet.difference
+---@field field string
+---@field wanted string|number|boolean
+---@field found string|number|boolean|nil
+
+local plain = { "sourceType", "useRenaming", "usePrivateIps", "maxTasks" }
+
+local function lower(value)
+    return type(value) == "string" and value:lower() or value
+end
+
+-- Connection properties are compared, and not shown.
+local function add_properties(differences, directory, wanted, listed)
+    local there = listed.sourceConnectionProperties
+    local properties = wanted.secret and there and read_secret(wanted.secret, directory)
+    if properties and not there:is(properties) then
+        table.insert(differences, { field = "sourceConnectionProperties", wanted = "(hidden)", found = "(hidden)" })
+    end
+end
+
+--- What is different; nothing of what the file does not say, or the API does not tell.
+---@param wanted kmirror.fleet.wanted
+---@param found kmirror.fleet.found
+---@param directory string of the fleet file
+---@return kmirror.fleet.difference[]
+function M.of(wanted, found, directory)
+    local differences, listed = {}, found.listed
+    if not listed or listed.useRenaming == nil then
+        return differences
+    end
+    for _, field in ipairs(plain) do
+        if wanted[field] ~= nil and listed[field] ~= nil and wanted[field] ~= listed[field] then
+            table.insert(differences, { field = field, wanted = wanted[field], found = listed[field] })
+        end
+    end
+    if wanted.kafkaSource and lower(wanted.kafkaSource) ~= lower(listed.kafkaSource) then
+        table.insert(differences, { field = "kafkaSource", wanted = wanted.kafkaSource, found = listed.kafkaSource })
+    end
+    add_properties(differences, directory, wanted, listed)
+    return differences
+end
+
+--- In words: "maxTasks 3, not 5; useRenaming true, not false".
+---@param differences kmirror.fleet.difference[]
+---@return string
+function M.words(differences)
+    local parts = {}
+    for i, each in ipairs(differences) do
+        local is_secret = each.field == "sourceConnectionProperties"
+        parts[i] = is_secret and "other connection properties"
+            or ("%s %s, not %s"):format(each.field, each.found == nil and "none" or tostring(each.found), tostring(each.wanted))
+    end
+    return table.concat(parts, "; ")
+end
+
+return M
