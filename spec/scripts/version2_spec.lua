@@ -64,13 +64,16 @@ describe("on version 2 of the API", function()
         assert.are.equal(21000, it_:get(EAST, it_:mirrors_on(EAST)[1].id).targetLatency)
     end)
 
-    it("plan tells in what a mirror differs from the file, and leaves it; connection properties are not shown", function()
+    it("plan tells in what a mirror differs from the file, and leaves it; secrets are not shown", function()
         it_.start { world = "empty" }
         local header = "to,sourceAlias,kafkaSource,topicsRegex,useRenaming,usePrivateIps,maxTasks,"
             .. "sourceConnectionPropertiesFile\n"
-        local properties = { support.temporary("one.properties", "bootstrap.servers=one:9092\nsasl.password=hunter-1\n"),
-            support.temporary("two.properties", "bootstrap.servers=two:9092\nsasl.password=hunter-2\n") }
-        for _, file in ipairs(properties) do assert(os.execute("chmod 600 '" .. file .. "'")) end
+        local properties = {}
+        for i = 1, 2 do
+            properties[i] = support.temporary(i .. ".properties", ("bootstrap.servers=kafka-%d:9092\n"
+                .. "sasl.password=hunter-%d\n"):format(i, i))
+            assert(os.execute("chmod 600 '" .. properties[i] .. "'"))
+        end
         local function fleet(ours, theirs)
             return support.temporary("fleet.csv", header .. ("%s,us-west,%s,orders,%s,\n"):format(EAST, KAFKA, ours)
                 .. ("%s,other,,parts,true,,2,%s\n"):format(EAST, theirs))

@@ -53,9 +53,11 @@ end
 function M.words(differences)
     local parts = {}
     for i, each in ipairs(differences) do
-        local is_secret = each.field == "sourceConnectionProperties"
-        parts[i] = is_secret and "other connection properties"
-            or ("%s %s, not %s"):format(each.field, each.found == nil and "none" or tostring(each.found), tostring(each.wanted))
+        local found = each.found == nil and "none" or tostring(each.found)
+        parts[i] = ("%s %s, not %s"):format(each.field, found, tostring(each.wanted))
+        if each.field == "sourceConnectionProperties" then
+            parts[i] = "other connection properties"
+        end
     end
     return table.concat(parts, "; ")
 end
