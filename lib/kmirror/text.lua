@@ -117,7 +117,7 @@ function M.short(text)
 end
 
 --- A number of things: "1 mirror", "2 mirrors".
----@param number integer
+---@param number number a whole one
 ---@param one string what one of them is called
 ---@param many? string what several are called; with an s by default
 ---@return string
