@@ -105,13 +105,10 @@ describe("an exported fleet", function()
     end)
 end)
 
-describe("the example at the head of fleet.lua", function()
+describe("the example of `kmirror help fleet`", function()
     local function example()
-        local lines = {}
-        for line in support.read("lib/kmirror/fleet.lua"):gmatch("[^\n]*") do
-            lines[#lines + 1] = line:match("^%-%-%-     (.*)$")
-        end
-        return (table.concat(lines, "\n"):gsub("<UUID>", EAST_KAFKA))
+        local text = require "kmirror.fleet.format"
+        return (text:match("\n  (return {\n.-\n  }\n)"):gsub('"UUID"', '"' .. EAST_KAFKA .. '"'))
     end
 
     it("is a fleet file", function()

@@ -45,6 +45,6 @@ apostrophe before a text that begins with = + - @, a tab or a line end is
 removed; kmirror writes it so that no spreadsheet reads the text as a formula.
 
 A mirror is identified by its cluster, its source's alias and its topics regex.
-Of an existing mirror, only the target latency can be compared and changed: the
-API does not tell the rest. Fields that only a create needs may be missing for a
-mirror that exists.]]
+Of an existing mirror, only the target latency can be changed. Version 2 of the
+API tells the rest, too, and what differs is shown; version 1 does not. Fields
+that only a create needs may be missing for a mirror that exists.]]
