@@ -157,6 +157,21 @@ fields.api = {
     fits = function(value) return type(value) == "table" and type(value.get) == "function" end,
 }
 
+---A table that a function of the library made: told by fields that it always has.
+---@param expected string  "a plan, as fleet.plan() makes it"
+---@param ... string  names of fields
+---@return mirrors.fields.kind
+function fields.made(expected, ...)
+    local names = { ... }
+    local function fits(value)
+        for _, name in ipairs(names) do
+            if type(value) ~= "table" or value[name] == nil then return false end
+        end
+        return true
+    end
+    return { expected = expected, fits = fits }
+end
+
 ---A number within bounds.
 ---@param lowest number
 ---@param unit? string  "seconds"

@@ -150,6 +150,16 @@ end
 
 -- ---- what the arguments may be --------------------------------------------------------------------------
 
+local function has_operation(value)
+    return type(value) == "table" and mirrors.operations[value.operation] ~= nil
+end
+
+local change = { expected = 'a change, such as { operation = "delete", cluster = …, id = … }', fits = has_operation }
+local names = {}
+for i, operation in ipairs(mirrors.operations) do
+    names[i] = operation.name
+end
+
 return fields.guard("changes", M, {
     refuse = {},
     record = { "intercept?", fields.fn },
@@ -158,8 +168,8 @@ return fields.guard("changes", M, {
     harmless = {},
     rehearse = { "work", fields.fn },
     shown = { "all", fields.table },
-    is_change = { "name", fields.string },
-    fields = { "change", fields.table },
-    recorded = { "row", fields.table },
-    describe = { "change", fields.table },
+    is_change = { "name", fields.one_of(table.unpack(names)) },
+    fields = { "change", change },
+    recorded = { "row", { expected = "a row of the journal that tells of a change", fits = has_operation } },
+    describe = { "change", change },
 })

@@ -68,20 +68,23 @@ M.export = export.write
 
 -- ---- what the arguments may be --------------------------------------------------------------------------
 
-local made = fields.table
+local a_fleet = fields.made("a fleet, as fleet.read() makes it", "document", "mirrors")
+local made = fields.made("a plan, as fleet.plan() makes it", "create", "retune", "delete", "blocked")
+local result = fields.made("a result, as fleet.apply() returns it",
+    "created", "retuned", "deleted", "failed", "skipped")
 local plan_options = fields.options({ prune = fields.boolean, cluster = fields.uuid })
 local apply_options = fields.options({ wait = fields.number(0, "seconds"), canary = fields.integer(1) })
 
 return fields.guard("fleet", M, {
     read = { "path", fields.text },
-    plan = { "api", fields.api, "fleet", fields.table, "options?", plan_options },
+    plan = { "api", fields.api, "fleet", a_fleet, "options?", plan_options },
     size = { "plan", made },
     guard = { "made", made, "most", fields.integer(0) },
     show = { "file", fields.file, "plan", made },
     warn = { "plan", made },
     shape = { "plan", made },
     apply = { "api", fields.api, "plan", made, "options?", apply_options },
-    result_shape = { "result", fields.table },
+    result_shape = { "result", result },
     export = {
         "api", fields.api, "clusters", fields.list(fields.string, "a list of clusters"), "format",
         fields.one_of("lua", "json", "csv"),

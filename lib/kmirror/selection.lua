@@ -246,12 +246,15 @@ end
 
 -- ---- what the arguments may be --------------------------------------------------------------------------
 
-local given = fields.table
+local parser = fields.made("an argparse parser", "option", "group")
+local given = fields.made("what a parser with selection.define() made of the arguments", "clusters", "sources",
+    "regexes", "topics", "ids", "statuses")
+local clusters = fields.made("a table with clusters, a list", "clusters")
 
 return fields.guard("selection", M, {
-    define = { "parser", fields.table },
+    define = { "parser", parser },
     is_narrowed = { "given", given },
-    apis = { "given", given, "everywhere?", fields.boolean },
+    apis = { "given", clusters, "everywhere?", fields.boolean },
     cluster_name = { "cluster", fields.string },
     between = { "source", fields.string, "target", fields.string },
     filter = { "given", given },

@@ -70,6 +70,17 @@ local objects = {
     Steps = steps.new(), Result = results.new({}, {}, 1, 0, {}), Watch = wait.watch(api, print),
 }
 
+-- What only a function of the library makes, by the parameters' names.
+local change = { operation = "delete", cluster = "c", id = "i" }
+local plan_made = { create = {}, retune = {}, delete = {}, blocked = {} }
+local made = {
+    given = { clusters = {}, sources = {}, regexes = {}, topics = {}, ids = {}, statuses = {} },
+    fleet = { document = {}, mirrors = {} }, plan = plan_made, made = plan_made,
+    result = { created = {}, retuned = {}, deleted = {}, failed = {}, skipped = {} },
+    change = change, row = change, parser = { option = print, group = print },
+}
+local makers = { fleet = true, changes = true, selection = true }
+
 -- By pattern of a type, the first that fits: a value of it, and others.
 local types = {
     { "^any$", 1 },
@@ -145,6 +156,10 @@ for _, each in ipairs(plan.functions) do
         at = at + 1
         local good, wrong = samples(parameter.type)
         local name = parameter.name == "..." and "argument" or parameter.name
+        if makers[each.module] and made[name] then
+            good = made[name]
+            wrong[#wrong + 1] = {}
+        end
         for _, value in pairs(wrong) do refused(each, fn, with(arguments, at, value), name) end
         local may_miss = parameter.optional or name == "argument" or parameter.type:find("^any") or
             parameter.type:find("|nil$")
