@@ -236,6 +236,24 @@ describe("--report FILE.html", function()
         assert.is_truthy(page:find("</html>\n$"))
     end)
 
+    it("has a color for each mark", function()
+        local path = support.temporary("colors.html")
+        local result = support.run { "--sandbox", "--report", path, "run", "-",
+            stdin = prelude .. "for _, each in ipairs(api:list()) do api:update_target_latency(each.id, 31000) end" }
+        assert.are.equal(0, result.status, result.stderr)
+        local page, marks = support.read(path), 0
+        local style = page:match("<style>(.-)</style>")
+        for tag, class in page:gmatch("<(i) class=(%w+)") do
+            marks = marks + 1
+            assert.is_truthy(style:find(("%s.%s{"):format(tag, class), 1, true), class)
+        end
+        for tag, class in page:gmatch('<(rect) class="(%w+)"') do
+            marks = marks + 1
+            assert.is_truthy(style:find(("%s.%s"):format(tag, class), 1, true), class)
+        end
+        assert.is_true(marks > 8)
+    end)
+
     it("says that the run was interrupted", function()
         local path = support.temporary("interrupted.html")
         local process = support.start { "--sandbox", "--report", path, "run", "-",

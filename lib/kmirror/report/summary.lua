@@ -45,7 +45,7 @@ function M.cards(document)
 end
 
 local share_parts = {
-    { "wire", "read", "until answers came" }, { "quota", "waited", "waiting for the quota" },
+    { "wire", "reads", "until answers came" }, { "quota", "waited", "waiting for the quota" },
     { "backoff", "backoff", "waiting before retries" },
 }
 
