@@ -104,7 +104,7 @@ describe("on version 2 of the API", function()
             { "audit" }, { "watch", "--until", "in-sync", "--for", "5" }, { "retune", "--latency", "41000" },
             { "rollout", "--source", regions.west, "--target", regions.east, "--strategy", "create-first", "--to",
                 "(?!.*dlq){old}", "--only", "orders\\..*" },
-            { "drain", "--regex", "carts\\..*", "--busy" },
+            { "drain", "--regex", "carts\\..*", "--busy", "--save", support.temporary "previous.json" },
         } do
             local result = it_:kmirror("--api", "v2", "--yes", "run", table.unpack(words))
             assert.are.equal(0, result.status, words[1] .. ": " .. result.stdout .. result.stderr)
