@@ -88,3 +88,19 @@ describe("a table at the prompt", function()
         assert.are.equal('{\n    "aaaa",\n    b = "bbbb",\n}', literal.block({ "aaaa", b = "bbbb" }, 20))
     end)
 end)
+
+describe("an input for which memory runs out as it is compiled", function()
+    it("means nothing else: its local variable is not one that is gone at once", function()
+        local compile, real, calls = evaluate.compile, load, 0
+        finally(function() _G.load = real end)
+        _G.load = function(...)
+            calls = calls + 1
+            if calls == 2 then return nil, "not enough memory" end
+            return real(...)
+        end
+        local input = compile("local answer = 42", {})
+        assert.is_nil(input.chunk)
+        assert.are.equal("not enough memory", input.problem)
+        assert.is_false(input.incomplete)
+    end)
+end)

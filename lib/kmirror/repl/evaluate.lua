@@ -68,6 +68,8 @@ function M.compile(text, env, line)
         local chunk, problem = load(above .. candidate[1], name, "t", env)
         if chunk then
             return { chunk = chunk, expression = candidate[2], code = text, incomplete = false }
+        elseif problem == "not enough memory" then -- the next candidate may mean something else
+            return { expression = false, code = text, problem = problem, incomplete = false }
         end
         problems[i], incomplete = problem, incomplete or is_incomplete(problem)
     end
