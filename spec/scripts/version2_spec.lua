@@ -96,6 +96,10 @@ describe("on version 2 of the API", function()
             assert.is_nil((result.stdout .. result.stderr):find("hunter", 1, true))
         end
         assert.are.equal(2, #it_:mirrors_on(EAST))
+        assert(os.remove(properties[1]))
+        result = it_:kmirror("--api", "v2", "plan", file)
+        regions.has(result.stderr, "the connection properties of 'parts' are not compared: ")
+        regions.has(result.stderr, properties[1])
     end)
 
     it("audit, watch, retune, rollout and drain do what they do on version 1", function()

@@ -16,13 +16,17 @@ local function lower(value)
     return type(value) == "string" and value:lower() or value
 end
 
--- Connection properties are compared, and not shown.
+-- Connection properties are compared, and not shown. Returns what is wrong with those of the file.
 local function add_properties(differences, directory, wanted, listed)
     local there = listed.sourceConnectionProperties
-    local properties = wanted.secret and there and read_secret(wanted.secret, directory)
+    if not wanted.secret or not there then
+        return nil
+    end
+    local properties, problem = read_secret(wanted.secret, directory)
     if properties and not there:is(properties) then
         table.insert(differences, { field = "sourceConnectionProperties", wanted = "(hidden)", found = "(hidden)" })
     end
+    return problem
 end
 
 --- What is different; nothing of what the file does not say, or the API does not tell.
@@ -30,6 +34,7 @@ end
 ---@param found kmirror.fleet.found
 ---@param directory string of the fleet file
 ---@return kmirror.fleet.difference[]
+---@return string|nil problem why connection properties were not compared
 function M.of(wanted, found, directory)
     local differences, listed = {}, found.listed
     if not listed or listed.useRenaming == nil then
@@ -43,8 +48,7 @@ function M.of(wanted, found, directory)
     if wanted.kafkaSource and lower(wanted.kafkaSource) ~= lower(listed.kafkaSource) then
         table.insert(differences, { field = "kafkaSource", wanted = wanted.kafkaSource, found = listed.kafkaSource })
     end
-    add_properties(differences, directory, wanted, listed)
-    return differences
+    return differences, add_properties(differences, directory, wanted, listed)
 end
 
 --- In words: "maxTasks 3, not 5; useRenaming true, not false".

@@ -5,6 +5,7 @@ local drift = require("kmirror.fleet.drift")
 local live = require("kmirror.fleet.live")
 local matching = require("kmirror.fleet.matching")
 local loops = require("kmirror.fleet.loops")
+local text = require("kmirror.text")
 local wanted = require("kmirror.fleet.wanted")
 local warnings = require("kmirror.fleet.warnings")
 
@@ -76,7 +77,12 @@ end
 
 -- One that is there, with one that it may be.
 local function compare_one(plan, mirror, found)
-    local differences = drift.of(mirror, found, plan.fleet.document.directory)
+    local differences, problem = drift.of(mirror, found, plan.fleet.document.directory)
+    if problem then
+        local message = ("the connection properties of '%s' are not compared: %s"):format(
+            text.short(mirror.topicsRegex), problem)
+        table.insert(plan.warnings, { line = mirror.line, message = message })
+    end
     local latency = mirror.targetLatency and found.details.targetLatency
     if #differences > 0 then
         local blocked = { wanted = mirror, reason = "differs", found = { found }, differences = differences }
@@ -155,7 +161,8 @@ function M.make(api, fleet, options)
         plan.delete, plan.unlisted = plan.unlisted, {}
     end
     local new = is_new(plan)
-    plan.warnings = loops.check(api, fleet, mirrors, new, plan.unlisted)
+    local of_loops = loops.check(api, fleet, mirrors, new, plan.unlisted)
+    table.move(of_loops, 1, #of_loops, #plan.warnings + 1, plan.warnings)
     fleet.document:finish()
     plan.warnings = warnings.of(plan, mirrors, matched, new)
     return plan

@@ -105,16 +105,27 @@ function checks.nothing(expression, topics)
         .. (#touched > 0 and (": it fits only a part of %s"):format(listed(touched)) or "")
 end
 
--- In a lookahead or lookbehind an anchor says something: (?!.*-old$).
-function checks.anchors(expression)
-    local opened = {}
-    for _, token in ipairs(expression.tokens) do
+-- The numbers of the tokens outside of lookaheads and lookbehinds, without brackets of groups.
+local function outside_of_looks(tokens)
+    local opened, found = {}, {}
+    for i, token in ipairs(tokens) do
         local looks = opened[#opened] or false
         if token.kind == "open" then
             opened[#opened + 1] = looks or token.look or false
         elseif token.kind == "close" then
             table.remove(opened)
-        elseif token.kind == "anchor" and not looks then
+        elseif not looks then
+            found[#found + 1] = i
+        end
+    end
+    return found
+end
+
+-- In a lookahead or lookbehind an anchor says something: (?!.*-old$).
+function checks.anchors(expression)
+    for _, i in ipairs(outside_of_looks(expression.tokens)) do
+        local token = expression.tokens[i]
+        if token.kind == "anchor" then
             return ("'%s' changes nothing: the whole name has to fit anyway"):format(token.text), token.at
         end
     end
@@ -204,14 +215,9 @@ end
 -- Blanks and line ends of a folded text, quotes, slashes, a semicolon, a byte order mark: a part with one of them
 -- matches no topic, ever. MirrorMaker 2 leaves out blanks at the ends and around commas.
 function checks.impossible(expression)
-    local looks = {}
-    for i, token in ipairs(expression.tokens) do
-        local within = looks[#looks] or false
-        if token.kind == "open" then
-            looks[#looks + 1] = within or token.look or false
-        elseif token.kind == "close" then
-            table.remove(looks)
-        elseif not within and not may_be_absent(expression.tokens[i + 1]) and is_impossible(token, matches) then
+    for _, i in ipairs(outside_of_looks(expression.tokens)) do
+        local token = expression.tokens[i]
+        if not may_be_absent(expression.tokens[i + 1]) and is_impossible(token, matches) then
             return ("no topic name holds %s, as at character %d: the part around it can never match"):format(
                 called(character_at(expression, i)), token.at), token.at
         end
