@@ -122,8 +122,8 @@ end
 -- ---- what a call sends ----
 
 -- The backends there are, each a file that says how the operations go over the wire.
-local secret = load("runtime/secret.lua")
 local properties = load("runtime/properties.lua")
+local secret = load("runtime/secret.lua", properties)
 local specification = load("runtime/specification.lua", fields, properties)
 
 ---What is told of Kafka client properties without showing them.
@@ -137,7 +137,7 @@ end
 
 local backends = {}
 for _, name in ipairs { "v1", "v2" } do
-    backends[name] = load("runtime/" .. name .. ".lua", json, fields, specification, secret)
+    backends[name] = load("runtime/" .. name .. ".lua", json, fields, specification, secret, properties)
 end
 
 ---The same, for whoever serves what they ask for.

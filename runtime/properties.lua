@@ -67,6 +67,17 @@ function properties.problem(text)
     return servers_problem(servers)
 end
 
+---Do they lead to the same source? A server may write them down in another form: then those of the same servers perhaps
+---do.
+---@param one string
+---@param other string
+---@return "yes"|"perhaps"|"no"
+function properties.same(one, other)
+    if one == other then return "yes" end
+    local servers = values_of(one)["bootstrap.servers"]
+    return servers and servers == values_of(other)["bootstrap.servers"] and "perhaps" or "no"
+end
+
 local told, quiet = {}, false
 
 ---Warns of properties that cannot work: of each problem once, as hundreds of mirrors may have the same source.

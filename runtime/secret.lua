@@ -1,6 +1,8 @@
 -- secret: a text that nobody sees by accident. What the API answers with a password in it is kept as such a value: it
 -- prints as "(hidden)", has no fields, and create() takes it in place of the text.
 
+local properties = ...
+
 local secret = {}
 
 local texts = setmetatable({}, { __mode = "k" })
@@ -22,6 +24,13 @@ end
 ---@return boolean
 function Secret:is(other)
     return texts[self] == (texts[other] or other)
+end
+
+---Do it and another one lead to the same source, as Kafka client properties do?
+---@param other mirrors.Secret
+---@return "yes"|"perhaps"|"no"
+function Secret:leads_where(other)
+    return properties.same(texts[self], texts[other])
 end
 
 ---@param text string

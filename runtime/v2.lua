@@ -1,7 +1,7 @@
 -- v2: how the operations go over the wire in version 2 of the API (cluster-management/v2). What it answers is told in
 -- the words of v1, so that a runbook does not know which of the two it speaks; what v2 says beyond that comes as
 -- further fields: a mirror carries its whole specification. Source of every rule: the vendor's OpenAPI form.
-local json, fields, specification, secret = ...
+local json, fields, specification, secret, properties = ...
 
 local LIST <const> = "/cluster-management/v2/data-sources/kafka_connect_cluster/{cluster}/mirrors/v2/"
 local MIRRORS <const> = "/cluster-management/v2/resources/applications/kafka_connect/mirrors/v2"
@@ -59,7 +59,7 @@ end
 local function specification_of(answer)
     local its_source = (answer.sourceCluster or {})[1] or {}
     local its_managed, its_external = (its_source.managedCluster or {})[1], (its_source.externalCluster or {})[1]
-    local properties = its_external and its_external.sourceConnectionProperties
+    local connection = its_external and its_external.sourceConnectionProperties
     return {
         id = answer.id, connectorName = answer.connectorName, topicsRegex = answer.topicsRegex,
         targetLatency = whole(answer.targetLatency), maxTasks = whole(answer.maxTasks),
@@ -67,7 +67,7 @@ local function specification_of(answer)
         sourceAlias = its_source.alias, sourceType = its_managed and "instaclustr" or its_external and "custom" or nil,
         kafkaSource = its_managed and its_managed.sourceKafkaClusterId,
         usePrivateIps = its_managed and its_managed.usePrivateIps,
-        sourceConnectionProperties = properties and secret.new(properties),
+        sourceConnectionProperties = connection and secret.new(connection),
     }
 end
 
@@ -108,15 +108,10 @@ end
 
 -- ---- a create whose answer was lost ----
 
-local function servers_in(properties)
-    return properties:match("bootstrap%.servers%s*[=:]%s*([^\r\n]*)")
-end
-
--- Secrets are not in journals; and a server may write properties down in another form.
+-- Secrets are not in journals.
 local function fit_properties(wanted, found)
-    if wanted == "(hidden)" or not wanted or secret.text(found) == wanted then return "yes" end
-    local same_servers = found and servers_in(secret.text(found)) == servers_in(wanted)
-    return same_servers and "perhaps" or "no"
+    if wanted == "(hidden)" or not wanted then return "yes" end
+    return found and properties.same(wanted, secret.text(found)) or "no"
 end
 
 local function same_id(wanted, found)

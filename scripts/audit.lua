@@ -13,11 +13,13 @@ local usage = require("kmirror.usage")
 
 local parser = argparse("kmirror run audit", [[
 Reports what is wrong with mirrors: FAILED, stale, late, duplicate, overlapping,
-different from a fleet file. Without --in, on all clusters that the profile
-names. Changes nothing.]])
+in a loop, different from a fleet file. Without --in, on all clusters that the
+profile names. Changes nothing.]])
     :epilog([[
-Errors: records do not arrive, or there was nothing to check. Warnings: records
-are late or arrive twice, or a mirror differs from the file. With --json, stdout
+Errors: records do not arrive, go round in a loop, or arrive twice for certain;
+or there was nothing to check. Warnings: records are late, or may arrive twice
+or go round (version 1 of the API does not tell for certain, --api v2 does), or
+a mirror differs from the file. With --json, stdout
 holds {"mirrors": N, "errors": N, "warnings": N,
 "findings": [{"level", "kind", "cluster", "id", "topicsRegex", "message"}]}.
 Exit status: 0 nothing found (with --errors-only: no errors); 3 findings.]])
@@ -48,10 +50,10 @@ local function note(list)
     end
 end
 
-local missing
+local missing, listed
 local mirrors = steps:run("look at the mirrors", function()
     local all
-    all, missing = selection.details(given, apis, function(about, problem)
+    all, missing, listed = selection.details(given, apis, function(about, problem)
         note({ {
             level = "error", kind = "unreadable", cluster = about.cluster, id = about.id,
             topicsRegex = about.topicsRegex, message = "cannot be read: " .. tostring(problem),
@@ -75,6 +77,7 @@ for _, mirror in ipairs(mirrors) do
     note(findings.of_mirror(mirror, given.lag))
 end
 note(findings.of_pairs(mirrors))
+note(findings.of_loops(apis[1], mirrors, listed))
 if fleet then
     note(steps:run("compare with the fleet file", function()
         local plan = fleets.plan(apis[1], fleet)

@@ -3,14 +3,18 @@
 local drift = require("kmirror.fleet.drift")
 local fields = require("mirrors").fields
 local health = require("kmirror.health")
+local live = require("kmirror.fleet.live")
+local loops = require("kmirror.fleet.loops")
+local profile = require("kmirror.profile")
 local regex = require("kmirror.regex")
 local text = require("kmirror.text")
 
 local M = {}
 
 ---@class kmirror.finding
----@field level "error"|"warning" an error: records do not arrive; a warning: they are late, twice, or not as written
----@field kind string failed, stale, connector, silent, late, out_of_sync, creating, duplicate, overlap, missing,
+---@field level "error"|"warning" an error: records do not arrive, or go round or arrive twice for certain; a warning:
+---  they are late or not as written, or may arrive twice or go round
+---@field kind string failed, stale, connector, silent, late, out_of_sync, creating, duplicate, overlap, loop, missing,
 ---  unexpected, drift, unclear, unreadable, empty (there was nothing to look at)
 ---@field cluster string UUID of the Kafka Connect cluster
 ---@field id? string of the mirror
@@ -72,15 +76,33 @@ function M.of_mirror(mirror, lag)
     return found
 end
 
--- Where a mirror's records come from and go to: its connector's name without the random part.
-local function way_of(mirror)
-    return mirror.cluster .. " " .. (mirror.connectorName:match("^(.+)%.[^.]*$") or mirror.connectorName)
+-- Which source outside of the account: the first mirror that may come from the same one.
+local function outside_source(mirror, known)
+    local properties = mirror.sourceConnectionProperties
+    for i, other in ipairs(known) do
+        if properties and other:leads_where(properties) ~= "no" then return "outside " .. i end
+    end
+    known[#known + 1] = properties
+    return "outside " .. (properties and #known or mirror.sourceAlias)
+end
+
+-- Where a mirror's records come from and go to. Where the API does not tell, it is its connector's name without the
+-- random part.
+local function way_of(mirror, outside)
+    local way
+    if mirror.useRenaming == nil then
+        way = mirror.connectorName:match("^(.+)%.[^.]*$") or mirror.connectorName
+    else
+        local source = mirror.kafkaSource and mirror.kafkaSource:lower() or outside_source(mirror, outside)
+        way = source .. " " .. (mirror.useRenaming and mirror.sourceAlias or "")
+    end
+    return mirror.cluster:lower() .. " " .. way
 end
 
 local function by_way(mirrors)
-    local ways, order = {}, {}
+    local ways, order, outside = {}, {}, {}
     for _, mirror in ipairs(mirrors) do
-        local way = way_of(mirror)
+        local way = way_of(mirror, outside)
         if not ways[way] then
             ways[way] = {}
             order[#order + 1] = ways[way]
@@ -90,13 +112,30 @@ local function by_way(mirrors)
     return order
 end
 
+-- Why it is not certain that two mirrors copy the same; nil when it is.
+local function doubt_of(mirror, twin)
+    if mirror.useRenaming == nil then
+        return "their sources or useRenaming differ, which version 1 of the API does not tell"
+    elseif mirror.kafkaSource then
+        return nil
+    end
+    local properties = mirror.sourceConnectionProperties
+    if not properties then
+        return "their sources differ, whose connection properties the API does not tell"
+    elseif not properties:is(twin.sourceConnectionProperties) then
+        return "their sources differ, whose connection properties are of the same servers, but not the same"
+    end
+end
+
 local function note_duplicates(list, found)
     local first, others = {}, {}
     for _, mirror in ipairs(list) do
         local twin = first[mirror.topicsRegex]
         if twin then
-            local message = "is the same as %s: records arrive twice"
-            found[#found + 1] = finding("warning", "duplicate", mirror, message, twin.id)
+            local doubt = doubt_of(mirror, twin)
+            found[#found + 1] = finding(doubt and "warning" or "error", "duplicate", mirror, "%s",
+                doubt and ("looks like %s: records arrive twice, unless %s"):format(twin.id, doubt)
+                or ("copies the same as %s: each record arrives twice; delete one of them"):format(twin.id))
         else
             first[mirror.topicsRegex] = mirror
             others[#others + 1] = mirror
@@ -161,6 +200,48 @@ function M.of_pairs(mirrors)
     return found
 end
 
+-- What is listed, with what names tell; and what these call the clusters.
+local function found_of(listed)
+    local lists, order, found, aliases = {}, {}, {}, {}
+    for _, mirror in ipairs(listed) do
+        local cluster = mirror.cluster:lower()
+        if not lists[cluster] then
+            lists[cluster] = {}
+            order[#order + 1] = cluster
+        end
+        table.insert(lists[cluster], mirror)
+    end
+    for _, cluster in ipairs(order) do
+        local name = profile.name_of(cluster)
+        local known = profile.current().clusters[name]
+        local target = { cluster = cluster, name = name or cluster, perhaps = known and known.alias }
+        local some, alias = live.read(target, lists[cluster])
+        table.move(some, 1, #some, #found + 1, found)
+        aliases[cluster] = alias
+    end
+    return found, aliases
+end
+
+--- Mirrors that are part of a loop, or may be. Kafka Connect clusters of the profile that they come from, and that were
+--- not listed, are listed, too.
+---@param api mirrors.Api
+---@param mirrors table[] those that are looked at, with their clusters
+---@param listed table[] all mirrors of the clusters, as their lists have them, with their clusters
+---@return kmirror.finding[]
+function M.of_loops(api, mirrors, listed)
+    local is_asked, findings = {}, {}
+    for _, mirror in ipairs(mirrors) do is_asked[mirror.id] = mirror end
+    if not pcall(require, "rex_pcre2") then
+        return findings
+    end
+    local found, aliases = found_of(listed)
+    for _, loop in ipairs(loops.among(api, found, aliases, function(each) return is_asked[each.id] ~= nil end)) do
+        findings[#findings + 1] = finding(loop.certain and "error" or "warning", "loop",
+            loop.mirror and is_asked[loop.mirror.id] or mirrors[1], "%s", loop.message)
+    end
+    return findings
+end
+
 --- How a plan (kmirror.fleet) differs from what is there, as findings.
 ---@param plan kmirror.fleet.plan
 ---@return kmirror.finding[]
@@ -193,5 +274,8 @@ end
 return fields.guard("findings", M, {
     of_mirror = { "mirror", fields.table, "lag?", fields.integer(0) },
     of_pairs = { "mirrors", fields.list(fields.table) },
+    of_loops = {
+        "api", fields.api, "mirrors", fields.list(fields.table), "listed", fields.list(fields.table),
+    },
     of_plan = { "plan", fields.table },
 })

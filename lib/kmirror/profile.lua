@@ -46,6 +46,15 @@ function M.is_uuid(value)
     return type(value) == "string" and value:find(uuid_pattern) ~= nil
 end
 
+--- What the profile calls a Kafka Connect cluster; nil when it has no name for it.
+---@param connect string UUID
+---@return string|nil
+function M.name_of(connect)
+    for name, cluster in pairs(current.clusters) do
+        if cluster.connect and cluster.connect:lower() == connect:lower() then return name end
+    end
+end
+
 local function known_names()
     local names = {}
     for name in pairs(current.clusters) do
@@ -94,6 +103,7 @@ end
 return fields.guard("profile", M, {
     current = {},
     use = { "profile", fields.table },
+    name_of = { "connect", fields.string },
     is_uuid = { "value?", fields.any },
     connect_cluster = { "value", fields.string },
     cluster = { "value", fields.string },

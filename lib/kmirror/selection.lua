@@ -80,22 +80,11 @@ function M.apis(given, everywhere)
     return #apis > 0 and apis or { api }
 end
 
--- What clusters are called, for people.
-local function names_by_cluster()
-    local names = {}
-    for name, cluster in pairs(profile.current().clusters) do
-        if cluster.connect then
-            names[cluster.connect:lower()] = name
-        end
-    end
-    return names
-end
-
 --- What a Kafka Connect cluster is called in the profile, or its UUID.
 ---@param cluster string UUID
 ---@return string
 function M.cluster_name(cluster)
-    return names_by_cluster()[cluster:lower()] or cluster
+    return profile.name_of(cluster) or cluster
 end
 
 --- A filter for mirrors between two regions, by the names of their connectors: SOURCE.TARGET.RANDOM.
@@ -224,6 +213,7 @@ end
 ---@param on_problem? fun(about: table, problem: any) as for bulk.details
 ---@return table[]
 ---@return kmirror.selection.missing[]
+---@return table[] listed all mirrors of the clusters, as their lists have them
 ---Raises what bulk.details() raises, and usage for a source that there is none of, but nearly.
 function M.details(given, apis, on_problem)
     local found, listed, is_meant, whole = {}, {}, M.filter(given), true
@@ -241,7 +231,7 @@ function M.details(given, apis, on_problem)
             found[#found + 1] = mirror
         end
     end
-    return found, missing
+    return found, missing, listed
 end
 
 -- ---- what the arguments may be --------------------------------------------------------------------------

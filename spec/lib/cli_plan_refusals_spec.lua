@@ -139,7 +139,7 @@ F has 3 problems:
             start()
             local said = warnings [[{ from = "east", to = "west", topicsRegex = ".*\\.shipped" },]]
             says(said, "F:8: with mirror ")
-            says(said, "'orders.shipped' may go round in a loop: the API does not tell whether ")
+            says(said, "'orders.shipped' may go round in a loop: version 1 of the API does not tell whether ")
         end)
 
         it("of nothing when the way back is of other topics, or when the names are not kept", function()

@@ -51,8 +51,15 @@ end
 --- kmirror's environment: the sandbox, and a place for its state.
 function regions:env()
     local env = self.sandbox:env()
-    env.XDG_STATE_HOME = self.home
+    env.XDG_STATE_HOME, env.XDG_CONFIG_HOME = self.home, self.home
     return env
+end
+
+--- Names clusters in the profile of a configuration file: Lua source of the table.
+function regions:name(clusters)
+    assert(os.execute("mkdir -p " .. self.home .. "/kmirror"))
+    support.write(self.home .. "/kmirror/config.lua",
+        ("return { profile = 'p', profiles = { p = { clusters = %s } } }"):format(clusters))
 end
 
 -- kmirror's own options, the runbook, its regions, waits that are no waits, and what else it gets.
@@ -100,10 +107,11 @@ function regions:get(cluster, id)
 end
 
 --- Makes a mirror of a regex, and gives its id.
-function regions:create(cluster, alias, kafka, regex)
-    local spec = json.encode { sourceType = "instaclustr", kafkaSource = kafka, sourceAlias = alias, maxTasks = 1,
+function regions:create(cluster, alias, kafka, regex, more)
+    local spec = { sourceType = "instaclustr", kafkaSource = kafka, sourceAlias = alias, maxTasks = 1,
         topicsRegex = regex, useRenaming = false }
-    local result = support.run { "create", "-", "--cluster", cluster, stdin = spec, env = self:env() }
+    for name, value in pairs(more or {}) do spec[name] = value end
+    local result = support.run { "create", "-", "--cluster", cluster, stdin = json.encode(spec), env = self:env() }
     assert(result.status == 0, result.stderr)
     return result.stdout:match("%S+")
 end

@@ -70,6 +70,29 @@ local function alias_of(target, list)
     return target.alias
 end
 
+--- Mirrors as a cluster's list has them, with what their names tell. Raises usage when these are not as they should be.
+---@param target kmirror.fleet.target
+---@param list mirrors.Summary[]
+---@return kmirror.fleet.found[]
+---@return string|nil alias what connectors' names call the cluster, where that is known
+function M.read(target, list)
+    local found, alias = {}, alias_of(target, list)
+    for i, mirror in ipairs(list) do
+        local name = mirror.connectorName or ""
+        found[i] = {
+            id = mirror.id,
+            connectorName = name,
+            topicsRegex = mirror.topicsRegex or "",
+            cluster = target.cluster,
+            sourceAlias = mirror.sourceAlias or alias and source_of(name, alias),
+            useRenaming = mirror.useRenaming,
+            kafkaSource = mirror.kafkaSource,
+            listed = mirror,
+        }
+    end
+    return found, alias
+end
+
 --- Lists the mirrors of clusters, all clusters at once. Raises what api:list() raises, and usage when the connectors of
 --- a cluster are not called as they should be.
 ---@param api mirrors.Api
@@ -82,21 +105,9 @@ function M.list(api, targets)
     end, nil, "list clusters")
     local found, aliases = {}, {}
     for i, target in ipairs(targets) do
-        local alias = alias_of(target, lists[i])
+        local some, alias = M.read(target, lists[i])
         aliases[target.cluster] = alias
-        for _, mirror in ipairs(lists[i]) do
-            local name = mirror.connectorName or ""
-            found[#found + 1] = {
-                id = mirror.id,
-                connectorName = name,
-                topicsRegex = mirror.topicsRegex or "",
-                cluster = target.cluster,
-                sourceAlias = mirror.sourceAlias or alias and source_of(name, alias),
-                useRenaming = mirror.useRenaming,
-                kafkaSource = mirror.kafkaSource,
-                listed = mirror,
-            }
-        end
+        table.move(some, 1, #some, #found + 1, found)
     end
     return found, aliases
 end

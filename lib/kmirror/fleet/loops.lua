@@ -3,7 +3,8 @@
 --- Clusters are places, and a mirror that keeps names is a way from one to another. A new mirror that closes a circle
 --- of ways, all of which carry some topic, is refused: records would go round for ever. Mirrors that are there count;
 --- version 1 of the API does not tell whether they keep names, so with them it is a warning. Two ways from different
---- places into one that carry the same topic are a warning: the topics become one.
+--- places into one that carry the same topic are a warning: the topics become one. An audit looks for circles, too,
+--- among mirrors that are there.
 
 local live = require("kmirror.fleet.live")
 local profile = require("kmirror.profile")
@@ -24,14 +25,14 @@ local most_steps = 100000 -- in the search for circles
 ---@field label? string how messages call a new one that has no line
 ---@field id? string of the mirror that is there
 ---@field connectorName? string
----@field certain boolean it surely keeps names
----@field is_new boolean
+---@field doubt? string why it may be no such way: for string.format, with what it is called
+---@field is_asked boolean circles are looked for that it is part of: it is new, or an audit is about it
 
 -- ---- places ----------------------------------------------------------------------------------------------
 
 -- What a place is called, by the UUIDs and the alias of its cluster.
 local function places_of(fleet)
-    local places = { kafka = {}, connect = {}, alias = {}, cluster = {} }
+    local places = { kafka = {}, connect = {}, alias = {}, cluster = {}, called = {} }
     for name, cluster in pairs(fleet.clusters) do
         places.cluster[name] = cluster
         for _, field in ipairs({ "kafka", "connect" }) do
@@ -42,9 +43,15 @@ local function places_of(fleet)
     return places
 end
 
+-- The Kafka cluster decides, where it is known which one is meant; the second value is true for a guess by what
+-- connectors' names call a cluster.
 local function source_of(places, mirror)
-    local by_kafka = mirror.kafkaSource and (places.kafka[mirror.kafkaSource:lower()] or mirror.kafkaSource:lower())
-    return by_kafka or places.alias[mirror.sourceAlias] or mirror.sourceAlias
+    local kafka, alias = (mirror.kafkaSource or ""):lower(), mirror.sourceAlias
+    local by_alias = places.alias[alias]
+    if places.kafka[kafka] then return places.kafka[kafka] end
+    if by_alias and (kafka == "" or not places.cluster[by_alias].kafka) then return by_alias end
+    if not by_alias and places.called[alias] then return places.called[alias], true end
+    return kafka ~= "" and kafka or alias
 end
 
 local function target_of(places, mirror)
@@ -55,17 +62,22 @@ end
 
 local function add_way(ways, places, mirror, fields)
     if mirror.useRenaming == true or not mirror.sourceAlias and not mirror.kafkaSource then return end
-    fields.from, fields.to = source_of(places, mirror), target_of(places, mirror)
-    fields.topicsRegex = mirror.topicsRegex
-    fields.certain, fields.index = mirror.useRenaming == false, #ways + 1
+    local guessed
+    fields.from, guessed = source_of(places, mirror)
+    fields.to, fields.topicsRegex, fields.index = target_of(places, mirror), mirror.topicsRegex, #ways + 1
+    fields.doubt = mirror.useRenaming == nil
+        and "version 1 of the API does not tell whether %s keeps the topics' names"
+        or guessed and "whether %s comes from there is known by an alias alone, as no cluster with its kafka, connect "
+        .. "and alias is in the profile" or nil
     ways[#ways + 1] = fields
     return fields
 end
 
-local function add_found(ways, places, found)
+local function add_found(ways, places, found, is_asked)
     for _, mirror in ipairs(found) do
         if not mirror.gone then
-            add_way(ways, places, mirror, { id = mirror.id, connectorName = mirror.connectorName, is_new = false })
+            add_way(ways, places, mirror, { id = mirror.id, connectorName = mirror.connectorName,
+                is_asked = is_asked and is_asked(mirror) or false })
         end
     end
 end
@@ -82,7 +94,7 @@ local function look_back(api, ways, places, way, warn)
     elseif type(found) ~= "table" or found.kind == "cancelled" then
         error(found, 0)
     else
-        warn(way.line, "whether mirrors lead back into '%s' cannot be told: %s", way.from, tostring(found))
+        warn(way, "whether mirrors lead back into '%s' cannot be told: %s", way.from, tostring(found))
     end
 end
 
@@ -91,7 +103,7 @@ local function add_ways_back(api, ways, places, listed, warn)
     while ways[i] do -- it grows meanwhile
         local way = ways[i]
         local uuid = (places.cluster[way.from] or {}).connect
-        if uuid and not listed[uuid:lower()] and (way.is_new or way.leads_back) then
+        if uuid and not listed[uuid:lower()] and (way.is_asked or way.leads_back) then
             listed[uuid:lower()] = true
             look_back(api, ways, places, way, warn)
         end
@@ -169,11 +181,10 @@ local function in_circles(ways)
     return inside
 end
 
--- Calls visit(path, topic) for circles that a new mirror closes; each is told once, at its last new mirror, and for
--- each new mirror the shortest that was found first.
+-- Calls visit(path, topic) for circles of mirrors that are asked for, and that are not told of yet; each is told once,
+-- at the last such mirror, and for each such mirror the shortest that was found first.
 -- Returns false when there was so much to look at that some was not.
-local function each_circle(ways, visit)
-    local neighbours, whole = neighbours_of(ways)
+local function each_circle(ways, neighbours, told, visit)
     local leaving, steps = {}, 0
     for _, way in ipairs(ways) do
         leaving[way.from] = leaving[way.from] or {}
@@ -184,7 +195,7 @@ local function each_circle(ways, visit)
         for _, way in ipairs(leaving[last.to] or {}) do
             steps = steps + 1
             if steps > most_steps then return false end
-            local fits = neighbours[first][way] and not (way.is_new and way.index > first.index)
+            local fits = neighbours[first][way] and not (way.is_asked and way.index > first.index)
             if fits and way.to == first.from then
                 path[#path + 1] = way
                 local topic = common_topic(path, neighbours)
@@ -202,11 +213,22 @@ local function each_circle(ways, visit)
         return false
     end
     for _, way in ipairs(ways) do
-        if way.is_new and not follow({ way }, { [way.to] = true }, 2) then
-            follow({ way }, { [way.to] = true }, math.huge)
+        if way.is_asked and not told[way] then
+            told[way] = follow({ way }, { [way.to] = true }, 2) or follow({ way }, { [way.to] = true }, math.huge)
         end
     end
-    return whole and steps <= most_steps
+    return steps <= most_steps
+end
+
+-- Ways that nothing is in doubt of come first: what is certain is not hidden by what may be.
+local function each_circle_of(ways, visit)
+    local inside, certain, told = in_circles(ways), {}, {}
+    for _, way in ipairs(inside) do
+        certain[#certain + 1] = not way.doubt and way or nil
+    end
+    local neighbours, whole = neighbours_of(inside)
+    whole = each_circle(in_circles(certain), neighbours, told, visit) and whole
+    return #certain == #inside and whole or each_circle(inside, neighbours, told, visit) and whole
 end
 
 -- ---- what is said of them --------------------------------------------------------------------------------------
@@ -231,23 +253,32 @@ local function way_round(path)
 end
 
 local function judge_circle(path, topic, refuse, warn)
-    local uncertain
+    local is_there, uncertain = path[1].id ~= nil, nil
     for _, way in ipairs(path) do
-        uncertain = uncertain or not way.certain and way
+        uncertain = uncertain or way.doubt and way
     end
+    local circle = ("with %s, '%s' %%s in a loop%s"):format(others_of(path), text.short(topic):gsub("%%", "%%%%"),
+        way_round(path))
     if uncertain then
-        warn(path[1].line, "with %s, '%s' may go round in a loop%s: the API does not tell whether %s keeps the topics' "
-            .. "names; if it does, set useRenaming, or delete it first", others_of(path), text.short(topic),
-            way_round(path), name_of(uncertain))
+        warn(path[1], "%s: %s; if it does, %s", circle:format("may go round"),
+            uncertain.doubt:format(name_of(uncertain)),
+            is_there and "delete one of them" or "set useRenaming, or delete it first")
+    elseif is_there then
+        refuse(path[1], "%s: its records are copied again and again; delete one of them", circle:format("goes round"))
     else
-        refuse(path[1].line, "with %s, '%s' would go round in a loop%s; set useRenaming, or keep %s", others_of(path),
-            text.short(topic), way_round(path), #path == 2 and "one of them" or "one of them out")
+        refuse(path[1], "%s; set useRenaming, or keep %s", circle:format("would go round"),
+            #path == 2 and "one of them" or "one of them out")
     end
 end
 
-local function judge_self(way, refuse)
-    refuse(way.line, "'%s' is mirrored from '%s' to itself: each record would be copied again and again; expected "
-        .. "another source, or another target", text.short(way.topicsRegex), way.from)
+local function judge_self(way, refuse, warn)
+    local words = ("'%s' is mirrored from '%s' to itself"):format(text.short(way.topicsRegex), way.from)
+    if way.id and way.doubt then
+        warn(way, "%s: %s; if it does, delete it", words, way.doubt:format("it"))
+    else
+        refuse(way, "%s: each record %s copied again and again; %s", words, way.id and "is" or "would be",
+            way.id and "delete it" or "expected another source, or another target")
+    end
 end
 
 -- Ways from different places into one that carry the same topic.
@@ -263,18 +294,27 @@ local function judge_merges(ways, warn)
         end
     end
     for place, group in pairs(arriving) do
-        local neighbours = group.count > 1 and neighbours_of(group, function(way) return way.is_new end) or {}
+        local neighbours = group.count > 1 and neighbours_of(group, function(way) return way.is_asked end) or {}
         for _, way in ipairs(group) do
-            for other, topic in pairs(way.is_new and neighbours[way] or {}) do
-                local is_first = not (other.is_new and other.index > way.index)
+            for other, topic in pairs(way.is_asked and neighbours[way] or {}) do
+                local is_first = not (other.is_asked and other.index > way.index)
                 if is_first and other.from ~= way.from and not told[way] then
                     told[way] = true
-                    warn(way.line, "'%s' of '%s' and of '%s' (%s) become one topic of '%s', as names are kept%s; "
+                    warn(way, "'%s' of '%s' and of '%s' (%s) become one topic of '%s', as names are kept%s; "
                         .. "useRenaming keeps them apart", topic, way.from, other.from, name_of(other), place,
-                        other.certain and "" or " (if that mirror keeps them, too)")
+                        other.doubt and " (if that mirror keeps them, too)" or "")
                 end
             end
         end
+    end
+end
+
+local function judge_circles(ways, refuse, warn)
+    for _, way in ipairs(ways) do
+        if way.is_asked and way.from == way.to then judge_self(way, refuse, warn) end
+    end
+    if not each_circle_of(ways, function(path, topic) judge_circle(path, topic, refuse, warn) end) then
+        warn(nil, "there are too many ways between these clusters to follow all: some loops may not be named here")
     end
 end
 
@@ -288,30 +328,64 @@ end
 ---@return kmirror.fleet.warning[]
 function M.check(api, fleet, mirrors, is_new, found)
     local places, ways, warnings, listed = places_of(fleet), {}, {}, {}
-    local function warn(line, message, ...)
-        warnings[#warnings + 1] = { line = line, message = message:format(...) }
+    local function warn(way, message, ...)
+        warnings[#warnings + 1] = { line = way and way.line, message = message:format(...) }
     end
-    local function refuse(line, message, ...)
-        fleet.document:complain(line, message, ...)
+    local function refuse(way, message, ...)
+        fleet.document:complain(way.line, message, ...)
     end
     local any_new = false
     for _, mirror in ipairs(mirrors) do
         listed[mirror.cluster] = true
         local way = add_way(ways, places, mirror, { line = mirror.line, label = mirror.label,
-            is_new = is_new[mirror] or false })
-        any_new = any_new or way and way.is_new
+            is_asked = is_new[mirror] or false })
+        any_new = any_new or way and way.is_asked
     end
     if not any_new then return warnings end
     add_found(ways, places, found)
     add_ways_back(api, ways, places, listed, warn)
-    for _, way in ipairs(ways) do
-        if way.is_new and way.from == way.to then judge_self(way, refuse) end
-    end
-    if not each_circle(in_circles(ways), function(path, topic) judge_circle(path, topic, refuse, warn) end) then
-        warn(nil, "there are too many ways between these clusters to follow all: some loops may not be named here")
-    end
+    judge_circles(ways, refuse, warn)
     judge_merges(ways, warn)
     return warnings
+end
+
+---@class kmirror.fleet.loop
+---@field mirror? kmirror.fleet.found nil for what is said of all
+---@field certain boolean
+---@field message string
+
+-- What connectors' names call the clusters that no name is known of, where only one is called so.
+local function add_called(places, aliases)
+    local twice = {}
+    for cluster, alias in pairs(aliases) do
+        if not places.connect[cluster] then
+            twice[alias] = places.called[alias] ~= nil or twice[alias]
+            places.called[alias] = cluster
+        end
+    end
+    for alias in pairs(twice) do places.called[alias] = nil end
+end
+
+--- Looks for circles among mirrors that are there. Clusters that they come from are listed, too, where they are known.
+---@param api mirrors.Api
+---@param found kmirror.fleet.found[] all that is on the clusters
+---@param aliases table<string, string> what connectors' names call the clusters, by UUID
+---@param is_asked fun(mirror: kmirror.fleet.found): boolean only circles that one of these is part of
+---@return kmirror.fleet.loop[]
+---Raises `invalid` when PCRE2 is not installed.
+function M.among(api, found, aliases, is_asked)
+    local places, ways, listed, by_id, loops = places_of(profile.current()), {}, {}, {}, {}
+    add_called(places, aliases)
+    for _, mirror in ipairs(found) do listed[mirror.cluster], by_id[mirror.id] = true, mirror end
+    local function add(certain, way, message, ...)
+        loops[#loops + 1] = { mirror = way and by_id[way.id], certain = certain, message = message:format(...) }
+    end
+    local function refuse(...) add(true, ...) end
+    local function warn(...) add(false, ...) end
+    add_found(ways, places, found, is_asked)
+    add_ways_back(api, ways, places, listed, warn)
+    judge_circles(ways, refuse, warn)
+    return loops
 end
 
 --- The same for specifications that are to be created on one cluster. Raises usage for what surely loops.
