@@ -134,7 +134,7 @@ const char *ending_reason(CURL *e, CURLcode code, bool sent, const char *url, ch
         return descriptors_reason(text);
     if (bad_header(code, sent))
         return "a line in the header of the answer is too long or makes no sense, or there is not enough memory for it";
-    if (code == CURLE_OUT_OF_MEMORY)
+    if (code == CURLE_OUT_OF_MEMORY || code == CURLE_URL_MALFORMAT) /* so it calls a URL that it cannot copy */
         return "not enough memory";
     text[strcspn(text, "\r\n")] = '\0';
     if (code == CURLE_PROXY && socks_refused(e))

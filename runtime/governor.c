@@ -235,7 +235,7 @@ governor *governor_new(loop *l, double rate, int concurrency, const char *file) 
     if (g->slots > 0)
         g->hold = (double)g->slots / rate * WINDOW + MARGIN;
     g->quota = quota_new(g->slots > 0 ? file : NULL);
-    if (g->quota != NULL)
+    if (g->quota != NULL && loop_reserve(l, &g->timer)) /* or, without memory, requests would wait for ever */
         return g;
     governor_free(g);
     return NULL;
@@ -254,7 +254,7 @@ void governor_free(governor *g) {
         return;
     if (g->reserved)
         give_back(g);
-    loop_stop(g->loop, &g->timer);
+    loop_forgo(g->loop, &g->timer);
     quota_free(g->quota);
     free(g);
 }

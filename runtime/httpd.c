@@ -623,7 +623,7 @@ static void server_close(server *s) {
     shut(s);
     while (s->resting != NULL)
         wake(s->resting);
-    loop_stop(s->loop, &s->timer);
+    loop_forgo(s->loop, &s->timer);
     loop_watch_remove(s->loop, &s->polling);
     MHD_stop_daemon(s->daemon);
     s->daemon = NULL;
@@ -741,7 +741,8 @@ static int httpd_listen(lua_State *L) {
     lua_pop(L, 1);
     lua_pushvalue(L, -1);
     s->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
-    if (!start_daemon(s)) {
+    if (!loop_reserve(s->loop, &s->timer) || !start_daemon(s)) {
+        loop_forgo(s->loop, &s->timer);
         luaL_unref(L, LUA_REGISTRYINDEX, s->anchor);
         return error_raise(L, "transport", "cannot start the HTTP server: memory or descriptors are short");
     }

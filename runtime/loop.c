@@ -13,7 +13,7 @@ struct loop {
     CURLM *multi; /* NULL until something is waited for: many a run never does, and libcurl takes long to get ready */
     size_t transfers;
     loop_timer **heap; /* from 1: the earliest first, children of i at 2i and 2i + 1 */
-    size_t timers, room, background_timers;
+    size_t timers, room, background_timers, reserved;
     loop_watch *watches;
     loop_watch **polled; /* what fds[i] stands for; NULL once it was removed */
     struct curl_waitfd *fds;
@@ -78,8 +78,9 @@ static void sift_down(loop *l, loop_timer *t, size_t slot) {
     put(l, t, slot);
 }
 
-static bool heap_has_room(loop *l) {
-    if (l->timers + 1 < l->room)
+/* Whether there is room for so many timers more. */
+static bool heap_has_room(loop *l, size_t count) {
+    if (l->timers + count < l->room)
         return true;
     size_t room = l->room == 0 ? 64 : l->room * 2;
     loop_timer **heap = realloc(l->heap, room * sizeof *heap);
@@ -90,9 +91,21 @@ static bool heap_has_room(loop *l) {
     return true;
 }
 
+bool loop_reserve(loop *l, loop_timer *t) {
+    t->reserved = heap_has_room(l, 1 + l->reserved);
+    l->reserved += t->reserved;
+    return t->reserved;
+}
+
+void loop_forgo(loop *l, loop_timer *t) {
+    loop_stop(l, t);
+    l->reserved -= t->reserved;
+    t->reserved = false;
+}
+
 bool loop_start(loop *l, loop_timer *t, double at) {
     loop_stop(l, t);
-    if (!heap_has_room(l))
+    if (!t->reserved && !heap_has_room(l, 1 + l->reserved))
         return false;
     t->at = at;
     l->background_timers += t->background;
@@ -162,17 +175,18 @@ static bool watch_room_for(loop *l, unsigned count) {
     return true;
 }
 
-static void collect_watches(loop *l) {
+static bool collect_watches(loop *l) {
     unsigned count = 0;
     for (const loop_watch *w = l->watches; w != NULL; w = w->next)
         count++;
     l->watched = 0;
     if (!watch_room_for(l, count))
-        return;
+        return false;
     for (loop_watch *w = l->watches; w != NULL; w = w->next) {
         l->polled[l->watched] = w;
         l->fds[l->watched++] = (struct curl_waitfd){.fd = w->fd, .events = w->events};
     }
+    return true;
 }
 
 static void tell_watches(loop *l) {
@@ -225,7 +239,7 @@ static int poll_time(const loop *l, double most) {
 void loop_step(loop *l, double most) {
     /* A wake that came before there was a handle is lost: the first step does not wait, so that the caller looks. */
     bool at_once = fire_timers(l) || l->multi == NULL;
-    collect_watches(l);
+    at_once = !collect_watches(l) || at_once; /* memory is short: it may be there at the next step */
     if (have_multi(l))
         curl_multi_poll(l->multi, l->fds, l->watched, at_once ? 0 : poll_time(l, most), NULL);
     if (l->transfers > 0) {

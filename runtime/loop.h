@@ -17,6 +17,7 @@ typedef struct loop_timer {
     double at;                         /* seconds on loop_now()'s clock */
     size_t slot;                       /* place in the heap, from 1; 0: not running */
     bool background;                   /* does not keep the loop from being idle */
+    bool reserved;                     /* by loop_reserve() */
     void (*fire)(struct loop_timer *); /* called once; the timer is no longer running then */
     void *owner;
 } loop_timer;
@@ -51,6 +52,10 @@ double loop_now(void);
 bool loop_start(loop *l, loop_timer *t, double at);
 /* Stops a timer; one that does not run is left alone. */
 void loop_stop(loop *l, loop_timer *t);
+/* Keeps room for a timer, for those whose start must not fail when memory runs out. Returns false when it is short. */
+bool loop_reserve(loop *l, loop_timer *t);
+/* Stops a timer, and gives the room back. One that has none is only stopped. */
+void loop_forgo(loop *l, loop_timer *t);
 
 void loop_watch_add(loop *l, loop_watch *w);
 void loop_watch_remove(loop *l, loop_watch *w);

@@ -50,6 +50,23 @@ describe("when memory runs out", function()
         assert.is_true(said > 0)
     end)
 
+    it("a request says so, whatever it was that lacked it", function()
+        local sandbox = support.sandbox { rate = 0 }
+        finally(function() sandbox:stop() end)
+        local options = { "list", env = sandbox:env() }
+        local whole = run(nil, {}, options).stdout
+        local count = allocations(options)
+        local said = 0
+        for n = count - 640, count - 380, 2 do -- from the first that libcurl makes to its last
+            local result = run(("memory:%d:2:12"):format(n), {}, options)
+            local told = result.stderr:find("not enough memory", 1, true)
+            assert.is_truthy(result.status == 0 and result.stdout == whole or told,
+                ("allocation %d: status %d, %s"):format(n, result.status, result.stderr))
+            if told then said = said + 1 end
+        end
+        assert.is_true(said > 20)
+    end)
+
     it("as the command line is read, a message says so", function()
         for n = 1, 40 do
             local result = run(("memory:%d:2:12"):format(n), {}, { "version" })
