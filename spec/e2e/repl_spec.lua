@@ -85,6 +85,14 @@ describe("kmirror repl, on a terminal", function()
         screen:wait("\n3\n" .. PROMPT)
     end)
 
+    it("names the command that is meant by a word of other prompts, and the name that is meant by a slip", function()
+        start {}
+        screen:enter("help", "nil\n  :help lists what there is\n" .. PROMPT)
+        screen:enter("quit()", "(global 'quit')\n  :quit ends the session\n" .. PROMPT)
+        screen:enter("mirors", "nil\n  did you mean mirrors?\n" .. PROMPT)
+        screen:enter("exit = nil", "exit = nil\n" .. PROMPT)
+    end)
+
     it("survives errors, and Ctrl-C cancels the call that runs and not the session", function()
         start {}
         local shown = screen:enter('api:get("00000000-0000-4000-8000-000000000000")', PROMPT)

@@ -149,14 +149,25 @@ local function known_names(session)
     return names
 end
 
+-- Words by which other prompts know what this one has as commands.
+local words = {
+    help = ":help lists what there is", exit = ":quit ends the session", quit = ":quit ends the session",
+}
+
+-- What may help with a name that stands for nothing.
+local function hint_on(session, name)
+    local meant = suggest(name, known_names(session))
+    return words[name] or meant and ("did you mean %s?"):format(meant)
+end
+
 -- What may help: the way to a change that was refused, or the name that was meant.
 local function hint_of(session, problem)
     if show.is_error(problem) then
         return problem.kind == "read_only" and not session.only_reads and ":readonly off lets changes through" or nil
     end
     local kind, name = tostring(problem):match("%((%a+) '([%w_]+)'%)$")
-    local meant = kind == "global" and suggest(name, known_names(session))
-        or kind == "method" and suggest(name, getmetatable(session.env.api).__index)
+    if kind == "global" then return hint_on(session, name) end
+    local meant = kind == "method" and suggest(name, getmetatable(session.env.api).__index)
     return meant and ("did you mean %s?"):format(meant)
 end
 
@@ -209,7 +220,11 @@ function Session:evaluate(code, line)
     local chunk, expression = self:compile(code, line)
     local values = table.pack(chunk())
     self:record(code, expression)
-    if expression and values.n > 0 then self:keep(values) end
+    if not expression or values.n == 0 then return end
+    self:keep(values)
+    local name = values[1] == nil and code:match("^%s*([%a_][%w_]*)%s*$")
+    local hint = name and hint_on(self, name)
+    if hint then self:note("  %s", hint) end
 end
 
 return M
