@@ -67,15 +67,20 @@ function properties.problem(text)
     return servers_problem(servers)
 end
 
----Do they lead to the same source? A server may write them down in another form: then those of the same servers perhaps
----do.
+---Do they lead to the same source? A server may write them down in another order, or with other blanks; those that
+---differ otherwise, but are of the same servers, perhaps do.
 ---@param one string
 ---@param other string
 ---@return "yes"|"perhaps"|"no"
 function properties.same(one, other)
     if one == other then return "yes" end
-    local servers = values_of(one)["bootstrap.servers"]
-    return servers and servers == values_of(other)["bootstrap.servers"] and "perhaps" or "no"
+    local left, right = values_of(one), values_of(other)
+    local all_same = true
+    for name, value in pairs(left) do all_same = all_same and right[name] == value end
+    for name in pairs(right) do all_same = all_same and left[name] ~= nil end
+    if all_same and next(left) then return "yes" end
+    local servers = left["bootstrap.servers"]
+    return servers and servers == right["bootstrap.servers"] and "perhaps" or "no"
 end
 
 local told, quiet = {}, false

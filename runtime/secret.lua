@@ -26,11 +26,11 @@ function Secret:is(other)
     return texts[self] == (texts[other] or other)
 end
 
----Do it and another one lead to the same source, as Kafka client properties do?
----@param other mirrors.Secret
+---Do it and others lead to the same source, as Kafka client properties do?
+---@param other string|mirrors.Secret
 ---@return "yes"|"perhaps"|"no"
 function Secret:leads_where(other)
-    return properties.same(texts[self], texts[other])
+    return properties.same(texts[self], texts[other] or other)
 end
 
 ---@param text string

@@ -122,7 +122,7 @@ local function doubt_of(mirror, twin)
     local properties = mirror.sourceConnectionProperties
     if not properties then
         return "their sources differ, whose connection properties the API does not tell"
-    elseif not properties:is(twin.sourceConnectionProperties) then
+    elseif properties:leads_where(twin.sourceConnectionProperties) ~= "yes" then
         return "their sources differ, whose connection properties are of the same servers, but not the same"
     end
 end

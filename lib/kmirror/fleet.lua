@@ -61,9 +61,10 @@ M.apply = apply.run
 ---@type fun(result: kmirror.fleet.result): table
 M.result_shape = show.result_shape
 
---- A fleet file of what is there on clusters, and notes on what is not in it. Raises what the API raises, and usage
---- for a cluster that is not known.
----@type fun(api: mirrors.Api, clusters: string[], format: "lua"|"json"|"csv"): string, string[]
+--- A fleet file of what is there on clusters, notes on what is not in it, and { mirrors, left_out, whole }: how many
+--- are in it and not, and whether the API tells whole specifications. Raises what the API raises, and usage for a
+--- cluster that is not known.
+---@type fun(api: mirrors.Api, clusters: string[], format: "lua"|"json"|"csv"): string, string[], table
 M.export = export.write
 
 -- ---- what the arguments may be --------------------------------------------------------------------------

@@ -17,7 +17,6 @@ local mirrors = require("mirrors")
 local task = require("task")
 local text = require("kmirror.text")
 local wait = require("kmirror.wait")
-local wanted = require("kmirror.fleet.wanted")
 
 local M = {}
 
@@ -57,9 +56,8 @@ local function ids_of(list)
     return table.concat(ids, ", ")
 end
 
-local function item_for(fleet, api, mirror, by_key, unclear)
+local function item_for(fleet, api, mirror, found, unclear)
     local item = { wanted = mirror, place = fleet.document:at(mirror.line) }
-    local found = by_key[wanted.key(mirror)] or {}
     local other = #found == 0 and matching.look_alikes(mirror, unclear)[1]
     if #found == 1 then
         item.id, item.adopted = found[1].id, true
@@ -96,8 +94,9 @@ function M.look(api, fleet)
     local found = live.list(api, matching.targets(fleet, fleet.mirrors))
     local by_key, unclear = matching.index(found)
     local items, is_new = {}, {}
+    local assigned = matching.assign(api, fleet.document, fleet.mirrors, by_key)
     for i, mirror in ipairs(fleet.mirrors) do
-        items[i] = item_for(fleet, api, mirror, by_key, unclear)
+        items[i] = item_for(fleet, api, mirror, assigned[mirror], unclear)
         is_new[mirror] = items[i].spec ~= nil
     end
     local warnings = loops.check(api, fleet, fleet.mirrors, is_new, besides(found, items))

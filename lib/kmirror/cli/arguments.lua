@@ -46,7 +46,7 @@ end
 
 local function build_parser(seen, view, arguments)
     local parser = argparse("kmirror"):add_help(false):require_command(false):command_target("command")
-    for _, set in ipairs({ "connection", "safety", "job", "results", "tables", "report", "messages", "world" }) do
+    for _, set in ipairs({ "connection", "safety", "job", "results", "formats", "report", "messages", "world" }) do
         sets[set](parser)
     end
     refuse_keys(parser, seen)
@@ -115,8 +115,10 @@ function M.check(given)
     if given.job and not taken.job then
         usage("kmirror %s has no --job; see kmirror help %s", given.command, given.command)
     end
-    if given.output and not taken.tables then
+    if given.output and not (taken.tables or taken.formats) then
         usage("kmirror %s has no --output; see kmirror help %s", given.command, given.command)
+    elseif given.output and given.output ~= "csv" and not taken.formats then
+        usage("option '--output' must be 'csv' for kmirror %s; see kmirror help %s", given.command, given.command)
     elseif given.output and given.json then
         usage("--output and --json exclude each other")
     end

@@ -6,10 +6,11 @@ local usage = require("kmirror.usage")
 local way_out = "kmirror doctor shows what else is missing; --sandbox does without an account"
 
 --- Connects to the cluster that was chosen. Raises usage when something that it takes is missing or wrong.
+---@param any_cluster? boolean none need be chosen
 ---@return mirrors.Api
-return function()
+return function(any_cluster)
     local ok, api = pcall(mirrors.connect, {})
-    if ok and not api.cluster then
+    if ok and not api.cluster and not any_cluster then
         usage("no cluster: give --cluster, or set KMIRROR_CLUSTER, to the UUID of a Kafka Connect cluster; %s", way_out)
     elseif ok then
         return api

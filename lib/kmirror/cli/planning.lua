@@ -1,10 +1,9 @@
 --- planning: what plan and apply share: a fleet file, the API, and a plan made of both.
 
+local connect = require("kmirror.cli.connect")
 local fleet = require("kmirror.fleet")
-local mirrors = require("mirrors")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
-local usage = require("kmirror.usage")
 
 local M = {}
 
@@ -23,17 +22,6 @@ function M.define(parser, ...)
     )
 end
 
--- The API; the clusters are those of the file.
-local function connect()
-    local ok, api = pcall(mirrors.connect, {})
-    if not ok and type(api) == "table" and api.kind == "invalid" then
-        usage("%s", api.message)
-    elseif not ok then
-        error(api, 0)
-    end
-    return api
-end
-
 --- Reads the file and compares it with what is there.
 ---@param given table
 ---@return kmirror.fleet.plan
@@ -41,7 +29,7 @@ end
 ---@return fun(): kmirror.fleet.plan again compares once more
 function M.plan(given)
     local wanted = fleet.read(given.fleet)
-    local api = connect()
+    local api = connect(true) -- the clusters are those of the file
     local function make()
         return fleet.plan(api, wanted, {
             prune = given.prune,

@@ -83,6 +83,12 @@ function M.tables(parser)
         :choices({ "csv" }))
 end
 
+--- What a file is written as, where there are several ways; with no command yet, what any of them may take.
+function M.formats(parser)
+    add(parser, "Results", parser:option("--output", "lua (default), json or csv."):argname("FORMAT")
+        :choices({ "lua", "json", "csv" }))
+end
+
 --- What is written about the run, as it goes.
 function M.report(parser)
     add(

@@ -23,7 +23,7 @@ local function add_properties(differences, directory, wanted, listed)
         return nil
     end
     local properties, problem = read_secret(wanted.secret, directory)
-    if properties and not there:is(properties) then
+    if properties and there:leads_where(properties) ~= "yes" then
         table.insert(differences, { field = "sourceConnectionProperties", wanted = "(hidden)", found = "(hidden)" })
     end
     return problem

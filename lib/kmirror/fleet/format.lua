@@ -44,7 +44,11 @@ the profile, or given by UUID. An empty cell is a field that is not there. An
 apostrophe before a text that begins with = + - @, a tab or a line end is
 removed; kmirror writes it so that no spreadsheet reads the text as a formula.
 
+kmirror export writes such a file of the mirrors that are there; connection
+properties, which are secret, it leaves to a file that it names.
+
 A mirror is identified by its cluster, its source's alias and its topics regex.
 Of an existing mirror, only the target latency can be changed. Version 2 of the
-API tells the rest, too, and what differs is shown; version 1 does not. Fields
-that only a create needs may be missing for a mirror that exists.]]
+API tells the rest, too, and what differs is shown, and it tells mirrors apart
+that differ in source or useRenaming alone; version 1 does not. Fields that only
+a create needs may be missing for a mirror that exists.]]

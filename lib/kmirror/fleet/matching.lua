@@ -1,6 +1,7 @@
 --- fleet.matching: which mirror that is there is which one of a fleet file. It is known by its cluster, its source's
---- alias and its topics regex.
+--- alias and its topics regex; of several that have these in common, by all else that the API tells of them.
 
+local drift = require("kmirror.fleet.drift")
 local wanted = require("kmirror.fleet.wanted")
 
 local M = {}
@@ -51,6 +52,89 @@ function M.index(found)
         end
     end
     return by_key, unclear
+end
+
+-- Gives each wanted one up to so many of those that are just as it should be. Returns what is left.
+local function give_exact(document, group, matches, assigned, most)
+    local left = table.move(matches, 1, #matches, 1, {})
+    for _, mirror in ipairs(group) do
+        local i = 1
+        while left[i] and #assigned[mirror] < most do
+            if #drift.of(mirror, left[i], document.directory) == 0 then
+                table.insert(assigned[mirror], table.remove(left, i))
+            else
+                i = i + 1
+            end
+        end
+    end
+    return left
+end
+
+-- Of several that have the same key: each wanted one gets what is just as it should be, its duplicates, too; one of
+-- which there is none gets what is left.
+local function tell_apart(document, group, matches, assigned)
+    local open = {}
+    for _, mirror in ipairs(group) do assigned[mirror] = {} end
+    local left = give_exact(document, group, matches, assigned, 1)
+    left = give_exact(document, group, left, assigned, math.huge)
+    for _, mirror in ipairs(group) do
+        open[#open + 1] = #assigned[mirror] == 0 and mirror or nil
+    end
+    if #open == 1 then
+        assigned[open[1]] = left
+        return {}
+    end
+    for _, mirror in ipairs(open) do
+        assigned[mirror] = { table.remove(left, 1) }
+    end
+    return left
+end
+
+local function by_key_of(mirrors)
+    local groups, keys = {}, {}
+    for _, mirror in ipairs(mirrors) do
+        local key = wanted.key(mirror)
+        if not groups[key] then
+            groups[key] = {}
+            keys[#keys + 1] = key
+        end
+        table.insert(groups[key], mirror)
+    end
+    return groups, keys
+end
+
+local function are_whole(matches)
+    for _, found in ipairs(matches) do
+        if found.listed.useRenaming == nil then return false end
+    end
+    return true
+end
+
+--- Which mirrors that are there each of the wanted ones may be: one, none, or several that cannot be told apart.
+---@param api mirrors.Api
+---@param document kmirror.fleet.document
+---@param mirrors kmirror.fleet.wanted[]
+---@param by_key table<string, kmirror.fleet.found[]>
+---@return table<kmirror.fleet.wanted, kmirror.fleet.found[]>
+---@return kmirror.fleet.found[] left none of them
+function M.assign(api, document, mirrors, by_key)
+    local assigned, left, groups, keys = {}, {}, by_key_of(mirrors)
+    for _, key in ipairs(keys) do
+        local group, matches = groups[key], by_key[key] or {}
+        if not api:on(group[1].cluster):can("specification") then
+            wanted.refuse_doubles(document, group)
+        end
+        if #group + #matches > 2 and are_whole(matches) then
+            local rest = tell_apart(document, group, matches, assigned)
+            table.move(rest, 1, #rest, #left + 1, left)
+        else
+            for _, mirror in ipairs(group) do assigned[mirror] = matches end
+        end
+    end
+    for key, matches in pairs(by_key) do
+        if not groups[key] then table.move(matches, 1, #matches, #left + 1, left) end
+    end
+    return assigned, left
 end
 
 --- Those that may be the wanted mirror: same topics, and a name that begins with its source's alias.

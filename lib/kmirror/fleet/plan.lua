@@ -67,12 +67,15 @@ local function examine(api, mirrors, by_key)
     live.examine(api, needed)
 end
 
-local function present(matches)
-    local left = {}
-    for _, mirror in ipairs(matches or {}) do
-        left[#left + 1] = not mirror.gone and mirror or nil
+-- Takes out what was gone when it was asked for.
+local function drop_gone(by_key)
+    for key, matches in pairs(by_key) do
+        local left = {}
+        for _, mirror in ipairs(matches) do
+            left[#left + 1] = not mirror.gone and mirror or nil
+        end
+        by_key[key] = left
     end
-    return left
 end
 
 -- One that is there, with one that it may be.
@@ -146,15 +149,13 @@ function M.make(api, fleet, options)
         plan.whole = plan.whole and api:on(target.cluster):can("specification")
     end
     examine(api, mirrors, by_key)
-    local matched = {}
+    drop_gone(by_key)
+    local matched, assigned, left = {}, matching.assign(api, fleet.document, mirrors, by_key)
+    plan.unlisted = left
     for _, mirror in ipairs(mirrors) do
-        local matches = present(by_key[wanted.key(mirror)])
+        local matches = assigned[mirror]
         table.move(matches, 1, #matches, #matched + 1, matched)
-        by_key[wanted.key(mirror)] = nil
         compare(plan, api, mirror, matches)
-    end
-    for _, left in pairs(by_key) do
-        table.move(left, 1, #left, #plan.unlisted + 1, plan.unlisted)
     end
     table.sort(plan.unlisted, before)
     if options.prune then

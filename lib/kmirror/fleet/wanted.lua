@@ -191,15 +191,41 @@ local function check_top(document)
     end
 end
 
-local function refuse_doubles(document, mirrors)
-    local first = {}
+local function source_of(mirror)
+    return mirror.kafkaSource and mirror.kafkaSource:lower()
+        or mirror.secret and mirror.secret.from .. " " .. mirror.secret.value
+end
+
+-- Both are told, and not the same.
+local function are_two(one, other)
+    return one ~= nil and other ~= nil and one ~= other
+end
+
+-- Where version 2 of the API tells for certain that it is another one.
+local function differs(mirror, other)
+    return are_two(source_of(mirror), source_of(other)) or are_two(mirror.useRenaming, other.useRenaming)
+end
+
+--- Complains of mirrors that cannot be told apart by what they are known by; with `whole`, of those that cannot be told
+--- apart at all.
+---@param document kmirror.fleet.document
+---@param mirrors kmirror.fleet.wanted[]
+---@param whole? boolean the API tells whole specifications
+function M.refuse_doubles(document, mirrors, whole)
+    local known = {}
     for _, mirror in ipairs(mirrors) do
         local key = M.key(mirror)
-        if first[key] then
-            document:complain(mirror.line, "the same mirror as in line %d: of '%s' from %s into %s", first[key].line,
-                mirror.topicsRegex, mirror.sourceAlias, mirror.to)
+        known[key] = known[key] or {}
+        for _, other in ipairs(known[key]) do
+            local may_differ = differs(mirror, other)
+            if not may_differ or not whole then
+                document:complain(mirror.line, "the same mirror as in line %d: of '%s' from %s into %s%s", other.line,
+                    mirror.topicsRegex, mirror.sourceAlias, mirror.to, may_differ and ", as far as version 1 of the "
+                    .. "API tells; with --api v2 there may be both" or "")
+                break
+            end
         end
-        first[key] = first[key] or mirror
+        table.insert(known[key], mirror)
     end
 end
 
@@ -230,7 +256,7 @@ function M.read(path)
         end
     end
     document:finish()
-    refuse_doubles(document, fleet.mirrors)
+    M.refuse_doubles(document, fleet.mirrors, true)
     document:finish()
     return fleet
 end
