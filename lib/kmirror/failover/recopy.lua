@@ -42,7 +42,7 @@ end
 
 --- What is to be said of it; nil when there is nothing.
 ---@param run kmirror.failover.run
----@return string[]|nil lines
+---@return string|nil
 function M.words(run)
     if is_avoided(run) or #run.state.mirrors == 0 then
         return nil
@@ -50,20 +50,17 @@ function M.words(run)
     local topics = M.topics(run)
     local concerned = #topics > 0 and ("%s: %s"):format(text.count(#topics, "topic"), some(topics))
         or "topics that are not known"
-    return {
-        ("The new mirrors %s start from the beginning: they append all that %s's topics hold to"):format(run.back,
-            run.to.alias),
-        ("%s's topics of the same names, behind what is there (%s)."):format(run.from.alias, concerned),
-        ("To avoid it: --use-renaming, --no-reverse, or --hook empty=COMMAND, which empties %s's topics first."):format(
-            run.from.alias),
-    }
+    return ("The new mirrors %s start from the beginning: they append all that %s's topics hold to %s's topics of the "
+        .. "same names, behind what is there (%s). To avoid it: --use-renaming, --no-reverse, or --hook empty=COMMAND, "
+        .. "which empties %s's topics first."):format(run.back, run.to.alias, run.from.alias, concerned, run.from.alias)
 end
 
 --- Tells the operator, before anything is confirmed.
 ---@param run kmirror.failover.run
 function M.warn(run)
-    for _, line in ipairs(M.words(run) or {}) do
-        log.warn("%s", line)
+    local words = M.words(run)
+    if words then
+        log.warn("%s", words)
     end
 end
 

@@ -161,9 +161,9 @@ function M.text(run, where)
         "Records: " .. about_records(run),
     }
     local notes = { run.note }
-    table.move(recopy.words(run) or {}, 1, 3, #notes + 1, notes)
+    notes[#notes + 1] = recopy.words(run)
     for i, note in ipairs(notes) do
-        lines[#lines + 1] = (i == 1 and "Note:    " or "         ") .. note
+        lines[#lines + 1] = (i == 1 and "Note:    " or "         ") .. text.message(note, where and where.width, 9)
     end
     table.move({ "", tables.aligned(step_columns, state.steps, where),
         tables.aligned(mirror_columns, mirror_rows(run), where),
@@ -215,8 +215,9 @@ local function finish_dry_run(run)
     run.given.hooks:run("done", run:context())
     print(("\nDry run: %s; %s would be deleted, %d created. Nothing was changed."):format(run.way,
         text.count(run.counts.deleted, "mirror"), run.counts.created))
-    for _, line in ipairs(recopy.words(run) or {}) do
-        print(line)
+    local words = recopy.words(run)
+    if words then
+        print(text.message(words, terminal.of(io.stdout).width, 0))
     end
     print("The present state would be saved in " .. run.path)
     return 0
