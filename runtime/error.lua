@@ -29,6 +29,7 @@ local operations, printable = ...
 ---@field details? table          the API's errorDetails; for unknown_outcome { candidates = … }
 ---@field link? string            the API's link to its documentation
 ---@field attempts? integer       how often it was tried
+---@field other_api? "v1"|"v2"    version of the API to try, where the endpoint does not seem to have this one's paths
 local Error = { __name = "kmirror.error" }
 Error.__index = Error
 

@@ -42,6 +42,32 @@ local function take(e, told)
     e.link = text_of(told.link)
 end
 
+-- ---- the other version of the API ----
+
+local other_of = { v1 = "v2", v2 = "v1" }
+
+-- Does an answer's JSON say something in the words of that version: of a cluster or a mirror that there is none of?
+-- What routes requests tells of their path.
+local own_words = {
+    v1 = function(told) return text_of(told.message) end,
+    v2 = function(told) return told.errors or told.error end,
+}
+
+local function is_of_this_version(version, told)
+    return type(told) == "table" and own_words[version](told) and told.path == nil
+end
+
+-- Statuses of what was not looked for where it is: a 404 is one unless the API itself says what there is none of.
+local smells = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true, [405] = true, [410] = true }
+
+-- The other version, where the endpoint does not seem to have this one's paths.
+local function other_version(call, e, told)
+    local options = call.account.options
+    local version = options.apis and options.apis[call.cluster] or options.api
+    local smelt = smells[e.status] or e.status == 404 and not is_of_this_version(version, told)
+    return smelt and other_of[version] or nil
+end
+
 -- ---- what to do ----
 
 -- What to do about it, where that is known.
@@ -50,12 +76,19 @@ local hints = {
     tls = "is the endpoint right? A private CA goes into ca_file, --ca-file or SSL_CERT_FILE",
 }
 
+local OTHER_API <const> = "%s this endpoint speak %s of the API only? Try --api %s, or KMIRROR_API=%s; kmirror doctor "
+    .. "asks for both"
+
 local function hint_for(e, proxied)
-    if e.kind == "forbidden" and e.operation ~= "list" and e.operation ~= "get" then
+    if e.other_api and e.status ~= 404 then
+        return OTHER_API:format("does", e.other_api, e.other_api, e.other_api)
+    elseif e.kind == "forbidden" and e.operation ~= "list" and e.operation ~= "get" then
         return not e.message:find("read-only", 1, true) and "is the API key read-only?" or nil
     elseif e.kind == "not_found" then
-        return e.id and "is it on this cluster, and not deleted yet?"
+        local hint = e.id and "is it on this cluster, and not deleted yet?"
             or "is this the id of the Kafka Connect cluster, not of the Kafka cluster?"
+        return e.other_api and ("%s %s"):format(hint, OTHER_API:format("Or does", e.other_api, e.other_api,
+            e.other_api)) or hint
     elseif e.kind == "rate_limited" then
         return "another client uses this account, or its limit is lower: try a lower rate"
     elseif e.kind == "transport" and not e.status and proxied then
@@ -119,6 +152,7 @@ end
 return function(call, e, told)
     take(e, told)
     e.operation, e.cluster, e.id, e.attempts = call.operation, call.cluster, call.id, call.attempts
+    e.other_api = other_version(call, e, told)
     local secrets = secrets_of(call.account, call.spec)
     e.message, e.details = redact(e.message, secrets), redact_all(e.details, secrets)
     local hint = hint_for(e, call.account.options.proxied)

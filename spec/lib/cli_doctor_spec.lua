@@ -98,6 +98,33 @@ describe("kmirror doctor", function()
         is("ok", "only its owner", examined(with { KMIRROR_API_KEY = false, KMIRROR_API_KEY_FILE = path })["API key"])
     end)
 
+    it("asks which versions of the API are answered, and says which one to take where it is the other", function()
+        is("ok", "^v1 and v2 are answered; v1 is used", examined(with())["API version"])
+        is("ok", "^v1 and v2 are answered; v2 is used", examined(with { KMIRROR_API = "v2" })["API version"])
+        local html = { status = 404, body = "<html>nothing here</html>" }
+        local list = { v1 = LIST, v2 = { body = '[{"mirrors":[]}]' } }
+        for used, other in pairs { v1 = "v2", v2 = "v1" } do
+            local function asked(first, second)
+                local server = support.server { html, first, second, html }
+                local found, result = examined(with { KMIRROR_ENDPOINT = server.url, KMIRROR_API = used })
+                server:stop()
+                return found, result
+            end
+            local found, result = asked(html, list[other])
+            is("fail", ("^%s is not answered: .+, but %s is$"):format(used, other), found["API version"])
+            assert.are.equal(("give --api %s, set KMIRROR_API=%s, or api = \"%s\" in the profile"):format(other, other,
+                other), found["API version"].remedy)
+            is("skip", "version has to be right first", found.authentication)
+            assert.are.equal(1, result.status)
+            found = asked(html, html)
+            is("fail", ("and neither is %s$"):format(other), found["API version"])
+            found = asked(list[used], { status = 410, body = "" })
+            is("ok", ("^%s is answered and used; %s is not: 410$"):format(used, other), found["API version"])
+            found = asked(list[used], { status = 401, body = "{}" })
+            is("ok", "v1 and v2 are answered", found["API version"])
+        end
+    end)
+
     it("runs the command that gives the key once, and says when it gives none", function()
         local home = support.temporary_directory()
         assert(os.execute("mkdir " .. home .. "/kmirror"))

@@ -91,6 +91,41 @@ describe("an error answer of the API", function()
         has(meet("unauthorized", api_error(401, "Not Authorized")), "KMIRROR_API_KEY")
     end)
 
+    it("says which version of the API to try, where the endpoint does not seem to have this one's paths", function()
+        local html, spring = "<html><body>nothing here</body></html>",
+            '{"timestamp":"now","status":404,"error":"Not Found","message":"no handler","path":"/x"}'
+        local own = { v1 = api_error(404, "no such cluster").body, v2 = '{"errors":[{"name":"id","message":"none"}]}' }
+        for version, other in pairs { v1 = "v2", v2 = "v1" } do
+            local options = { api = version }
+            for _, answer in ipairs {
+                { status = 404, body = "" }, { status = 404, body = html }, { status = 404, body = spring },
+                { status = 404, body = "{}" }, { status = 404, body = own[other] }, { status = 410, body = html },
+                { status = 410, body = "" }, { status = 405, body = "" },
+                { status = 301, headers = { "Location: /elsewhere" } }, { status = 308 },
+            } do
+                local server = support.server { answer }
+                local kind = answer.status == 404 and "not_found" or "protocol"
+                for operation, call in pairs(OPERATIONS) do
+                    local problem = support.raises(kind, call, support.connect(server, options))
+                    assert.are.equal(other, problem.other_api, operation .. answer.status)
+                    has(problem, ("%s of the API only? Try --api %s, or KMIRROR_API=%s"):format(other, other, other))
+                end
+                server:stop()
+            end
+            for kind, answer in pairs {
+                not_found = { status = 404, body = own[version] }, forbidden = { status = 403, body = html },
+                rate_limited = { status = 429, body = "" },
+            } do
+                local server = support.server { answer }
+                local api = support.connect(server, { api = version, retries = 0 })
+                local problem = support.raises(kind, OPERATIONS.list, api)
+                assert.is_nil(problem.other_api)
+                assert.is_nil(tostring(problem):find("--api", 1, true))
+                server:stop()
+            end
+        end
+    end)
+
     it("is known by its status, whatever its body", function()
         local bodies = {
             "", "nope", "<html><body>denied</body></html>", "[]", "null", "17", '"text"', "{",

@@ -28,8 +28,43 @@ local function nobody()
     return ("%s-%s-4%s-8%s-%s"):format(hex:sub(1, 8), hex:sub(9, 12), hex:sub(14, 16), hex:sub(18, 20), hex:sub(21, 32))
 end
 
+-- Whether the endpoint has the paths of that version: also where it refuses what is asked of them.
+local function answers(api, version)
+    local options = api.account.options
+    local other = mirrors.connect({
+        api = version, apis = {}, retries = 0, timeout = options.timeout, deadline = options.deadline,
+    })
+    local ok, problem = pcall(other.list, other)
+    if not ok and problem.kind == "cancelled" then
+        error(problem, 0)
+    end
+    return ok or problem.status ~= nil and not problem.other_api and problem.kind ~= "server", problem
+end
+
+-- Which versions of the API the endpoint answers. `problem` is what the one that is used came to, when it failed.
+local function look_at_versions(case, api, problem)
+    local options = api.account.options
+    local used = options.apis and options.apis[api.cluster] or options.api
+    local other = used == "v1" and "v2" or "v1"
+    local does, why_not = answers(api, other)
+    if problem then
+        case:note("API version", "fail", ("%s is not answered: %s%s"):format(used, tostring(problem),
+            does and (", but %s is"):format(other) or (", and neither is %s"):format(other)),
+            does and ("give --api %s, set KMIRROR_API=%s, or api = \"%s\" in the profile"):format(other, other, other)
+            or "is that the API's address? See --endpoint; and is --cluster the id of a Kafka *Connect* cluster?")
+    elseif does then
+        case:note("API version", "ok", ("v1 and v2 are answered; %s is used, --api chooses"):format(used))
+    else
+        case:note("API version", "ok", ("%s is answered and used; %s is not: %s"):format(used, other,
+            why_not.status or why_not.kind))
+    end
+end
+
 local function look_at_authentication(case, api)
     local ok, list = pcall(api.list, api)
+    if not ok and list.other_api then
+        look_at_versions(case, api, list)
+    end
     if ok then
         case:note("authentication", "ok", ("as %s; %s on %s"):format(api.account.options.username,
             text.count(#list, "mirror"), api.cluster))
@@ -37,8 +72,13 @@ local function look_at_authentication(case, api)
         error(list, 0)
     elseif list.kind == "rate_limited" then
         case:note("rate", "fail", tostring(list), remedies.rate_limited)
+    elseif list.other_api then
+        case:note("authentication", "skip", "not asked: the API's version has to be right first")
     else
         case:note("authentication", "fail", tostring(list), remedies[list.kind])
+    end
+    if ok then
+        look_at_versions(case, api)
     end
     return ok
 end
