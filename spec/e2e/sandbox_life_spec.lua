@@ -49,4 +49,30 @@ describe("kmirror sandbox", function()
             assert.are.equal(0, sandbox:wait(5).status)
         end
     end)
+
+    it("--env prints exports by which a shell finds the one that serves at that port, and serves nothing", function()
+        local sandbox = support.sandbox { world = "small" }
+        local port = sandbox.url:match("%d+$")
+        for _, listen in ipairs { "", "--listen 127.0.0.1", "--listen 0.0.0.0" } do
+            local script = ("eval \"$(%s sandbox --env --port %s %s)\" && %s list"):format(support.executable, port,
+                listen, support.executable)
+            local result = support.run { "-c", script, command = "sh" }
+            assert.are.equal(0, result.status, result.stderr)
+            assert.are.equal(3, select(2, result.stdout:gsub("\n", "")))
+        end
+        local default = support.run { "sandbox", "--env" }
+        assert.are.equal("export KMIRROR_ENDPOINT=http://127.0.0.1:8642", default.stdout:match("[^\n]+"))
+        assert.matches("export KMIRROR_ENDPOINT='http://[::1]:9'", support.run { "sandbox", "--env", "--listen", "::",
+            "--port", "9" }.stdout, 1, true)
+    end)
+
+    it("--env quotes for the shell, and wants to know the port", function()
+        local odd = support.run { "sandbox", "--env", "--listen", "$(touch x)'`" }.stdout
+        local result = support.run { "-c", ("%s\nprintf %%s \"$KMIRROR_ENDPOINT\""):format(odd), command = "sh" }
+        assert.are.equal("http://$(touch x)'`:8642", result.stdout)
+        local refused = support.run { "sandbox", "--env", "--port", "0" }
+        assert.are.equal(2, refused.status)
+        assert.are.equal("", refused.stdout)
+        assert.matches("--env has to know the port", refused.stderr, 1, true)
+    end)
 end)

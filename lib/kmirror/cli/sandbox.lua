@@ -1,5 +1,30 @@
 local options = require("kmirror.options")
 local sets = require("kmirror.cli.sets")
+local shell = require("kmirror.shell")
+local usage = require("kmirror.usage")
+
+-- Where a client on this machine finds one that listens on any address.
+local nearby = { ["0.0.0.0"] = "127.0.0.1", ["::"] = "::1" }
+
+-- What a shell has to export for its commands to find the sandbox that these options start.
+local function print_environment(given)
+    if given.port == 0 then
+        usage("--env has to know the port: give --port N, and the same to the sandbox that serves")
+    end
+    local world = require("kmirror.sandbox.world")
+    local read = require("kmirror.sandbox.options").read({ port = given.port, listen = given.listen })
+    local host = nearby[read.listen] or read.listen
+    host = host:find(":", 1, true) and "[" .. host .. "]" or host
+    for _, variable in ipairs({
+        { "KMIRROR_ENDPOINT", ("http://%s:%d"):format(host, read.port) },
+        { "KMIRROR_USERNAME", world.username },
+        { "KMIRROR_API_KEY", world.api_key },
+        { "KMIRROR_CLUSTER", world.clusters[world.runbooks.failover.to].connect },
+    }) do
+        io.stdout:write(("export %s=%s\n"):format(variable[1], shell.quote(variable[2])))
+    end
+    return 0
+end
 
 ---@type kmirror.command
 return {
@@ -13,6 +38,11 @@ Kafka Connect clusters, and mirrors from us-west to us-east on the second:
   us-west  5a9b1c52-0000-4000-8000-0000000000c1
   us-east  5a9b1c52-0000-4000-8000-0000000000c2
 
+With --env it serves nothing, and prints what a shell has to export so that its
+commands find a sandbox that serves at that port:
+  kmirror sandbox &
+  eval "$(kmirror sandbox --env)"
+
 With --sandbox, other commands take the options under World, too.]],
     sets = { "limit", "world" },
 
@@ -20,9 +50,13 @@ With --sandbox, other commands take the options under World, too.]],
         parser:option("--port", "Default: 8642; 0: any that is free."):argname("N")
             :convert(options.integer("--port", "a port, from 0 to 65535", 0, 65535))
         parser:option("--listen", "Address to listen on; default: 127.0.0.1."):argname("ADDRESS")
+        parser:flag("--env", "Only print the exports for a shell; see above."):target("print_env")
     end,
 
     run = function(given)
+        if given.print_env then
+            return print_environment(given)
+        end
         local world = sets.world_given(given)
         world.port, world.listen, world.rate = given.port, given.listen, given.rate
         return require("kmirror.sandbox.server").main(world)
