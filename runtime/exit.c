@@ -1,7 +1,7 @@
 #include "exit.h"
 
 #include "error.h"
-#include "scheduler.h"
+#include "scheduler_inside.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>

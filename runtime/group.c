@@ -1,7 +1,7 @@
 #include "group.h"
 
 #include "error.h"
-#include "scheduler.h"
+#include "scheduler_inside.h"
 
 #include <lauxlib.h>
 #include <stdint.h>

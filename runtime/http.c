@@ -1,7 +1,5 @@
 #include "http.h"
 
-#include "ending.h"
-
 #include <arpa/inet.h>
 #include <limits.h>
 #include <math.h>

@@ -6,17 +6,8 @@
 #ifndef KMIRROR_HTTP_H
 #define KMIRROR_HTTP_H
 
+#include "ending.h"
 #include "loop.h"
-
-/* How a request ended when it did not end with an answer. */
-typedef enum http_failure {
-    HTTP_OK = 0,    /* an answer came, whatever its status */
-    HTTP_TRANSPORT, /* name not found, refused, reset, closed, cut short */
-    HTTP_TLS,       /* no TLS session: certificate, host name, protocol */
-    HTTP_TIMEOUT,   /* out of time while connecting or waiting for the answer */
-    HTTP_PROTOCOL,  /* not HTTP, or an answer larger than allowed */
-    HTTP_REFUSED, /* it did not go out, and cannot: bad URL or option, no memory or descriptors, a proxy that says no */
-} http_failure;
 
 typedef struct http_options {
     const char *base; /* all its requests go there: a URL that http_url_allowed(), no slash at its end */

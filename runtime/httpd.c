@@ -3,7 +3,7 @@
 #include "error.h"
 #include "loop.h"
 #include "message.h"
-#include "task.h"
+#include "scheduler.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 
 #include "error.h"
 #include "keys.h"
-#include "scheduler.h"
+#include "scheduler_inside.h"
 #include "terminal.h"
 #include "turn.h"
 

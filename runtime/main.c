@@ -1,5 +1,6 @@
 /* kmirror: makes a Lua state, runs the command line (lib/kmirror/cli.lua) in it as the main task, and turns what
  * comes of it into messages and an exit status. */
+#include "child.h"
 #include "environment.h"
 #include "exit.h"
 #include "files.h"
@@ -8,9 +9,11 @@
 #include "line.h"
 #include "message.h"
 #include "mirrors.h"
+#include "outcome.h"
 #include "outfile.h"
 #include "output.h"
 #include "probe.h"
+#include "scheduler.h"
 #include "task.h"
 #include "terminal.h"
 
@@ -22,8 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { DONE = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
 
 /* ---- signals ---- */
 
@@ -121,14 +122,6 @@ static void open_modules(lua_State *L) {
 
 /* ---- how it ended ---- */
 
-static bool has_kind(lua_State *L, int index, const char *kind) {
-    int top = lua_gettop(L);
-    bool has = lua_istable(L, index) && lua_getfield(L, index, "kind") == LUA_TSTRING &&
-               strcmp(lua_tostring(L, -1), kind) == 0;
-    lua_settop(L, top);
-    return has;
-}
-
 /* message(error, traceback) -> what kmirror.uncaught says of it */
 static int say(lua_State *L) {
     lua_settop(L, 2);
@@ -154,38 +147,11 @@ static void report(lua_State *L, int index) {
     message_write("error", message, traceback);
 }
 
-static bool has_field(lua_State *L, int index, const char *name) {
-    int top = lua_gettop(L);
-    bool has = lua_istable(L, index) && lua_getfield(L, index, name) != LUA_TNIL;
-    lua_settop(L, top);
-    return has;
-}
-
-/* Wrong usage, or a configuration that was found wanting, before any change was sent. */
-static bool is_usage(lua_State *L, int index) {
-    bool wrong = has_kind(L, index, "usage") ||
-                 (has_kind(L, index, "invalid") && !has_field(L, index, "operation") && !has_field(L, index, "status"));
-    return wrong && !mirrors_changed();
-}
-
-/* os.exit() was called, and that is all there is to tell. */
-static bool is_exit(lua_State *L, int index) {
-    return !task_interrupted() && task_exit_status(L) >= 0 && has_kind(L, index, "cancelled");
-}
-
-int kmirror_status_of(lua_State *L, int index) {
-    if (task_interrupted())
-        return INTERRUPTED;
-    if (is_exit(L, index))
-        return task_exit_status(L);
-    return is_usage(L, index) ? USAGE : FAILED;
-}
-
 static int report_error(lua_State *L, int index) {
-    int status = kmirror_status_of(L, index);
-    if (is_exit(L, index))
+    int status = outcome_status(L, index);
+    if (outcome_is_exit(L, index))
         return status;
-    if (task_interrupted() && has_kind(L, index, "cancelled"))
+    if (task_interrupted() && outcome_has_kind(L, index, "cancelled"))
         lua_pushliteral(L, "interrupted"), lua_replace(L, index);
     report(L, index);
     return status;
@@ -234,7 +200,7 @@ static int protected_main(lua_State *L) {
     return 1;
 }
 
-int kmirror_main(int argc, char **argv) {
+static int run_command_line(int argc, char **argv) {
     warnings warning = {.off = false};
     lua_State *L = luaL_newstate();
     if (L == NULL) {
@@ -257,7 +223,8 @@ int main(int argc, char **argv) {
     environment_hide_key();
     output_open();
     message_keep_lines_whole();
-    int status = kmirror_main(argc, argv);
-    host_end_sandbox();
+    child_runs(run_command_line);
+    int status = run_command_line(argc, argv);
+    child_end();
     return output_arrived() || status != DONE ? status : FAILED;
 }

@@ -7,6 +7,7 @@
 #include "json.h"
 #include "printable.h"
 #include "result.h"
+#include "scheduler.h"
 #include "shape.h"
 #include "task.h"
 

@@ -1,8 +1,7 @@
 #include "probe.h"
 
 #include "ending.h"
-
-#include "task.h"
+#include "scheduler.h"
 
 #include <curl/curl.h>
 #include <lauxlib.h>

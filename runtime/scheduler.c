@@ -1,4 +1,4 @@
-#include "scheduler.h"
+#include "scheduler_inside.h"
 
 #include "error.h"
 

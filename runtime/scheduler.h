@@ -1,88 +1,58 @@
-/* scheduler: the tasks of a Lua state and their turns. What other modules need of it is in task.h; this is what it
- * shares with the `task` module. */
+/* scheduler: the tasks of a Lua state and their turns on the loop: structured concurrency for Lua.
+ *
+ * A task is a coroutine that the scheduler resumes. Whatever makes one wait embeds a task_wait and calls
+ * task_await() last thing in a C function. Inside a task that yields to the scheduler. Anywhere else (the main
+ * thread of stock Lua, a coroutine that the script drives itself, a callback of string.gsub, a finalizer) it
+ * blocks right there: transfers and timers go on, no other task runs until the wait is over. */
 #ifndef KMIRROR_SCHEDULER_H
 #define KMIRROR_SCHEDULER_H
 
-#include "task.h"
+#include "loop.h"
+#include <lua.h>
 
-#include <signal.h>
+typedef struct task task;
 
-#define TASK "task"
+/* Something that happens once. Lives inside its owner until the waiting function goes on; zero it first. */
+typedef struct task_wait {
+    bool done;
+    bool cancelled;                     /* set by a cancel hook that ended the wait early */
+    void (*cancel)(struct task_wait *); /* asked to end early: must task_wake(), now or when it safely can */
+    task *waiter;
+} task_wait;
 
-/* Where a task's own thread, its group and, when it failed, the traceback are kept with the userdata. */
-enum { THREAD = 1, TRACEBACK = 2, GROUP_OF = 3, TASK_VALUES = 3 };
+/* Says that it happened, from a loop callback. Waking twice is harmless. */
+void task_wake(task_wait *w);
+/* Raises `cancelled` when this task has been cancelled. To be called before anything is started that would then be
+ * waited for. [-0, +0, v] */
+void task_check(lua_State *L);
+/* Whether it would. [-0, +0, -] */
+bool task_is_cancelled(lua_State *L);
+/* Waits until `w` is done, then goes on in `k` with the stack as it is now; its status is LUA_YIELD in a task, LUA_OK
+ * where it blocked. Call as `return task_await(...)`. [-0, +0, v] */
+int task_await(lua_State *L, task_wait *w, lua_KContext context, lua_KFunction k);
 
-typedef enum { HELD, READY, RUNNING, WAITING, SUCCEEDED, FAILED } task_state;
+/* The loop of this Lua state, made on first use. [-0, +0, m] */
+loop *task_loop(lua_State *L);
 
-typedef struct scheduler scheduler;
-typedef struct group group;
+/* Runs the function under its `nargs` arguments as the main task, and everything it spawns, to the end.
+ * Leaves the main task's results (LUA_OK), or its error and traceback (else), in their place.
+ * [-(nargs + 1), +n, m] */
+int task_run(lua_State *L, int nargs);
+/* Pushes error and traceback of a task that failed and that nobody joined, once for each; false when no more are
+ * left. [-0, +(0|2), m] */
+bool task_failure(lua_State *L);
+/* Whether there is such a failure. */
+bool task_has_failures(lua_State *L);
 
-struct task {
-    scheduler *scheduler;
-    lua_State *co;               /* its thread; the results, or the error, stay on its stack */
-    task_wait *wait;             /* what it waits for */
-    task *next;                  /* in the ready queue, or in the list of failures */
-    task *joiners;               /* tasks that wait for this one to end */
-    task *joining, *next_joiner; /* the one that this one waits for, and its place among its joiners */
-    loop_timer timer;
-    task_wait own;         /* for sleep and join */
-    void (*ended)(task *); /* called when it has */
-    group *group;          /* that it is in */
-    task *next_member, *previous_member;
-    int nargs; /* for its first resume */
-    unsigned char state;
-    bool cancelled, observed;
-    bool background; /* kmirror's own, which ends with the run */
-    bool placed;     /* it counts among those of its group that may run at once */
-};
-
-struct scheduler {
-    loop *loop;
-    lua_State *L;       /* the main state: all tasks are resumed from it */
-    task *first, *last; /* ready */
-    task *running;
-    task *failures;    /* failed, and nobody has joined them */
-    task_wait *failed; /* of whoever wants to know of the next one */
-    task *main;        /* what task_run() was called for */
-    task *foreground;  /* the turn of a prompt: Ctrl-C is for it alone */
-    bool prompting;    /* there are such turns; between two, Ctrl-C is for nobody */
-    double resumed_at, looked_at;
-    size_t live, background;
-    task_wait *rest;               /* of who waits until only itself and what is in the background is left */
-    void (*waiting)(lua_State *L); /* says what is waited for after an interrupt; may be NULL */
-    volatile sig_atomic_t interrupted, turn_interrupted;
-    bool stopping;   /* the interrupt was passed on */
-    bool told;       /* and what is waited for was said */
-    int exit_status; /* given to os.exit(), -1 before */
-    const char *why; /* what a cancelled call says */
-};
-
-/* The scheduler of this Lua state, made on first use. [-0, +0, m] */
-scheduler *scheduler_of(lua_State *L);
-/* Pushes the table of the tasks that have not ended, or failed unobserved: by their address. [-0, +1, -] */
-void scheduler_push_tasks(lua_State *L);
-
-/* Makes a task, not started yet, of the function and its arguments on top. [-(nargs + 1), +1, m] */
-task *scheduler_new(lua_State *L, int nargs);
-void scheduler_start(task *t);
-/* Raises what a cancelled call does: `cancelled`, or when os.exit() was called, what that raises, once for each task:
- * what it does while it is cleaning up is done. [-0, +0, v] */
-int scheduler_cancelled(lua_State *L);
-/* Has every task but this one cancelled, and raises what ends this one. [-0, +0, v] */
-int scheduler_exit(lua_State *L, int status);
-/* Whether that is the error at the index. */
-bool scheduler_is_exit(lua_State *L, int index);
-/* A message handler for who raises the error once more: its traceback stays that of where it came from. */
-int scheduler_remember(lua_State *L);
-/* Asks it to end: see Task:cancel(). */
-void scheduler_cancel(task *t);
-/* Its failure will be looked at. */
-void scheduler_observe(task *t);
-
-/* The task whose own coroutine L is, when it can yield from here; else NULL: a wait blocks. */
-task *scheduler_yielding(const scheduler *s, lua_State *L);
-bool scheduler_ended(const task *t);
-/* True of a task that died of being cancelled, and of nothing else. */
-bool scheduler_died_cancelled(const task *t);
+/* Names the Lua state that task_interrupt() is about. When not all ends at once then, `waiting` is called to say what is
+ * waited for. [-0, +0, m] */
+void task_interruptible(lua_State *L, void (*waiting)(lua_State *L));
+/* Cancels every task of it, as Ctrl-C does. Made for signal handlers. */
+void task_interrupt(void);
+bool task_interrupted(void);
+/* The status that the runbook gave os.exit(); -1 when it has not called it. [-0, +0, m] */
+int task_exit_status(lua_State *L);
+/* Cancels the turn of a prompt alone, if there is a prompt; false when there is none. Made for signal handlers. */
+bool task_interrupt_turn(void);
 
 #endif

@@ -3,7 +3,7 @@
 #include "chunk.h"
 #include "error.h"
 #include "group.h"
-#include "scheduler.h"
+#include "scheduler_inside.h"
 
 #include <lauxlib.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 #include "turn.h"
 
 #include "error.h"
-#include "scheduler.h"
+#include "scheduler_inside.h"
 
 #include <lauxlib.h>
 
