@@ -9,6 +9,10 @@ local M = {}
 ---@type string|false
 M.runbook = false
 
+--- An option of kmirror's own, which goes before a runbook's name, with what its value is called; nil for any other.
+---@type false|fun(name: string): string|nil
+M.of_kmirror = false
+
 --- Raises usage for what argparse found wrong, on one line.
 ---@param problem string
 ---@param help string the command that shows more: "kmirror help list"
@@ -22,6 +26,18 @@ function M.complain(problem, help)
         usage("%s; see %s", wrong, help)
     end
     usage("%s. %s See %s", wrong, tip, help)
+end
+
+-- Raises usage for what is wrong with a runbook's or command's arguments.
+local function refuse_arguments(parser, problem)
+    local name = parser._name
+    local option = problem:match("^unknown option '(%-[%w-]+)'")
+    local own = option and M.of_kmirror and M.of_kmirror(option)
+    if own then
+        usage("%s is an option of kmirror's own, and goes before the runbook: kmirror run %s %s", option, own,
+            (name:gsub("^kmirror run ", "")))
+    end
+    M.complain(problem, name .. " --help")
 end
 
 -- What shows a runbook's help: its file may be called anything, and lie anywhere.
@@ -46,7 +62,7 @@ function M.parse(parser, ...)
         return nil
     end
     if not ok then
-        M.complain(result, parser._name .. " --help")
+        refuse_arguments(parser, result)
     end
     return result
 end

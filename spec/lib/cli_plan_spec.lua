@@ -44,6 +44,11 @@ describe("kmirror plan", function()
             assert.are.equal(6, select(2, ("\n" .. shown):gsub("\n[+~!-]\t", "")))
         end)
 
+        it("that there is nothing to compare in a file without a mirror", function()
+            start()
+            says(select(2, plan(fleet(""))), "there is no mirror in it")
+        end)
+
         it("that mirrors stay which are not in the file, and what it cannot compare", function()
             start()
             local shown = plan(fleet(orders))

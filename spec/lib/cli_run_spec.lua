@@ -16,6 +16,14 @@ describe("kmirror run", function()
         assert.are.equal(0, result.status)
     end)
 
+    it("says of an option of its own behind a runbook where it goes", function()
+        for option, shown in pairs { ["--yes"] = "--yes drain", ["--job=x"] = "--job NAME drain" } do
+            local result = support.run { "run", "--sandbox", "drain", option }
+            assert.are.equal(2, result.status)
+            assert.is_truthy(result.stderr:find("goes before the runbook: kmirror run " .. shown, 1, true), result.stderr)
+        end
+    end)
+
     it("keeps its own options to itself", function()
         local result = support.run { "--color", "never", "run", "--log-level", "error", "-", "x", "--rate", "y",
             stdin = "print(...)" }

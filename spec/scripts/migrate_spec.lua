@@ -49,6 +49,13 @@ describe("the migrate runbook", function()
         end
     end)
 
+    it("refuses a list without a mirror, which would be a migration that is done at once", function()
+        migrate:start()
+        local result = migrate:run({}, { list(0) })
+        assert.are.equal(2, result.status)
+        contains(result.stderr, "there is no mirror in it; expected at least one")
+    end)
+
     it("adopts what is there, and changes nothing the second time", function()
         migrate:start()
         migrate:create "new-1\\..*"

@@ -2,6 +2,7 @@
 
 local connect = require("kmirror.cli.connect")
 local fleet = require("kmirror.fleet")
+local log = require("kmirror.log")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 
@@ -29,6 +30,9 @@ end
 ---@return fun(): kmirror.fleet.plan again compares once more
 function M.plan(given)
     local wanted = fleet.read(given.fleet)
+    if #wanted.mirrors == 0 then
+        log.warn("%s: there is no mirror in it: nothing is compared with what is there", given.fleet)
+    end
     local api = connect(true) -- the clusters are those of the file
     local function make()
         return fleet.plan(api, wanted, {

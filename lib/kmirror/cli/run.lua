@@ -68,6 +68,18 @@ local function status_of(script, value, why)
     error(("%s returned %s: %s"):format(script, tostring(value), expected), 0)
 end
 
+local own_sets = { "connection", "safety", "job", "results", "report", "messages", "world" }
+
+local function of_kmirror(name)
+    for _, option in ipairs(require("kmirror.cli.definitions").of_sets(own_sets)) do
+        for _, known in ipairs(option.names) do
+            if known == name then
+                return option.placeholder and name .. " " .. option.placeholder or name
+            end
+        end
+    end
+end
+
 -- However the runbook ends, failures that it did not look at are told.
 local told_at_the_end = setmetatable({}, { __close = function()
     results.finish(0)
@@ -108,6 +120,7 @@ kmirror help sandbox.]],
     end,
 
     run = function(options)
+        require("kmirror.options").of_kmirror = of_kmirror
         local runbook = load_runbook(options.script)
         local _ <close> = told_at_the_end
         local _ <close> = waits_for_tasks
