@@ -382,10 +382,45 @@ describe("a fleet file in CSV", function()
             rows(row, ",,,", ",,,", ""), rows(row):gsub("\n", ",,\n") .. ",,\n", "sep=,\r\n" .. rows(row),
             "sep=;\n" .. rows(row):gsub(",", ";"), "\xEF\xBB\xBFsep=\t,,,\n" .. rows(row):gsub(",", "\t"),
             '"sep=;"\n' .. rows(EAST .. ";a;x;3"):gsub(",", ";"), rows(",,,", row),
+            "SEP=;\r" .. rows(row):gsub(",", ";"):gsub("\n", "\r"), "sep=|\n" .. rows(row):gsub(",", "|"),
+            ",,,\n\n" .. rows(row), rows(row .. ",,", ",,,,,"), rows(EAST .. ",a,x,3.0"),
+            (rows("\u{a0},,,", EAST .. "\u{a0}, a ,\u{a0} x \u{a0},3"):gsub("Alias,", "Alias\u{a0},")),
         } do
             local mirrors = read("csv", content)
             assert.are.same({ 1, "x", 3 }, { #mirrors, mirrors[1].topicsRegex, mirrors[1].maxTasks })
         end
+    end)
+
+    it("has commas, semicolons, tabs or bars between the cells, as its first line has", function()
+        for _, mark in ipairs { ",", ";", "\t", "|" } do
+            local mirror = read("csv", rows(EAST .. ',a,"x,y;z|\t",3'):gsub(",", mark):gsub("x.y", "x,y"))[1]
+            assert.are.same({ "a", "x,y;z|\t", 3 }, { mirror.sourceAlias, mirror.topicsRegex, mirror.maxTasks })
+            assert.are.equal("F:1: unknown field 'topicRegex'; did you mean 'topicsRegex'?",
+                complaint("csv", rows(EAST .. ",a,x,3"):gsub(",", mark):gsub("topicsRegex", "topicRegex")))
+        end
+    end)
+
+    it("is told of columns that are not known in the line where they stand, and of nothing that follows", function()
+        for content, said in pairs {
+            [rows(EAST .. ",a,x,1,2", EAST):gsub("max", "Max")] = "F:1: unknown field 'MaxTasks'; did you mean 'maxTasks'?",
+            ["\n# of June\n" .. rows(EAST .. ",a,x,1")] = "F:2: unknown field '# of June'; expected one of from, ",
+            ["Mirrors,,,\n" .. rows(EAST .. ",a,x,1")] = "F:1: unknown field 'Mirrors'; expected one of from, ",
+        } do
+            local told = complaint("csv", content)
+            assert.are.equal(said, told:sub(1, #said))
+            assert.is_nil(told:find("\n", 1, true))
+        end
+    end)
+
+    it("is refused where a number may be another one in another country, or a word is not English", function()
+        for cells, field in pairs { ["1,3.000"] = "targetLatency", ['1,"30,000"'] = "targetLatency",
+            ['"1,5",3000'] = "maxTasks", ["1.5,3000"] = "maxTasks", ["1,3E+04"] = "targetLatency" } do
+            local told = complaint("csv", "to,sourceAlias,topicsRegex,maxTasks,targetLatency\n" .. EAST .. ",a,x,"
+                .. cells)
+            assert.is_truthy(told:find("^F:2: " .. field .. ": expected "), told)
+        end
+        assert.are.equal("F:2: useRenaming: expected true or false, got 'WAHR'",
+            complaint("csv", "to;sourceAlias;topicsRegex;useRenaming\n" .. EAST .. ";a;x;WAHR"))
     end)
 
     it("has quotes around cells that need them", function()
@@ -410,11 +445,12 @@ describe("a fleet file in CSV", function()
     it("is told when its rows are not right", function()
         local in_quotes = "a cell that holds a comma stands in quotes"
         for content, said in pairs {
-            [rows(EAST .. ",a,x")] = "F:2: expected 4 cells, as in the first line, got 3; " .. in_quotes,
+            [rows(EAST .. ",a,x")] = "F:2: expected 4 cells, as in the first line, got 3; an empty cell has its comma "
+                .. "too",
+            [rows(EAST .. ",a,x,1,,y,")] = "F:2: expected 4 cells, as in the first line, got 6; " .. in_quotes,
             [rows(EAST .. ",a,x,y,1")] = "F:2: expected 4 cells, as in the first line, got 5; " .. in_quotes,
             [rows(EAST .. ',a,"x,1')] = 'F:2: a cell begins with ", but does not end with one',
             [rows(EAST .. ',a,"x"y,1')] = 'F:2: expected a comma after the closing "',
-            [head:gsub(",", ";")] = "F:1: expected commas between the cells",
             [head .. ",maxTasks"] = "F:1: the column 'maxTasks' stands there twice",
             [rows(EAST .. ",a,x,1"):gsub(head, head .. ","):gsub("x,1", "x,1,y")] =
                 "F:2: cell 5 holds something, but its column has no name in the first line",

@@ -1,6 +1,7 @@
 --- fleet.csv_source: a document in CSV (RFC 4180): a line of field names, then a line for each mirror.
 
 local csv = require("kmirror.csv")
+local known = require("kmirror.fleet.fields").of.mirror
 local places = require("kmirror.fleet.places")
 local counted = require("kmirror.text").count
 local usage = require("kmirror.usage")
@@ -14,7 +15,17 @@ local usage = require("kmirror.usage")
 local Reader = {}
 Reader.__index = Reader
 
-local separators = { [","] = "a comma", [";"] = "a semicolon", ["\t"] = "a tab" }
+local separators = { [","] = "a comma", [";"] = "a semicolon", ["\t"] = "a tab", ["|"] = "a |" }
+
+-- Without the blanks around it, no-break ones too, as they come with what is copied from a web page.
+local function trimmed(cell)
+    local before
+    repeat
+        before = cell
+        cell = cell:match("^%s*(.-)%s*$"):gsub("^\u{a0}", ""):gsub("\u{a0}$", "")
+    until cell == before
+    return cell
+end
 
 function Reader:quoted()
     local start = self.line
@@ -43,7 +54,7 @@ function Reader:cell()
     end
     local cell, after = self.text:match("^([^" .. self.separator .. "\r\n]*)()", self.at)
     self.at = after
-    return cell:match("^%s*(.-)%s*$")
+    return trimmed(cell)
 end
 
 -- The cells up to the end of the line.
@@ -71,30 +82,35 @@ local function is_blank(cells)
     return true
 end
 
--- Some spreadsheets say in the first line what stands between the cells.
+-- Some spreadsheets say in the first line what stands between the cells; of others the titles tell, as a comma, which is
+-- a decimal point in half of the world, gives way to a semicolon there.
 local function read_separator(reader)
-    local mark, after = reader.text:match('^"?sep=([,;\t])"?[,;\t]*\r?\n()')
+    local first = reader.text:match("^[^\r\n]*")
+    local mark = first:match('^"?[sS][eE][pP]=([,;\t|])"?[,;\t|]*$')
+    reader.separator = mark or reader.text:match("^[\r\n]*[^\r\n]*"):match("[,;\t|]") or ","
     if mark then
-        reader.separator, reader.at, reader.line = mark, after, 2
+        reader:row()
     end
 end
 
+-- The first row that holds anything, and its line.
 local function read_titles(reader)
-    local line, titles = reader.line, reader:row()
+    local line, titles
+    repeat
+        line, titles = reader.line, reader:row()
+    until not is_blank(titles) or reader.at > #reader.text
     local seen = {}
     if is_blank(titles) then
-        usage("%s:%d: %s; expected a first line with the names of a mirror's fields, such as topicsRegex", reader.name,
-            line, reader.at > #reader.text and "the file is empty" or "the first line is empty")
+        usage("%s:%d: the file is empty; expected a first line with the names of a mirror's fields, such as "
+            .. "topicsRegex", reader.name, line)
     end
     for _, title in ipairs(titles) do
-        if title:find("[;\t]") then
-            usage("%s:%d: expected commas between the cells", reader.name, line)
-        elseif title ~= "" and seen[title] then
+        if title ~= "" and seen[title] then
             usage("%s:%d: the column '%s' stands there twice", reader.name, line, title)
         end
         seen[title] = true
     end
-    return titles
+    return titles, line
 end
 
 -- Spreadsheets leave columns without a name, which are empty.
@@ -106,36 +122,59 @@ local function named(titles)
     return found
 end
 
+-- Each row has a cell for each title. What is more than that has to be empty; what is less may be the end of a file
+-- that was cut short.
+local function check_count(reader, titles, cells, line)
+    local last_filled = #titles
+    for i = #titles + 1, #cells do
+        last_filled = cells[i] ~= "" and i or last_filled
+    end
+    if #cells < #titles then
+        usage("%s:%d: expected %s, as in the first line, got %d; an empty cell has its %s too", reader.name, line,
+            counted(#titles, "cell"), #cells, separators[reader.separator]:match("%S+$"))
+    elseif last_filled > #titles then
+        usage("%s:%d: expected %s, as in the first line, got %d; a cell that holds %s stands in quotes",
+            reader.name, line, counted(#titles, "cell"), last_filled, separators[reader.separator])
+    end
+end
+
 -- A mirror from a row. An empty cell is a field that is not there.
 local function mirror_of(reader, titles, cells, line)
-    if #cells ~= #titles then
-        usage("%s:%d: expected %s, as in the first line, got %d; a cell that holds %s stands in quotes",
-            reader.name, line, counted(#titles, "cell"), #cells, separators[reader.separator])
-    end
+    check_count(reader, titles, cells, line)
     local mirror = {}
-    for i, cell in ipairs(cells) do
-        if cell ~= "" and titles[i] == "" then
+    for i, title in ipairs(titles) do
+        local cell = cells[i]
+        if cell ~= "" and title == "" then
             usage("%s:%d: cell %d holds something, but its column has no name in the first line", reader.name, line, i)
         end
-        mirror[titles[i]] = cell ~= "" and cell or nil
+        mirror[title] = cell ~= "" and cell or nil
     end
     return mirror
 end
 
---- The value, whose cells are all texts, and where its parts stand. Raises usage for what is not CSV.
+local function are_known(titles)
+    for _, title in ipairs(titles) do
+        if title ~= "" and not known[title] then
+            return false
+        end
+    end
+    return true
+end
+
+--- The value, whose cells are all texts, and where its parts stand; without any mirror when a column is not known, as
+--- all that could be said of the rows would follow from that. Raises usage for what is not CSV.
 ---@param name string of the file
 ---@param text string
 ---@return table
 ---@return kmirror.fleet.place
 return function(name, text)
-    local reader = setmetatable({ name = name, text = text, at = 1, line = 1,
-        separator = "," }, Reader)
-    local place = places.new(1)
+    local reader = setmetatable({ name = name, text = text, at = 1, line = 1 }, Reader)
     read_separator(reader)
-    local titles = read_titles(reader)
+    local titles, first = read_titles(reader)
+    local place = places.new(first)
     place.columns = named(titles)
-    local mirrors, list = {}, places.new(2)
-    while reader.at <= #reader.text do
+    local mirrors, list = {}, places.new(first + 1)
+    while reader.at <= #reader.text and are_known(titles) do
         local line = reader.line
         local cells = reader:row()
         if not is_blank(cells) then

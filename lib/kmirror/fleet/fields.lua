@@ -23,7 +23,8 @@ local function whole_number(low, expected)
             return math.type(value) == "integer" and value >= low and value <= 0x7fffffff
         end,
         parse = function(value)
-            return value:find("^%d+$") and math.tointeger(tonumber(value)) or nil
+            -- Spreadsheets and data frames write 3 as 3.0; 3.000 is three thousand in half of the world.
+            return math.tointeger(tonumber(value:match("^(%d+)$") or value:match("^(%d+)%.0$")))
         end,
     }
 end

@@ -39,9 +39,9 @@ mirrors, a list:
   targetLatency  in ms; without it, the mirror's own is left as it is
   useRenaming, usePrivateIps, maxTasks, sourceType   as the API has them
 
-CSV: the first line names the fields of the mirrors. The clusters are those of
-the profile, or given by UUID. An empty cell is a field that is not there. An
-apostrophe before a text that begins with = + - @, a tab or a line end is
+CSV: the first line names the fields of the mirrors; commas, semicolons, tabs or
+| are between the cells, as in that line. The clusters are those of the profile,
+or given by UUID. An empty cell is a field that is not there. An apostrophe before a text that begins with = + - @, a tab or a line end is
 removed; kmirror writes it so that no spreadsheet reads the text as a formula.
 
 kmirror export writes such a file of the mirrors that are there; connection

@@ -168,7 +168,7 @@ end
 local function check_columns(document)
     for _, column in ipairs(document.place.columns or {}) do
         if not fields.of.mirror[column] then
-            document:complain(1, "%s", fields.unknown("unknown field", column, fields.of.mirror))
+            document:complain(document.place.line, "%s", fields.unknown("unknown field", column, fields.of.mirror))
         end
     end
 end
