@@ -15,12 +15,36 @@ local cases = {
     [GOOD .. "\nsasl.password={{ s3cret }}"] = "sasl.password holds a variable",
     ["bootstrap.servers=s3cret:1\\nsecurity.protocol=SSL"] = "as two characters",
     [GOOD .. "\nsasl.jaas.config=x required password=s3cret"] = "does not end with ';'",
+    ["${s3cret}"] = "a variable", ["{{ s3cret }}"] = "a variable", ["[s3cret]\n" .. GOOD] = "an INI file",
+    ["---\nbootstrap.servers: s3cret:1\n"] = "look like YAML", ["bootstrap.servers:\n - s3cret:1"] = "is empty",
+    ["bootstrap.servers=,"] = "is empty", ["bootstrap.servers=:9092"] = "host is not valid",
+    ["bootstrap.servers=http://s3cret:9092"] = "a web address", ["bootstrap.servers=s3cret:0"] = "port is not valid",
+    ["bootstrap.servers=s3cret:70000"] = "port is not valid", ["bootstrap.servers=s3cret:1;b:2"] = "not have commas",
+    ["bootstrap.servers=s3cret:1 security.protocol=SSL"] = "not have commas",
+    ["bootstrap.servers=$s3cret:9092"] = "host is not valid", ['bootstrap.servers="s3cret:1"'] = "without a port",
+    ["bootstrap.servers=<s3cret>:9092"] = "a variable", ["bootstrap.servers=%S3CRET%:9092"] = "a variable",
+    ["bootstrap.servers=a:1,${s3cret:-b}:9092"] = "a variable", [GOOD .. "\nx.y=@s3cret@"] = "x.y holds a variable",
+    [GOOD .. "\nsasl.password=<s3cret>"] = "sasl.password holds a variable",
+    [GOOD .. '\nsasl.jaas.config=x required password="<s3cret>";'] = "sasl.jaas.config holds a variable",
+    [GOOD .. "\ns3cret ${x}"] = "one of them holds a variable", [GOOD .. "\ns3cret=1\ns3cret=2"] = "one of them stands",
+    [GOOD .. "\nbootstrap.servers=s3cret:1"] = "bootstrap.servers stands there twice",
+    [GOOD .. "\nsecurity.protocol=SASL-SSL"] = "none of PLAINTEXT", [GOOD .. '\nsecurity.protocol="SSL"'] = "none of",
+    [GOOD .. "\nsecurity.protocol="] = "none of", [GOOD .. "\nsecurity.protocol=SASL_SSL"] = "no sasl.jaas.config",
+    [GOOD .. "\nsecurity.protocol=sasl_plaintext\nsasl.jaas.config="] = "no sasl.jaas.config",
+    [GOOD .. "\nsasl.mechanism=SCRAM-SHA256"] = "not written as SCRAM-SHA-256",
 }
 
 local fine = {
     GOOD, GOOD .. ",b:2", "bootstrap.servers: a:1\r\nx=y", "bootstrap.servers a:1", "# comment\n" .. GOOD,
     "bootstrap.servers=a:1,\\\n  b:2", GOOD .. "\nsasl.jaas.config=x required password=\"a$b\";",
     GOOD .. "\nsasl.password=${file:/secrets:password}", GOOD .. "\nssl.key=a\\nb", "  bootstrap.servers = a:1 \n",
+    "bootstrap.servers=a\\:1,b\\:2", "bootstrap\\.servers=a:1", "bootstrap.servers=[fe80::1]:9092,PLAINTEXT://a_b:1,",
+    "bootstrap.servers=${env:SERVERS}", "bootstrap.servers=${env:HOST}:9092", GOOD .. "\rclient.id=x\r",
+    GOOD .. "\nsecurity.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\nsasl.jaas.config=x required \\\n"
+        .. '  username="u" \\\n  password="p<w>%x%@y@$z#{";\n',
+    GOOD .. "\nsecurity.protocol=ssl \nclient.id=a\nclient.id=a", GOOD .. "\nsasl.password=<x%y%>z\nx=$PATH",
+    GOOD .. "\nsecurity.protocol=SASL_SSL\nsasl.jaas.config=${file:/run/secrets/kafka:jaas}",
+    GOOD .. "\nsasl.mechanism=MY-OWN",
 }
 
 describe("connection properties", function()

@@ -41,8 +41,9 @@ mirrors, a list:
 
 CSV: the first line names the fields of the mirrors; commas, semicolons, tabs or
 | are between the cells, as in that line. The clusters are those of the profile,
-or given by UUID. An empty cell is a field that is not there. An apostrophe before a text that begins with = + - @, a tab or a line end is
-removed; kmirror writes it so that no spreadsheet reads the text as a formula.
+or given by UUID. An empty cell is a field that is not there. An apostrophe
+before a text that begins with = + - @, a tab or a line end is removed; kmirror
+writes it so that no spreadsheet reads the text as a formula.
 
 kmirror export writes such a file of the mirrors that are there; connection
 properties, which are secret, it leaves to a file that it names.
