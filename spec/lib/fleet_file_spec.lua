@@ -402,7 +402,8 @@ describe("a fleet file in CSV", function()
 
     it("is told of columns that are not known in the line where they stand, and of nothing that follows", function()
         for content, said in pairs {
-            [rows(EAST .. ",a,x,1,2", EAST):gsub("max", "Max")] = "F:1: unknown field 'MaxTasks'; did you mean 'maxTasks'?",
+            [rows(EAST .. ",a,x,1,2", EAST):gsub("max", "Max")] =
+                "F:1: unknown field 'MaxTasks'; did you mean 'maxTasks'?",
             ["\n# of June\n" .. rows(EAST .. ",a,x,1")] = "F:2: unknown field '# of June'; expected one of from, ",
             ["Mirrors,,,\n" .. rows(EAST .. ",a,x,1")] = "F:1: unknown field 'Mirrors'; expected one of from, ",
         } do

@@ -82,8 +82,8 @@ local function is_blank(cells)
     return true
 end
 
--- Some spreadsheets say in the first line what stands between the cells; of others the titles tell, as a comma, which is
--- a decimal point in half of the world, gives way to a semicolon there.
+-- Some spreadsheets say in the first line what stands between the cells. For others the titles tell: where a comma is
+-- the decimal point, they write semicolons.
 local function read_separator(reader)
     local first = reader.text:match("^[^\r\n]*")
     local mark = first:match('^"?[sS][eE][pP]=([,;\t|])"?[,;\t|]*$')
