@@ -20,7 +20,7 @@ describe("kmirror run", function()
         for option, shown in pairs { ["--yes"] = "--yes drain", ["--job=x"] = "--job NAME drain" } do
             local result = support.run { "run", "--sandbox", "drain", option }
             assert.are.equal(2, result.status)
-            assert.is_truthy(result.stderr:find("goes before the runbook: kmirror run " .. shown, 1, true), result.stderr)
+            assert.is_truthy(result.stderr:find("before the runbook: kmirror run " .. shown, 1, true), result.stderr)
         end
     end)
 
