@@ -189,7 +189,10 @@ static void set_credentials(lua_State *L, struct MHD_Connection *c) {
     if (encoded == NULL)
         return;
     text.size = (unsigned)strlen(encoded);
-    if (gnutls_base64_decode2(&text, &decoded) != 0)
+    int problem = gnutls_base64_decode2(&text, &decoded);
+    if (problem == GNUTLS_E_MEMORY_ERROR)
+        luaL_error(L, "not enough memory");
+    if (problem != 0)
         return;
     size_t length = decoded.size < sizeof plain ? decoded.size : 0;
     memcpy(plain, decoded.data, length);
