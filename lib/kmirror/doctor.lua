@@ -17,6 +17,7 @@ local M = {}
 
 ---@class kmirror.doctor.case what the checks share
 ---@field given table options of the command line
+---@field prepare fun(given: table) sets up how the API is reached; raises what is wrong with it
 ---@field findings kmirror.doctor.finding[]
 ---@field profile_name string|nil
 ---@field profile table of the configuration file, empty when there is none
@@ -53,10 +54,13 @@ local checks = { "configuration", "network", "account", "store" }
 
 --- Looks at everything.
 ---@param given table options of the command line
+---@param prepare fun(given: table) sets up how the API is reached, as for any command
 ---@return kmirror.doctor.finding[]
 ---@return boolean well nothing has failed
-function M.examine(given)
-    local case = setmetatable({ given = given, findings = {}, profile = {}, prepared = false, reached = false }, Case)
+function M.examine(given, prepare)
+    local case = setmetatable({
+        given = given, prepare = prepare, findings = {}, profile = {}, prepared = false, reached = false,
+    }, Case)
     for _, name in ipairs(checks) do
         require("kmirror.doctor." .. name)(case)
     end

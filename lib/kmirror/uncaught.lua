@@ -1,7 +1,7 @@
 --- uncaught: what is said of an error that ended a run: what it is, and the place in the runbook where it was made.
 
 local host = require("host")
-local literal = require("kmirror.repl.literal")
+local literal = require("kmirror.literal")
 local log = require("kmirror.log")
 local modules = require("kmirror.modules")
 local terminal = require("kmirror.terminal")

@@ -1,5 +1,5 @@
 local evaluate = require "kmirror.repl.evaluate"
-local literal = require "kmirror.repl.literal"
+local literal = require "kmirror.literal"
 local parts = require "kmirror.repl.parts"
 
 describe("an input at the prompt", function()

@@ -1,5 +1,5 @@
 local changes = require("kmirror.changes")
-local connect = require("kmirror.cli.connect")
+local connect = require("kmirror.connect")
 local items = require("kmirror.cli.items")
 local json = require("kmirror.json")
 local log = require("kmirror.log")

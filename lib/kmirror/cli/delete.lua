@@ -1,6 +1,6 @@
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
-local connect = require("kmirror.cli.connect")
+local connect = require("kmirror.connect")
 local items = require("kmirror.cli.items")
 local profile = require("kmirror.profile")
 local text = require("kmirror.text")

@@ -45,7 +45,7 @@ With --json: [{"check", "state", "found", "remedy"}, ...].]],
     define = function() end,
 
     run = function(given)
-        local findings, well = doctor.examine(given)
+        local findings, well = doctor.examine(given, require("kmirror.cli").prepare)
         local where = terminal.of(io.stdout)
         if given.json then
             io.stdout:write(json.encode(json.array(findings), true), "\n")

@@ -1,5 +1,5 @@
 local changes = require("kmirror.changes")
-local connect = require("kmirror.cli.connect")
+local connect = require("kmirror.connect")
 local json = require("kmirror.json")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")

@@ -1,4 +1,4 @@
-local connect = require("kmirror.cli.connect")
+local connect = require("kmirror.connect")
 local csv = require("kmirror.csv")
 local json = require("kmirror.json")
 local log = require("kmirror.log")

@@ -1,6 +1,6 @@
 --- planning: what plan and apply share: a fleet file, the API, and a plan made of both.
 
-local connect = require("kmirror.cli.connect")
+local connect = require("kmirror.connect")
 local fleet = require("kmirror.fleet")
 local log = require("kmirror.log")
 local options = require("kmirror.options")

@@ -1,6 +1,5 @@
 --- doctor.configuration: the configuration file, where the API key comes from, and whether both together will do.
 
-local cli = require("kmirror.cli")
 local config = require("kmirror.config")
 local mirrors = require("mirrors")
 
@@ -129,7 +128,7 @@ local function may_be_asked(endpoint)
 end
 
 local function prepare(case)
-    local ok, problem = pcall(cli.prepare, case.given)
+    local ok, problem = pcall(case.prepare, case.given)
     case.prepared, case.problem = ok, not ok and message_of(problem) or nil
 end
 

@@ -1,7 +1,7 @@
 --- repl.columns: which fields of records make the columns of a table, and which are left out where there is no room.
 
 local health = require("kmirror.health")
-local literal = require("kmirror.repl.literal")
+local literal = require("kmirror.literal")
 local tables = require("kmirror.table")
 local text = require("kmirror.text")
 

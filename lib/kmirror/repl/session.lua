@@ -1,7 +1,7 @@
 --- repl.session: what a session is connected to, what its inputs see, and how it shows what they come to.
 
 local changes = require("kmirror.changes")
-local connect = require("kmirror.cli.connect")
+local connect = require("kmirror.connect")
 local evaluate = require("kmirror.repl.evaluate")
 local known = require("kmirror.repl.known")
 local mirrors = require("mirrors")

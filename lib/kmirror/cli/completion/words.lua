@@ -1,8 +1,8 @@
---- completion: what may stand next on a command line. The shells ask for it each time Tab is pressed, by
+--- cli.completion.words: what may stand next on a command line. The shells ask for it each time Tab is pressed, by
 --- `kmirror completion words WORD...`, so that what they offer is what this kmirror, its configuration and its store of
 --- jobs know.
 
-local candidates = require("kmirror.completion.candidates")
+local candidates = require("kmirror.cli.completion.candidates")
 local definitions = require("kmirror.cli.definitions")
 local text = require("kmirror.text")
 
@@ -176,7 +176,7 @@ local shells = { bash = true, zsh = true, fish = true }
 ---@return string
 function M.script(shell)
     assert(shells[shell], "no such shell")
-    return (require("kmirror.completion." .. shell))
+    return (require("kmirror.cli.completion." .. shell))
 end
 
 return M

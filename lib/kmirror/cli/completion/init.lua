@@ -1,4 +1,4 @@
-local completion = require("kmirror.completion")
+local completion = require("kmirror.cli.completion.words")
 local usage = require("kmirror.usage")
 
 ---@type kmirror.command

@@ -1,4 +1,4 @@
---- completion.candidates: what may stand in some place of the command line: from the configuration, the store of jobs
+--- cli.completion.candidates: what may stand in some place of the command line: from the configuration, the store of jobs
 --- and the shipped runbooks; never from the network.
 
 local config = require("kmirror.config")

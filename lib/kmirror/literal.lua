@@ -1,4 +1,4 @@
---- repl.literal: tables as Lua writes them, cut where they are deep, long or go round in a circle.
+--- literal: tables as Lua writes them, cut where they are deep, long or go round in a circle.
 
 local text = require("kmirror.text")
 

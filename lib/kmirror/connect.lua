@@ -1,4 +1,4 @@
---- connect: the API that a one-shot command talks to.
+--- connect: the API of the cluster that the command line, the environment or the configuration file names.
 
 local mirrors = require("mirrors")
 local usage = require("kmirror.usage")
