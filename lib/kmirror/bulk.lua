@@ -5,7 +5,7 @@
 ---     end, { batches = { 1, "10%", "100%" }, max_failures = "10%", gate = looks_well })
 ---     return result:status()
 
-local batches = require("kmirror.bulk.batches")
+local batches = require("kmirror.batches")
 local fields = require("mirrors").fields
 local progress = require("kmirror.progress")
 local results = require("kmirror.bulk.result")
@@ -133,6 +133,10 @@ function M.tell(title)
     return progress.counter(title)
 end
 
+--- Tells of the results with failures that nobody has looked at. kmirror does so when a run is over.
+---@type fun(status: integer): integer  takes the run's exit status, and gives that of such a result instead of 0
+M.finish = results.finish
+
 -- ---- a fleet ----------------------------------------------------------------------------------------------
 
 local reads = 64 -- under way at once: enough for the account's rate when an answer takes a second or two
@@ -210,6 +214,7 @@ return fields.guard("bulk", M, {
     filter = { "items", items, "keep", fields.fn, "concurrency?", concurrency, "title?", title },
     each = { "items", items, "work", fields.fn, "options?", options },
     tell = { "title", title },
+    finish = { "status", fields.integer(0) },
     details = {
         "api", fields.either(fields.api, fields.list(fields.api, "a list of them")), "filter?", fields.fn,
         "on_problem?", fields.fn,

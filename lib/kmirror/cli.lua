@@ -8,7 +8,7 @@ local events = require("kmirror.events")
 local host = require("host")
 local mirrors = require("mirrors")
 local profile = require("kmirror.profile")
-local progress = require("kmirror.progress.display")
+local progress = require("kmirror.progress")
 local terminal = require("kmirror.terminal")
 local usage = require("kmirror.usage")
 
@@ -16,6 +16,11 @@ local M = {}
 
 --- The commands, in the order in which help shows them.
 M.names = commands.names
+
+--- The commands and runbooks with their options and arguments, for whoever tells of them.
+function M.definitions()
+    return require("kmirror.cli.definitions")
+end
 
 -- ---- setting up -------------------------------------------------------------------------------------------
 
@@ -27,23 +32,23 @@ local function start_sandbox(given)
         given.state_file = require("kmirror.job").sandbox_state(given.job)
     end
     local world, arguments = require("kmirror.cli.sets").world_given(given)
-    require("kmirror.sandbox.options").read(world)
-    local constants = require("kmirror.sandbox.world")
+    local sandbox = require("kmirror.sandbox")
+    sandbox.read(world)
     local its_profile = {
         name = "sandbox",
         sandbox = true,
-        username = constants.username,
-        clusters = constants.clusters_of(math.tointeger(tonumber(given.clusters)) or 2),
-        runbooks = constants.runbooks,
+        username = sandbox.username,
+        clusters = sandbox.clusters_of(math.tointeger(tonumber(given.clusters)) or 2),
+        runbooks = sandbox.runbooks,
     }
     profile.use(its_profile)
-    local cluster = profile.connect_cluster(given.cluster or constants.runbooks.failover.to)
+    local cluster = profile.connect_cluster(given.cluster or sandbox.runbooks.failover.to)
     its_profile.endpoint = host.start_sandbox(arguments)
     require("kmirror.log").info("sandbox at %s: not the real API; ends with this run", its_profile.endpoint)
     return {
         endpoint = its_profile.endpoint,
-        username = constants.username,
-        api_key = constants.api_key,
+        username = sandbox.username,
+        api_key = sandbox.api_key,
         cluster = cluster,
     }
 end

@@ -1,6 +1,6 @@
 --- fleet: the mirrors that there should be, in a file; what to change to get there; and doing it.
 ---
---- `kmirror help fleet` describes the format of the file (kmirror.fleet.format has it).
+--- `kmirror help fleet` describes the format of the file.
 
 local apply = require("kmirror.fleet.apply")
 local export = require("kmirror.fleet.export")
@@ -11,7 +11,7 @@ local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 local wanted = require("kmirror.fleet.wanted")
 
-local M = {}
+local M = { format = require("kmirror.fleet.format") }
 
 --- Reads a fleet file: .lua, .json or .csv; "-" is JSON on standard input. Raises usage with file, line, field and what
 --- was expected, for all mistakes at once.

@@ -3,6 +3,7 @@
 
 local again = require("kmirror.again")
 local changes = require("kmirror.changes")
+local config = require("kmirror.config")
 local journal = require("kmirror.journal")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
@@ -13,6 +14,11 @@ local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 
 local M = {}
+
+local function variable(name)
+    local value = os.getenv(name)
+    return value ~= "" and value or nil
+end
 
 -- ---- words ------------------------------------------------------------------------------------------------
 
@@ -133,6 +139,16 @@ local function find(store, name)
     usage("there is no job '%s'; %s", name, known or "there are none: kmirror run --job NAME makes one")
 end
 
+-- The store that a command line means.
+local function named(given)
+    local url = given.store or variable("KMIRROR_STORE")
+    if url or given.sandbox then
+        return url
+    end
+    local _, profile = config.choose(given.profile or variable("KMIRROR_PROFILE"))
+    return profile.store
+end
+
 --- Whether a store has a job of that name.
 ---@param name string
 ---@param url? string
@@ -141,6 +157,18 @@ function M.knows(name, url)
     return with_store(url, function(store)
         return store:job(name) ~= nil
     end)
+end
+
+--- Which store of jobs a command line means that starts no run itself: an option, else the environment, else the
+--- profile. The sandbox knows of no profile: a job of it that is known by name is where it left it.
+---@param given { store: string|nil, profile: string|nil, sandbox: boolean|nil }
+---@param job? string its name
+---@return string|nil url nil: the one among the user's state
+---Raises usage when the configuration file is wrong.
+function M.store_of(given, job)
+    local url = named(given)
+    local elsewhere = url and job and not given.store and not M.knows(job, url) and M.knows(job)
+    return not elsewhere and url or nil
 end
 
 ---@class kmirror.jobs.job a job as --json shows it; times are UTC, ISO 8601

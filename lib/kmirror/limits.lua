@@ -1,6 +1,6 @@
 --- limits: how much a runbook may do, and how much of it may fail, as its options say.
 
-local batches = require("kmirror.bulk.batches")
+local batches = require("kmirror.batches")
 local counted = require("kmirror.text").count
 local fields = require("mirrors").fields
 local usage = require("kmirror.usage")

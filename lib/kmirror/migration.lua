@@ -3,7 +3,7 @@
 ---
 --- What exists already is adopted: nothing is created twice.
 
-local batches = require("kmirror.bulk.batches")
+local batches = require("kmirror.batches")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local creation = require("kmirror.fleet.creation")

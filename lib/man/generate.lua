@@ -3,7 +3,7 @@
 --     kmirror run lib/man/generate.lua > kmirror.1
 
 local cli = require("kmirror.cli")
-local definitions = require("kmirror.cli.definitions")
+local definitions = cli.definitions()
 local host = require("host")
 
 -- Text as roff: nothing in it is taken for a request, and hyphens are those of the command line.
@@ -163,7 +163,7 @@ The store of jobs, and the account's quota shared by all kmirror processes on th
 that is set.]]), "\n")
 
 section("FLEET FILES")
-prose(require("kmirror.fleet.format"))
+prose(require("kmirror.fleet").format)
 
 section("EXIT STATUS")
 for _, status in ipairs({

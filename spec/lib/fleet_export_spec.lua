@@ -23,7 +23,7 @@ describe("an exported fleet", function()
         local options = table.move(clusters, 1, #clusters, 6, { "--rate", "0", "run", "-", format })
         options.env = sandbox:env()
         options.stdin = (profile and [[require("kmirror.profile").use {
-                sandbox = false, runbooks = {}, clusters = require("kmirror.sandbox.world").clusters }]] or "") .. [[
+                sandbox = false, runbooks = {}, clusters = require("kmirror.sandbox").clusters }]] or "") .. [[
                 local format = ...
                 local text, notes = require("kmirror.fleet").export(require("mirrors").connect {}, { select(2, ...) },
                     format)

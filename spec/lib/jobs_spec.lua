@@ -5,7 +5,7 @@ local support = require "spec.support"
 -- deleting. Each is one of the script's own making.
 local prelude = [[
     local jobs, journals, json = require "kmirror.jobs", require "kmirror.journal", require "kmirror.json"
-    local mirrors, shown, task = require "mirrors", require "kmirror.jobs.shown", require "task"
+    local mirrors, shown, task = require "mirrors", require "kmirror.cli.jobs.shown", require "task"
     local path = %q
 
     local function begin(name, fields)

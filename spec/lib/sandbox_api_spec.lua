@@ -1,10 +1,10 @@
 -- The sandbox's API, called as a function: requests in, answers out. The clock is the spec's own.
 local cjson = require "cjson"
 local options = require "kmirror.sandbox.options"
+local requests = require "kmirror.sandbox.requests"
 local sandbox = require "kmirror.sandbox"
-local world = require "kmirror.sandbox.world"
 
-local EAST, WEST = world.clusters["us-east"], world.clusters["us-west"]
+local EAST, WEST = sandbox.clusters["us-east"], sandbox.clusters["us-west"]
 local PATH = "/provisioning/v1/%s/kafka-connect/mirrors"
 local UNKNOWN = "ff4fccf3-2ac0-494b-9f40-e95288dd752d"
 
@@ -24,7 +24,7 @@ local now, api, events
 local function new(given)
     now = 1000000
     events = {}
-    api = sandbox.new(options.read(given or {}), function() return now end, {
+    api = requests.new(options.read(given or {}), function() return now end, {
         log = function(event) events[#events + 1] = event end,
         changed = function() end,
     })
@@ -35,7 +35,7 @@ local function send(method, path, body, overrides)
     local request = {
         method = method, path = path, body = body or "",
         headers = { ["content-type"] = body and "application/json" },
-        username = world.username, password = world.api_key,
+        username = sandbox.username, password = sandbox.api_key,
     }
     for name, value in pairs(overrides or {}) do
         request[name] = value
@@ -352,7 +352,7 @@ describe("the sandbox's API", function()
         it("that are unknown or absent are answered 401, whatever was asked", function()
             for _, overrides in ipairs {
                 { password = "x" }, { password = "" }, { username = "x" },
-                { username = world.api_key, password = world.username },
+                { username = sandbox.api_key, password = sandbox.username },
             } do
                 for _, path in ipairs { mirrors(), "/", mirrors(UNKNOWN) } do
                     local answer = send("GET", path, nil, overrides)
@@ -365,7 +365,7 @@ describe("the sandbox's API", function()
         end)
 
         it("that are read-only read, and are answered 403 to everything else", function()
-            local read_only = { password = world.read_only_api_key }
+            local read_only = { password = sandbox.read_only_api_key }
             local id = first_id()
             assert.equal(200, send("GET", mirrors(), nil, read_only).status)
             assert.equal(200, send("GET", mirrors() .. "/" .. id, nil, read_only).status)
@@ -421,7 +421,7 @@ describe("the sandbox's API", function()
         end)
 
         it("is one for both keys of a user", function()
-            assert.same({ [200] = 35 }, burst(35, { password = world.read_only_api_key }))
+            assert.same({ [200] = 35 }, burst(35, { password = sandbox.read_only_api_key }))
             assert.same({ [429] = 1 }, burst(1))
         end)
 
@@ -438,7 +438,7 @@ describe("the sandbox's API", function()
             local id = decode(create { sourceAlias = "a.b" }).mirrorId
             send("PUT", mirrors() .. "/" .. id .. "/targetLatency", '{"newTargetLatency":1000}')
             send("DELETE", mirrors() .. "/" .. id)
-            send("DELETE", mirrors() .. "/" .. id, nil, { password = world.read_only_api_key })
+            send("DELETE", mirrors() .. "/" .. id, nil, { password = sandbox.read_only_api_key })
             send("GET", "/nowhere", nil, { username = "key", password = "typed in the wrong place" })
             local created, retuned, deleted, refused, stranger = table.unpack(events)
             local connector = created.effect.connectorName
@@ -463,7 +463,7 @@ describe("the sandbox's API", function()
             send("GET", mirrors())
             send("GET", mirrors(), nil, { password = "another-key" })
             local text = cjson.encode(events)
-            assert.is_nil(text:find(world.api_key, 1, true) or text:find("another-key", 1, true))
+            assert.is_nil(text:find(sandbox.api_key, 1, true) or text:find("another-key", 1, true))
         end)
     end)
 end)
@@ -478,10 +478,10 @@ describe("the sandbox's options", function()
     end)
 
     it("give a world more clusters, which mirrors can be made in", function()
-        local clusters = world.clusters_of(4)
+        local clusters = sandbox.clusters_of(4)
         assert.are.equal("5a9b1c52-0000-4000-8000-0000000000c4", clusters["site-04"].connect)
-        assert.is_nil(world.clusters_of(3)["site-04"])
-        assert.is_nil(world.clusters["site-03"])
+        assert.is_nil(sandbox.clusters_of(3)["site-04"])
+        assert.is_nil(sandbox.clusters["site-03"])
     end)
 
     it("may be texts", function()

@@ -1,11 +1,11 @@
 -- The sandbox's own path: its producers stop and go on. The clock is the spec's own.
 local cjson = require "cjson"
+local requests = require "kmirror.sandbox.requests"
 local sandbox = require "kmirror.sandbox"
 local options = require "kmirror.sandbox.options"
 local support = require "spec.support"
-local world = require "kmirror.sandbox.world"
 
-local EAST = world.clusters["us-east"]
+local EAST = sandbox.clusters["us-east"]
 
 describe("the sandbox's control path", function()
     local now, it_, events, saved
@@ -14,7 +14,7 @@ describe("the sandbox's control path", function()
         local all = { world = 6, sync_seconds = 4 }
         for name, value in pairs(given or {}) do all[name] = value end
         events, saved = {}, 0
-        return sandbox.new(options.read(all), function() return now end, {
+        return requests.new(options.read(all), function() return now end, {
             log = function(event) events[#events + 1] = event end,
             changed = function() saved = saved + 1 end,
             saved = state,
@@ -119,7 +119,7 @@ describe("the sandbox's control path", function()
             return cjson.decode(result.stdout)["us-west"]
         end
         local env = { KMIRROR_ENDPOINT = server.url, KMIRROR_FROM = "us-west" }
-        local result = support.run { "-c", world.runbooks.failover.hooks.fence, command = "sh", env = env }
+        local result = support.run { "-c", sandbox.runbooks.failover.hooks.fence, command = "sh", env = env }
         assert.are.equal(0, result.status, result.stderr)
         assert.is_truthy(result.stdout:find('producers: {.*"us%-west":"stopped".*}\n'))
         assert.are.equal("stopped", producers())
@@ -127,7 +127,8 @@ describe("the sandbox's control path", function()
         assert.are.equal(0, support.run { "-fsS", "-X", "POST", start, command = "curl" }.status)
         assert.are.equal("running", producers())
         env.KMIRROR_FROM = "nowhere"
-        assert.is_true(support.run { "-c", world.runbooks.failover.hooks.fence, command = "sh", env = env }.status > 0)
+        result = support.run { "-c", sandbox.runbooks.failover.hooks.fence, command = "sh", env = env }
+        assert.is_true(result.status > 0)
         server:stop()
     end)
 end)

@@ -3,12 +3,11 @@ local cjson = require "cjson"
 local options = require "kmirror.sandbox.options"
 local plans = require "kmirror.sandbox.fault_plans"
 local sandbox = require "kmirror.sandbox"
-local world = require "kmirror.sandbox.world"
 
-local EAST = world.clusters["us-east"]
+local EAST = sandbox.clusters["us-east"]
 local PATH = "/provisioning/v1/" .. EAST.connect .. "/kafka-connect/mirrors"
 local BODY = cjson.encode {
-    sourceType = "instaclustr", kafkaSource = world.clusters["us-west"].kafka, sourceAlias = "us-west",
+    sourceType = "instaclustr", kafkaSource = sandbox.clusters["us-west"].kafka, sourceAlias = "us-west",
     topicsRegex = "orders\\..*", maxTasks = 1,
 }
 local START = 1000000
@@ -25,7 +24,7 @@ local function new(plan, overrides)
     end
     local read = options.read(given)
     read.faults = plans.check(plan, "spec")
-    it_ = sandbox.new(read, function() return now end, {
+    it_ = require("kmirror.sandbox.requests").new(read, function() return now end, {
         log = function(event) events[#events + 1] = event end,
         changed = function() end,
     })
@@ -35,7 +34,7 @@ local function send(method, path, body)
     return it_:handle {
         method = method, path = path, body = body or "",
         headers = { ["content-type"] = "application/json" },
-        username = world.username, password = world.api_key,
+        username = sandbox.username, password = sandbox.api_key,
     }
 end
 

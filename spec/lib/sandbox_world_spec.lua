@@ -1,8 +1,9 @@
 -- The sandbox's world: how mirrors come up, lag, fail and go. The clock is the spec's own.
+local sandbox = require "kmirror.sandbox"
 local topics = require "kmirror.sandbox.topics"
 local world = require "kmirror.sandbox.world"
 
-local EAST, WEST = world.clusters["us-east"], world.clusters["us-west"]
+local EAST, WEST = sandbox.clusters["us-east"], sandbox.clusters["us-west"]
 local START = 1000000
 local now
 

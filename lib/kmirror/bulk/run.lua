@@ -1,6 +1,6 @@
 --- bulk.run: does batches of items, in rounds, until too many have failed.
 
-local batches = require("kmirror.bulk.batches")
+local batches = require("kmirror.batches")
 local task = require("task")
 local text = require("kmirror.text")
 

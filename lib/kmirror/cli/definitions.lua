@@ -2,7 +2,7 @@
 --- not parse but tell of them: completion and the manual.
 
 local argparse = require("argparse")
-local cli = require("kmirror.cli")
+local commands = require("kmirror.cli.commands")
 local host = require("host")
 local kmirror_options = require("kmirror.options")
 local sets = require("kmirror.cli.sets")
@@ -98,9 +98,9 @@ end
 ---@param name string
 ---@return kmirror.definition|nil
 function M.command(name)
-    for _, known in ipairs(cli.names) do
+    for _, known in ipairs(commands.names) do
         if known == name then
-            local command = require("kmirror.cli." .. name)
+            local command = commands.of(name)
             local parser = argparse(name):add_help(false)
             command.define(parser, nothing)
             local own = options_of(parser)

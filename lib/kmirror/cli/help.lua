@@ -1,6 +1,6 @@
 local argparse = require("argparse")
 local commands = require("kmirror.cli.commands")
-local format = require("kmirror.fleet.format")
+local fleet = require("kmirror.fleet")
 local host = require("host")
 local meant = require("kmirror.meant")
 local sets = require("kmirror.cli.sets")
@@ -93,7 +93,7 @@ return {
         if topic and host.script(topic) then
             return commands.of("run").run({ script = topic, rest = { "--help" } })
         elseif topic == "fleet" then
-            print(format)
+            print(fleet.format)
         elseif topic and not commands.has(topic) then
             unknown(topic)
         else

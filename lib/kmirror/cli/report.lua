@@ -2,8 +2,8 @@ local documents = require("kmirror.report.document")
 local fields = require("kmirror.report.fields")
 local files = require("kmirror.file")
 local history = require("kmirror.report.history")
+local jobs = require("kmirror.jobs")
 local log = require("kmirror.log")
-local place = require("kmirror.jobs.place")
 local usage = require("kmirror.usage")
 
 local function write(path, content)
@@ -43,7 +43,7 @@ ignored: there may be more.
     end,
 
     run = function(options)
-        local store = place(options, options.job_name)
+        local store = jobs.store_of(options, options.job_name)
         local document = history.of(options.job_name, store)
         if not document then
             usage("there is no job '%s'; kmirror jobs lists them", options.job_name)

@@ -1,7 +1,7 @@
+local bulk = require("kmirror.bulk")
 local host = require("host")
 local meant = require("kmirror.meant")
 local modules = require("kmirror.modules")
-local results = require("kmirror.bulk.result")
 local textfile = require("kmirror.textfile")
 local usage = require("kmirror.usage")
 
@@ -82,7 +82,7 @@ end
 
 -- However the runbook ends, failures that it did not look at are told.
 local told_at_the_end = setmetatable({}, { __close = function()
-    results.finish(0)
+    bulk.finish(0)
 end })
 
 -- Tasks that a runbook has left are part of it: a job and a report are not over before they are.
@@ -124,6 +124,6 @@ kmirror help sandbox.]],
         local runbook = load_runbook(options.script)
         local _ <close> = told_at_the_end
         local _ <close> = waits_for_tasks
-        return results.finish(status_of(options.script, runbook(table.unpack(options.rest))))
+        return bulk.finish(status_of(options.script, runbook(table.unpack(options.rest))))
     end,
 }

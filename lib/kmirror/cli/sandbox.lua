@@ -1,4 +1,5 @@
 local options = require("kmirror.options")
+local sandbox = require("kmirror.sandbox")
 local sets = require("kmirror.cli.sets")
 local shell = require("kmirror.shell")
 local usage = require("kmirror.usage")
@@ -11,15 +12,14 @@ local function print_environment(given)
     if given.port == 0 then
         usage("--env has to know the port: give --port N, and the same to the sandbox that serves")
     end
-    local world = require("kmirror.sandbox.world")
-    local read = require("kmirror.sandbox.options").read({ port = given.port, listen = given.listen })
+    local read = sandbox.read({ port = given.port, listen = given.listen })
     local host = nearby[read.listen] or read.listen
     host = host:find(":", 1, true) and "[" .. host .. "]" or host
     for _, variable in ipairs({
         { "KMIRROR_ENDPOINT", ("http://%s:%d"):format(host, read.port) },
-        { "KMIRROR_USERNAME", world.username },
-        { "KMIRROR_API_KEY", world.api_key },
-        { "KMIRROR_CLUSTER", world.clusters[world.runbooks.failover.to].connect },
+        { "KMIRROR_USERNAME", sandbox.username },
+        { "KMIRROR_API_KEY", sandbox.api_key },
+        { "KMIRROR_CLUSTER", sandbox.clusters[sandbox.runbooks.failover.to].connect },
     }) do
         io.stdout:write(("export %s=%s\n"):format(variable[1], shell.quote(variable[2])))
     end
@@ -59,6 +59,6 @@ With --sandbox, other commands take the options under World, too.]],
         end
         local world = sets.world_given(given)
         world.port, world.listen, world.rate = given.port, given.listen, given.rate
-        return require("kmirror.sandbox.server").main(world)
+        return sandbox.serve(world)
     end,
 }

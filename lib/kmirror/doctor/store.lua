@@ -1,7 +1,6 @@
 --- doctor.store: where jobs are kept. One that is not there yet is not made.
 
 local mirrors = require("mirrors")
-local place_of_store = require("kmirror.store.place")
 local stores = require("kmirror.store")
 
 local function variable(name)
@@ -41,7 +40,7 @@ end
 ---@param case kmirror.doctor.case
 return function(case)
     local url = case.given.store or variable("KMIRROR_STORE") or case.profile.store
-    local path = place_of_store(url)
+    local path = stores.file_of(url)
     if not pcall(require, "DBI") then
         case:note("store", "warn", "LuaDBI is not installed: --job does not work",
             "install the package lua-dbi-sqlite3")

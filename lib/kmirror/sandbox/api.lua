@@ -4,6 +4,7 @@
 local answers = require "kmirror.sandbox.answers"
 local cjson = require("cjson").new()
 local mirrors = require "mirrors"
+local sandbox = require "kmirror.sandbox"
 
 local api = {}
 api.__index = api
@@ -330,13 +331,12 @@ end
 
 --- What the key in a request allows; nil when user name or key are not known.
 ---@return "full"|"read-only"|nil
-function api:access(request)
-    local world = self.world
-    if request.username ~= world.username then
+function api.access(request)
+    if request.username ~= sandbox.username then
         return nil
     end
-    return request.password == world.api_key and "full"
-        or request.password == world.read_only_api_key and "read-only"
+    return request.password == sandbox.api_key and "full"
+        or request.password == sandbox.read_only_api_key and "read-only"
         or nil
 end
 
@@ -381,7 +381,7 @@ end
 ---@return kmirror.sandbox.answer
 ---@return table|nil effect { change = "created"|"deleted"|"target latency", id = …, … }
 function api:answer(request, route)
-    local form, access = route.form, self:access(request)
+    local form, access = route.form, api.access(request)
     if not access then
         local refusal = form.error(401, "Not authorized: unknown user name or API key")
         refusal.headers["WWW-Authenticate"] = 'Basic realm="provisioning API"'

@@ -2,6 +2,7 @@
 
 local cjson = require "cjson"
 local check = require "kmirror.sandbox.fault_checks"
+local sandbox = require "kmirror.sandbox"
 local topics = require "kmirror.sandbox.topics"
 
 --- What a kind's functions get: the request that met the fault, and all that they may touch.
@@ -248,7 +249,7 @@ kinds.eats_quota = {
         local step = 1 / (rule.rate or 20)
         local at = math.max(rule.ate_until or 0, meeting.now - 1) + step
         while at <= meeting.now do
-            meeting.api:accept(meeting.world.username, at)
+            meeting.api:accept(sandbox.username, at)
             rule.ate_until = at
             at = at + step
         end

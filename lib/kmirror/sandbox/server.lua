@@ -55,7 +55,7 @@ local function assemble(options)
         usage("sandbox: the state file %s is a pipe or a device; name another", options.state_file)
     end
     hooks.saved = options.state_file and load_state(options.state_file)
-    local made, sandbox = pcall(require("kmirror.sandbox").new, options, steady_clock(), hooks)
+    local made, sandbox = pcall(require("kmirror.sandbox.requests").new, options, steady_clock(), hooks)
     if not made and hooks.saved then
         refuse_state(options.state_file, sandbox)
     elseif not made then

@@ -4,53 +4,11 @@
 --- so a world with an injected clock is the same every time.
 
 local random = require "kmirror.sandbox.random"
+local sandbox = require "kmirror.sandbox"
 local topics = require "kmirror.sandbox.topics"
 
 local world = {}
 world.__index = world
-
--- What a client of the sandbox must know. These keys open nothing else.
-world.username = "sandbox"
-world.api_key = "sandbox-full-key"
-world.read_only_api_key = "sandbox-read-only-key"
-
---- Connect runs beside the target Kafka: mirrors from us-west to us-east live on us-east's Connect.
-world.clusters = {
-    ["us-west"] = {
-        connect = "5a9b1c52-0000-4000-8000-0000000000c1",
-        kafka = "5a9b1c52-0000-4000-8000-000000000001",
-        alias = "us-west",
-    },
-    ["us-east"] = {
-        connect = "5a9b1c52-0000-4000-8000-0000000000c2",
-        kafka = "5a9b1c52-0000-4000-8000-000000000002",
-        alias = "us-east",
-    },
-}
-
---- The clusters of a world that has so many: the two regions, then sites named site-03, site-04, ...
----@param count integer from 2 to 63
----@return table<string, kmirror.cluster>
-function world.clusters_of(count)
-    local clusters = {}
-    for name, cluster in pairs(world.clusters) do clusters[name] = cluster end
-    for i = 3, count do
-        local name = ("site-%02d"):format(i)
-        clusters[name] = {
-            connect = ("5a9b1c52-0000-4000-8000-0000000000%02x"):format(0xc0 + i),
-            kafka = ("5a9b1c52-0000-4000-8000-%012x"):format(i),
-            alias = name,
-        }
-    end
-    return clusters
-end
-
---- What runbooks take for granted in the sandbox: which way to go, how to stop the producers, and short waits.
-local hooks = { fence = require("kmirror.sandbox.control").fence }
-world.runbooks = {
-    failover = { from = "us-west", to = "us-east", hooks = hooks, still = 1, offset_sync = 2 },
-    failback = { from = "us-east", to = "us-west", hooks = hooks, still = 1, offset_sync = 2 },
-}
 
 --- How many mirrors the named worlds have.
 world.SIZES = { empty = 0, small = 3, demo = topics.FAMILY_COUNT }
@@ -89,7 +47,7 @@ end
 function world.new(options, saved)
     local self = setmetatable({
         clock = options.clock,
-        clusters = world.clusters_of(options.clusters or 2),
+        clusters = sandbox.clusters_of(options.clusters or 2),
         creating_seconds = options.creating_seconds,
         sync_seconds = options.sync_seconds,
         lag_ms = options.lag_ms,
@@ -126,8 +84,8 @@ function world:_lay_out()
 end
 
 function world:_populate(count)
-    local failover = world.runbooks.failover
-    local from, to = world.clusters[failover.from], world.clusters[failover.to]
+    local failover = sandbox.runbooks.failover
+    local from, to = sandbox.clusters[failover.from], sandbox.clusters[failover.to]
     local now = self.clock()
     for i = 1, count do
         self:_add(to.connect, {

@@ -85,6 +85,20 @@ local function path_of(url)
     return (rest:gsub("^//(/)", "%1"))
 end
 
+--- The file of the store that a URL names, for those who must not make one by looking; nil when it is no file, or there
+--- is no place for one.
+---@param url? string as for open()
+---@return string|nil path
+function M.file_of(url)
+    url = url or os.getenv("KMIRROR_STORE") or ""
+    if url == "" then
+        local directory = state.path()
+        return directory and directory .. "/jobs.db"
+    end
+    local ok, path = pcall(path_of, url)
+    return ok and path or nil
+end
+
 --- Opens a store, and makes it when it is not there. Raises `store`, and usage for a wrong URL.
 ---@param url? string sqlite:FILE, or just FILE; default: KMIRROR_STORE, else jobs.db among the user's state
 ---@return kmirror.store

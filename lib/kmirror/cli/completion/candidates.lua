@@ -1,11 +1,10 @@
---- cli.completion.candidates: what may stand in some place of the command line: from the configuration, the store of jobs
---- and the shipped runbooks; never from the network.
+--- cli.completion.candidates: what may stand in some place of the command line: from the configuration, the store of
+--- jobs and the shipped runbooks; never from the network.
 
 local config = require("kmirror.config")
 local definitions = require("kmirror.cli.definitions")
 local host = require("host")
-local place_of_store = require("kmirror.store.place")
-local store_of = require("kmirror.jobs.place")
+local jobs = require("kmirror.jobs")
 local stores = require("kmirror.store")
 
 local M = {}
@@ -44,7 +43,7 @@ end
 -- The clusters of the profile that the line so far, the environment or the file chooses.
 local function known_clusters(given)
     if given["--sandbox"] then
-        return require("kmirror.sandbox.world").clusters
+        return require("kmirror.sandbox").clusters
     end
     local _, profile = config.choose(given["--profile"] or variable("KMIRROR_PROFILE"))
     return profile.clusters or {}
@@ -69,10 +68,10 @@ end
 
 -- A store is looked at only when it is there already: to complete a word must not make one.
 function M.jobs(given)
-    local url = store_of({
+    local url = jobs.store_of({
         store = given["--store"], profile = given["--profile"], sandbox = given["--sandbox"] --[[@as boolean]],
     })
-    local path = place_of_store(url)
+    local path = stores.file_of(url)
     local file <close> = path and io.open(path, "rb")
     if not file then
         return {}
@@ -97,19 +96,14 @@ end
 
 function M.commands()
     local candidates = {}
-    for i, name in ipairs(require("kmirror.cli").names) do
+    for i, name in ipairs(require("kmirror.cli.commands").names) do
         candidates[i] = { name, definitions.command(name).summary }
     end
     return candidates
 end
 
 function M.fault_plans()
-    local names = {}
-    for name in pairs(require("kmirror.sandbox.fault_plans").named) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    return words_of(names)
+    return words_of(require("kmirror.sandbox").fault_plans())
 end
 
 --- The options that may follow.

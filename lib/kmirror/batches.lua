@@ -1,4 +1,4 @@
---- bulk.batches: how many items a batch has, and how many of them may fail.
+--- batches: how many items a batch has, and how many of them may fail.
 
 local mirrors = require("mirrors")
 

@@ -1,4 +1,4 @@
---- jobs.shown: jobs as tables, for people and for spreadsheets, and as JSON.
+--- cli.jobs.shown: jobs as tables, for people and for spreadsheets, and as JSON.
 
 local changes = require("kmirror.changes")
 local csv = require("kmirror.csv")

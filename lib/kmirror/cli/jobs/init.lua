@@ -1,8 +1,7 @@
 local host = require("host")
 local jobs = require("kmirror.jobs")
 local meant = require("kmirror.meant")
-local place = require("kmirror.jobs.place")
-local shown = require("kmirror.jobs.shown")
+local shown = require("kmirror.cli.jobs.shown")
 local usage = require("kmirror.usage")
 
 local actions = {}
@@ -77,7 +76,7 @@ each job; for each change, with show.]],
                 meant(options.action, actions))
         end
         refuse_useless(options)
-        options.store = place(options, options.name)
+        options.store = jobs.store_of(options, options.name)
         if not options.action then return shown.list(options) end
         if not options.name then usage("jobs %s: which job? kmirror jobs lists them", options.action) end
         return actions[options.action](options)
