@@ -7,16 +7,22 @@ local again = require("kmirror.again")
 local collect = require("kmirror.report.collect")
 local documents = require("kmirror.report.document")
 local events = require("kmirror.events")
+local fields = require("kmirror.report.fields")
 local files = require("kmirror.file")
 local history = require("kmirror.report.history")
 local host = require("host")
 local log = require("kmirror.log")
-local metrics = require("kmirror.metrics")
+local metrics = require("kmirror.report.metrics")
 local profile = require("kmirror.profile")
 local task = require("task")
 local usage = require("kmirror.usage")
 
-local M = {}
+local M = {
+    of_job = history.of, -- a document about all runs of a job
+    resume = history.resume, -- the command that goes on with one
+    render = documents.render, -- a document as what its file is named for
+    fields = fields.text, -- what the JSON has, for help
+}
 
 local pause = 1 -- seconds between two writings, at least
 local patience = 20 -- times as long as writing took

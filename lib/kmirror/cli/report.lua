@@ -1,9 +1,7 @@
-local documents = require("kmirror.report.document")
-local fields = require("kmirror.report.fields")
 local files = require("kmirror.file")
-local history = require("kmirror.report.history")
 local jobs = require("kmirror.jobs")
 local log = require("kmirror.log")
+local report = require("kmirror.report")
 local usage = require("kmirror.usage")
 
 local function write(path, content)
@@ -34,7 +32,7 @@ quota and the lag of the mirrors over time.
 JSON, here and by --report FILE.json, has these fields. Unknown ones are to be
 ignored: there may be more.
 
-]] .. fields.text(),
+]] .. report.fields(),
     sets = { "store", "messages" },
 
     define = function(parser)
@@ -44,16 +42,16 @@ ignored: there may be more.
 
     run = function(options)
         local store = jobs.store_of(options, options.job_name)
-        local document = history.of(options.job_name, store)
+        local document = report.of_job(options.job_name, store)
         if not document then
             usage("there is no job '%s'; kmirror jobs lists them", options.job_name)
         end
         local run = document.runs[#document.runs]
         if document.unfinished and run.state ~= "running" then
-            document.resume = history.resume(options.job_name, options.store)
+            document.resume = report.resume(options.job_name, options.store)
         end
         local path = options.report_file or options.job_name .. ".html"
-        write(path, documents.render(document, path))
+        write(path, report.render(document, path))
         return 0
     end,
 }

@@ -1,4 +1,4 @@
---- metrics: what --metrics FILE holds: figures of a run as OpenMetrics text, for a collector that reads files.
+--- report.metrics: what --metrics FILE holds: figures of a run as OpenMetrics text, for a collector that reads files.
 
 local attempts = require("kmirror.report.attempts")
 local figures = require("kmirror.report.figures")
