@@ -126,6 +126,10 @@ local properties = load("runtime/properties.lua")
 local secret = load("runtime/secret.lua", properties)
 local specification = load("runtime/specification.lua", fields, properties)
 
+---A text that does not show: it prints as "(hidden)", and create() takes it.
+---@type fun(text: string): mirrors.Secret
+mirrors.secret = secret.new
+
 ---What is told of Kafka client properties without showing them.
 mirrors.properties = properties
 
@@ -305,5 +309,6 @@ return fields.guard("mirrors", mirrors, {
     under_way = {},
     printable = { "text", fields.string, "lines?", fields.boolean },
     is_private = { "path", fields.string },
+    secret = { "text", fields.string },
     connect = { "options?", fields.any },
 })

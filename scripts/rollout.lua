@@ -21,8 +21,13 @@ local runs = require("kmirror.rollout.run")
 local saved = require("kmirror.rollout.saved")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
+local successor = require("kmirror.successor")
 local text = require("kmirror.text")
 local usage = require("kmirror.usage")
+
+local function uuid_of(text_given)
+    return profile.is_uuid(text_given) and text_given or nil, "--kafka-source must be the UUID of a Kafka cluster"
+end
 
 -- ---- options ----------------------------------------------------------------------------------------------
 
@@ -42,8 +47,9 @@ Strategies:
   add           the old mirrors stay: for topics that they do not match
 Exit status: 0 done; 1 nothing done, or stopped at a gate; 3 done, but some
 mirrors could not be replaced and are unchanged.]])
-parser:option("--source", "Region that the mirrors come from: a name or ALIAS=CONNECT-UUID,KAFKA-UUID.",
-    defaults.source or regions.from):argname("REGION")
+parser:option("--source", "Region that the mirrors come from: a name or ALIAS=CONNECT-UUID,KAFKA-UUID; or an alias, "
+    .. "where the API tells the rest, or --kafka-source or --source-properties.", defaults.source or regions.from)
+    :argname("REGION")
 parser:option("--target", "Region that they go into.", defaults.target or regions.to):argname("REGION")
 parser:option("--to", "The new topics regex; {old} in it stands for the old one.", defaults.to_regex)
     :argname("REGEX"):target("to_regex")
@@ -66,10 +72,9 @@ parser:option("--max-delete", "Refuse to delete more old mirrors than this.", "1
     :convert(options.integer("--max-delete", "a whole number, 0 or more", 0))
 parser:option("--topics", "File of the source's topics, one a line, for the preview."):argname("FILE")
 parser:flag("--allow-overlap", "Continue although mirrors match the same topics.")
-parser:flag("--use-renaming", "The mirrors prefix topics with the source's alias.")
-parser:flag("--use-private-ips", "They reach the source at its private addresses.")
-parser:option("--max-tasks", "Tasks of each new mirror.", "3"):argname("N")
-    :convert(options.integer("--max-tasks", "a whole number, 1 or more", 1))
+successor.define(parser, "the source")
+parser:option("--kafka-source", "Kafka cluster of the source; by default the old mirror's, where the API tells, else "
+    .. "that of --source."):argname("UUID"):convert(uuid_of)
 
 local given = options.parse(parser, ...)
 if not given then
@@ -77,7 +82,11 @@ if not given then
 elseif not (given.source and given.target and given.strategy) then
     usage("give --source, --target and --strategy; see kmirror run rollout --help")
 end
-local source, target = profile.cluster(given.source), profile.cluster(given.target)
+if given.kafka_source and given.source_properties then
+    usage("--kafka-source and --source-properties exclude each other")
+end
+local source, target = profile.source(given.source), profile.cluster(given.target)
+local properties = successor.properties(given)
 local rule = plans.rule(not given.map and given.to_regex or nil, given.map)
 local batches = limits.batches("--batches", given.batches)
 local adds = given.strategy == "add"
@@ -85,23 +94,50 @@ local api = mirrors.connect({ cluster = target.connect })
 local command = again.command("rollout", ...)
 local saved_path = given.strategy == "delete-first" and not in_sandbox and saved.path(source, target)
 
+-- Where an old mirror's successor comes from. Connection properties are not saved: what version 1 of the API does not
+-- tell, and the saved state of an earlier run does not hold, has to be given.
+local function source_for(old)
+    local kafka = given.kafka_source or source.kafka
+    if properties or given.kafka_source then
+        return { alias = source.alias, kafka = kafka, properties = properties }
+    elseif old.sourceType == "custom" and not old.sourceConnectionProperties then
+        usage("the connection properties of mirror %s of '%s' are not known any more: give --source-properties FILE",
+            old.id, old.topicsRegex)
+    elseif not (old.kafkaSource or old.sourceConnectionProperties or kafka) then
+        usage("which Kafka cluster is '%s'? Give --kafka-source UUID, or --source-properties FILE, or --source "
+            .. "ALIAS=CONNECT-UUID,KAFKA-UUID", source.alias)
+    end
+    return { alias = source.alias, kafka = old.kafkaSource or kafka, properties = old.sourceConnectionProperties }
+end
+
 -- What to create.
-local function spec(regex)
-    return {
-        sourceType = "instaclustr",
-        kafkaSource = source.kafka,
-        sourceAlias = source.alias,
-        topicsRegex = regex,
-        useRenaming = given.use_renaming or false,
-        usePrivateIps = given.use_private_ips or false,
-        maxTasks = given.max_tasks,
-    }
+local function spec(regex, old)
+    local made = successor.spec(given, old, source_for(old), regex)
+    made.targetLatency = api:can("target_latency_at_create") and old.targetLatency or nil
+    return made
+end
+
+-- A run that ended between the deletion of a mirror and the creation of the next would have lost these.
+local function refuse_unsaved(list)
+    for _, change in ipairs(list) do
+        if given.strategy == "delete-first" and change.old.sourceConnectionProperties and not properties then
+            usage("mirror %s of '%s' has connection properties, which are nowhere once it is deleted: give "
+                .. "--source-properties FILE, or --strategy create-first", change.old.id, change.old.topicsRegex)
+        end
+    end
 end
 
 -- ---- look, preview, check ---------------------------------------------------------------------------------
 
 local live = steps:run("look", function()
-    local found = bulk.details(api, selection.between(source.alias, target.alias))
+    local others = {}
+    local found = bulk.details(api, selection.between(source.alias, target.alias, source.kafka, function(listed)
+        others[#others + 1] = listed.id
+    end))
+    if #others > 0 then
+        log.warn("left alone, as they come from another Kafka cluster that is called '%s', too: %s", source.alias,
+            table.concat(others, ", "))
+    end
     local missing = saved_path and saved.missing(saved_path, found) or {}
     table.move(missing, 1, #missing, #found + 1, found)
     local deleted = #missing > 0 and (", %d of them deleted by an earlier run that did not end"):format(#missing) or ""
@@ -125,13 +161,12 @@ if #preview.overlaps > 0 and not given.allow_overlap then
 end
 local specs = {}
 for _, change in ipairs(plan.changes) do
-    specs[#specs + 1] = not change.new and spec(change.regex) or nil
+    specs[#specs + 1] = not change.new and spec(change.regex, change.old) or nil
 end
+refuse_unsaved(plan.changes)
 local clusters = { [source.alias] = source, [target.alias] = target }
-if not given.use_renaming then
-    for _, warning in ipairs(loops.check_specs(api, specs, "rollout", clusters)) do
-        log.warn("%s", warning.message)
-    end
+for _, warning in ipairs(loops.check_specs(api, specs, "rollout", clusters)) do
+    log.warn("%s", warning.message)
 end
 if not adds then
     limits.check_deletes(#plan.changes, given.max_delete)

@@ -67,6 +67,18 @@ function M.parse(parser, ...)
     return result
 end
 
+--- Adds an option that is true when it is given alone, and may be given as true or false: what is not given is nil.
+---@param parser table an argparse parser
+---@param name string "--use-renaming"
+---@param description string
+---@return table option
+function M.switch(parser, name, description)
+    return parser:option(name, description):args("?"):argname("true|false"):choices({ "true", "false" })
+        :action(function(result, target, values)
+            result[target] = values[1] ~= "false"
+        end)
+end
+
 local function in_range(value, low, high)
     return value and value >= low and value <= high
 end
@@ -137,6 +149,7 @@ return fields.guard("options", M, {
         "name", fields.string, "expected", fields.string, "low", fields.number(-math.huge), "high?",
         fields.number(-math.huge),
     },
+    switch = { "parser", fields.table, "name", fields.string, "description", fields.string },
     one_of = { "name", fields.string, "words", fields.list(fields.string) },
     integer = {
         "name", fields.string, "expected", fields.string, "low", fields.integer(math.mininteger), "high?",

@@ -98,6 +98,18 @@ function M.cluster(value)
     return { alias = alias, connect = connect, kafka = kafka }
 end
 
+--- A region that mirrors come from: as cluster(), or an alias alone, where no more is needed than what mirrors call it.
+---@param value string
+---@return kmirror.cluster without connect or kafka when it is an alias
+---Raises usage for anything else, and for what is nearly a known name.
+function M.source(value)
+    local is_alias = value:find("^[%w._-]+$") and not M.is_uuid(value)
+    if current.clusters[value] or not is_alias or meant(value, current.clusters) ~= "" then
+        return M.cluster(value)
+    end
+    return { alias = value }
+end
+
 -- ---- what the arguments may be --------------------------------------------------------------------------
 
 return fields.guard("profile", M, {
@@ -107,4 +119,5 @@ return fields.guard("profile", M, {
     is_uuid = { "value?", fields.any },
     connect_cluster = { "value", fields.string },
     cluster = { "value", fields.string },
+    source = { "value", fields.string },
 })

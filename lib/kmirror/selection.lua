@@ -87,27 +87,42 @@ function M.cluster_name(cluster)
     return profile.name_of(cluster) or cluster
 end
 
---- A filter for mirrors between two regions, by the names of their connectors: SOURCE.TARGET.RANDOM.
+-- By the name of its connector: SOURCE.TARGET.RANDOM.
+local function is_called(listed, source, target)
+    local prefix, name = source .. "." .. target .. ".", listed.connectorName
+    return name:sub(1, #prefix) == prefix and not name:find(".", #prefix + 1, true)
+end
+
+--- A filter for mirrors between two regions: by their sources where the list tells these (version 2 of the API), else
+--- by the names of their connectors, SOURCE.TARGET.RANDOM.
 ---@param source string alias
 ---@param target string alias
+---@param kafka? string UUID of the source's Kafka cluster
+---@param on_other? fun(listed: table) told of mirrors of that alias that come from another Kafka cluster
 ---@return fun(listed: table): boolean
-function M.between(source, target)
-    local prefix = source .. "." .. target .. "."
+function M.between(source, target, kafka, on_other)
     return function(listed)
-        local name = listed.connectorName
-        return name:sub(1, #prefix) == prefix and not name:find(".", #prefix + 1, true)
+        if listed.useRenaming == nil then
+            return is_called(listed, source, target)
+        elseif listed.sourceAlias ~= source then
+            return false
+        end
+        local is_other = kafka and listed.kafkaSource and listed.kafkaSource:lower() ~= kafka:lower()
+        if is_other and on_other then on_other(listed) end
+        return not is_other
     end
 end
 
 -- An alias may hold dots: then only the profile can tell where it ends.
 local function has_source(listed, alias)
+    if listed.sourceAlias then return listed.sourceAlias == alias end
     local name = listed.connectorName
     if name:sub(1, #alias + 1) ~= alias .. "." then
         return false
     end
     for _, cluster in pairs(profile.current().clusters) do
         if cluster.connect and cluster.alias and cluster.connect:lower() == listed.cluster:lower() then
-            return M.between(alias, cluster.alias)(listed)
+            return is_called(listed, alias, cluster.alias)
         end
     end
     return name:find("^[^.]+%.[^.]+$", #alias + 2) ~= nil -- rather too few than those of another source
@@ -115,7 +130,7 @@ end
 
 -- Most likely, as an alias may hold dots.
 local function source_of(listed)
-    return listed.connectorName:match("^(.*)%.[^.]+%.[^.]+$")
+    return listed.sourceAlias or listed.connectorName:match("^(.*)%.[^.]+%.[^.]+$")
 end
 
 local function any(several, holds)
@@ -246,7 +261,9 @@ return fields.guard("selection", M, {
     is_narrowed = { "given", given },
     apis = { "given", clusters, "everywhere?", fields.boolean },
     cluster_name = { "cluster", fields.string },
-    between = { "source", fields.string, "target", fields.string },
+    between = {
+        "source", fields.string, "target", fields.string, "kafka?", fields.string, "on_other?", fields.fn,
+    },
     filter = { "given", given },
     details = { "given", given, "apis", fields.list(fields.api, "a list of apis"), "on_problem?", fields.fn },
 })

@@ -14,7 +14,7 @@ local M = {}
 
 ---@class kmirror.rollout.settings
 ---@field api mirrors.Api of the cluster where the mirrors run
----@field spec fun(regex: string): mirrors.Spec what to create
+---@field spec fun(regex: string, old: table): mirrors.Spec what to create in the place of a mirror
 ---@field steps kmirror.steps
 ---@field strategy "create-first"|"delete-first"|"add"
 ---@field delete_old "batch"|"end" with create-first: when the old mirrors go
@@ -77,12 +77,12 @@ function Run:begin(change)
         self:delete(change.old.id)
     end
     change.since = not change.new and task.now() or nil
-    change.id = change.new and change.new.id or self.api:create(self.spec(change.regex))
+    change.id = change.new and change.new.id or self.api:create(self.spec(change.regex, change.old))
 end
 
 -- Creates an old mirror that has been deleted anew. Raises when that does not get well.
 function Run:restore(change)
-    change.restored = change.restored or self.api:create(self.spec(change.old.topicsRegex))
+    change.restored = change.restored or self.api:create(self.spec(change.old.topicsRegex, change.old))
     if changes.planned() then
         return
     end
@@ -190,7 +190,7 @@ function Run:create_again(list)
     for _, change in ipairs(list) do
         if change.gone and change.since then
             change.gone, change.problem = nil, nil
-            change.id, change.since = self.api:create(self.spec(change.regex)), task.now()
+            change.id, change.since = self.api:create(self.spec(change.regex, change.old)), task.now()
             lost[#lost + 1] = change
         end
     end

@@ -3,6 +3,7 @@
 
 local json = require("kmirror.json")
 local saved = require("kmirror.failover.saved")
+local successor = require("kmirror.successor")
 
 local M = {}
 
@@ -11,7 +12,7 @@ local M = {}
 ---@param target kmirror.cluster
 ---@return string path
 function M.path(source, target)
-    return saved.default_path("rollout", source, target)
+    return saved.default_path("rollout", { alias = source.alias, connect = "" }, target) -- no more need be known
 end
 
 --- Keeps the old mirrors of changes; removes the file when there are none.
@@ -27,6 +28,7 @@ function M.keep(path, list)
     for i, change in ipairs(list) do
         local old = change.old
         mirrors[i] = { id = old.id, topicsRegex = old.topicsRegex, targetLatency = old.targetLatency }
+        for _, field in ipairs(successor.fields) do mirrors[i][field] = old[field] end
     end
     saved.check_writable(path)
     json.write(path, { mirrors = mirrors })
@@ -35,7 +37,7 @@ end
 --- The mirrors that an earlier run has deleted, and that are not there again.
 ---@param path string
 ---@param live table[] in full
----@return table[] with id, topicsRegex and targetLatency
+---@return table[] with id, topicsRegex, targetLatency, and what else of them is known
 function M.missing(path, live)
     local kept, is_there, missing = json.read(path), {}, {}
     for _, mirror in ipairs(live) do
