@@ -67,6 +67,9 @@ local JAVA <const> = {
     { [=[.*(?<=orders)]=], "orders west-orders" },
     { [=[a{2}b]=], "aab" },
     { [=[(?x)a b]=], "ab" },
+    { "a\u{e9}?", "a" },
+    { "a\\\u{e9}*", "a" },
+    { "\\Qa\u{e9}\\E?", "a" },
     { [=[(?<na_me>a)]=], false },
     { [=[(?P<name>a)]=], false },
     { [=[(?'name'a)]=], false },
@@ -226,14 +229,36 @@ describe("a warning", function()
             ["b\u{fc}cher"] = { 2, "'\u{fc}'" }, ["(a|b c)d"] = { 5, "a blank" },
             ["a\\s+b"] = { 2, "\\s" },
             ["a[ /]b"] = { 2, "[ /]" }, ["a\\tb"] = { 2, "\\t" }, ["a\u{a0}b"] = { 2, "no-break" },
+            ["a\\x20b"] = { 2, "'\\x20'" }, ["a\\x{20}b"] = { 2, "'\\x{20}'" }, ["a\\u0020b"] = { 2, "'\\u0020'" },
+            ["a\\040"] = { 2, "'\\040'" }, ["a\\cA"] = { 2, "'\\cA'" }, ["a\\u00e9"] = { 2, "'\\u00e9'" },
+            ["a\\p{Space}"] = { 2, "'\\p{Space}'" }, ["a\u{200b}"] = { 2, "'\\u{200B}'" },
+            ["\\Qa b"] = { 4, "a blank" }, ["a\\\\"] = { 2, "'\\'" }, ["a[^\\w.-]"] = { 2, "'[^\\w.-]'" },
+            ["a$b"] = { 2, "'$' matches only at the end of a name" }, ["a\\zb"] = { 2, "'\\z' matches only at the end" },
+            ["a^b"] = { 2, "'^' matches only at the beginning of a name" }, ["a(b$)?c"] = { 4, "'$' matches only" },
+            ["(a|b)^c"] = { 6, "'^' matches only" }, ["x|(a$|b).c"] = { 5, "'$' matches only" },
+            ["(?-x)a b"] = { 7, "a blank" },
         } do
             local notes = regex.warnings(expression)
             assert.are.same({ expression, "impossible", expected[1] }, { expression, notes[1].code, notes[1].at })
             assert.is_truthy(notes[1].message:find(expected[2], 1, true), notes[1].message)
             assert.is_truthy(notes[1].message:find("character " .. expected[1], 1, true), notes[1].message)
         end
-        for _, fine in ipairs { "a ?b", "a/*b", "a, b", "[a ]b", "(?!a b)x", "a(?: {0}b)" } do
+        for _, fine in ipairs { "a ?b", "a/*b", "a, b", "[a ]b", "(?!a b)x", "a(?: {0}b)", "(?x)a b # c", "(?ix: a )",
+            "a\u{e9}?", "\\Qa\u{e9}\\E?", "a\\x41", "a\\u0041", "a\\0101", "a\\W", "a\\p{L}", "(a)\\1", "a\\bb?", "^(a|b)$",
+            "(^a|^b)c$", "a|^b", "a$,^b", "(a|)^b", "a$b*", ".*^b", "a(?=b$)b", "\\Aa\\z" } do
             assert.is_nil(codes(fine):find("impossible"), fine)
+        end
+    end)
+
+    it("tells of an anchor what it comes to: nothing, or that what is before or after it has to be empty", function()
+        for expression, said in pairs {
+            ["^a"] = "'^' changes nothing", ["(a|b$)"] = "'$' changes nothing", ["a$|^b"] = "'$' changes nothing",
+            [".*^a"] = "nothing can be before it", ["(a|)^b"] = "nothing can be before it",
+            ["(a)?^b"] = "nothing can be before it", ["a$.*"] = "nothing can be after it",
+        } do
+            local note = regex.warnings(expression)[1]
+            assert.are.equal("anchors", note.code, expression)
+            assert.is_truthy(note.message:find(said, 1, true), note.message)
         end
     end)
 
@@ -282,7 +307,7 @@ describe("a warning", function()
     end)
 
     it("tells of what Java reads differently from most tools", function()
-        for _, expression in ipairs { "[a-z&&[^b]]x", "[a-c[x-z]]x", "[[:alpha:]]x", "\\p{javaLowerCase}x", "(?d)x",
+        for _, expression in ipairs { "[a-z&&[^b]]x", "[a-c[x-z]]x", "[[:alpha:]]x", "[:alpha:]x", "\\p{javaLowerCase}x", "(?d)x",
             "(?u)x", "(?U)x", "x\\Z", "x\\h?", "x\\R?", "x\\v?", "x\\s?" } do
             assert.are.same({ expression, "java" }, { expression, codes(expression) })
         end

@@ -1,6 +1,7 @@
 --- regex.expression: a topics regex that can be tried out: a list as MirrorMaker 2 takes it, in Java's syntax, made
 --- into one expression for PCRE2.
 
+local charset = require("kmirror.regex.charset")
 local class = require("kmirror.regex.class")
 local escape = require("kmirror.regex.escape")
 local mirrors = require("mirrors")
@@ -57,9 +58,9 @@ end
 
 local function translate_class(token, notes)
     local inside = token.text:sub(2)
-    if inside:find("%[:%^?%a+:%]") then
+    if token.text:find("%[:%^?%a+:%]") then
         note(notes, token, "in Java '%s' holds the letters between the colons; the property is \\p{%s}", token.text,
-            (inside:match("%[:%^?(%a+)"):gsub("^%l", string.upper)))
+            (token.text:match("%[:%^?(%a+):%]"):gsub("^%l", string.upper)))
     elseif inside:find("&&", 1, true) or inside:gsub("\\.", ""):find("[", 1, true) then
         note(notes, token, "'%s' is read as Java does it, %s; most other tools do not", token.text,
             inside:find("&&", 1, true) and "as an intersection" or "as a class within a class")
@@ -91,7 +92,7 @@ end
 
 local translators = {
     literal = function(token)
-        return (token.value:gsub("[][^$()|*+?.{}\\]", "\\%0"))
+        return #token.value > 1 and charset.write({}) or (token.value:gsub("[][^$()|*+?.{}\\]", "\\%0"))
     end,
     class = translate_class,
     escape = translate_escape,

@@ -38,6 +38,14 @@ local long_escapes = {
 }
 local short_escapes = "[aefnrtdDhHsSvVwWbBAGZzRX1-9]"
 
+--- Where the character ends that begins at `at`: beyond ASCII it has several bytes.
+---@param text string
+---@param at integer
+---@return integer
+function M.character_end(text, at)
+    return select(2, text:find("^.[\x80-\xbf]*", at))
+end
+
 --- Where the escape ends that begins at `at`. Raises a problem when Java knows no such escape.
 ---@param text string
 ---@param at integer
@@ -55,7 +63,7 @@ function M.escape_end(text, at)
     elseif long_escapes[letter] or letter:find("%a") and not letter:find(short_escapes) then
         M.refuse(at, "Java knows no escape '%s'", text:sub(at, at + 1))
     end
-    return at + 1
+    return M.character_end(text, at + 1)
 end
 
 -- Where the class ends that begins at `at`. In Java classes hold classes.
@@ -120,7 +128,7 @@ local function measure(text, at)
         local last = character == "{" and repetition_end(text, at) or at
         return "quantifier", text:find("^[+?]", last + 1) and last + 1 or last
     end
-    return kinds[character] or "literal", at
+    return kinds[character] or "literal", M.character_end(text, at)
 end
 
 -- The character that an escape stands for; nil when it stands for more than one, or none.
@@ -128,15 +136,15 @@ local function value_of(kind, text)
     if kind == "literal" then
         return text
     elseif kind == "escape" then
-        return text:match("^\\([^%w])$")
+        return text:match("^\\([^%w][\x80-\xbf]*)$")
     end
 end
 
 local function add_quoted(tokens, text, at)
     local inner, after = text:match("^\\Q(.-)\\E()", at)
     inner = inner or text:sub(at + 2)
-    for i = 1, #inner do
-        tokens[#tokens + 1] = { kind = "literal", text = inner:sub(i, i), value = inner:sub(i, i), at = at + 1 + i }
+    for i, character in inner:gmatch("()(.[\x80-\xbf]*)") do
+        tokens[#tokens + 1] = { kind = "literal", text = character, value = character, at = at + 1 + i }
     end
     return after or #text + 1
 end

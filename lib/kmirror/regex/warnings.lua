@@ -1,7 +1,9 @@
 --- regex.warnings: what may not be meant by a topics regex.
 
+local anchors = require("kmirror.regex.anchors")
 local charset = require("kmirror.regex.charset")
 local counted = require("kmirror.text").count
+local fields = require("mirrors").fields
 
 local M = {}
 
@@ -121,12 +123,23 @@ local function outside_of_looks(tokens)
     return found
 end
 
+local function at_end(anchor)
+    return anchor.text:find("[$zZ]") ~= nil
+end
+
+local function only_at(anchor)
+    return ("'%s' matches only at the %s of a name"):format(anchor.text, at_end(anchor) and "end" or "beginning")
+end
+
 -- In a lookahead or lookbehind an anchor says something: (?!.*-old$).
 function checks.anchors(expression)
+    local come_to = anchors.of(expression.tokens)
     for _, i in ipairs(outside_of_looks(expression.tokens)) do
         local token = expression.tokens[i]
-        if token.kind == "anchor" then
+        if token.kind == "anchor" and come_to[i] == "nothing" then
             return ("'%s' changes nothing: the whole name has to fit anyway"):format(token.text), token.at
+        elseif come_to[i] == "less" then
+            return ("%s: nothing can be %s it"):format(only_at(token), at_end(token) and "after" or "before"), token.at
         end
     end
 end
@@ -163,39 +176,15 @@ end
 local names = { [" "] = "a blank", ["\n"] = "a line feed", ["\r"] = "a carriage return", ["\t"] = "a tab",
     ["\u{feff}"] = "a byte order mark", ["\u{a0}"] = "a no-break space" }
 
--- The whole character whose first byte is that token, as its other bytes are tokens of their own.
-local function character_at(expression, i)
-    local token = expression.tokens[i]
-    if #token.text > 1 or token.text < "\x80" then
-        return token.value or token.text
-    end
-    local bytes = { token.text }
-    for k = i + 1, i + 3 do
-        local next_token = expression.tokens[k]
-        if not (next_token and next_token.text:find("^[\x80-\xbf]$")) then break end
-        bytes[#bytes + 1] = next_token.text
-    end
-    return table.concat(bytes)
-end
-
 local function called(character)
-    if names[character] then
-        return names[character]
-    end
-    local control = character:find("^%c$") and character:byte()
-    return control and ("the control character U+%04X"):format(control) or "'" .. character .. "'"
-end
-
-local function may_be_absent(quantifier)
-    return quantifier and quantifier.kind == "quantifier" and quantifier.text:find("^[*?{]")
-        and not quantifier.text:find("^{0*[1-9]")
+    return names[character] or "'" .. fields.printable(character) .. "'"
 end
 
 -- Does a token match nothing that a topic name can hold?
 local function is_impossible(token, matches)
     if token.value then
         return not token.value:find("^[%w._-]$")
-    elseif token.kind ~= "class" and not token.text:find("^\\[sRhvtnrfae]") then
+    elseif token.kind ~= "class" and (token.kind ~= "escape" or token.text:find("^\\[bBAGzZk1-9]")) then
         return false
     end
     for character in charset.alphabet:gmatch(".") do
@@ -212,14 +201,32 @@ local function matches(text, character)
     return part == nil or part:takes(character)
 end
 
+-- (?x) passes over blanks and comments.
+local function passes_blanks(expression)
+    for _, token in ipairs(expression.tokens) do
+        if (token.kind == "flags" or token.kind == "open") and token.text:find("^%(%?%a*x") then
+            return true
+        end
+    end
+    return false
+end
+
+local function impossible_part(token, come_to)
+    if come_to == "never" then
+        return ("%s, never at character %d"):format(only_at(token), token.at)
+    elseif is_impossible(token, matches) then
+        return ("no topic name holds %s, as at character %d"):format(called(token.value or token.text), token.at)
+    end
+end
+
 -- Blanks and line ends of a folded text, quotes, slashes, a semicolon, a byte order mark: a part with one of them
 -- matches no topic, ever. MirrorMaker 2 leaves out blanks at the ends and around commas.
 function checks.impossible(expression)
-    for _, i in ipairs(outside_of_looks(expression.tokens)) do
-        local token = expression.tokens[i]
-        if not may_be_absent(expression.tokens[i + 1]) and is_impossible(token, matches) then
-            return ("no topic name holds %s, as at character %d: the part around it can never match"):format(
-                called(character_at(expression, i)), token.at), token.at
+    local tokens, come_to = expression.tokens, anchors.of(expression.tokens)
+    for _, i in ipairs(passes_blanks(expression) and {} or outside_of_looks(tokens)) do
+        local wrong = not anchors.may_be_absent(tokens[i + 1]) and impossible_part(tokens[i], come_to[i])
+        if wrong then
+            return wrong .. ": the part around it can never match", tokens[i].at
         end
     end
 end
