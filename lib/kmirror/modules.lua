@@ -86,13 +86,28 @@ local function exists(path)
     return file ~= nil and file:read(0) ~= nil
 end
 
+-- A module's file, as runbooks are read, too. What is wrong with it is told with the place of the require() in the
+-- runbook: that called the searcher, which called this.
+local function load_module(name, file)
+    local opened <close> = io.open(file, "rb")
+    local text, problem = own.require("kmirror.textfile").decode_code(opened and opened:read("a") or "")
+    local chunk, why = load((text or ""):gsub("^#[^\n]*", ""), "@" .. file)
+    if not text or not chunk then
+        error(("module '%s' cannot be loaded: %s"):format(name, text and why or file .. " " .. problem), 4)
+    end
+    return chunk
+end
+
 local function beside(name)
     local path, tried = name:gsub("%.", "/"), {}
+    if #folders == 0 then
+        return "no folder of a runbook to look into: it is no file"
+    end
     for _, folder in ipairs(folders) do
         for _, ending in ipairs({ ".lua", "/init.lua", ".so" }) do
             local file = folder .. path .. ending
             if exists(file) then
-                return ending == ".so" and load_native(name, file) or assert(loadfile(file)), file
+                return ending == ".so" and load_native(name, file) or load_module(name, file), file
             end
             tried[#tried + 1] = ("no file '%s'"):format(file)
         end

@@ -139,6 +139,23 @@ describe("require in a runbook", function()
         assert.are.equal("table\tcjson\n", result.stdout, result.stderr)
     end)
 
+    it("tells of one that cannot be loaded with its place, and with that of the require()", function()
+        local files = { ["tell.lua"] = "\nlocal name = ...\nrequire(name)\n", ["broken.lua"] = "return {",
+            ["wide.lua"] = "\xFF\xFEr\0e\0", ["marked.lua"] = "\xEF\xBB\xBF#!/usr/bin/lua\nprint 'marked'" }
+        local place = folder(files)
+        for name, said in pairs { broken = "/broken.lua:1: unexpected symbol near <eof>",
+            wide = "/wide.lua is UTF-16; save it" } do
+            local result = kmirror(place, "run", "tell.lua", name)
+            assert.are.equal(1, result.status)
+            local expected_start = ("kmirror: tell.lua:3: module '%s' cannot be loaded: "):format(name)
+            assert.are.equal(expected_start, result.stderr:sub(1, #expected_start))
+            assert.is_truthy(result.stderr:find(said, 1, true), result.stderr)
+        end
+        assert.are.equal("marked\n", kmirror(place, "run", "tell.lua", "marked").stdout)
+        local piped = kmirror(place, "run", "-", { stdin = "require 'broken'" })
+        assert.is_truthy(piped.stderr:find("no folder of a runbook to look into", 1, true), piped.stderr)
+    end)
+
     it("does not look into the current folder", function()
         local place = folder { ["mine.lua"] = planted, ["mine.so"] = "no library", ["mine/init.lua"] = planted }
         for _, words in ipairs { { "run", "-" }, { "repl", "--sandbox" } } do

@@ -233,7 +233,8 @@ describe("a warning", function()
             ["a\\040"] = { 2, "'\\040'" }, ["a\\cA"] = { 2, "'\\cA'" }, ["a\\u00e9"] = { 2, "'\\u00e9'" },
             ["a\\p{Space}"] = { 2, "'\\p{Space}'" }, ["a\u{200b}"] = { 2, "'\\u{200B}'" },
             ["\\Qa b"] = { 4, "a blank" }, ["a\\\\"] = { 2, "'\\'" }, ["a[^\\w.-]"] = { 2, "'[^\\w.-]'" },
-            ["a$b"] = { 2, "'$' matches only at the end of a name" }, ["a\\zb"] = { 2, "'\\z' matches only at the end" },
+            ["a$b"] = { 2, "'$' matches only at the end of a name" }, ["a\\zb"] = { 2,
+            "'\\z' matches only at the end" },
             ["a^b"] = { 2, "'^' matches only at the beginning of a name" }, ["a(b$)?c"] = { 4, "'$' matches only" },
             ["(a|b)^c"] = { 6, "'^' matches only" }, ["x|(a$|b).c"] = { 5, "'$' matches only" },
             ["(?-x)a b"] = { 7, "a blank" },
@@ -244,7 +245,8 @@ describe("a warning", function()
             assert.is_truthy(notes[1].message:find("character " .. expected[1], 1, true), notes[1].message)
         end
         for _, fine in ipairs { "a ?b", "a/*b", "a, b", "[a ]b", "(?!a b)x", "a(?: {0}b)", "(?x)a b # c", "(?ix: a )",
-            "a\u{e9}?", "\\Qa\u{e9}\\E?", "a\\x41", "a\\u0041", "a\\0101", "a\\W", "a\\p{L}", "(a)\\1", "a\\bb?", "^(a|b)$",
+            "a\u{e9}?", "\\Qa\u{e9}\\E?", "a\\x41", "a\\u0041", "a\\0101", "a\\W", "a\\p{L}", "(a)\\1", "a\\bb?",
+            "^(a|b)$",
             "(^a|^b)c$", "a|^b", "a$,^b", "(a|)^b", "a$b*", ".*^b", "a(?=b$)b", "\\Aa\\z" } do
             assert.is_nil(codes(fine):find("impossible"), fine)
         end
@@ -307,7 +309,8 @@ describe("a warning", function()
     end)
 
     it("tells of what Java reads differently from most tools", function()
-        for _, expression in ipairs { "[a-z&&[^b]]x", "[a-c[x-z]]x", "[[:alpha:]]x", "[:alpha:]x", "\\p{javaLowerCase}x", "(?d)x",
+        for _, expression in ipairs { "[a-z&&[^b]]x", "[a-c[x-z]]x", "[[:alpha:]]x", "[:alpha:]x",
+            "\\p{javaLowerCase}x", "(?d)x",
             "(?u)x", "(?U)x", "x\\Z", "x\\h?", "x\\R?", "x\\v?", "x\\s?" } do
             assert.are.same({ expression, "java" }, { expression, codes(expression) })
         end
