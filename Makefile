@@ -128,6 +128,7 @@ help:
 	@echo 'make bench      how fast kmirror is, beside others (ten minutes); bench-quick: a look (one minute)'
 	@echo 'make instructions  how many instructions it takes, beside spec/bench/instructions.txt'
 	@echo 'make lint       check the C and Lua sources'
+	@echo 'make rooms      show which part of kmirror needs which'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR when set'
 	@echo 'make deb        a Debian package, in $(BUILD)'
 	@echo 'make deps       install the Debian packages that the build needs'
@@ -206,6 +207,11 @@ torture: all $(BUILD)/failing.so
 	@KMIRROR_BUILD=$(BUILD) bash spec/torture/torture.sh $(ATTEMPTS)
 
 C_FILES = $(sort $(wildcard runtime/*.c runtime/*.h))
+
+# Which room needs which; fails on an arrow that points upward, and on a circle.
+.PHONY: rooms
+rooms:
+	@lua5.4 spec/support/rooms.lua
 
 .PHONY: lint lint-format lint-c lint-lua
 lint: lint-format lint-c lint-lua

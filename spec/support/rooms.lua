@@ -1,0 +1,241 @@
+-- rooms: which part of kmirror needs which other one, read from the `require`s of all Lua files and the `#include`s of
+-- the C. `make rooms` prints it by floors, the top first, and fails on what may not be.
+--
+-- A room of the library is a file of lib/kmirror, or a folder with the file of its name: others may require
+-- "kmirror.fleet", but not "kmirror.fleet.plan", which is inside. A room of the runtime is a name: task.c, task.h and
+-- task.lua; x_y.h belongs to x. Each script is a room, and so is each folder that makes documentation.
+
+local rooms = {}
+
+-- From the top to the ground. A room needs only what stands on its own floor or below, and nothing that needs it.
+rooms.floors = {
+    { "programs", [[ scripts/* runtime/main lib/man lib/types lib/pictures ]] },
+    { "the command line", [[ cli ]] },
+    { "rooms of commands", [[ doctor repl report sandbox ]] },
+    { "runbooks' engines", [[ failover migration rollout ]] },
+    { "mirrors", [[ findings fleet selection ]] },
+    { "work", [[ bulk health hooks progress screen steps uncaught wait ]] },
+    { "jobs", [[ job jobs journal store ]] },
+    { "this run", [[ again changes config confirm connect events limits log profile state ]] },
+    { "texts and values", [[ batches csv file json literal meant modules options regex shell sparkline table terminal
+        text textfile usage ]] },
+    { "native modules", [[ runtime/host runtime/httpd runtime/line runtime/mirrors runtime/outcome runtime/outfile
+        runtime/probe runtime/task ]] },
+    { "parts of mirrors", [[ runtime/failure runtime/fields runtime/key runtime/meant runtime/network runtime/options
+        runtime/properties runtime/reconcile runtime/retry runtime/secret runtime/specification runtime/v1 runtime/v2
+        runtime/wire ]] },
+    { "tasks, errors, embedded files", [[ runtime/child runtime/chunk runtime/error runtime/exit runtime/files
+        runtime/group runtime/operations runtime/result runtime/scheduler runtime/turn ]] },
+    { "ground", [[ runtime/embed runtime/embedded runtime/ending runtime/environment runtime/governor runtime/http
+        runtime/json runtime/keys runtime/loop runtime/message runtime/output runtime/printable runtime/quota
+        runtime/shape runtime/status runtime/terminal ]] },
+}
+
+-- Arrows into a room's inside that are still there. This list only gets shorter.
+rooms.held = {
+    "lib/kmirror/cli/create.lua -> fleet.loops",
+    "lib/kmirror/findings.lua -> fleet.drift",
+    "lib/kmirror/findings.lua -> fleet.live",
+    "lib/kmirror/findings.lua -> fleet.loops",
+    "lib/kmirror/migration.lua -> fleet.creation",
+    "lib/kmirror/migration.lua -> fleet.live",
+    "lib/kmirror/migration.lua -> fleet.loops",
+    "lib/kmirror/migration.lua -> fleet.matching",
+    "lib/kmirror/rollout/saved.lua -> failover.saved",
+    "scripts/rollout.lua -> fleet.loops",
+    "scripts/rollout.lua -> rollout.plan",
+    "scripts/rollout.lua -> rollout.preview",
+    "scripts/rollout.lua -> rollout.run",
+    "scripts/rollout.lua -> rollout.saved",
+    "scripts/watch.lua -> failover.regions",
+}
+
+-- ---- reading ----------------------------------------------------------------------------------------------
+
+---@class rooms.arrow
+---@field from string room
+---@field to string room
+---@field file string that has it
+---@field inside? string the module of `to` that it leads to
+
+local native = {}
+for name in ("host httpd line mirrors outfile probe task"):gmatch("%l+") do native[name] = "runtime/" .. name end
+
+local function room_of(path)
+    return path:match("^lib/kmirror/([%w_]+)") or path:match("^(lib/[%w_]+)/") or path:match("^(runtime/%l%w*)")
+        or path:match("^scripts/.*%.lua$") and path:gsub("%.lua$", "")
+end
+
+local function without_comments(path, source)
+    if path:find("%.lua$") then return (source:gsub("%-%-[^\n]*", "")) end
+    return (source:gsub("/%*.-%*/", ""))
+end
+
+-- The rooms that a file needs, and what it needs of their inside.
+local function needs(path, source)
+    local found = {}
+    local function add(to, inside)
+        if to and to ~= room_of(path) then
+            found[#found + 1] = { from = room_of(path), to = to, file = path, inside = inside }
+        end
+    end
+    for name in source:gmatch('#include "(%l%w*)[%w_]*%.h"') do add("runtime/" .. name) end
+    for module in source:gmatch('require%s*%(?%s*"([^"]+)"') do
+        local name, inside = module:match("^kmirror%.([%w_]+)%.?(.*)$")
+        add(name or native[module], inside ~= "" and inside or nil)
+    end
+    if path:find("^runtime/") then
+        for name in source:gmatch('"runtime/(%w+)%.lua"') do add("runtime/" .. name) end
+    end
+    return found
+end
+
+--- All rooms, with how many lines they have, and the arrows between them.
+---@return table<string, integer>
+---@return rooms.arrow[]
+function rooms.read()
+    local lines, arrows = {}, {}
+    local files <close> = assert(io.popen("find lib runtime scripts -name '*.lua' -o -name '*.[ch]' | LC_ALL=C sort"))
+    for path in files:lines() do
+        local file <close> = assert(io.open(path, "rb"))
+        local source = file:read("a")
+        local _, count = source:gsub("\n", "")
+        lines[room_of(path)] = (lines[room_of(path)] or 0) + count
+        local its = needs(path, without_comments(path, source))
+        table.move(its, 1, #its, #arrows + 1, arrows)
+    end
+    return lines, arrows
+end
+
+-- ---- judging ----------------------------------------------------------------------------------------------
+
+local function floors_of(lines)
+    local floors, problems = {}, {}
+    for floor, each in ipairs(rooms.floors) do
+        for name in each[2]:gmatch("%S+") do
+            for room in pairs(lines) do
+                if room == name or name:find("%*$") and room:sub(1, #name - 1) == name:sub(1, -2) then
+                    floors[room] = floor
+                end
+            end
+            if not name:find("%*$") and not lines[name] then
+                problems[#problems + 1] = ("%s stands on the floor '%s', but is no room"):format(name, each[1])
+            end
+        end
+    end
+    for room in pairs(lines) do
+        if not floors[room] then
+            problems[#problems + 1] = ("%s has no floor: give it one in spec/support/rooms.lua"):format(room)
+        end
+    end
+    return floors, problems
+end
+
+local function needed_by(arrows)
+    local needed = {}
+    for _, arrow in ipairs(arrows) do
+        needed[arrow.from] = needed[arrow.from] or {}
+        needed[arrow.from][arrow.to] = needed[arrow.from][arrow.to] or arrow.file
+    end
+    return needed
+end
+
+-- The rooms in their order, and the way from a room back to itself, if there is one.
+local function find_circle(needed)
+    local state, way, circle = {}, {}, nil
+    local function visit(room)
+        if circle or state[room] == "done" then return end
+        way[#way + 1] = room
+        if state[room] then
+            circle = table.concat(way, " -> "):match(".*(%f[%w/_]" .. room:gsub("%p", "%%%0") .. " %->.*)$")
+            return
+        end
+        state[room] = "open"
+        for to in pairs(needed[room] or {}) do visit(to) end
+        state[room] = "done"
+        table.remove(way)
+    end
+    for room in pairs(needed) do visit(room) end
+    return circle
+end
+
+--- What may not be.
+---@param lines table<string, integer>
+---@param arrows rooms.arrow[]
+---@return string[]
+function rooms.problems(lines, arrows)
+    local floors, problems = floors_of(lines)
+    local held, unused = {}, {}
+    for _, each in ipairs(rooms.held) do held[each], unused[each] = true, true end
+    for _, arrow in ipairs(arrows) do
+        if (floors[arrow.from] or 0) > (floors[arrow.to] or math.huge) then
+            problems[#problems + 1] = ("%s: %s needs %s, which is above it"):format(arrow.file, arrow.from, arrow.to)
+        end
+        local inside = arrow.inside and ("%s -> %s.%s"):format(arrow.file, arrow.to, arrow.inside)
+        if inside and held[inside] then
+            unused[inside] = nil
+        elseif inside then
+            problems[#problems + 1] = ("%s is its inside: require kmirror.%s"):format(inside, arrow.to)
+        end
+    end
+    for each in pairs(unused) do
+        problems[#problems + 1] = ("%s is gone: take it off the list in spec/support/rooms.lua"):format(each)
+    end
+    local circle = find_circle(needed_by(arrows))
+    problems[#problems + 1] = circle and "a circle: " .. circle
+    table.sort(problems)
+    return problems
+end
+
+-- ---- showing ----------------------------------------------------------------------------------------------
+
+local function sorted(set, but)
+    local names = {}
+    for name in pairs(set) do
+        if name ~= but then names[#names + 1] = name end
+    end
+    table.sort(names)
+    return names
+end
+
+-- A list of words in lines of at most 120 columns, from `column` on.
+local function wrapped(words, column)
+    local lines, line = {}, ""
+    for _, word in ipairs(words) do
+        if #line + #word + 1 + column > 120 then
+            lines[#lines + 1], line = line, ""
+        end
+        line = line .. (line == "" and "" or " ") .. word
+    end
+    lines[#lines + 1] = line
+    return table.concat(lines, "\n" .. (" "):rep(column))
+end
+
+--- The graph, floor by floor: each room with its lines, and what it needs.
+---@param lines table<string, integer>
+---@param arrows rooms.arrow[]
+---@return string
+function rooms.shown(lines, arrows)
+    local floors, needed, text = floors_of(lines), needed_by(arrows), {}
+    for floor, each in ipairs(rooms.floors) do
+        text[#text + 1] = each[1]
+        for _, room in ipairs(sorted(lines)) do
+            if floors[room] == floor then
+                text[#text + 1] = ("  %-22s %5d  %s"):format(room, lines[room], wrapped(sorted(needed[room] or {}), 32))
+            end
+        end
+    end
+    return table.concat(text, "\n")
+end
+
+-- Run as a program, not by a spec.
+if arg and arg[0] and arg[0]:find("support/rooms%.lua$") then
+    local lines, arrows = rooms.read()
+    print(rooms.shown(lines, arrows))
+    local problems = rooms.problems(lines, arrows)
+    for _, problem in ipairs(problems) do print("rooms: " .. problem) end
+    print(("%d rooms, %d arrows, %d problems"):format(#sorted(lines), #arrows, #problems))
+    os.exit(#problems == 0)
+end
+
+return rooms
