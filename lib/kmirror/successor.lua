@@ -3,7 +3,7 @@
 
 local mirrors = require("mirrors")
 local options = require("kmirror.options")
-local read_secret = require("kmirror.fleet.secret")
+local read_properties = require("kmirror.properties")
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -39,7 +39,7 @@ function M.properties(given)
     if not given.source_properties then
         return nil
     end
-    local properties, problem = read_secret({ from = "file", value = given.source_properties }, "")
+    local properties, problem = read_properties({ from = "file", value = given.source_properties }, "")
     if problem then
         usage("--source-properties: %s", problem)
     end

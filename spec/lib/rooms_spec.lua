@@ -25,8 +25,8 @@ describe("the rooms", function()
     end)
 
     it("are refused an arrow into another one's inside", function()
-        local problem = with { from = "cli", to = "wait", file = "x.lua", inside = "follow" }
-        assert.are.equal("x.lua -> wait.follow is its inside: require kmirror.wait", problem)
+        local problems = with { from = "cli", to = "wait", file = "x.lua", inside = "follow" }
+        assert.is_truthy(problems:find("x.lua -> wait.follow is its inside: require kmirror.wait", 1, true), problems)
     end)
 
     it("each have a floor", function()

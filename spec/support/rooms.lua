@@ -16,7 +16,7 @@ rooms.floors = {
     { "mirrors", [[ findings fleet selection ]] },
     { "work", [[ bulk health hooks progress screen steps uncaught wait ]] },
     { "jobs", [[ job jobs journal store ]] },
-    { "this run", [[ again changes config confirm connect events limits log profile state ]] },
+    { "this run", [[ again changes config confirm connect events limits log profile properties state successor ]] },
     { "texts and values", [[ batches csv file json literal meant modules options regex shell sparkline table terminal
         text textfile usage ]] },
     { "native modules", [[ runtime/host runtime/httpd runtime/line runtime/mirrors runtime/outcome runtime/outfile

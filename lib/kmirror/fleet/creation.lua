@@ -3,7 +3,7 @@
 local changes = require("kmirror.changes")
 local fields = require("kmirror.fleet.fields")
 local regex = require("kmirror.regex")
-local read_secret = require("kmirror.fleet.secret")
+local read_properties = require("kmirror.properties")
 
 local M = {}
 
@@ -45,7 +45,7 @@ local function properties_of(document, wanted)
     if not wanted.secret then
         return nil, true
     end
-    local properties, problem = read_secret(wanted.secret, document.directory)
+    local properties, problem = read_properties(wanted.secret, document.directory)
     if problem then
         document:complain(wanted.secret.line, "%s: %s", wanted.secret.path, problem)
     end

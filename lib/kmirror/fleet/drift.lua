@@ -1,7 +1,7 @@
 --- fleet.drift: in what a mirror that is there differs from the one that a fleet file asks for, where the API tells its
 --- whole specification (version 2). Only its target latency can be changed; all else takes a new mirror.
 
-local read_secret = require("kmirror.fleet.secret")
+local read_properties = require("kmirror.properties")
 
 local M = {}
 
@@ -22,7 +22,7 @@ local function add_properties(differences, directory, wanted, listed)
     if not wanted.secret or not there then
         return nil
     end
-    local properties, problem = read_secret(wanted.secret, directory)
+    local properties, problem = read_properties(wanted.secret, directory)
     if properties and there:leads_where(properties) ~= "yes" then
         table.insert(differences, { field = "sourceConnectionProperties", wanted = "(hidden)", found = "(hidden)" })
     end

@@ -1,4 +1,4 @@
---- fleet.secret: reads connection properties, which often hold a password, from where the fleet file says they are.
+--- properties: reads connection properties, which often hold a password, from where the fleet file says they are.
 
 local mirrors = require("mirrors")
 local textfile = require("kmirror.textfile")
