@@ -4,11 +4,18 @@
 #define KMIRROR_EXIT_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* Puts all that in place of Lua's own functions. [-0, +0, m] */
 void exit_open(lua_State *L);
 /* catch(fn, ...): Lua's pcall(), which stops the exit, too. For those who see the run to its end. */
 int exit_catch(lua_State *L);
+
+/* The garbage collector has caught an error of a finalizer that is no text. True when it was an exit: what runs now raises
+ * it again. */
+bool exit_swallowed(void);
+/* What a finalizer gave os.exit() as the Lua state was closed; -1: nothing. */
+int exit_closing_status(void);
 
 /* background(task) -> task: it is kmirror's own and ends with the run; nobody waits for it */
 int exit_background(lua_State *L);

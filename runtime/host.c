@@ -1,6 +1,7 @@
 #include "host.h"
 
 #include "child.h"
+#include "computing.h"
 #include "exit.h"
 #include "files.h"
 #include "loop.h"
@@ -165,6 +166,12 @@ static int status_of(lua_State *L) {
 
 /* ---- the module ---- */
 
+/* settle(): what is left is to bring the run to its end, which no interrupt stops */
+static int settle(lua_State *L) {
+    computing_settle(L);
+    return 0;
+}
+
 /* json_messages(yes): what the executable itself says is JSON from now on, or text again */
 static int json_messages(lua_State *L) {
     message_as_json(lua_toboolean(L, 1));
@@ -213,6 +220,7 @@ int luaopen_host(lua_State *L) {
                                          {"lost_output", lost_output},
                                          {"traceback", want_traceback},
                                          {"status_of", status_of},
+                                         {"settle", settle},
                                          {"settled", settled},
                                          {"catch", exit_catch},
                                          {"background", exit_background},

@@ -1,6 +1,7 @@
 /* kmirror: makes a Lua state, runs the command line (lib/kmirror/cli.lua) in it as the main task, and turns what
  * comes of it into messages and an exit status. */
 #include "child.h"
+#include "computing.h"
 #include "environment.h"
 #include "exit.h"
 #include "files.h"
@@ -42,6 +43,19 @@ static void on_signal(int number) {
     task_interrupt();
 }
 
+/* Processor time has passed since then, and a task does not end: not even by force. */
+static void on_tick(int number) {
+    (void)number;
+    if (!computing_tick())
+        return;
+    terminal_return();
+    message_write("error",
+                  "interrupted: ended at once, with nothing closed, as a function of Lua's own does not return (a "
+                  "pattern that takes too long, a finalizer?); kmirror jobs shows what a job has done",
+                  NULL);
+    _exit(INTERRUPTED);
+}
+
 /* One that whoever started kmirror has it ignore, as nohup does, stays so. */
 static void handle(int number, const struct sigaction *action) {
     struct sigaction present;
@@ -55,6 +69,8 @@ static void handle_signals(void) {
     sigaction(SIGTERM, &action, NULL);
     handle(SIGINT, &action);
     handle(SIGHUP, &action);
+    action = (struct sigaction){.sa_handler = on_tick, .sa_flags = SA_RESTART};
+    sigaction(SIGPROF, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of the write */
 }
@@ -89,8 +105,10 @@ static void begin_warning(warnings *w) {
 }
 
 static void end_warning(warnings *w) {
+    static const char finalizer[] = "error in __gc (error object is not a string)";
     bool told = w->pieces != NULL && fclose(w->pieces) == 0;
-    if (told && !w->off)
+    bool of_exit = told && strcmp(w->text, finalizer) == 0 && exit_swallowed();
+    if (told && !w->off && !of_exit)
         message_write("warn", w->text, NULL);
     if (w->pieces != NULL)
         free(w->text);
@@ -191,6 +209,8 @@ static int protected_main(lua_State *L) {
     lua_insert(L, 2);
     lua_settop(L, 3);
     int status = task_run(L, 1) == LUA_OK ? (int)luaL_optinteger(L, 2, DONE) : report_error(L, 2);
+    if (status == DONE && task_exit_status(L) > DONE) /* it was lost, as nothing of the runbook ran after it */
+        status = task_exit_status(L);
     for (lua_settop(L, 1); task_failure(L); lua_settop(L, 1)) {
         message_write("error", "a task failed that nobody waited for:", NULL);
         report(L, 2);
@@ -216,7 +236,7 @@ static int run_command_line(int argc, char **argv) {
     else
         message_write("error", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error", NULL);
     lua_close(L);
-    return status;
+    return status == DONE && exit_closing_status() >= 0 ? exit_closing_status() : status;
 }
 
 int main(int argc, char **argv) {

@@ -43,5 +43,7 @@ int outcome_status(lua_State *L, int index) {
 }
 
 lua_Integer outcome_settled(lua_State *L, lua_Integer status) {
+    if (status == DONE && !task_interrupted() && task_exit_status(L) > DONE)
+        status = task_exit_status(L);
     return status == DONE && (!output_arrived() || task_has_failures(L)) ? FAILED : status;
 }

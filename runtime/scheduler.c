@@ -1,5 +1,6 @@
 #include "scheduler_inside.h"
 
+#include "computing.h"
 #include "error.h"
 
 #include <lauxlib.h>
@@ -98,8 +99,13 @@ bool task_is_cancelled(lua_State *L) {
     return cancelled_here(scheduler_of(L));
 }
 
+/* Who is told so often in one go that it is cancelled does not listen. */
+enum { MOST_REFUSALS = 1000 };
+
 int scheduler_cancelled(lua_State *L) {
-    const scheduler *s = scheduler_of(L);
+    scheduler *s = scheduler_of(L);
+    if ((s->interrupted || s->prompting) && ++s->refusals > MOST_REFUSALS)
+        return scheduler_stop(L, s->why);
     if (s->exit_status < 0 || s->interrupted)
         return error_raise(L, "cancelled", "%s", s->why);
     if (s->running != NULL)
@@ -296,9 +302,12 @@ static void resume(task *t) {
     t->nargs = 0;
     t->state = RUNNING;
     s->running = t;
+    s->current = t->co;
+    s->refusals = 0;
     s->resumed_at = loop_now();
     int status = lua_resume(t->co, s->L, nargs, &results);
     s->running = NULL;
+    s->current = NULL;
     if (status == LUA_OK) {
         end(t, lua_toboolean(t->co, 1) ? SUCCEEDED : FAILED);
     } else if (status != LUA_YIELD) { /* out of memory, most likely: not even the protected call held */
@@ -308,6 +317,8 @@ static void resume(task *t) {
         end(t, FAILED);
     } else if (t->state == RUNNING) { /* coroutine.yield() in a task: the others have a turn */
         lua_pop(t->co, results);
+        if (s->interrupted && ++s->yields > MOST_REFUSALS)
+            computing_stop(t->co);
         scheduler_start(t);
     }
 }
@@ -333,14 +344,25 @@ static void cancel_all(scheduler *s, const char *why) {
     lua_pop(L, 1);
 }
 
+/* [-0, +0, m] */
+static void make_exit(lua_State *L, const char *why) {
+    error_constructor(L);
+    lua_pushliteral(L, "cancelled");
+    lua_pushstring(L, why);
+    lua_call(L, 2, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &exit_key);
+}
+
+int scheduler_stop(lua_State *L, const char *why) {
+    make_exit(L, why);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &exit_key);
+    return lua_error(L);
+}
+
 int scheduler_exit(lua_State *L, int status) {
     scheduler *s = scheduler_of(L);
     if (s->exit_status < 0) {
-        error_constructor(L);
-        lua_pushliteral(L, "cancelled");
-        lua_pushliteral(L, "the runbook called os.exit()");
-        lua_call(L, 2, 1);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &exit_key);
+        make_exit(L, "the runbook called os.exit()");
         s->exit_status = status;
         cancel_all(s, "the runbook called os.exit()");
     }
@@ -456,24 +478,13 @@ bool task_failure(lua_State *L) {
 
 /* ---- interrupting ---- */
 
-/* A task that computes for this long does not come by the loop, where it would learn of the interrupt. */
-#define COMPUTING 1.0
-
-static void stop_running(lua_State *L, lua_Debug *debug) {
-    (void)debug;
-    lua_sethook(L, NULL, 0, 0);
-    error_raise(L, "cancelled", "interrupted");
-}
-
 void task_interruptible(lua_State *L, void (*waiting)(lua_State *L)) {
     interruptible = scheduler_of(L);
     interruptible->waiting = waiting;
 }
 
-static void stop_computing(const scheduler *s) {
-    if (s->running != NULL && loop_now() - s->resumed_at > COMPUTING)
-        lua_sethook(s->running->co, stop_running, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-    loop_wake(s->loop);
+scheduler *scheduler_interruptible(void) {
+    return interruptible;
 }
 
 void task_interrupt(void) {
@@ -481,7 +492,8 @@ void task_interrupt(void) {
     if (s == NULL)
         return;
     s->interrupted = 1;
-    stop_computing(s);
+    computing_watch();
+    loop_wake(s->loop);
 }
 
 bool task_interrupt_turn(void) {
@@ -489,10 +501,8 @@ bool task_interrupt_turn(void) {
     if (s == NULL || !s->prompting)
         return false;
     s->turn_interrupted = 1;
-    if (s->running == s->main) /* the session itself, which goes on */
-        loop_wake(s->loop);
-    else
-        stop_computing(s);
+    computing_watch();
+    loop_wake(s->loop);
     return true;
 }
 

@@ -47,6 +47,9 @@ struct scheduler {
     task *foreground;  /* the turn of a prompt: Ctrl-C is for it alone */
     bool prompting;    /* there are such turns; between two, Ctrl-C is for nobody */
     double resumed_at, looked_at;
+    lua_State *current; /* whose code runs: the running task's, or a coroutine of the script's own */
+    unsigned refusals;  /* calls that were refused since it was resumed, because of an interrupt */
+    unsigned yields;    /* all since the interrupt */
     size_t live, background;
     task_wait *rest;               /* of who waits until only itself and what is in the background is left */
     void (*waiting)(lua_State *L); /* says what is waited for after an interrupt; may be NULL */
@@ -68,10 +71,14 @@ void scheduler_start(task *t);
 /* Raises what a cancelled call does: `cancelled`, or when os.exit() was called, what that raises, once for each task:
  * what it does while it is cleaning up is done. [-0, +0, v] */
 int scheduler_cancelled(lua_State *L);
+/* Raises `cancelled`, with that message, which nothing but the end of the task catches. [-0, +0, v] */
+int scheduler_stop(lua_State *L, const char *why);
 /* Has every task but this one cancelled, and raises what ends this one. [-0, +0, v] */
 int scheduler_exit(lua_State *L, int status);
 /* Whether that is the error at the index. */
 bool scheduler_is_exit(lua_State *L, int index);
+/* The one that task_interruptible() named; NULL when there is none, or no more. */
+scheduler *scheduler_interruptible(void);
 /* A message handler for who raises the error once more: its traceback stays that of where it came from. */
 int scheduler_remember(lua_State *L);
 /* Asks it to end: see Task:cancel(). */

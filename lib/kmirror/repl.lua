@@ -22,7 +22,7 @@ local M = {}
 
 -- Runs a function as the one that Ctrl-C cancels. Returns what pcall would; raises only when all tasks end.
 local function turn(fn, ...)
-    local t = task.spawn(pcall, fn, ...)
+    local t = task.spawn(host.catch, fn, ...)
     line.turn(t)
     return t:join()
 end

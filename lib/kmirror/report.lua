@@ -145,6 +145,7 @@ local function words_of(problem, status)
 end
 
 local function finish(self, problem)
+    host.settle()
     self.status = self.result or host.status_of(problem)
     self.problem = not self.result and words_of(problem, self.status) or nil
     if self.writer then

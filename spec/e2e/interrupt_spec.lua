@@ -106,3 +106,63 @@ describe("a job that is interrupted", function()
         assert.are.equal(1, most)
     end)
 end)
+
+describe("a runbook that computes for ever", function()
+    local env
+
+    setup(function() env = { XDG_STATE_HOME = support.temporary_directory("state") } end)
+
+    -- What is told when SIGTERM comes in the middle of it.
+    local function interrupted(body)
+        local report = support.temporary("report.json")
+        local process = support.start { "--sandbox", "--job", "computes", "--report", report, "run", "-", env = env,
+            stdin = [[
+                local task = require "task"
+                local closed <close> = setmetatable({}, { __close = function() io.stderr:write("cleaned up\n") end })
+                task.spawn(io.stderr.write, io.stderr, "computing\n"):join()
+                ]] .. body }
+        support.eventually("the runbook", function() return process:stderr():find("computing", 1, true) end)
+        process:signal("TERM")
+        local result = process:wait(10)
+        assert.are.equal(130, result.status, body .. result.stderr)
+        result.report = require "kmirror.json".decode(support.read(report)).runs[1]
+        return result
+    end
+
+    for name, body in pairs {
+        ["in a loop"] = "while true do end",
+        ["in a loop that catches what is raised"] = "while true do pcall(function() while true do end end) end",
+        ["in a coroutine"] = "coroutine.wrap(function() repeat pcall(error) until false end)()",
+        ["in coroutines, one after the other"] = "while true do coroutine.wrap(coroutine.yield)() end",
+        ["in tasks"] = "for _ = 1, 2 do task.spawn(function() while true do end end) end task.sleep(60)",
+        ["in a callback"] = "table.sort({ 1, 2, 3 }, function() while true do end end)",
+        ["by waits that it does not let end it"] = "while true do pcall(task.sleep, 0.01) end",
+        ["by yields"] = "while true do coroutine.yield() end",
+    } do
+        it(name .. " is ended by a signal, and all is closed", function()
+            local result = interrupted(body)
+            assert.is_truthy(result.stderr:find("cleaned up", 1, true), result.stderr)
+            assert.are.equal(130, result.report.status)
+            assert.matches("computes\tinterrupted\t", support.run { "jobs", env = env }.stdout)
+        end)
+    end
+
+    it("in a function of C is ended, too, and says that nothing was closed", function()
+        local result = interrupted "local _ = ('a'):rep(40):find(('a-'):rep(20) .. 'b')"
+        assert.is_nil(result.stderr:find("cleaned up", 1, true))
+        assert.is_truthy(result.stderr:find("kmirror: interrupted: ended at once, with nothing closed", 1, true),
+            result.stderr)
+    end)
+
+    it("is not one that only takes a while to clean up", function()
+        local result = interrupted [[
+            local busy <close> = setmetatable({}, { __close = function()
+                local until_ = os.clock() + 0.3
+                while os.clock() < until_ do end
+                io.stderr:write("took its time\n")
+            end })
+            task.sleep(60)]]
+        assert.is_truthy(result.stderr:find("took its time", 1, true), result.stderr)
+        assert.are.equal(130, result.report.status)
+    end)
+end)

@@ -104,10 +104,13 @@ describe("kmirror repl, on a terminal", function()
         support.sleep(0.2)
         screen:press("C-c")
         screen:wait("\ninterrupted\n" .. PROMPT)
-        screen:enter("while true do end", "while true do end")
-        support.sleep(1.3)
-        screen:press("C-c")
-        screen:wait("while true do end\n^C\ninterrupted\n" .. PROMPT)
+        for _, endless in ipairs { "while true do end", "while true do pcall(function() while true do end end) end",
+            "while true do pcall(task.sleep, 0.01) end" } do
+            screen:enter(endless, endless)
+            support.sleep(0.2)
+            screen:press("C-c")
+            screen:wait(endless .. "\n^C\ninterrupted\n" .. PROMPT)
+        end
         screen:enter("coroutine.wrap(function() task.sleep(60) end)()", "()")
         support.sleep(0.2)
         screen:press("C-c")
