@@ -121,6 +121,7 @@ help:
 	@echo 'make            build $(BUILD)/kmirror and $(BUILD)/mirrors.so (needs: make deps)'
 	@echo 'make demo       fail a small fleet over, in the sandbox'
 	@echo 'make test       run all specs, or those in SPECS=, KMIRROR_TEST_JOBS= files at a time'
+	@echo 'make test-kafka run the specs that need a real Kafka, which it fetches and starts (build/kafka, 1 GB of memory)'
 	@echo 'make torture    fail every allocation and call of the system in turn (an hour); ATTEMPTS=N: so many'
 	@echo 'make rate       how much of the allowed rate is used (a minute)'
 	@echo 'make lossy      100 creates against a server that loses answers, for 50 seeds (two minutes)'
@@ -224,6 +225,27 @@ lint-c: | $(BUILD)/packages
 
 lint-lua:
 	luacheck --no-color --quiet lib scripts runtime spec
+
+# ---- a real Kafka ----------------------------------------------------------------------------------------------
+
+# Brokers, Connect workers and MirrorMaker, from Maven Central. Fetched once, and again when pom.xml changes.
+KAFKA = build/kafka
+
+.PHONY: kafka test-kafka
+kafka: $(KAFKA)/pom.xml
+
+$(KAFKA)/pom.xml: spec/kafka/pom.xml
+	@sh .ci/packages.sh kafka openjdk-17-jre-headless maven kcat
+	@echo 'make kafka: fetching Kafka into $(KAFKA)' >&2
+	@rm -rf $(KAFKA)/libs && mkdir -p $(KAFKA)
+	@mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory='$(CURDIR)/$(KAFKA)/libs' >&2
+	@mv $(KAFKA)/libs/jolokia-agent-jvm-*-javaagent.jar $(KAFKA)/jolokia.jar
+	@cp $< $@
+
+test-kafka: test-packages kafka all
+	@bash spec/kafka/rig.sh start
+	@KMIRROR_TEST_JOBS=1 KMIRROR_TEST_SECONDS=900 KMIRROR_BUILD=$(BUILD) bash spec/support/suites.sh \
+	  $(or $(SPECS),$(wildcard spec/kafka/*_spec.lua)); status=$$?; bash spec/kafka/rig.sh stop; exit $$status
 
 # ---- figures ---------------------------------------------------------------------------------------------------
 

@@ -132,11 +132,18 @@ local function secrets_in(properties)
     return secrets
 end
 
+-- The client properties that a call may send.
+local function properties_of(account, spec)
+    local texts = { spec and spec.sourceConnectionProperties }
+    for _, cluster in pairs(account.options.clusters or {}) do texts[#texts + 1] = cluster.kafka end
+    return texts
+end
+
 -- Longest first, so that no part of one is left when another is hidden.
 local function secrets_of(account, spec)
     local secrets = { account.secret() }
-    if spec and type(spec.sourceConnectionProperties) == "string" then
-        for _, secret in ipairs(secrets_in(spec.sourceConnectionProperties)) do
+    for _, properties in ipairs(properties_of(account, spec)) do
+        for _, secret in ipairs(type(properties) == "string" and secrets_in(properties) or {}) do
             if #secret >= SHORTEST_SECRET then secrets[#secrets + 1] = secret end
         end
     end
@@ -152,10 +159,11 @@ end
 return function(call, e, told)
     take(e, told)
     e.operation, e.cluster, e.id, e.attempts = call.operation, call.cluster, call.id, call.attempts
-    e.other_api = other_version(call, e, told)
+    local own_hints = call.backend.hints
+    e.other_api = not own_hints and other_version(call, e, told) or nil
     local secrets = secrets_of(call.account, call.spec)
     e.message, e.details = redact(e.message, secrets), redact_all(e.details, secrets)
-    local hint = hint_for(e, call.account.options.proxied)
+    local hint = own_hints and own_hints[e.kind] or hint_for(e, call.account.options.proxied)
     if hint then e.message = ("%s (%s)"):format(e.message, hint) end
     return e
 end

@@ -65,7 +65,7 @@ static bool loopback_host(const char *host) {
     return inet_pton(AF_INET6, bare, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-static bool is_allowed(CURLU *url, bool *loopback) {
+static bool is_allowed(CURLU *url, bool insecure, bool *loopback) {
     char *scheme = NULL, *host = NULL;
     bool https = false, http = false;
     *loopback = false;
@@ -77,14 +77,14 @@ static bool is_allowed(CURLU *url, bool *loopback) {
     }
     curl_free(scheme);
     curl_free(host);
-    return https || (http && *loopback);
+    return https || (http && (*loopback || insecure));
 }
 
-bool http_url_allowed(const char *url) {
+bool http_url_allowed(const char *url, bool insecure) {
     bool loopback;
     CURLU *parsed = curl_url();
-    bool allowed =
-        parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK && is_allowed(parsed, &loopback);
+    bool allowed = parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+                   is_allowed(parsed, insecure, &loopback);
     curl_url_cleanup(parsed);
     return allowed;
 }
@@ -93,7 +93,7 @@ bool http_url_is_local(const char *url) {
     bool loopback = false;
     CURLU *parsed = curl_url();
     if (parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK)
-        is_allowed(parsed, &loopback);
+        is_allowed(parsed, false, &loopback);
     curl_url_cleanup(parsed);
     return loopback;
 }
@@ -439,7 +439,8 @@ static void free_options(http_options *o) {
 static bool parse_base(http_client *c) {
     c->base = curl_url();
     if (c->base == NULL || curl_url_set(c->base, CURLUPART_URL, c->options.base, 0) != CURLUE_OK ||
-        !is_allowed(c->base, &c->loopback) || curl_url_get(c->base, CURLUPART_PATH, &c->base_path, 0) != CURLUE_OK)
+        !is_allowed(c->base, c->options.insecure, &c->loopback) ||
+        curl_url_get(c->base, CURLUPART_PATH, &c->base_path, 0) != CURLUE_OK)
         return false;
     if (strcmp(c->base_path, "/") == 0)
         c->base_path[0] = '\0';

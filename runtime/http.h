@@ -2,7 +2,7 @@
  *
  * Connections are kept and shared by all requests on one loop; each carries one request at a time, by HTTP/1.1. TLS
  * is verified, redirects are not followed, answers are bounded in size, and only https is spoken, or http to a
- * loopback address. */
+ * loopback address, unless an option allows it to any. */
 #ifndef KMIRROR_HTTP_H
 #define KMIRROR_HTTP_H
 
@@ -17,6 +17,7 @@ typedef struct http_options {
     const char *ca_dir;               /* folder of the same, as OpenSSL's rehash makes it; NULL: none */
     const char *cert_file, *key_file; /* client certificate, PEM; NULL: none */
     const char *proxy;                /* NULL: from the environment, as libcurl reads it */
+    bool insecure;                    /* http may go to another machine, too */
     double connect_timeout;           /* seconds */
     size_t max_body;                  /* bytes of one answer, after decompression */
 } http_options;
@@ -47,8 +48,8 @@ http_client *http_client_new(loop *l, const http_options *options);
 /* Aborts what is under way, without callbacks, and frees. NULL is fine. */
 void http_client_free(http_client *c);
 
-/* True when kmirror may speak to that URL: https, or http to a loopback address. */
-bool http_url_allowed(const char *url);
+/* True when kmirror may speak to that URL: https, or http to a loopback address, or with `insecure` to any. */
+bool http_url_allowed(const char *url, bool insecure);
 
 /* True when that URL goes to this machine, and so past any proxy. */
 bool http_url_is_local(const char *url);

@@ -368,6 +368,8 @@ static int new_account(lua_State *L) {
                             .proxy = option(L, "proxy")};
     lua_getfield(L, 1, "connect_timeout");
     options.connect_timeout = lua_tonumber(L, -1);
+    lua_getfield(L, 1, "insecure");
+    options.insecure = lua_toboolean(L, -1);
     lua_getfield(L, 1, "max_body");
     options.max_body = (size_t)lua_tointeger(L, -1);
     account *a = lua_newuserdatauv(L, sizeof *a, 1);
@@ -392,9 +394,17 @@ static int push_verdict(lua_State *L, bool (*judge)(const char *)) {
     return 1;
 }
 
-/* url_allowed(url) -> whether requests may go there */
+static bool url_may_be_insecure(const char *url) {
+    return http_url_allowed(url, true);
+}
+
+static bool url_is_secure(const char *url) {
+    return http_url_allowed(url, false);
+}
+
+/* url_allowed(url, insecure) -> whether requests may go there; where insecure, by http to another machine, too */
 static int url_allowed(lua_State *L) {
-    return push_verdict(L, http_url_allowed);
+    return push_verdict(L, lua_toboolean(L, 2) ? url_may_be_insecure : url_is_secure);
 }
 
 /* url_is_local(url) -> whether requests to it stay on this machine, and go past any proxy */

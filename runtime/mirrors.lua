@@ -5,10 +5,13 @@ local load, native, new_error, task = ...
 local fields = load("runtime/fields.lua", native, new_error, load("runtime/meant.lua"))
 local network = load("runtime/network.lua", native, new_error)
 local keys = load("runtime/key.lua", native, fields)
-local options = load("runtime/options.lua", native, new_error, fields, network, keys)
-local compile = load("runtime/wire.lua", native, fields)
+local properties = load("runtime/properties.lua")
+local connects = load("runtime/connects.lua", native, fields, properties, load("runtime/uuid.lua"))
+local options = load("runtime/options.lua", native, new_error, fields, network, keys, connects)
+local wire = load("runtime/wire.lua", native, fields)
 local complete = load("runtime/failure.lua")
 local retry = load("runtime/retry.lua", native, task, complete, new_error)
+local several = load("runtime/several.lua", native, retry, task, new_error)
 
 ---@class mirrors
 local mirrors = {}
@@ -97,7 +100,10 @@ mirrors.is_private = native.is_private
 ---@field mirrorStatus string      of the source connector: RUNNING, PAUSED, UNASSIGNED, FAILED, …
 ---@field checkpointStatus string  of the checkpoint connector, likewise
 ---@field topicStatuses mirrors.Topic[]
----With v2 of the API it also has the fields of mirrors.Spec; the connection properties are a mirrors.Secret.
+---@field cause? string            with "connect": why it is not IN_SYNC, where that is known
+---@field foreign? boolean         with "connect": true of one that kmirror has not made
+---With v2 of the API, and with "connect", it also has the fields of mirrors.Spec; the connection properties are a
+---mirrors.Secret.
 
 ---@class mirrors.Spec what create() takes
 ---@field sourceType "instaclustr"|"custom"
@@ -122,13 +128,16 @@ end
 -- ---- what a call sends ----
 
 -- The backends there are, each a file that says how the operations go over the wire.
-local properties = load("runtime/properties.lua")
 local secret = load("runtime/secret.lua", properties)
 local specification = load("runtime/specification.lua", fields, properties)
 
 ---A text that does not show: it prints as "(hidden)", and create() takes it.
 ---@type fun(text: string): mirrors.Secret
 mirrors.secret = secret.new
+
+---The UUID by which a create names the Kafka cluster beside a Kafka Connect cluster of one's own as its kafkaSource.
+---@type fun(cluster: string): string
+mirrors.kafka_id = connects.kafka_id
 
 ---What is told of Kafka client properties without showing them.
 mirrors.properties = properties
@@ -143,12 +152,14 @@ local backends = {}
 for _, name in ipairs { "v1", "v2" } do
     backends[name] = load("runtime/" .. name .. ".lua", json, fields, specification, secret, properties)
 end
+backends.connect = load("runtime/connect.lua", load, json, fields, specification, secret, properties, task)
 
 ---The same, for whoever serves what they ask for.
 ---@type table<string, mirrors.Backend>
 mirrors.backends = backends
 
 local function backend_of(account, cluster)
+    if connects.of(account.options, cluster) then return backends.connect end
     local apis = account.options.apis
     return backends[apis and apis[cluster] or account.options.api]
 end
@@ -164,14 +175,16 @@ local function prepare(api, operation, id, argument)
     local name = operation.name
     check_object(api, name)
     local account = api.account
-    local request = backend_of(account, api.cluster).requests[name]
+    local backend = backend_of(account, api.cluster)
+    local request = backend.requests[name]
     local ok, call = pcall(request.prepare, account, api.cluster, id, argument)
     if not ok then
         if type(call) == "table" then call.operation, call.cluster = name, api.cluster end
         error(call, 0)
     end
-    return { native = call, read = request.read, account = account, operation = name, cluster = api.cluster, id = id,
-        attempts = 0, spec = name == "create" and argument or nil }
+    return { native = call, read = request.read, steps = request.steps, backend = backend, account = account,
+        operation = name, cluster = api.cluster, id = id, argument = argument, attempts = 0,
+        spec = name == "create" and argument or nil }
 end
 
 -- ---- how a call is made ----
@@ -198,7 +211,7 @@ local performers = {
 local function perform(api, operation, id, argument)
     if type(argument) == "table" then argument = secret.revealed(argument) end
     local call = prepare(api, operation, id, argument)
-    local performer = performers[operation.name] or retry.perform
+    local performer = call.steps and several.perform or performers[operation.name] or retry.perform
     if not observer and (not interceptor or operation.effect == "reads") then return performer(call) end
     local function proceed(how) return performer(call, how) end
     local function intercepted()
@@ -219,8 +232,9 @@ mirrors.operations = load("runtime/operations.lua", Api, perform)
 for _, backend in pairs(backends) do
     backend.requests = {}
     for _, operation in ipairs(mirrors.operations) do
-        backend.requests[operation.name] = compile(operation, backend.operations[operation.name])
+        backend.requests[operation.name] = wire.compile(operation, backend.operations[operation.name])
     end
+    backend.compiled = wire.compile_parts(backend.parts or {})
 end
 
 ---Whether the backend can do what not every one can: "specification" (list and get tell a mirror's whole
@@ -234,12 +248,15 @@ function Api:can(what)
 end
 
 ---The same account (credentials, connections, quota), another cluster.
----@param cluster string  UUID of a Kafka Connect cluster
+---@param cluster string  UUID of a Kafka Connect cluster, or the name of one that the options tell of
 ---@return mirrors.Api
----Raises `invalid` when it is no UUID.
+---Raises `invalid` when it is none.
 function Api:on(cluster)
     check_object(self, "on")
-    options.check("api:on", { cluster = cluster or "" })
+    options.check("api:on", { cluster = cluster or "" }, self.account.options)
+    if self.account.options.api == "connect" and not connects.of(self.account.options, cluster) then
+        fields.invalid("api:on: %s", fields.unknown("cluster", cluster, self.account.options.clusters))
+    end
     return setmetatable({ account = self.account, cluster = cluster }, Api)
 end
 
@@ -287,6 +304,7 @@ local function new_account(all)
     account.alone = function() return native.alone(account.governor) end
     account.base = native.base_path(account.native)
     account.ledger = ledger_for(account)
+    account.ways = several.ways(all, account.governor)
     all.api_key, all.proxy = nil, nil -- the URL of a proxy may hold a password
     return account
 end
@@ -307,6 +325,7 @@ return fields.guard("mirrors", mirrors, {
     intercept = { "fn?", fields.fn },
     observe = { "fn?", fields.fn },
     under_way = {},
+    kafka_id = { "cluster", fields.text },
     printable = { "text", fields.string, "lines?", fields.boolean },
     is_private = { "path", fields.string },
     secret = { "text", fields.string },

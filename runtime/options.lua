@@ -1,5 +1,5 @@
 -- options: what mirrors.connect{} takes, what it checks, and where the rest comes from.
-local native, new_error, fields, network, key = ...
+local native, new_error, fields, network, key, connects = ...
 
 local function invalid(message, ...)
     error(new_error("invalid", message:format(...)), 0)
@@ -30,9 +30,10 @@ local function is_user(value)
     return is_text(value) and not value:find(":", 1, true), "a user name, without a colon"
 end
 
-local function is_endpoint(value)
-    return is_text(value) and native.url_allowed(value) and not value:find("[?#@]"),
-        "an https URL (http only for this machine's own addresses), without user, query or fragment"
+local function is_endpoint(value, given)
+    local own = given.api == "connect" and ", or with insecure = true in the profile" or ""
+    return is_text(value) and native.url_allowed(value, given.insecure) and not value:find("[?#@]"),
+        ("an https URL (http only for this machine's own addresses%s), without user, query or fragment"):format(own)
 end
 
 local function is_readable(value)
@@ -40,7 +41,8 @@ local function is_readable(value)
 end
 
 local function is_version(value)
-    return value == "v1" or value == "v2", "'v1' or 'v2', the version of the API"
+    return value == "v1" or value == "v2" or value == "connect",
+        "'v1' or 'v2', the version of the API, or 'connect', Kafka Connect's own"
 end
 
 local function is_proxy(value)
@@ -49,10 +51,12 @@ end
 
 local MAX_RATE <const> = 16384
 
+---@alias mirrors.api "v1"|"v2"|"connect"
+
 ---@class mirrors.Options
----@field api? "v1"|"v2"            the version of the API; v1, KMIRROR_API
----@field apis? table<string, "v1"|"v2">  of single clusters, by UUID
----@field cluster? string          UUID of the Kafka Connect cluster; KMIRROR_CLUSTER
+---@field api? mirrors.api         the version of the API; v1, KMIRROR_API
+---@field apis? table<string, mirrors.api>  of single clusters, by UUID
+---@field cluster? string          UUID of the Kafka Connect cluster, with "connect" any name; KMIRROR_CLUSTER
 ---@field endpoint? string         https://api.instaclustr.com; KMIRROR_ENDPOINT
 ---@field username? string         KMIRROR_USERNAME
 ---@field api_key? string          a provisioning API key; KMIRROR_API_KEY, or the file named by KMIRROR_API_KEY_FILE
@@ -69,6 +73,11 @@ local MAX_RATE <const> = 16384
 ---@field cert_file? string        client certificate, PEM
 ---@field key_file? string         its key, PEM
 ---@field proxy? string            URL; default: libcurl's environment variables
+---@field insecure? boolean        http may go to another machine, too: whoever is in between reads and changes it all
+---@field alias? string            with "connect": what mirrors call the cluster that they run into; the cluster's name
+---@field kafka? string            with "connect": client properties of the Kafka cluster they run into, a line each
+---@field metrics? string|string[]  with "connect": URLs of Jolokia at its workers, where latency and rate come from
+---@field clusters? table<string, mirrors.ConnectCluster>  Kafka Connect clusters by name, which need none of the above
 ---@field quota_file? string       through which the processes on this machine share one rate; default: none
 local checks = {
     api = is_version,
@@ -78,7 +87,10 @@ local checks = {
         end
         return type(value) == "table", "a table of versions of the API by the UUID of a Kafka Connect cluster"
     end,
-    cluster = function(value) return native.is_uuid(value), "the UUID of a Kafka Connect cluster" end,
+    cluster = function(value, given)
+        if connects.may_have_names(given) then return connects.is_name(value), connects.NAME_FORM end
+        return native.is_uuid(value), "the UUID of a Kafka Connect cluster"
+    end,
     endpoint = is_endpoint,
     username = is_user,
     api_key = is_text,
@@ -99,6 +111,14 @@ local checks = {
     key_file = is_readable,
     proxy = is_proxy,
     quota_file = is_text,
+    insecure = function(value) return type(value) == "boolean", "true or false" end,
+    alias = is_text,
+    kafka = connects.check_kafka,
+    metrics = function(value, given)
+        return connects.each(value, function(url) return (is_endpoint(url, given)) end),
+            "the URL of Jolokia at a worker, or a list of them, as endpoint takes them"
+    end,
+    clusters = function(value) return type(value) == "table", "a table of Kafka Connect clusters by name" end,
 }
 
 local defaults = {
@@ -123,17 +143,25 @@ local function may_hold_secret(name, text)
         local rest = text:gsub("^%a+://", ""):gsub("^([%w.%-]+):%d+%f[/\0]", "%1")
         return rest:find("[^%w/._%-]")
     end
-    return name == "api_key" or name == "proxy" or text:find("@", 1, true)
+    return name == "api_key" or name == "proxy" or name == "kafka" or text:find("@", 1, true)
 end
 
-local function check_options(where, given)
+-- What one value may be can depend on others, which may be set elsewhere.
+local function beside(given, others)
+    return setmetatable({}, { __index = function(_, name)
+        if given[name] ~= nil then return given[name] end
+        return others and others[name]
+    end })
+end
+
+local function check_options(where, given, others)
     if type(given) ~= "table" then invalid("%s: expected a table of options, got %s", where, type(given)) end
     for name, value in pairs(given) do
         local check = checks[name]
         if not check then
             invalid("%s: %s", where, fields.unknown("option", name, checks))
         end
-        local ok, expected = check(value)
+        local ok, expected = check(value, beside(given, others))
         if not ok then
             local shown = may_hold_secret(name, tostring(value)) and "something else (not shown)"
                 or ("'%s'"):format(tostring(value))
@@ -180,8 +208,9 @@ local options = {}
 ---Refuses an unknown option or a wrong value, by name.
 ---@param where string  for the message
 ---@param given table
-function options.check(where, given)
-    check_options(where, given)
+---@param others? table  options that are set already, and do not have to be checked
+function options.check(where, given, others)
+    check_options(where, given, others)
 end
 
 function options.set_defaults(given)
@@ -190,25 +219,34 @@ function options.set_defaults(given)
     set_by_host = given
 end
 
+-- What only the vendor's API needs.
+local function login_problem(all)
+    if not all.username then return "no user name: set KMIRROR_USERNAME" end
+    if not all.api_key then
+        return "no API key: set KMIRROR_API_KEY, or KMIRROR_API_KEY_FILE to the name of a file with it"
+    end
+end
+
 ---All options of a connection: its own, those of the host, those of the environment, the defaults; in this order.
 ---@param given mirrors.Options
 ---@return table
 function options.resolve(given)
     given = with_plain_key(given)
-    check_options("mirrors.connect", given)
+    check_options("mirrors.connect", given, set_by_host)
     local all = {}
     for name in pairs(checks) do all[name] = given[name] or set_by_host[name] end
     local environment = from_environment(all)
-    check_options("the environment", environment)
-    for name in pairs(checks) do all[name] = all[name] or environment[name] or defaults[name] end
+    check_options("the environment", environment, all)
+    for name in pairs(checks) do all[name] = all[name] or environment[name] end
+    connects.resolve(all)
+    for name in pairs(checks) do all[name] = all[name] or defaults[name] end
     all.endpoint = all.endpoint:gsub("/+$", "")
     all.proxied = all.proxy and "the option proxy" or network.proxy_variable(all.endpoint)
     local uses_tls = all.endpoint:lower():find("^https:")
     if uses_tls and not all.ca_file then all.ca_file, all.ca_dir = network.certificates() end
-    if not all.username then invalid("no user name: set KMIRROR_USERNAME") end
-    if not all.api_key then
-        invalid("no API key: set KMIRROR_API_KEY, or KMIRROR_API_KEY_FILE to the name of a file with it")
-    end
+    local problem = login_problem(all)
+    if problem and not connects.of(all, all.cluster) then invalid("%s", problem) end
+    all.login_problem = problem
     return all
 end
 

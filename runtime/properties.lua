@@ -45,6 +45,13 @@ local function values_of(text)
     return values, names, again
 end
 
+---The properties in a text, by name, as java.util.Properties reads them.
+---@param text string
+---@return table<string, string>
+function properties.read(text)
+    return (values_of(text))
+end
+
 -- ---- variables and placeholders ----
 
 local whole_placeholders = {

@@ -102,7 +102,8 @@ local reconcile = {}
 ---@class reconcile.how
 ---@field lost? reconcile.entry  goes on with this lost create of seed(), instead of sending a new one
 ---@field identity? string  creates of equal identity are interchangeable; default: from the specification
----@field sending? fun()  called before the first attempt is sent; what it raises ends the create, unsent
+---@field sending? fun(chosen?: table)  called before the first attempt is sent, with what was chosen for it where it
+---  is told by a name: what it raises ends the create, unsent
 
 --- One create of ours that may own a mirror.
 ---@class reconcile.entry

@@ -155,11 +155,13 @@ end
 local function attempt(call)
     call.attempts = call.attempts + 1
     tell_alone(call)
+    if call.renew then call.native = call.renew() end
     local ok, result, maybe_done, hint, told = waited(call, native.attempt(call.native, time_left(call)))
     if ok and call.read then ok, result, maybe_done = read(call, result) end
     if not ok then
         if not call.until_ then begin_deadline(call) end
         complete(call, result, told)
+        if call.judge then call.judge(result) end
     end
     if tracer then tracer(event_of(call, "attempt", not ok and result or nil)) end
     return ok, result, maybe_done, hint

@@ -25,6 +25,14 @@ specification.fields = {
 ---What a target latency may be, in ms; source: the schema of its update.
 specification.target_latency = fields.int32(1000, "milliseconds")
 
+---The same, with the target latency that a mirror may begin with, where the API takes it.
+---@type mirrors.specification.field[]
+specification.fields_with_latency = table.move(specification.fields, 1, #specification.fields, 1, {})
+table.insert(specification.fields_with_latency, { "targetLatency", specification.target_latency })
+
+---The target latency of a mirror that was created without one, in ms.
+specification.FIRST_TARGET_LATENCY = 30000
+
 local function refuse_unknown_fields(spec, takes)
     local known, names = {}, {}
     for i, field in ipairs(takes) do known[field[1]], names[i] = true, field[1] end

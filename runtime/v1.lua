@@ -51,8 +51,15 @@ local mirror = {
 ---@field read? fun(value: any, cluster: string): any, string?, string?  the result, from what has the shape; or nil,
 ---  kind and message of an error
 
+---@class mirrors.Steps how an operation goes over the wire that takes several requests
+---@field check? fun(argument: any, cluster: mirrors.ConnectCluster, options: mirrors.Options)  raises `invalid`
+---@field steps fun(session: mirrors.Session, id?: string, argument?: any, how?: reconcile.how): any
+
 ---@class mirrors.Backend
----@field operations table<string, mirrors.Wire>
+---@field operations table<string, mirrors.Wire|mirrors.Steps>
+---@field parts? table<string, mirrors.Wire>  requests that operations of several requests are made of
+---@field judge? fun(e: mirrors.Error)     may change the kind of a part's failure
+---@field hints? table<mirrors.kind, string>  what to do about a failure, in place of what is said of the vendor's API
 ---@field can table<string, boolean>       what not every backend can: see api:can()
 ---@field fit? fun(spec: table, listed: table): "yes"|"perhaps"|"no"  whether a listed mirror is as a create asked for
 

@@ -7,11 +7,6 @@ local LIST <const> = "/cluster-management/v2/data-sources/kafka_connect_cluster/
 local MIRRORS <const> = "/cluster-management/v2/resources/applications/kafka_connect/mirrors/v2"
 local MIRROR <const> = MIRRORS .. "/{id}"
 
--- What create() takes here, too. It is required on the wire; v1 begins with the same.
-local FIRST_TARGET_LATENCY <const> = 30000 -- ms
-local takes = table.move(specification.fields, 1, #specification.fields, 1, {})
-table.insert(takes, { "targetLatency", specification.target_latency })
-
 -- ---- what goes out ----
 
 local function source_of(spec)
@@ -23,10 +18,11 @@ local function source_of(spec)
 end
 
 local function create_body(spec, cluster)
-    specification.check(spec, takes)
+    specification.check(spec, specification.fields_with_latency)
     return ('{"kafkaConnectClusterId":%s,"maxTasks":%d,"renameMirroredTopics":%s,"sourceCluster":[{"alias":%s,%s}],'
         .. '"targetLatency":%d,"topicsRegex":%s}'):format(json(cluster), spec.maxTasks, json(spec.useRenaming),
-        json(spec.sourceAlias), source_of(spec), spec.targetLatency or FIRST_TARGET_LATENCY, json(spec.topicsRegex))
+        json(spec.sourceAlias), source_of(spec), spec.targetLatency or specification.FIRST_TARGET_LATENCY,
+        json(spec.topicsRegex))
 end
 
 local function latency_body(ms)

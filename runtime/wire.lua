@@ -2,6 +2,8 @@
 -- result.
 local native, fields = ...
 
+local wire = {}
+
 -- Sent as they are; all else is escaped, with small digits, as libcurl would make them in any case.
 local function escaped(id)
     return (id:gsub("[^%w%-._~]", function(c) return ("%%%02x"):format(c:byte()) end))
@@ -19,24 +21,27 @@ end
 ---@class mirrors.Request what an operation sends, and what it makes of the answer
 ---@field prepare fun(account: table, cluster: string, id?: string, argument?: any): userdata  checks the arguments
 ---@field read? fun(decoded: any, cluster: string): any, string?, string?  the result; or nil, kind and message
+---@field steps? fun(session: mirrors.Session, id?: string, argument?: any, how?: reconcile.how): any  of one that takes
+---  several requests
 
-local function native_wire(operation, wire)
-    return native.wire { method = wire.method, success = wire.success, json = wire.shape ~= nil,
-        shape = not wire.unwrap and wire.shape or nil, value = wire.value, change = operation.effect ~= "reads" }
+local function native_wire(its, is_change)
+    return native.wire { method = its.method, success = its.success, json = its.shape ~= nil,
+        shape = not its.unwrap and its.shape or nil, value = its.value, change = is_change }
 end
 
-local function preparer(operation, wire)
-    local sent = native_wire(operation, wire)
-    local start, rest = wire.path:match("^(.-){id}(.*)$")
-    local id_kind = operation.takes_id and (wire.id or fields.any_id)
+local function preparer(operation, its)
+    local sent = native_wire(its, operation.effect ~= "reads")
+    local start, rest = its.path:match("^(.-){id}(.*)$")
+    local id_kind = operation.takes_id and (its.id or fields.any_id)
     local starts = setmetatable({}, { __mode = "k" }) -- of paths, by account and cluster: most calls are alike
     local function start_of(account, cluster)
         check_cluster(cluster)
         starts[account] = starts[account] or {}
-        starts[account][cluster] = account.base .. (start or wire.path):gsub("{cluster}", cluster)
+        starts[account][cluster] = account.base .. (start or its.path):gsub("{cluster}", cluster)
         return starts[account][cluster]
     end
     return function(account, cluster, id, argument)
+        if account.options.login_problem then fields.invalid("%s", account.options.login_problem) end
         local known = starts[account]
         local path = known and known[cluster] or start_of(account, cluster)
         if id_kind then
@@ -46,24 +51,46 @@ local function preparer(operation, wire)
             end
             path = path .. id .. rest
         end
-        return native.prepare(account.native, sent, path, wire.body and wire.body(argument, cluster))
+        return native.prepare(account.native, sent, path, its.body and its.body(argument, cluster))
     end
 end
 
-local function reader(wire)
-    if not wire.unwrap then return wire.read end
-    local shape = native.shape(wire.shape)
+local function reader(its)
+    if not its.unwrap then return its.read end
+    local shape = native.shape(its.shape)
     return function(decoded, cluster)
-        local unwrapped = wire.unwrap(decoded)
+        local unwrapped = its.unwrap(decoded)
         local problem = native.misfit(shape, unwrapped)
         if problem then return nil, "protocol", "the answer does not fit the API's description: " .. problem end
-        return wire.read(unwrapped, cluster)
+        return its.read(unwrapped, cluster)
+    end
+end
+
+-- An operation of several requests sends nothing by itself: its arguments are checked, and its steps taken later.
+local function checker(operation, its)
+    return function(account, cluster, id, argument)
+        if operation.takes_id then fields.check("id", fields.any_id, id) end
+        if its.check then its.check(argument, account.options.clusters[cluster:lower()], account.options) end
     end
 end
 
 ---@param operation mirrors.Operation
----@param wire mirrors.Wire
+---@param its mirrors.Wire|mirrors.Steps
 ---@return mirrors.Request
-return function(operation, wire)
-    return { prepare = preparer(operation, wire), read = reader(wire) }
+function wire.compile(operation, its)
+    if its.steps then return { prepare = checker(operation, its), steps = its.steps } end
+    return { prepare = preparer(operation, its), read = reader(its) }
 end
+
+---The requests that operations of several requests are made of.
+---@param parts table<string, mirrors.Wire>
+---@return table<string, { sent: userdata, path: string, body?: fun(...: any): string }>
+function wire.compile_parts(parts)
+    local compiled = {}
+    for name, its in pairs(parts) do
+        compiled[name] = { sent = native_wire(its, its.method ~= "GET"), path = its.path, body = its.body }
+    end
+    return compiled
+end
+
+return wire

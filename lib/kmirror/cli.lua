@@ -73,7 +73,9 @@ end
 local function apis_of(clusters)
     local apis = {}
     for _, cluster in pairs(clusters) do
-        apis[cluster.connect] = cluster.api
+        if cluster.api and cluster.api ~= "connect" then
+            apis[cluster.connect] = cluster.api
+        end
     end
     return next(apis) and apis or nil
 end
@@ -81,15 +83,17 @@ end
 -- An option, else the environment, else the profile of the configuration file.
 local function from_configuration(given)
     local name, chosen = config.choose(given.profile or variable("KMIRROR_PROFILE"))
+    local clusters, own = require("kmirror.config.connects").of(name, chosen.clusters or {})
     profile.use({
         name = name,
         sandbox = false,
         endpoint = given.endpoint or variable("KMIRROR_ENDPOINT") or chosen.endpoint,
         username = variable("KMIRROR_USERNAME") or chosen.username,
-        clusters = chosen.clusters or {},
+        clusters = clusters,
         runbooks = chosen.runbooks or {},
     })
     local cluster = given.cluster or variable("KMIRROR_CLUSTER") or chosen.cluster
+    local is_connect = (given.api or variable("KMIRROR_API") or chosen.api) == "connect" and profile.current().endpoint
     local endpoint, username = profile.current().endpoint, profile.current().username
     local has_key = variable("KMIRROR_API_KEY") or variable("KMIRROR_API_KEY_FILE")
     given.read_only = given.read_only or chosen.read_only
@@ -97,11 +101,13 @@ local function from_configuration(given)
     return {
         endpoint = endpoint,
         api = variable("KMIRROR_API") or chosen.api,
-        apis = apis_of(chosen.clusters or {}),
+        apis = apis_of(clusters),
+        clusters = own,
+        insecure = chosen.insecure,
         username = username,
         quota_file = username and quota_file(endpoint, username),
         api_key = not has_key and name and config.key(name, chosen) or nil,
-        cluster = cluster and profile.connect_cluster(cluster) or nil,
+        cluster = cluster and (is_connect and cluster or profile.connect_cluster(cluster)) or nil,
         rate = chosen.rate,
         concurrency = chosen.concurrency,
         timeout = chosen.timeout,

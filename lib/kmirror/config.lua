@@ -15,6 +15,9 @@
 ---                 clusters = {
 ---                     ["us-east"] = { connect = "UUID", kafka = "UUID", alias = "us-east" },
 ---                     ["us-west"] = { connect = "UUID", kafka = "UUID", alias = "us-west" },
+---                     -- One that runs Kafka Connect of one's own has connect_url; see kmirror.config.connects.
+---                     ["lab"] = { connect_url = "http://127.0.0.1:8083",
+---                         kafka = { ["bootstrap.servers"] = "127.0.0.1:9092" } },
 ---                 },
 ---                 runbooks = { failover = { from = "us-west", to = "us-east" } },
 ---             },
@@ -24,6 +27,7 @@
 --- It is read as data: the one function it may call is getenv(). A file with a key in it must not be readable by
 --- others than its owner.
 
+local connects = require("kmirror.config.connects")
 local meant = require("kmirror.meant")
 local mirrors = require("mirrors")
 local textfile = require("kmirror.textfile")
@@ -61,7 +65,7 @@ local defaults_of_runbooks = { expected = "a table of options by runbook, each a
     return true
 end }
 
-local version = { expected = "'v1' or 'v2', the version of the API", check = function(value)
+local version = { expected = "'v1' or 'v2', the version of the API, or 'connect'", check = function(value)
     return mirrors.backends[value] ~= nil
 end }
 
@@ -70,6 +74,13 @@ local cluster_fields = {
     connect = { expected = uuid.expected, check = uuid.check, required = true },
     kafka = uuid,
     alias = text,
+}
+
+local own_cluster_fields = {
+    connect_url = connects.urls,
+    kafka = connects.kafka,
+    alias = text,
+    metrics = connects.urls,
 }
 
 local profile_fields = {
@@ -84,6 +95,7 @@ local profile_fields = {
     rate = number(0, "a number of requests per second, 0 for no limit"),
     concurrency = number(1, "an integer from 1 up"),
     timeout = number(0.001, "a number of seconds over 0"),
+    insecure = is("boolean", "true or false"),
     read_only = is("boolean", "true or false"),
     cluster = text,
     clusters = is("table", "a table of clusters by name"),
@@ -123,11 +135,16 @@ end
 local function check_profile(path, name, given)
     local where = "profiles." .. tostring(name)
     check(path, where, given, profile_fields)
+    local holds_secret = given.api_key
     for cluster, fields in pairs(given.clusters or {}) do
-        check(path, ("%s.clusters.%s"):format(where, tostring(cluster)), fields, cluster_fields)
+        local is_own = type(fields) == "table" and fields.connect_url
+        check(path, ("%s.clusters.%s"):format(where, tostring(cluster)), fields,
+            is_own and own_cluster_fields or cluster_fields)
+        holds_secret = holds_secret or is_own and fields.kafka and connects.holds_secret(fields.kafka)
     end
-    if given.api_key and mirrors.is_private(path) ~= true then
-        usage("%s holds an API key and can be read by others than its owner: chmod 600 %s", path, path)
+    if holds_secret and mirrors.is_private(path) ~= true then
+        usage("%s holds %s and can be read by others than its owner: chmod 600 %s", path,
+            given.api_key and "an API key" or "a secret", path)
     end
 end
 

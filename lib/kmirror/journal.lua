@@ -181,12 +181,15 @@ local function next_order(self)
 end
 
 -- Writes down that a change is about to be sent: a new one, or one that was recorded before. The record of
--- one that failed is used again.
-local function begin(self, change, key, row)
+-- one that failed is used again. What was chosen for a create, such as a name, is recorded with its arguments.
+local function begin(self, change, key, row, chosen)
     row = row or table.remove(pool_of(self, key).failed, 1) or {
         number = #self.changes + 1, key = key, operation = change.operation, cluster = change.cluster,
         id = change.id, arguments = changes.shown(changes.fields(change)), -- secrets are only in the key
     }
+    for field, value in pairs(chosen or {}) do
+        row.arguments[field] = value
+    end
     row.order, row.state, row.problem, row.answered = next_order(self), "sent", nil, nil
     row.run, row.sent, row.asked = self.run.number, host.time(), true
     write(self, "write_change", row)
@@ -316,12 +319,12 @@ end
 local function create(self, change, proceed, key, row)
     local entries = prepare(self, change.ledger, change.cluster)
     local lost = row and entries[row]
-    local function sending()
+    local function sending(chosen)
         if lost then
             -- It keeps its place: what was seen since then may be of its first sending.
             row.run, row.sent, self.sent = self.run.number, host.time(), self.sent + 1
         else
-            row = begin(self, change, key)
+            row = begin(self, change, key, nil, chosen)
         end
     end
     local ok, result = pcall(proceed, { identity = key, lost = lost, sending = sending })

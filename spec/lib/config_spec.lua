@@ -67,6 +67,59 @@ describe("the configuration file", function()
         assert.matches("chmod 600 " .. key, result.stderr, 1, true)
     end)
 
+    describe("with a cluster that runs Kafka Connect of one's own", function()
+        local connect
+        local secret = "hunter-22"
+
+        setup(function() connect = support.server { { status = 200, body = "{}" } } end)
+        teardown(function() connect:stop() end)
+
+        local function own(kafka, more)
+            return ([[return { profile = "lab", profiles = { lab = { cluster = "east", %s clusters = {
+                east = { connect_url = { "http://127.0.0.1:1", "%s" }, kafka = %s } } } } }]]):format(more or "",
+                connect.url, kafka or [[{ ["bootstrap.servers"] = "127.0.0.1:9092" }]])
+        end
+
+        it("needs no user name and no key, and goes on with the next worker where one is out of reach", function()
+            local result = with(own(), { "list", "--json" })
+            assert.are.same({ 0, "[]\n" }, { result.status, result.stdout })
+        end)
+
+        it("takes its Kafka's secrets from a file, the environment or a command", function()
+            local file = support.temporary("secret", secret .. "\n")
+            os.execute("chmod 600 " .. file)
+            local places = { ("file = %q"):format(file), 'env = "SECRET"', 'command = "echo ' .. secret .. '"' }
+            for _, place in ipairs(places) do
+                local kafka = ('{ ["bootstrap.servers"] = "h:1", ["sasl.password"] = { %s } }'):format(place)
+                assert.are.equal(0, with(own(kafka), { "list" }, { SECRET = secret }).status)
+            end
+            local kafka = '{ ["bootstrap.servers"] = "h:1", ["sasl.password"] = { env = "NONE" } }'
+            local missing = with(own(kafka), { "list" })
+            assert.are.equal(2, missing.status)
+            assert.matches("profile lab: clusters.east.kafka.sasl.password: the environment has no NONE",
+                missing.stderr, 1, true)
+        end)
+
+        it("is refused when others can read a secret in it", function()
+            local kafka = ('{ ["bootstrap.servers"] = "h:1", ["sasl.password"] = "%s" }'):format(secret)
+            assert.are.equal(0, with(own(kafka), { "list" }).status)
+            local open = with(own(kafka), { "list" }, nil, "644")
+            assert.are.equal(2, open.status)
+            assert.matches("holds a secret and can be read by others", open.stderr, 1, true)
+            assert.is_nil(open.stderr:find(secret, 1, true))
+        end)
+
+        it("is refused where its Kafka is no table of properties, or http goes to another machine", function()
+            local result = with(own('"127.0.0.1:9092"'), { "list" })
+            assert.are.equal(2, result.status)
+            assert.matches("clusters.east.kafka must be a table of Kafka client properties", result.stderr, 1, true)
+            local far = own():gsub("http://127.0.0.1:1\"", "http://connect:8083\"")
+            result = with(far, { "list" })
+            assert.are.equal(2, result.status)
+            assert.matches("insecure = true", result.stderr, 1, true)
+        end)
+    end)
+
     it("can make a profile read-only", function()
         local config = config_for(sandbox, [[api_key = "sandbox-full-key", read_only = true,]])
         local result = with(config, { "delete", "--yes", support.mirror })

@@ -10,6 +10,11 @@ local fields = {
     "id", "status", "connectorName", "targetLatency", "topicsRegex", "mirrorStatus", "checkpointStatus",
 }
 
+-- Told where it is known: why the mirror is not healthy.
+local function with_cause(mirror)
+    return mirror.cause and table.move({ "cause" }, 1, 1, #fields + 1, table.move(fields, 1, #fields, 1, {})) or fields
+end
+
 local topic_columns = {
     { "TOPIC", "name", key = true },
     { "LATENCY ms", "averageLatency", align = "right" },
@@ -24,7 +29,7 @@ end
 
 local function for_people(mirror, where)
     local lines = {}
-    for i, field in ipairs(fields) do
+    for i, field in ipairs(with_cause(mirror)) do
         local value = value_text(mirror[field])
         local color = tables.status_color(mirror[field])
         lines[i] = ("%-17s %s\n"):format(field, terminal.paint(where, color, value))
@@ -38,7 +43,7 @@ end
 
 local function for_programs(mirror)
     local lines = {}
-    for i, field in ipairs(fields) do
+    for i, field in ipairs(with_cause(mirror)) do
         lines[i] = { field, mirror[field] }
     end
     for _, topic in ipairs(mirror.topicStatuses or {}) do

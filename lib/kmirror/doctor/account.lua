@@ -61,12 +61,13 @@ local function look_at_versions(case, api, problem)
 end
 
 local function look_at_authentication(case, api)
+    local account = case.own and "by Kafka Connect's REST API" or "as " .. api.account.options.username
     local ok, list = pcall(api.list, api)
     if not ok and list.other_api then
         look_at_versions(case, api, list)
     end
     if ok then
-        case:note("authentication", "ok", ("as %s; %s on %s"):format(api.account.options.username,
+        case:note("authentication", "ok", ("%s; %s on %s"):format(account,
             text.count(#list, "mirror"), api.cluster))
     elseif list.kind == "cancelled" then
         error(list, 0)
@@ -77,7 +78,7 @@ local function look_at_authentication(case, api)
     else
         case:note("authentication", "fail", tostring(list), remedies[list.kind])
     end
-    if ok then
+    if ok and not case.own then
         look_at_versions(case, api)
     end
     return ok
@@ -161,7 +162,10 @@ return function(case)
         return
     end
     local api = connect(case)
-    if api then
+    if api and case.own then -- there are no keys, and no quota
+        look_at_authentication(case, api)
+        return
+    elseif api then
         look_at_quota_file(case, api)
     end
     if api and look_at_authentication(case, api) then

@@ -87,6 +87,7 @@ end
 
 -- The order is that in which the command line looks, too.
 local function look_at_key(case)
+    if case.own then return end
     local key, file = variable("KMIRROR_API_KEY"), variable("KMIRROR_API_KEY_FILE")
     if case.given.sandbox then
         case:note("API key", "ok", "the sandbox's own")
@@ -100,6 +101,7 @@ local function look_at_key(case)
 end
 
 local function look_at_user(case)
+    if case.own then return end
     local given = case.given.sandbox or variable("KMIRROR_USERNAME") or case.profile.username
     if not given and case.refused then
         case:note("user name", "skip", "not looked at: it may be in the configuration, which is refused")
@@ -110,7 +112,8 @@ end
 
 -- `kmirror list` wants one.
 local function look_at_cluster(case)
-    local given = case.given.sandbox or case.given.cluster or variable("KMIRROR_CLUSTER") or case.profile.cluster
+    local given = case.own or case.given.sandbox or case.given.cluster or variable("KMIRROR_CLUSTER")
+        or case.profile.cluster
     if not given and case.refused then
         case:note("cluster", "skip", "not looked at: it may be in the configuration, which is refused")
     elseif not given then
@@ -130,6 +133,10 @@ end
 local function prepare(case)
     local ok, problem = pcall(case.prepare, case.given)
     case.prepared, case.problem = ok, not ok and message_of(problem) or nil
+    local connected, api = pcall(mirrors.connect, {})
+    local own = ok and connected and api.account.options.clusters
+    case.own = own and own[api.cluster:lower()]
+    if case.own then case.endpoint = case.own.urls[1] end
 end
 
 --- The configuration, and the key.

@@ -1,0 +1,172 @@
+-- connect_config: a mirror as Kafka Connect keeps it, which is two connectors of MirrorMaker: from a specification to
+-- their configurations, and back. Configurations hold secrets: nothing of them goes into a message.
+local fields, specification, secret, properties = ...
+
+local config = {}
+
+local MIRROR <const> = "org.apache.kafka.connect.mirror."
+config.SOURCE = MIRROR .. "MirrorSourceConnector"
+config.CHECKPOINT = MIRROR .. "MirrorCheckpointConnector"
+
+-- Keys of our own, which Kafka Connect keeps with the rest.
+config.ID, config.CREATED = "kmirror.id", "kmirror.created"
+config.TARGET_LATENCY = "kmirror.target.latency.ms"
+local SOURCE_ID <const> = "kmirror.source.id"
+
+local BYTES <const> = "org.apache.kafka.connect.converters.ByteArrayConverter"
+local SAME_NAMES <const> = MIRROR .. "IdentityReplicationPolicy"
+local WITH_ALIAS <const> = MIRROR .. "DefaultReplicationPolicy"
+
+-- ---- from a specification ----
+
+-- topics is a list of regexes: a comma ends one.
+local function check_regex(regex)
+    if regex:find("{%d*,%d*}") then
+        fields.invalid("topicsRegex %s holds a quantifier with a comma: to MirrorMaker a comma ends a regex, as its "
+            .. "topics is a list of them; write it without, such as x{2}x? for x{2,3}", fields.shown(regex))
+    end
+end
+
+-- The Kafka cluster of the options that has the UUID that a create names.
+local function cluster_of(kafka_id, clusters)
+    for _, cluster in pairs(clusters or {}) do
+        if cluster.kafka_id and cluster.kafka_id:lower() == kafka_id:lower() then return cluster end
+    end
+end
+
+local function source_properties(spec, clusters)
+    if spec.sourceConnectionProperties then return spec.sourceConnectionProperties end
+    local source = cluster_of(spec.kafkaSource, clusters)
+    if source and source.kafka then return source.kafka end
+    fields.invalid("kafkaSource is %s, which no cluster of the profile with connect_url and kafka has: give it there, "
+        .. "or sourceType 'custom' with sourceConnectionProperties", fields.shown(spec.kafkaSource))
+end
+
+---Raises `invalid` for what cannot be created.
+---@param spec any
+---@param target mirrors.ConnectCluster
+---@param clusters table<string, mirrors.ConnectCluster>
+function config.check(spec, target, clusters)
+    specification.check(spec, specification.fields_with_latency)
+    if spec.usePrivateIps then
+        fields.invalid("usePrivateIps is for the vendor's clusters: leave it out, or false, and give the addresses "
+            .. "that the workers can reach")
+    end
+    check_regex(spec.topicsRegex)
+    if spec.sourceAlias:find("[/%c%s]") or target.alias:find("[/%c%s]") then
+        fields.invalid("sourceAlias %s or the alias of the target %s holds a blank or a slash, and becomes part of a "
+            .. "connector's name", fields.shown(spec.sourceAlias), fields.shown(target.alias))
+    end
+    source_properties(spec, clusters)
+    if not target.kafka then
+        fields.invalid("what Kafka cluster to mirror into is not known: give `kafka` (its client properties, such as "
+            .. "bootstrap.servers=10.0.0.1:9092) to mirrors.connect{}, or to the cluster in the profile")
+    end
+end
+
+local function put(into, prefix, text)
+    for name, value in pairs(properties.read(text)) do into[prefix .. name] = value end
+    return into
+end
+
+-- What both connectors have.
+local function common(spec, target, clusters, marks)
+    local made = put({}, "source.cluster.", source_properties(spec, clusters))
+    put(made, "target.cluster.", target.kafka)
+    made["source.cluster.alias"], made["target.cluster.alias"] = spec.sourceAlias, target.alias
+    made["replication.policy.class"] = spec.useRenaming and WITH_ALIAS or SAME_NAMES
+    for _, what in ipairs { "key", "value", "header" } do made[what .. ".converter"] = BYTES end
+    made[config.ID], made[config.CREATED] = marks.id, ("%d"):format(marks.created)
+    if spec.sourceType == "instaclustr" then made[SOURCE_ID] = spec.kafkaSource end
+    return made
+end
+
+local function with(base, more)
+    local made = {}
+    for name, value in pairs(base) do made[name] = value end
+    for name, value in pairs(more) do made[name] = value end
+    return made
+end
+
+---The configurations of the two connectors of a mirror. Raises nothing that check() did not.
+---@param spec mirrors.Spec
+---@param target mirrors.ConnectCluster
+---@param clusters table<string, mirrors.ConnectCluster>
+---@param marks { id: string, created: integer }  created: seconds since the epoch
+---@return table<string, string> source
+---@return table<string, string> checkpoint
+function config.make(spec, target, clusters, marks)
+    local base = common(spec, target, clusters, marks)
+    local source = with(base, {
+        ["connector.class"] = config.SOURCE, topics = spec.topicsRegex, ["tasks.max"] = ("%d"):format(spec.maxTasks),
+        ["sync.topic.acls.enabled"] = "false", ["refresh.topics.interval.seconds"] = "60",
+        ["replication.factor"] = "-1", ["offset-syncs.topic.replication.factor"] = "-1", -- as the brokers have it
+    })
+    local checkpoint = with(base, {
+        ["connector.class"] = config.CHECKPOINT, ["tasks.max"] = "1", groups = ".*",
+        ["sync.group.offsets.enabled"] = "true", ["emit.checkpoints.interval.seconds"] = "60",
+        ["checkpoints.topic.replication.factor"] = "-1",
+        [config.TARGET_LATENCY] = ("%d"):format(spec.targetLatency or specification.FIRST_TARGET_LATENCY),
+    })
+    return source, checkpoint
+end
+
+-- ---- and back ----
+
+local function connection_of(source)
+    local lines = {}
+    for name, value in pairs(source) do
+        local property = name:match("^source%.cluster%.(.+)$")
+        if property and property ~= "alias" then
+            lines[#lines + 1] = ("%s=%s"):format(property, value:gsub("\\", "\\\\"):gsub("\n", "\\n"))
+        end
+    end
+    table.sort(lines)
+    return secret.new(table.concat(lines, "\n"))
+end
+
+---The specification that a source connector was made from, as far as its configuration tells.
+---@param source table<string, string>
+---@param checkpoint? table<string, string>
+---@return table  fields of mirrors.Spec
+function config.specification(source, checkpoint)
+    local id = source[SOURCE_ID]
+    return {
+        sourceAlias = source["source.cluster.alias"], topicsRegex = source.topics or ".*",
+        useRenaming = source["replication.policy.class"] ~= SAME_NAMES,
+        maxTasks = math.tointeger(tonumber(source["tasks.max"])) or 1,
+        targetLatency = math.tointeger(tonumber((checkpoint or {})[config.TARGET_LATENCY])),
+        sourceType = id and "instaclustr" or "custom", kafkaSource = id, usePrivateIps = id and false or nil,
+        sourceConnectionProperties = not id and connection_of(source) or nil,
+    }
+end
+
+---What a topic of the source is called in the target.
+---@param source table<string, string>
+---@param topic string
+---@return string
+function config.remote_topic(source, topic)
+    if source["replication.policy.class"] == SAME_NAMES then return topic end
+    return source["source.cluster.alias"] .. (source["replication.policy.separator"] or ".") .. topic
+end
+
+local KEYS_OF_SECRETS <const> = { "password", "secret", "jaas", "token", "keystore%.key" }
+
+---A text of Kafka Connect's, without the secrets of a configuration, should it repeat one.
+---@param text string
+---@param its table<string, string>
+---@return string
+function config.without_secrets(text, its)
+    for name, value in pairs(its) do
+        for _, key in ipairs(KEYS_OF_SECRETS) do
+            if name:find(key) then
+                for part in (value .. '"' .. value):gmatch('[^"]+') do
+                    if #part >= 4 then text = text:gsub(part:gsub("%p", "%%%0"), "[hidden]") end
+                end
+            end
+        end
+    end
+    return text
+end
+
+return config
