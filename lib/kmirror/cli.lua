@@ -83,7 +83,7 @@ end
 -- An option, else the environment, else the profile of the configuration file.
 local function from_configuration(given)
     local name, chosen = config.choose(given.profile or variable("KMIRROR_PROFILE"))
-    local clusters, own = require("kmirror.config.connects").of(name, chosen.clusters or {})
+    local clusters, own = config.clusters(name, chosen)
     profile.use({
         name = name,
         sandbox = false,

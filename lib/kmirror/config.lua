@@ -214,6 +214,16 @@ function M.key(name, profile)
     return key
 end
 
+--- A profile's clusters, as runbooks take them; and those of them with Kafka Connect of one's own, as mirrors.connect{}
+--- takes them. Raises usage for a secret of theirs that is not where it is said to be.
+---@param name string|nil of the profile, for errors
+---@param profile table
+---@return table<string, kmirror.cluster>
+---@return table<string, mirrors.ConnectCluster>|nil
+function M.clusters(name, profile)
+    return connects.of(name, profile.clusters or {})
+end
+
 --- The profile to use: the one named, else the one that the file names, else none. Raises usage for an unknown name.
 ---@param name string|nil
 ---@return string|nil name

@@ -21,9 +21,9 @@ rooms.floors = {
         text textfile usage ]] },
     { "native modules", [[ runtime/host runtime/httpd runtime/line runtime/mirrors runtime/outcome runtime/outfile
         runtime/probe runtime/task ]] },
-    { "parts of mirrors", [[ runtime/failure runtime/fields runtime/key runtime/meant runtime/network runtime/options
-        runtime/properties runtime/reconcile runtime/retry runtime/secret runtime/specification runtime/v1 runtime/v2
-        runtime/wire ]] },
+    { "parts of mirrors", [[ runtime/connect runtime/connects runtime/failure runtime/fields runtime/key runtime/meant
+        runtime/network runtime/options runtime/properties runtime/reconcile runtime/retry runtime/secret
+        runtime/several runtime/specification runtime/uuid runtime/v1 runtime/v2 runtime/wire ]] },
     { "tasks, errors, embedded files", [[ runtime/child runtime/chunk runtime/error runtime/exit runtime/files
         runtime/group runtime/operations runtime/result runtime/scheduler runtime/turn ]] },
     { "ground", [[ runtime/embed runtime/embedded runtime/ending runtime/environment runtime/governor runtime/http
@@ -85,7 +85,7 @@ local function needs(path, source)
         add(name or native[module], inside ~= "" and inside or nil)
     end
     if path:find("^runtime/") then
-        for name in source:gmatch('"runtime/(%w+)%.lua"') do add("runtime/" .. name) end
+        for name in source:gmatch('"runtime/(%l%w*)[%w_]*%.lua"') do add("runtime/" .. name) end
     end
     return found
 end
