@@ -7,6 +7,7 @@ local log = require("kmirror.log")
 local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local report = require("kmirror.failover.report")
+local reversal = require("kmirror.failover.reversal")
 local saved = require("kmirror.failover.saved")
 local text = require("kmirror.text")
 local task = require("task")
@@ -17,7 +18,9 @@ local answer_wait = 20 -- seconds that a region in trouble has to answer, when i
 
 -- The mirrors the other way; in a disaster their cluster need not answer.
 local function look_opposite(run)
-    if not run.given.disaster then
+    if not run.reverse then
+        return {}
+    elseif not run.given.disaster then
         return regions.between(run.reverse, run.to, run.from)
     end
     local answered, found = pcall(task.timeout, answer_wait, regions.between, run.reverse, run.to, run.from)
@@ -91,7 +94,7 @@ local function find_obstacles(run, expected)
     for _, before in ipairs(expected.mirrors or {}) do
         local mirror = there[before.topicsRegex]
         if mirror then
-            mirror.restore = before.targetLatency
+            mirror.restore, mirror.original = before.targetLatency, reversal.noted(before)
         else
             obstacles[#obstacles + 1] = { before, ("was reversed, and there is none %s"):format(run.way) }
         end
@@ -137,6 +140,7 @@ end
 ---@param run kmirror.failover.run
 function M.confirm(run)
     local count, loss = #run.live, run.given.disaster and report.loss(run.state.mirrors)
+    reversal.warn(run)
     recopy.warn(run)
     local reverse = run.given.no_reverse and "create none the other way"
         or ("create %d the other way"):format(#run.state.mirrors)

@@ -28,7 +28,7 @@ local M = { options = options.read }
 ---@field from kmirror.cluster
 ---@field to kmirror.cluster
 ---@field forward mirrors.Api on TO's Kafka Connect cluster
----@field reverse mirrors.Api on FROM's
+---@field reverse mirrors.Api|nil on FROM's; nil where there is none
 ---@field live table[] the mirrors FROM -> TO, as first seen in this run
 ---@field looked number task.now() when that was
 ---@field opposite table[] the mirrors TO -> FROM, as first seen in this run
@@ -58,7 +58,7 @@ function M.begin(runbook, given)
         way = ("%s -> %s"):format(given.from.alias, given.to.alias),
         back = ("%s -> %s"):format(given.to.alias, given.from.alias),
         forward = forward,
-        reverse = forward:on(given.from.connect),
+        reverse = given.from.connect and forward:on(given.from.connect),
         steps = steps.new(),
         path = path,
         state = state,
@@ -200,6 +200,7 @@ function Run:again()
         from = self.given.from_name,
         to = self.given.to_name,
         disaster = self.given.disaster,
+        properties = self.given.source_properties,
         state = (self.state.acting or self.given.state) and self.path or nil,
         failover = self.given.failover,
     })

@@ -8,6 +8,7 @@ local log = require("kmirror.log")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local shell = require("kmirror.shell")
+local successor = require("kmirror.successor")
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -56,25 +57,21 @@ local function milliseconds(parser, name, default, description)
 end
 
 local function define_regions(parser, defaults)
-    parser:option("--from", "Region that clients leave: a name or ALIAS=CONNECT-UUID,KAFKA-UUID.", defaults.from)
-        :argname("REGION")
+    parser:option("--from", "Region that clients leave: a name or ALIAS=CONNECT-UUID,KAFKA-UUID; with --no-reverse an "
+        .. "alias is enough.", defaults.from):argname("REGION")
     parser:option("--to", "Region that they move to.", defaults.to):argname("REGION")
 end
 
 local function define_mirrors(parser, defaults)
-    parser:flag("--use-renaming", "The new mirrors prefix topics with TO's alias.")
     parser:flag("--no-reverse", "Create no mirrors TO -> FROM now; run it again without, to create them.")
-    parser:flag("--use-private-ips", "The new mirrors reach TO's Kafka at its private addresses.")
-    local tasks = defaults.max_tasks or 3
-    parser:option("--max-tasks", ("Tasks of each new mirror; default: %d."):format(tasks)):argname("N")
-        :convert(options.integer("--max-tasks", "a whole number, 1 or more", 1))
+    successor.define(parser, "TO")
     parser:option("--target-latency", "Of the new mirrors; by default as before."):argname("MS")
         :convert(options.integer("--target-latency", "milliseconds, 1000 or more", 1000))
     return {
         use_renaming = defaults.use_renaming,
         no_reverse = defaults.no_reverse,
         use_private_ips = defaults.use_private_ips,
-        max_tasks = tasks,
+        max_tasks = defaults.max_tasks,
         target_latency = defaults.target_latency,
         wait = seconds(parser, "--wait", defaults.wait or 600, "How long they have to catch up"),
     }
@@ -105,12 +102,18 @@ local function read_regions(runbook, given)
         usage("give --from and --to; see kmirror run %s --help", runbook)
     end
     given.from_name, given.to_name = given.from, given.to
-    given.from, given.to = profile.cluster(given.from), profile.cluster(given.to)
+    given.from, given.to = profile.source(given.from), profile.cluster(given.to)
+    if not given.from.connect and not given.no_reverse then
+        usage("--from %s: no Kafka Connect cluster is known there, on which mirrors %s -> %s would run: give a name of "
+            .. "the profile, or ALIAS=CONNECT-UUID,KAFKA-UUID; with --no-reverse none is created", given.from_name,
+            given.to.alias or given.to_name, given.from.alias or given.from_name)
+    end
     if given.from.connect == given.to.connect then
         usage("--from and --to are the same region, %s", given.from_name)
     end
     for _, name in ipairs({ "from", "to" }) do
-        if not (given[name].kafka and given[name].alias) then
+        local is_known = given[name].alias and (given[name].kafka or not given[name].connect)
+        if not is_known then
             usage("--%s %s: the profile says nothing of its kafka cluster or its alias", name, given[name .. "_name"])
         end
     end
@@ -118,11 +121,13 @@ end
 
 -- Fills in what was not said, and keeps what was.
 local function fill(given, all)
-    given.said = setmetatable({}, { __index = given })
+    given.said = {}
+    for name, value in pairs(given) do
+        given.said[name] = value
+    end
     for _, defaults in ipairs(all) do
         for name, value in pairs(defaults) do
-            given.said[name] = given[name] or false
-            given[name] = given[name] or value
+            if given[name] == nil then given[name] = value end
         end
     end
 end
@@ -160,12 +165,13 @@ function M.read(runbook, description, define, ...)
         fill(given, all)
         raise_still(given)
         read_regions(runbook, given)
+        given.properties = successor.properties(given)
         given.hooks = hooks.new(M.steps, given.hook, { timeout = given.hook_timeout, defaults = defaults.hooks })
     end
     return given
 end
 
-local flags = { "--use-renaming", "--use-private-ips" }
+local switches = { "--use-renaming", "--use-private-ips" }
 local valued = {
     "--max-tasks", "--target-latency", "--max-lag", "--fence-wait", "--still", "--drain-lag", "--offset-sync", "--wait",
     "--hook-timeout",
@@ -179,7 +185,8 @@ end
 --- The command that does this again, or the other way round, with the options of this run.
 ---@param runbook string
 ---@param given table the options of this run
----@param changes { from: string, to: string, disaster: boolean|nil, state: string|nil, failover: string|nil }
+---@param changes { from: string, to: string, disaster?: boolean, state?: string, failover?: string,
+---  properties?: string }
 ---@return string
 function M.command(runbook, given, changes)
     local name = profile.current().name
@@ -194,8 +201,9 @@ function M.command(runbook, given, changes)
     add("--from", changes.from)
     add("--to", changes.to)
     if changes.disaster then add("--disaster") end
-    for _, flag in ipairs(flags) do
-        if value_of(given, flag) then add(flag) end
+    for _, switch in ipairs(switches) do
+        local value = value_of(given, switch)
+        if value ~= nil then add(switch, tostring(value)) end
     end
     for _, option in ipairs(valued) do
         local value = value_of(given, option)
@@ -205,6 +213,7 @@ function M.command(runbook, given, changes)
         add("--throughput-wait", ("%g"):format(given.throughput_wait))
     end
     for _, hook in ipairs(given.hook) do add("--hook", hook.step .. "=" .. hook.command) end
+    if changes.properties then add("--source-properties", changes.properties) end
     if changes.state then add("--state", changes.state) end
     if changes.failover then add("--failover", changes.failover) end
     return table.concat(words, " ")

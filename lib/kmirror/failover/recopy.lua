@@ -6,6 +6,7 @@
 
 local changes = require("kmirror.changes")
 local log = require("kmirror.log")
+local reversal = require("kmirror.failover.reversal")
 local saved = require("kmirror.failover.saved")
 local text = require("kmirror.text")
 
@@ -13,12 +14,21 @@ local M = {}
 
 local most_bytes = 65536 -- of names in an environment variable
 
---- The topics that the new mirrors write to.
+-- Those whose successors keep the topics' names.
+local function that_keep_names(run)
+    local list = {}
+    for _, mirror in ipairs(run.state.mirrors) do
+        list[#list + 1] = not reversal.renames(run, mirror) and mirror or nil
+    end
+    return list
+end
+
+--- The topics that the new mirrors append to, as they keep their names.
 ---@param run kmirror.failover.run
 ---@return string[]
 function M.topics(run)
     local names, seen = {}, {}
-    for _, mirror in ipairs(run.state.mirrors) do
+    for _, mirror in ipairs(that_keep_names(run)) do
         for _, topic in ipairs(mirror.topicStatuses or {}) do
             if not seen[topic.name] then
                 seen[topic.name] = true
@@ -32,7 +42,7 @@ end
 
 -- Nothing is appended when topics get another name, when no mirror is created, or when there is nothing to append to.
 local function is_avoided(run)
-    return run.given.use_renaming or run.given.no_reverse or run.given.hooks:has("empty")
+    return #that_keep_names(run) == 0 or run.given.no_reverse or run.given.hooks:has("empty")
 end
 
 local function some(names)
@@ -44,7 +54,7 @@ end
 ---@param run kmirror.failover.run
 ---@return string|nil
 function M.words(run)
-    if is_avoided(run) or #run.state.mirrors == 0 then
+    if is_avoided(run) then
         return nil
     end
     local topics = M.topics(run)

@@ -2,6 +2,9 @@
 
 local bulk = require("kmirror.bulk")
 local health = require("kmirror.health")
+local log = require("kmirror.log")
+local selection = require("kmirror.selection")
+local text = require("kmirror.text")
 
 local M = {
     reads = 64, -- under way at once: enough for the account's rate when an answer takes a second or two
@@ -31,21 +34,21 @@ function M.read(api, listed)
     }
 end
 
---- The mirrors from one region to another, as the list has them. Their connectors are named SOURCE.TARGET.RANDOM.
+--- The mirrors from one region to another, as the list has them.
 ---@param api mirrors.Api on the target's Kafka Connect cluster
 ---@param source kmirror.cluster
 ---@param target kmirror.cluster
 ---@return table[] listed
+---@return table[] others called so, too, but of another Kafka cluster, where the API tells
 function M.listed(api, source, target)
-    local prefix = source.alias .. "." .. target.alias .. "."
-    local found = {}
+    local found, others = {}, {}
+    local is_between = selection.between(source.alias, target.alias, source.kafka, function(listed)
+        others[#others + 1] = listed
+    end)
     for _, mirror in ipairs(api:list()) do
-        local name = mirror.connectorName
-        if name:sub(1, #prefix) == prefix and not name:find(".", #prefix + 1, true) then
-            found[#found + 1] = mirror
-        end
+        found[#found + 1] = is_between(mirror) and mirror or nil
     end
-    return found
+    return found, others
 end
 
 --- The same in full, by topics.
@@ -54,8 +57,12 @@ end
 ---@param target kmirror.cluster
 ---@return table[] mirrors
 function M.between(api, source, target)
-    local found = {}
-    bulk.map(M.listed(api, source, target), function(listed)
+    local found, all, others = {}, M.listed(api, source, target)
+    for _, other in ipairs(others) do
+        log.warn("mirror %s of '%s' is left alone: it comes from another Kafka cluster that is called '%s', %s",
+            other.id, text.short(other.topicsRegex), source.alias, other.kafkaSource)
+    end
+    bulk.map(all, function(listed)
         local mirror = M.read(api, listed) -- before the place is chosen: others go on meanwhile
         found[#found + 1] = mirror
     end, M.reads)

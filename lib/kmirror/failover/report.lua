@@ -132,7 +132,9 @@ local function way_back(run)
 end
 
 local function next_lines(run)
-    if run.given.no_reverse then
+    if run.given.no_reverse and not run.reverse then
+        return { ("None can be created: no Kafka Connect cluster is known in %s."):format(run.from.alias) }
+    elseif run.given.no_reverse then
         return { "To create them:  " .. again.note(run:again()) }
     elseif not run.state.finished then
         return { "To continue:     " .. again.note(run:again()) }

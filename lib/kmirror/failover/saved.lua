@@ -43,7 +43,7 @@ function M.default_path(runbook, from, to)
     if not directory then
         usage("no place to save the present state: %s; give --state", problem)
     end
-    local which = host.hmac_sha256("state", endpoint() .. from.connect .. to.connect):sub(1, 8)
+    local which = host.hmac_sha256("state", endpoint() .. (from.connect or "") .. (to.connect or "")):sub(1, 8)
     return ("%s/%s-%s.json"):format(directory, name, which)
 end
 

@@ -5,6 +5,7 @@ local changes = require("kmirror.changes")
 local log = require("kmirror.log")
 local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
+local reversal = require("kmirror.failover.reversal")
 local saved = require("kmirror.failover.saved")
 local task = require("task")
 local up = require("kmirror.failover.up")
@@ -105,16 +106,7 @@ local function turn_round(run, wanted)
     if wanted.reverse then
         return wanted.reverse
     end
-    local id = run.reverse:create({
-        sourceType = "instaclustr",
-        kafkaSource = run.to.kafka,
-        sourceAlias = run.to.alias,
-        topicsRegex = wanted.topicsRegex,
-        useRenaming = run.given.use_renaming or false,
-        usePrivateIps = run.given.use_private_ips or false,
-        maxTasks = run.given.max_tasks,
-        targetLatency = run.reverse:can("target_latency_at_create") and up.latency(run, wanted) or nil,
-    })
+    local id = run.reverse:create(reversal.spec(run, wanted, up.latency(run, wanted)))
     run.counts.created = run.counts.created + 1
     if not changes.planned() then
         wanted.reverse, run.born[id] = id, task.now()
