@@ -10,39 +10,8 @@ enum { TICK_US = 200000, ENOUGH = 3, STUCK = 4 };
 static double since;         /* when the task was resumed that is running */
 static int ticks, all_ticks; /* that have passed since then, and since the interrupt */
 static int hooked;           /* ticks since there is a hook; 0: none */
+static unsigned stops;       /* that were seen: who was stopped may take its time to close what it has open */
 static bool settling;
-
-/* ---- the hook ---- */
-
-static void unhook(const scheduler *s, lua_State *L) {
-    lua_sethook(L, NULL, 0, 0);
-    if (s->running != NULL)
-        lua_sethook(s->running->co, NULL, 0, 0);
-    hooked = 0;
-}
-
-static void stop(lua_State *L, lua_Debug *debug) {
-    const scheduler *s = scheduler_of(L);
-    (void)debug;
-    unhook(s, L);
-    if (s->exit_status >= 0 && !s->interrupted)
-        scheduler_cancelled(L);
-    scheduler_stop(L, "interrupted");
-}
-
-void computing_stop(lua_State *L) {
-    lua_sethook(L, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-}
-
-void computing_stop_running(void) {
-    const scheduler *s = scheduler_interruptible();
-    if (s != NULL && s->running != NULL && s->current != NULL) {
-        computing_stop(s->current);
-        computing_stop(s->running->co);
-    }
-}
-
-/* ---- the clock ---- */
 
 static void set_clock(long microseconds) {
     struct itimerval every = {.it_interval = {.tv_usec = microseconds}, .it_value = {.tv_usec = microseconds}};
@@ -74,8 +43,11 @@ bool computing_tick(void) {
     since = s->resumed_at;
     if (ticks == 0)
         hooked = 0;
+    if (stops != s->stops)
+        ticks = all_ticks = hooked = 0;
+    stops = s->stops;
     if (++all_ticks < ENOUGH || ticks == 0 || !may_be_stopped(s))
         return false;
-    computing_stop_running(); /* again, as it may have been another coroutine's turn */
+    scheduler_stop_running(s); /* again, as it may have been another coroutine's turn */
     return s->interrupted && ++hooked > STUCK;
 }

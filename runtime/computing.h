@@ -13,10 +13,6 @@
 void computing_watch(void);
 /* For the handler of SIGPROF. True when the hook did not help. */
 bool computing_tick(void);
-/* Code of this coroutine is stopped as soon as it goes on: by the exit, when os.exit() was called. */
-void computing_stop(lua_State *L);
-/* The same for what runs now. */
-void computing_stop_running(void);
 /* The end of the run has begun: the main task is not stopped any more. */
 void computing_settle(lua_State *L);
 

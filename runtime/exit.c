@@ -18,8 +18,8 @@ int exit_closing_status(void) {
 bool exit_swallowed(void) {
     const scheduler *s = scheduler_interruptible();
     bool swallowed = closing_status >= 0 || (s != NULL && s->exit_status >= 0);
-    if (swallowed)
-        computing_stop_running();
+    if (swallowed && s != NULL)
+        scheduler_stop_running(s);
     return swallowed;
 }
 

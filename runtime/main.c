@@ -32,6 +32,7 @@
 /* At a prompt, Ctrl-C is for what was typed last. Otherwise the first one lets tasks clean up; with the second, nobody
  * has the patience for that. */
 static void on_signal(int number) {
+    computing_watch();
     if (number == SIGINT && task_interrupt_turn())
         return;
     if (number == SIGHUP && task_interrupted()) /* a connection that breaks off may say so twice */

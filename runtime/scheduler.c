@@ -1,6 +1,5 @@
 #include "scheduler_inside.h"
 
-#include "computing.h"
 #include "error.h"
 
 #include <lauxlib.h>
@@ -318,7 +317,7 @@ static void resume(task *t) {
     } else if (t->state == RUNNING) { /* coroutine.yield() in a task: the others have a turn */
         lua_pop(t->co, results);
         if (s->interrupted && ++s->yields > MOST_REFUSALS)
-            computing_stop(t->co);
+            scheduler_stop_soon(t->co);
         scheduler_start(t);
     }
 }
@@ -372,6 +371,33 @@ int scheduler_exit(lua_State *L, int status) {
 int task_exit_status(lua_State *L) {
     return scheduler_of(L)->exit_status;
 }
+
+/* ---- stopping what does not wait ---- */
+
+static void stop(lua_State *L, lua_Debug *debug) {
+    scheduler *s = scheduler_of(L);
+    (void)debug;
+    lua_sethook(L, NULL, 0, 0);
+    if (s->running != NULL)
+        lua_sethook(s->running->co, NULL, 0, 0);
+    s->stops++;
+    if (s->exit_status >= 0 && !s->interrupted)
+        scheduler_cancelled(L);
+    scheduler_stop(L, "interrupted");
+}
+
+void scheduler_stop_soon(lua_State *L) {
+    lua_sethook(L, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+void scheduler_stop_running(const scheduler *s) {
+    if (s->running != NULL && s->current != NULL) {
+        scheduler_stop_soon(s->current);
+        scheduler_stop_soon(s->running->co);
+    }
+}
+
+/* ---- turns ---- */
 
 /* Runs what is ready now; what becomes ready meanwhile has its turn after the next look at the loop. */
 static void run_ready(scheduler *s) {
@@ -492,7 +518,6 @@ void task_interrupt(void) {
     if (s == NULL)
         return;
     s->interrupted = 1;
-    computing_watch();
     loop_wake(s->loop);
 }
 
@@ -501,7 +526,6 @@ bool task_interrupt_turn(void) {
     if (s == NULL || !s->prompting)
         return false;
     s->turn_interrupted = 1;
-    computing_watch();
     loop_wake(s->loop);
     return true;
 }

@@ -50,6 +50,7 @@ struct scheduler {
     lua_State *current; /* whose code runs: the running task's, or a coroutine of the script's own */
     unsigned refusals;  /* calls that were refused since it was resumed, because of an interrupt */
     unsigned yields;    /* all since the interrupt */
+    unsigned stops;     /* how often code was stopped by a hook */
     size_t live, background;
     task_wait *rest;               /* of who waits until only itself and what is in the background is left */
     void (*waiting)(lua_State *L); /* says what is waited for after an interrupt; may be NULL */
@@ -77,6 +78,10 @@ int scheduler_stop(lua_State *L, const char *why);
 int scheduler_exit(lua_State *L, int status);
 /* Whether that is the error at the index. */
 bool scheduler_is_exit(lua_State *L, int index);
+/* A debug hook stops the code of this coroutine as soon as it goes on: by the exit, when os.exit() was called, else as an
+ * interrupt does. The other: whatever code runs now. */
+void scheduler_stop_soon(lua_State *L);
+void scheduler_stop_running(const scheduler *s);
 /* The one that task_interruptible() named; NULL when there is none, or no more. */
 scheduler *scheduler_interruptible(void);
 /* A message handler for who raises the error once more: its traceback stays that of where it came from. */

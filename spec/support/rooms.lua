@@ -24,8 +24,8 @@ rooms.floors = {
     { "parts of mirrors", [[ runtime/connect runtime/connects runtime/failure runtime/fields runtime/key runtime/meant
         runtime/network runtime/options runtime/properties runtime/reconcile runtime/retry runtime/secret
         runtime/several runtime/specification runtime/uuid runtime/v1 runtime/v2 runtime/wire ]] },
-    { "tasks, errors, embedded files", [[ runtime/child runtime/chunk runtime/error runtime/exit runtime/files
-        runtime/group runtime/operations runtime/result runtime/scheduler runtime/turn ]] },
+    { "tasks, errors, embedded files", [[ runtime/child runtime/chunk runtime/computing runtime/error runtime/exit
+        runtime/files runtime/group runtime/operations runtime/result runtime/scheduler runtime/turn ]] },
     { "ground", [[ runtime/embed runtime/embedded runtime/ending runtime/environment runtime/governor runtime/http
         runtime/json runtime/keys runtime/loop runtime/message runtime/output runtime/printable runtime/quota
         runtime/shape runtime/status runtime/terminal ]] },
