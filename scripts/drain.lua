@@ -5,6 +5,8 @@ local argparse = require("argparse")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
+local files = require("kmirror.file")
+local fleets = require("kmirror.fleet")
 local health = require("kmirror.health")
 local json = require("kmirror.json")
 local limits = require("kmirror.limits")
@@ -12,14 +14,17 @@ local log = require("kmirror.log")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local selection = require("kmirror.selection")
+local shell = require("kmirror.shell")
 local steps = require("kmirror.steps").new()
 local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 local wait = require("kmirror.wait")
 
 local parser = argparse("kmirror run drain", [[
-Deletes the mirrors that the options are about. What there was is saved first.
-A mirror that records flow through is left alone, unless --busy is given.]])
+Deletes the mirrors that the options are about. What there was is saved first;
+where the API tells all of it (--api v2), also as a fleet file by which kmirror
+apply creates them anew. A mirror that records flow through is left alone,
+unless --busy is given.]])
     :epilog([[
 Exit status: 0 all are gone, or there were none; 1 nothing was deleted; 3 some are left.]])
 selection.define(parser)
@@ -88,9 +93,26 @@ confirm.typed(("drain: delete %s for good"):format(text.count(#found, "mirror"))
 
 local directory = profile.current().sandbox and (os.getenv("TMPDIR") or "/tmp") .. "/" or ""
 local path = given.save or ("%sdrain-%s.json"):format(directory, os.date("!%Y%m%dT%H%M%SZ"))
+
+-- Beside it, where the API tells enough: a fleet file by which they can be created anew.
+local function save_fleet(beside)
+    local content, notes = fleets.file_of(found)
+    if not content or files.is_stream(beside) then
+        return nil
+    end
+    local name = beside:gsub("%.json$", "") .. ".fleet.lua"
+    files.write(name, content)
+    for _, note in ipairs(notes) do
+        log.warn("%s: %s", name, note)
+    end
+    return name
+end
+
+local fleet_path
 if not changes.harmless() then
     json.write(path, { saved = os.date("!%Y-%m-%dT%H:%M:%SZ"), mirrors = json.array(found) })
     log.info("the previous state is saved in %s", path)
+    fleet_path = save_fleet(path)
 end
 
 local function delete(mirror)
@@ -123,6 +145,9 @@ print(("\nDrain: %d of %s %s, after %.1f seconds."):format(#result.done, text.co
     changes.planned() and "would be gone" or "gone", steps:seconds()))
 if not changes.harmless() then
     print("Previous state:  " .. path)
+    if fleet_path then
+        print(("To create anew:  %sapply %s"):format(again.prefix():gsub("%-%-job %S+ ", ""), shell.word(fleet_path)))
+    end
 end
 if result:status() ~= 0 then
     print("To continue:     " .. again.note(again.command("drain", ...)))

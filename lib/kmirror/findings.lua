@@ -5,7 +5,6 @@ local fields = require("mirrors").fields
 local health = require("kmirror.health")
 local live = require("kmirror.fleet.live")
 local loops = require("kmirror.fleet.loops")
-local profile = require("kmirror.profile")
 local regex = require("kmirror.regex")
 local text = require("kmirror.text")
 
@@ -200,28 +199,6 @@ function M.of_pairs(mirrors)
     return found
 end
 
--- What is listed, with what names tell; and what these call the clusters.
-local function found_of(listed)
-    local lists, order, found, aliases = {}, {}, {}, {}
-    for _, mirror in ipairs(listed) do
-        local cluster = mirror.cluster:lower()
-        if not lists[cluster] then
-            lists[cluster] = {}
-            order[#order + 1] = cluster
-        end
-        table.insert(lists[cluster], mirror)
-    end
-    for _, cluster in ipairs(order) do
-        local name = profile.name_of(cluster)
-        local known = profile.current().clusters[name]
-        local target = { cluster = cluster, name = name or cluster, perhaps = known and known.alias }
-        local some, alias = live.read(target, lists[cluster])
-        table.move(some, 1, #some, #found + 1, found)
-        aliases[cluster] = alias
-    end
-    return found, aliases
-end
-
 --- Mirrors that are part of a loop, or may be. Kafka Connect clusters of the profile that they come from, and that were
 --- not listed, are listed, too.
 ---@param api mirrors.Api
@@ -234,7 +211,7 @@ function M.of_loops(api, mirrors, listed)
     if not pcall(require, "rex_pcre2") then
         return findings
     end
-    local found, aliases = found_of(listed)
+    local found, aliases = live.of(listed)
     for _, loop in ipairs(loops.among(api, found, aliases, function(each) return is_asked[each.id] ~= nil end)) do
         findings[#findings + 1] = finding(loop.certain and "error" or "warning", "loop",
             loop.mirror and is_asked[loop.mirror.id] or mirrors[1], "%s", loop.message)

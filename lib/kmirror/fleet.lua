@@ -67,6 +67,11 @@ M.result_shape = show.result_shape
 ---@type fun(api: mirrors.Api, clusters: string[], format: "lua"|"json"|"csv"): string, string[], table
 M.export = export.write
 
+--- A fleet file, in Lua, of mirrors in full, by which apply creates them anew; nil where the API does not tell enough
+--- of them for that, as version 1 does not. And notes on what is not in it.
+---@type fun(mirrors: table[]): string|nil, string[]
+M.file_of = export.of
+
 -- ---- what the arguments may be --------------------------------------------------------------------------
 
 local a_fleet = fields.made("a fleet, as fleet.read() makes it", "document", "mirrors")
@@ -85,6 +90,7 @@ return fields.guard("fleet", M, {
     warn = { "plan", made },
     shape = { "plan", made },
     apply = { "api", fields.api, "plan", made, "options?", apply_options },
+    file_of = { "mirrors", fields.list(fields.table) },
     result_shape = { "result", result },
     export = {
         "api", fields.api, "clusters", fields.list(fields.string, "a list of clusters"), "format",

@@ -102,6 +102,30 @@ describe("on version 2 of the API", function()
         regions.has(result.stderr, properties[1])
     end)
 
+    it("drain saves a fleet file, too, by which the mirrors can be created anew as they were", function()
+        it_.start { world = 2 }
+        it_:create(EAST, "us-west", KAFKA, "returns", { useRenaming = true, maxTasks = 7 })
+        it_:create(EAST, "dc", nil, "orders", { sourceType = "custom", maxTasks = 1,
+            sourceConnectionProperties = "bootstrap.servers=k:9092\nsasl.password=hunter2\n" })
+        local path = support.temporary "previous.json"
+        local before = it_:kmirror("--api", "v2", "export").stdout
+        local result = it_:kmirror("--api", "v2", "--yes", "run", "drain", "--all", "--busy", "--save", path)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(0, #it_:mirrors_on(EAST))
+        local command = result.stdout:match("To create anew:  ([^\n]+)")
+        local fleet = path:gsub("%.json$", ".fleet.lua")
+        assert.are.equal("kmirror --api v2 apply " .. fleet, command)
+        regions.has(result.stderr, "fleet.lua: the connection properties of 'dc' are left out")
+        assert.is_nil((support.read(path) .. support.read(fleet)):find("hunter", 1, true))
+        local properties = support.write(path:match("^.*/") .. "dc.properties", "bootstrap.servers=k:9092\n")
+        assert(os.execute("chmod 600 " .. properties))
+        result = it_:run_printed(command)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(before, it_:kmirror("--api", "v2", "export").stdout)
+        result = it_:kmirror("--api", "v1", "--yes", "run", "drain", "--all", "--busy", "--save", path)
+        assert.is_nil(result.stdout:find("To create anew", 1, true))
+    end)
+
     it("audit, watch, retune, rollout and drain do what they do on version 1", function()
         it_.start()
         for _, words in ipairs {

@@ -163,9 +163,7 @@ end
 local function targets_of(clusters)
     local targets = {}
     for i, cluster in ipairs(clusters) do
-        local uuid = profile.connect_cluster(cluster):lower()
-        local name, known = known_as({ connect = uuid })
-        targets[i] = { cluster = uuid, name = name or uuid, perhaps = known and known.alias }
+        targets[i] = live.target(profile.connect_cluster(cluster))
     end
     return targets
 end
@@ -188,20 +186,27 @@ local function before(a, b)
     return false
 end
 
-local function look(api, clusters)
-    local exported = { clusters = {}, sources = {}, mirrors = {}, notes = {}, left_out = 0, whole = true }
-    local names, seen, targets = {}, {}, targets_of(clusters)
-    local found, aliases = live.list(api, targets)
+local function collect(found, aliases, targets, whole)
+    local exported = { clusters = {}, sources = {}, mirrors = {}, notes = {}, left_out = 0, whole = whole }
+    local names, seen = {}, {}
     for _, target in ipairs(targets) do
         names[target.cluster] = name_target(exported, target.cluster, aliases[target.cluster])
-        exported.whole = exported.whole and api:on(target.cluster):can("specification")
     end
-    examine(api, found)
     for _, mirror in ipairs(found) do
         add_mirror(exported, seen, names, mirror)
     end
     table.sort(exported.mirrors, before)
     return exported
+end
+
+local function look(api, clusters)
+    local targets, whole = targets_of(clusters), true
+    local found, aliases = live.list(api, targets)
+    for _, target in ipairs(targets) do
+        whole = whole and api:on(target.cluster):can("specification")
+    end
+    examine(api, found)
+    return collect(found, aliases, targets, whole)
 end
 
 -- ---- as a file --------------------------------------------------------------------------------------------
@@ -332,6 +337,19 @@ function M.write(api, clusters, format)
     local exported = look(api, clusters)
     return writers[format](exported), exported.notes,
         { mirrors = #exported.mirrors, left_out = exported.left_out, whole = exported.whole }
+end
+
+--- A fleet file in Lua of mirrors whose whole specifications are known, by which apply creates them anew.
+---@param mirrors table[] in full, with their clusters
+---@return string|nil text nil where the API does not tell that much of them
+---@return string[] notes what is not in it, and why
+function M.of(mirrors)
+    for _, mirror in ipairs(mirrors) do
+        if mirror.useRenaming == nil then return nil, {} end
+    end
+    local found, aliases, targets = live.of(mirrors)
+    local exported = collect(found, aliases, targets, true)
+    return writers.lua(exported), exported.notes
 end
 
 return M

@@ -5,6 +5,7 @@
 --- how that is called, and so does a fleet file that gives the cluster an alias.
 
 local bulk = require("kmirror.bulk")
+local profile = require("kmirror.profile")
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -70,6 +71,15 @@ local function alias_of(target, list)
     return target.alias
 end
 
+--- A cluster, as the profile calls it.
+---@param cluster string UUID
+---@return kmirror.fleet.target
+function M.target(cluster)
+    local name = profile.name_of(cluster)
+    local known = profile.current().clusters[name]
+    return { cluster = cluster:lower(), name = name or cluster, perhaps = known and known.alias }
+end
+
 --- Mirrors as a cluster's list has them, with what their names tell. Raises usage when these are not as they should be.
 ---@param target kmirror.fleet.target
 ---@param list mirrors.Summary[]
@@ -91,6 +101,29 @@ function M.read(target, list)
         }
     end
     return found, alias
+end
+
+--- Mirrors of several clusters, each with its cluster, as lists or get have them; with what their names tell.
+---@param mirrors table[]
+---@return kmirror.fleet.found[]
+---@return table<string, string> aliases what connectors' names call the clusters, by UUID, where that is known
+---@return kmirror.fleet.target[] the clusters
+function M.of(mirrors)
+    local lists, targets, found, aliases = {}, {}, {}, {}
+    for _, mirror in ipairs(mirrors) do
+        local cluster = mirror.cluster:lower()
+        if not lists[cluster] then
+            lists[cluster] = {}
+            targets[#targets + 1] = M.target(cluster)
+        end
+        table.insert(lists[cluster], mirror)
+    end
+    for _, target in ipairs(targets) do
+        local some, alias = M.read(target, lists[target.cluster])
+        table.move(some, 1, #some, #found + 1, found)
+        aliases[target.cluster] = alias
+    end
+    return found, aliases, targets
 end
 
 --- Lists the mirrors of clusters, all clusters at once. Raises what api:list() raises, and usage when the connectors of
