@@ -4,23 +4,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char name[] = "KMIRROR_API_KEY";
+/* A variable that holds a secret: always, or when it is a URL, which may have a password in it. */
+static struct secret {
+    const char *name, *mark;
+    char *value; /* NULL: it was not set, or holds none */
+} secrets[] = {{.name = "KMIRROR_API_KEY", .mark = ""}, {.name = "KMIRROR_STORE", .mark = "://"}};
 
-static char *key; /* NULL: it was not set */
+enum { SECRETS = sizeof secrets / sizeof *secrets };
 
 /* Without memory for a copy it stays where it is. */
-void environment_hide_key(void) {
-    char *value = getenv(name);
-    if (value == NULL || (key = strdup(value)) == NULL)
-        return;
-    explicit_bzero(value, strlen(value));
-    unsetenv(name);
+void environment_hide_secrets(void) {
+    for (size_t i = 0; i < SECRETS; i++) {
+        char *value = getenv(secrets[i].name);
+        if (value == NULL || strstr(value, secrets[i].mark) == NULL || (secrets[i].value = strdup(value)) == NULL)
+            continue;
+        explicit_bzero(value, strlen(value));
+        unsetenv(secrets[i].name);
+    }
 }
 
 /* getenv(name) -> value | nil */
 static int get(lua_State *L) {
     const char *asked = luaL_checkstring(L, 1);
-    lua_pushstring(L, key != NULL && strcmp(asked, name) == 0 ? key : getenv(asked));
+    const char *value = getenv(asked);
+    for (size_t i = 0; i < SECRETS; i++)
+        if (secrets[i].value != NULL && strcmp(asked, secrets[i].name) == 0)
+            value = secrets[i].value;
+    lua_pushstring(L, value);
     return 1;
 }
 

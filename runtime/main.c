@@ -241,7 +241,7 @@ static int run_command_line(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    environment_hide_key();
+    environment_hide_secrets();
     output_open();
     message_keep_lines_whole();
     child_runs(run_command_line);

@@ -44,6 +44,20 @@ describe("the configuration file", function()
         assert.matches("profile test: api_key_command gave no key", failing.stderr, 1, true)
     end)
 
+    it("tells what the key's command says on stderr, as far as it is not too much, and as no terminal takes for its own",
+        function()
+            local says = ([[api_key_command = "printf 'a\\033]0;b\\n' >&2; seq 100000 >&2; %s",]])
+            local good = with(config_for(sandbox, says:format("echo sandbox-full-key")), { "list" })
+            assert.are.equal(0, good.status)
+            assert.matches("profile test: api_key_command: a\\u{1B}]0;b\n", good.stderr, 1, true)
+            assert.is_true(#good.stderr < 30000)
+            assert.is_nil(good.stderr:find("sandbox-full-key", 1, true))
+            local failing = with(config_for(sandbox, says:format("exit 3")), { "list" })
+            assert.are.equal(2, failing.status)
+            assert.matches("api_key_command gave no key", failing.stderr, 1, true)
+            assert.is_nil(failing.stderr:find("\27", 1, true))
+        end)
+
     it("gives way to the environment, and that to options", function()
         local config = config_for(sandbox, [[api_key = "wrong",]])
         local env = { KMIRROR_API_KEY = "sandbox-full-key", KMIRROR_CLUSTER = "west" }
