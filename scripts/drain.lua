@@ -12,6 +12,7 @@ local json = require("kmirror.json")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
 local options = require("kmirror.options")
+local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
 local selection = require("kmirror.selection")
 local shell = require("kmirror.shell")
@@ -62,21 +63,12 @@ local found = steps:run("look", function()
 end)
 health.show(io.stderr, found)
 
--- Records a second, over all topics.
-local function traffic(mirror)
-    local rate = 0
-    for _, topic in ipairs(mirror.topicStatuses or {}) do
-        rate = rate + (topic.averageRate or 0)
-    end
-    return rate
-end
-
 local busy = 0
 for _, mirror in ipairs(found) do
-    if traffic(mirror) > 0 and not given.busy then
+    if health.rate(mirror) > 0 and not given.busy then
         busy = busy + 1
         log.error("mirror %s of '%s' is busy: %.1f records a second", mirror.id, text.short(mirror.topicsRegex),
-            traffic(mirror))
+            health.rate(mirror))
     end
 end
 if busy > 0 then
@@ -119,7 +111,7 @@ local function delete(mirror)
     local ok, problem = pcall(function()
         api:on(mirror.cluster):delete(mirror.id)
     end)
-    if not ok and not (type(problem) == "table" and problem.kind == "not_found") then
+    if not ok and not problems.is_gone(problem) then
         error(problem, 0)
     end
     if not changes.planned() then

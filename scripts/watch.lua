@@ -9,8 +9,8 @@ local health = require("kmirror.health")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local options = require("kmirror.options")
+local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
-local regions = require("kmirror.failover.regions")
 local screens = require("kmirror.screen")
 local sparkline = require("kmirror.sparkline")
 local tables = require("kmirror.table")
@@ -57,7 +57,7 @@ local named = {
         return mirror.status ~= "CREATING"
     end,
     idle = function(mirror)
-        return mirror.status ~= "CREATING" and regions.rate(mirror) == 0
+        return mirror.status ~= "CREATING" and health.rate(mirror) == 0
     end,
     gone = function()
         return false
@@ -120,7 +120,7 @@ local function names_for(of, expression)
         if name == "lag" then
             return health.lag(mirror) or 0
         elseif name == "rate" then
-            return regions.rate(mirror)
+            return health.rate(mirror)
         elseif not known[name] then
             refuse_name(expression, name)
         end
@@ -185,7 +185,6 @@ elseif #apis == 0 then
 end
 
 local rank = { FAILED = 1, STALE_TOPIC = 2, OUT_OF_SYNC = 3, CREATING = 4, IN_SYNC = 6 }
-local passing = { transport = true, timeout = true, server = true, rate_limited = true, protocol = true }
 local history = {} -- by id, the share of the target that the lag was, round by round
 local history_length = 16
 
@@ -204,9 +203,12 @@ local function look()
     local seen = {}
     bulk.map(apis, function(place)
         bulk.map(place.api:list(), function(listed)
-            local mirror = regions.read(place.api, listed)
+            local mirror = bulk.read(place.api, listed, function(about, problem)
+                if problems.is(problem, "forbidden") then error(problem, 0) end
+                return { id = about.id, topicsRegex = about.topicsRegex, status = "unread", unread = true }
+            end)
             if mirror then
-                mirror.place, mirror.status = place.name, mirror.unread and "unread" or mirror.status
+                mirror.place = place.name
                 note(mirror)
                 seen[#seen + 1] = mirror
             end
@@ -232,7 +234,7 @@ local function columns_for()
         { "STATUS", "status", whole = true, paint = tables.status_color },
         { "LAG ms", health.lag, align = "right" },
         { "RECORDS/s", function(mirror)
-            return ("%.1f"):format(regions.rate(mirror))
+            return ("%.1f"):format(health.rate(mirror))
         end, align = "right", spare = true },
         { "TARGET", "targetLatency", align = "right", spare = true },
     }
@@ -255,7 +257,7 @@ local function summary(seen)
             order[#order + 1] = status
         end
         counts[status] = (counts[status] or 0) + 1
-        lag, rate = math.max(lag, health.lag(mirror) or 0), rate + regions.rate(mirror)
+        lag, rate = math.max(lag, health.lag(mirror) or 0), rate + health.rate(mirror)
     end
     for i, status in ipairs(order) do
         order[i] = ("%d %s"):format(counts[status], status)
@@ -302,7 +304,7 @@ while true do
     local ok, found = pcall(look)
     if ok then
         seen, looked = found, true
-    elseif type(found) ~= "table" or not passing[found.kind] then
+    elseif not (problems.passes(found) or problems.is(found, "protocol")) then
         error(found, 0)
     end
     local problem = not ok and tostring(found) or nil

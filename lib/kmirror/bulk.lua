@@ -7,6 +7,7 @@
 
 local batches = require("kmirror.batches")
 local fields = require("mirrors").fields
+local problems = require("kmirror.problem")
 local progress = require("kmirror.progress")
 local results = require("kmirror.bulk.result")
 local runs = require("kmirror.bulk.run")
@@ -139,12 +140,13 @@ M.finish = results.finish
 
 -- ---- a fleet ----------------------------------------------------------------------------------------------
 
-local reads = 64 -- under way at once: enough for the account's rate when an answer takes a second or two
+--- How many mirrors are read at once: enough for the account's rate when an answer takes a second or two.
+M.reads = 64
 
 local function list_all(apis, on_problem)
     local lists = M.map(apis, function(api)
         local ok, list = pcall(api.list, api)
-        if not ok and (not on_problem or runs.is_hopeless(list)) then
+        if not ok and (not on_problem or problems.is_hopeless(list)) then
             error(list, 0)
         elseif not ok then
             on_problem({ cluster = api.cluster }, list)
@@ -161,19 +163,23 @@ local function list_all(apis, on_problem)
     return all
 end
 
--- A mirror in full; false when it is not there any more, as a list may run behind.
-local function read(entry, on_problem)
-    local ok, mirror = pcall(entry.api.get, entry.api, entry.listed.id)
+--- A mirror in full; nil when it is gone, as a list may run behind.
+---@param api mirrors.Api on its cluster
+---@param listed table as a list has it, or just its id
+---@param on_problem? fun(listed: table, problem: any): table? told of one that cannot be read; what it returns takes
+---  the mirror's place. Without it that is raised
+---@return table|nil
+---Raises what api:get() raises, and with `on_problem` only what would befall every mirror.
+function M.read(api, listed, on_problem)
+    local ok, mirror = pcall(api.get, api, listed.id)
     if ok then
-        mirror.cluster = entry.listed.cluster
         return mirror
-    elseif type(mirror) == "table" and mirror.kind == "not_found" then
-        return false
-    elseif not on_problem or runs.is_hopeless(mirror) then
+    elseif problems.is_gone(mirror) then
+        return nil
+    elseif not on_problem or type(mirror) ~= "table" or problems.is_hopeless(mirror) then
         error(mirror, 0)
     end
-    on_problem(entry.listed, mirror)
-    return false
+    return on_problem(listed, mirror)
 end
 
 --- Lists clusters and reads their mirrors in full, as the list alone tells next to nothing of them: one request a
@@ -191,10 +197,16 @@ function M.details(api, filter, on_problem)
         wanted[#wanted + 1] = (not filter or filter(entry.listed)) and entry or nil
     end
     local found = {}
-    for _, mirror in ipairs(M.map(wanted, function(entry)
-        return read(entry, on_problem)
-    end, reads, "read mirrors")) do
-        found[#found + 1] = mirror or nil
+    local function left_out(listed, problem)
+        on_problem(listed, problem)
+    end
+    for i, mirror in ipairs(M.map(wanted, function(entry)
+        return M.read(entry.api, entry.listed, on_problem and left_out) or false
+    end, M.reads, "read mirrors")) do
+        if mirror then
+            mirror.cluster = wanted[i].listed.cluster
+            found[#found + 1] = mirror
+        end
     end
     return found
 end
@@ -215,6 +227,7 @@ return fields.guard("bulk", M, {
     each = { "items", items, "work", fields.fn, "options?", options },
     tell = { "title", title },
     finish = { "status", fields.integer(0) },
+    read = { "api", fields.api, "listed", fields.table, "on_problem?", fields.fn },
     details = {
         "api", fields.either(fields.api, fields.list(fields.api, "a list of them")), "filter?", fields.fn,
         "on_problem?", fields.fn,

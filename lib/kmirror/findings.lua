@@ -1,5 +1,6 @@
 --- findings: what is wrong with a fleet, from its mirrors in full: one finding for each thing that is.
 
+local connector = require("kmirror.connector")
 local drift = require("kmirror.fleet.drift")
 local fields = require("mirrors").fields
 local health = require("kmirror.health")
@@ -90,7 +91,7 @@ end
 local function way_of(mirror, outside)
     local way
     if mirror.useRenaming == nil then
-        way = mirror.connectorName:match("^(.+)%.[^.]*$") or mirror.connectorName
+        way = connector.way(mirror.connectorName)
     else
         local source = mirror.kafkaSource and mirror.kafkaSource:lower() or outside_source(mirror, outside)
         way = source .. " " .. (mirror.useRenaming and mirror.sourceAlias or "")

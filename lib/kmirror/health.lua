@@ -19,6 +19,17 @@ function M.lag(mirror)
     return highest
 end
 
+--- Records a second that flow through a mirror, over all topics; 0 when it is idle.
+---@param mirror table
+---@return number
+function M.rate(mirror)
+    local rate = 0
+    for _, topic in ipairs(mirror.topicStatuses or {}) do
+        rate = rate + (topic.averageRate or 0)
+    end
+    return rate
+end
+
 --- Why a mirror is not healthy: not in sync, a connector that does not run, no topic, or one that is late.
 ---@param mirror table
 ---@return string|nil problem nil when it is
@@ -67,6 +78,7 @@ end
 
 return fields.guard("health", M, {
     lag = { "mirror", fields.table },
+    rate = { "mirror", fields.table },
     problem = { "mirror", fields.table },
     works = { "mirror", fields.table },
     show = { "file", fields.file, "mirrors", fields.list(fields.table) },

@@ -14,6 +14,7 @@
 
 local changes = require("kmirror.changes")
 local host = require("host")
+local problems = require("kmirror.problem")
 local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
 local task = require("task")
@@ -343,8 +344,7 @@ local function repeatable(self, change, proceed, key, row)
     local before = row ~= nil
     row = begin(self, change, key, row)
     local ok, result = pcall(proceed)
-    local gone = before and not ok and change.operation == "delete" and type(result) == "table"
-        and result.kind == "not_found"
+    local gone = before and not ok and change.operation == "delete" and problems.is_gone(result)
     if not ok and not gone then
         fail(self, row, result)
     end

@@ -1,6 +1,7 @@
 --- selection: which mirrors a runbook is about: the options for it, and what they mean.
 
 local bulk = require("kmirror.bulk")
+local connector = require("kmirror.connector")
 local fields = require("mirrors").fields
 local health = require("kmirror.health")
 local mirrors = require("mirrors")
@@ -87,12 +88,6 @@ function M.cluster_name(cluster)
     return profile.name_of(cluster) or cluster
 end
 
--- By the name of its connector: SOURCE.TARGET.RANDOM.
-local function is_called(listed, source, target)
-    local prefix, name = source .. "." .. target .. ".", listed.connectorName
-    return name:sub(1, #prefix) == prefix and not name:find(".", #prefix + 1, true)
-end
-
 --- A filter for mirrors between two regions: by their sources where the list tells these (version 2 of the API), else
 --- by the names of their connectors, SOURCE.TARGET.RANDOM.
 ---@param source string alias
@@ -103,7 +98,7 @@ end
 function M.between(source, target, kafka, on_other)
     return function(listed)
         if listed.useRenaming == nil then
-            return is_called(listed, source, target)
+            return connector.is_between(listed.connectorName, source, target)
         elseif listed.sourceAlias ~= source then
             return false
         end
@@ -117,20 +112,20 @@ end
 local function has_source(listed, alias)
     if listed.sourceAlias then return listed.sourceAlias == alias end
     local name = listed.connectorName
-    if name:sub(1, #alias + 1) ~= alias .. "." then
+    if not connector.may_come_from(name, alias) then
         return false
     end
     for _, cluster in pairs(profile.current().clusters) do
         if cluster.connect and cluster.alias and cluster.connect:lower() == listed.cluster:lower() then
-            return is_called(listed, alias, cluster.alias)
+            return connector.is_between(name, alias, cluster.alias)
         end
     end
-    return name:find("^[^.]+%.[^.]+$", #alias + 2) ~= nil -- rather too few than those of another source
+    return connector.is_from(name, alias) -- rather too few than those of another source
 end
 
 -- Most likely, as an alias may hold dots.
 local function source_of(listed)
-    return listed.sourceAlias or listed.connectorName:match("^(.*)%.[^.]+%.[^.]+$")
+    return listed.sourceAlias or connector.likely_source(listed.connectorName)
 end
 
 local function any(several, holds)

@@ -10,6 +10,7 @@ local fields = require("mirrors").fields
 local follow = require("kmirror.wait.follow")
 local health = require("kmirror.health")
 local mirrors = require("mirrors")
+local problems = require("kmirror.problem")
 local task = require("task")
 local text = require("kmirror.text")
 
@@ -91,7 +92,7 @@ end
 local function judge(api, item, ready)
     local there, mirror = pcall(get, api, item.place)
     if not there then
-        if type(mirror) ~= "table" or mirror.kind ~= "not_found" then
+        if not problems.is_gone(mirror) then
             error(mirror, 0)
         end
         item.gone = true
@@ -240,7 +241,7 @@ end
 
 local function is_gone(api, place)
     local there, problem = pcall(get, api, place)
-    if not there and not (type(problem) == "table" and problem.kind == "not_found") then
+    if not there and not problems.is_gone(problem) then
         error(problem, 0)
     end
     return not there

@@ -267,6 +267,17 @@ describe("bulk.details", function()
             end))]]))
     end)
 
+    it("reads one: nil when it is gone, what stands for one that cannot be read; mistakes are raised", function()
+        assert.are.equal("1 nil server\nstands for bad\nnil\nfalse a mistake\n", run(fleet .. [[
+            local a, b = cluster "a", cluster "b"
+            print(bulk.read(a, { id = "1" }).id, bulk.read(a, { id = "gone" }),
+                select(2, pcall(bulk.read, b, { id = "bad" })).kind)
+            print(bulk.read(b, { id = "bad" }, function(listed) return "stands for " .. listed.id end))
+            print((bulk.read(b, { id = "bad" }, function() end)))
+            b.get = function() error("a mistake", 0) end
+            print(pcall(bulk.read, b, { id = "1" }, function() return "nothing" end))]]):gsub("\t", " "))
+    end)
+
     it("raises what cannot be read, or tells of it and goes on", function()
         assert.are.equal("server\nb bad server\nc nil not_found\nb3 3\n", run(fleet .. [[
             print(select(2, pcall(bulk.details, cluster "b")).kind)

@@ -31,6 +31,12 @@ describe("the health of a mirror", function()
         end
     end)
 
+    it("has the rate of all topics together", function()
+        local topics = { { name = "orders", averageRate = 2.5 }, { name = "idle", averageRate = 0 }, { name = "new" } }
+        assert.are.equal(2.5, health.rate(mirror { topicStatuses = topics }))
+        assert.are.equal(0, health.rate {})
+    end)
+
     it("is not known when nothing is said of it", function()
         assert.are.equal("is nil", health.problem {})
         assert.is_nil(health.lag {})

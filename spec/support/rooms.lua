@@ -17,8 +17,8 @@ rooms.floors = {
     { "work", [[ bulk health hooks progress screen steps uncaught wait ]] },
     { "jobs", [[ job jobs journal store ]] },
     { "this run", [[ again changes config confirm connect events limits log profile properties state successor ]] },
-    { "texts and values", [[ batches csv file json literal meant modules options regex shell sparkline table terminal
-        text textfile usage ]] },
+    { "texts and values", [[ batches connector csv file json literal meant modules options problem regex shell
+        sparkline table terminal text textfile usage ]] },
     { "native modules", [[ runtime/host runtime/httpd runtime/line runtime/mirrors runtime/outcome runtime/outfile
         runtime/probe runtime/task ]] },
     { "parts of mirrors", [[ runtime/connect runtime/connects runtime/failure runtime/fields runtime/key runtime/meant
@@ -47,7 +47,6 @@ rooms.held = {
     "scripts/rollout.lua -> rollout.preview",
     "scripts/rollout.lua -> rollout.run",
     "scripts/rollout.lua -> rollout.saved",
-    "scripts/watch.lua -> failover.regions",
 }
 
 -- ---- reading ----------------------------------------------------------------------------------------------

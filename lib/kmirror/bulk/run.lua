@@ -1,6 +1,7 @@
 --- bulk.run: does batches of items, in rounds, until too many have failed.
 
 local batches = require("kmirror.batches")
+local problems = require("kmirror.problem")
 local task = require("task")
 local text = require("kmirror.text")
 
@@ -17,22 +18,6 @@ local M = {}
 ---@field pause number seconds between two rounds
 ---@field bar kmirror.progress
 ---@field progress fun(ended: integer, failed: integer, total: integer)
-
--- With these no other item would fare better: going on would only make more of them.
-local hopeless = { cancelled = true, unauthorized = true, read_only = true }
-
---- Whether what befell one item would befall every other one, too.
----@param problem any
----@return boolean
-function M.is_hopeless(problem)
-    return type(problem) == "table" and hopeless[problem.kind] or false
-end
-
-local passing = { transport = true, timeout = true, server = true, rate_limited = true }
-
-local function passes(problem)
-    return type(problem) == "table" and passing[problem.kind] or false
-end
 
 -- Whether an error is a mistake in the runbook, such as a call of nil, and not something that it raised. To be called
 -- by a handler of xpcall, above which stands what has raised.
@@ -53,12 +38,12 @@ local function attempt(run, work, i, is_last)
         mistaken = is_mistake(problem)
         return problem
     end, item, i)
-    if mistaken or not ok and M.is_hopeless(value) then
+    if mistaken or not ok and problems.is_hopeless(value) then
         error(value, 0)
     end
     run.outcomes[i] = ok and { item = item, value = value }
         or { item = item, problem = value == nil and "no reason given" or value }
-    if not ok and not is_last and passes(value) then
+    if not ok and not is_last and problems.passes(value) then
         return true
     end
     run.ended = run.ended + 1
@@ -111,7 +96,7 @@ end
 ---@return string|nil stopped why it may not
 function M.ask(gate, batch)
     local ok, open, reason = pcall(gate, batch)
-    if not ok and M.is_hopeless(open) then
+    if not ok and problems.is_hopeless(open) then
         error(open, 0)
     elseif not ok then
         return tostring(open)

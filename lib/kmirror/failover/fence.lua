@@ -8,7 +8,6 @@ local bulk = require("kmirror.bulk")
 local log = require("kmirror.log")
 local looks = require("kmirror.failover.looks")
 local progress = require("kmirror.progress")
-local regions = require("kmirror.failover.regions")
 local task = require("task")
 
 local M = {}
@@ -181,7 +180,7 @@ local function look_when_due(self, left, seconds)
     bulk.map(left, function(watched)
         task.sleep(math.max(0, due(watched, seconds) - task.now()))
         self.looks:at(watched)
-    end, regions.reads)
+    end, bulk.reads)
 end
 
 --- Looks at each mirror again so long after it was first seen to be drained. Raises when something was written.

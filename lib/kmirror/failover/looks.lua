@@ -62,7 +62,7 @@ end
 
 local function note(watched, mirror, asked)
     watched.topics, watched.busy, watched.asked = 0, {}, asked
-    watched.rate, watched.lag = regions.rate(mirror), health.lag(mirror) or 0
+    watched.rate, watched.lag = health.rate(mirror), health.lag(mirror) or 0
     for _, topic in ipairs(mirror.topicStatuses or {}) do
         local rate = topic.averageRate or 0
         watched.topics = watched.topics + 1
@@ -180,7 +180,7 @@ local function round(self, left, wanted, show)
             return
         end
     end
-    bulk.map(slice(left, few + 1, #left), look, regions.reads)
+    bulk.map(slice(left, few + 1, #left), look, bulk.reads)
 end
 
 --- Looks at the mirrors that are not as wanted until all are.

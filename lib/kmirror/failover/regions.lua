@@ -3,35 +3,27 @@
 local bulk = require("kmirror.bulk")
 local health = require("kmirror.health")
 local log = require("kmirror.log")
+local problems = require("kmirror.problem")
 local selection = require("kmirror.selection")
 local text = require("kmirror.text")
 
-local M = {
-    reads = 64, -- under way at once: enough for the account's rate when an answer takes a second or two
-}
+local M = {}
 
--- Failures that are about more than one mirror.
-local fatal = { cancelled = true, unauthorized = true, forbidden = true }
+-- What is known of a mirror that cannot be read, and why. A key that may not read any is another matter.
+local function unread(listed, problem)
+    if problems.is(problem, "forbidden") then error(problem, 0) end
+    return {
+        id = listed.id, connectorName = listed.connectorName, topicsRegex = listed.topicsRegex,
+        unread = tostring(problem),
+    }
+end
 
 --- Reads a mirror. One that is gone is nil; one that cannot be read comes with what is known of it, and why.
 ---@param api mirrors.Api
 ---@param listed { id: string, connectorName: string|nil, topicsRegex: string|nil }
 ---@return table|nil mirror with `unread` when it cannot be read
 function M.read(api, listed)
-    local read, mirror = pcall(api.get, api, listed.id)
-    if read then
-        return mirror
-    elseif type(mirror) ~= "table" or fatal[mirror.kind] then
-        error(mirror, 0)
-    elseif mirror.kind == "not_found" then -- the list may still have what is gone
-        return nil
-    end
-    return {
-        id = listed.id,
-        connectorName = listed.connectorName,
-        topicsRegex = listed.topicsRegex,
-        unread = tostring(mirror),
-    }
+    return bulk.read(api, listed, unread)
 end
 
 --- The mirrors from one region to another, as the list has them.
@@ -65,22 +57,11 @@ function M.between(api, source, target)
     bulk.map(all, function(listed)
         local mirror = M.read(api, listed) -- before the place is chosen: others go on meanwhile
         found[#found + 1] = mirror
-    end, M.reads)
+    end, bulk.reads)
     table.sort(found, function(a, b)
         return a.topicsRegex == b.topicsRegex and a.id < b.id or a.topicsRegex < b.topicsRegex
     end)
     return found
-end
-
---- Records a second that flow through a mirror.
----@param mirror table
----@return number
-function M.rate(mirror)
-    local rate = 0
-    for _, topic in ipairs(mirror.topicStatuses or {}) do
-        rate = rate + (topic.averageRate or 0)
-    end
-    return rate
 end
 
 ---@class kmirror.failover.problem
@@ -91,18 +72,18 @@ end
 ---@param live table[]
 ---@return kmirror.failover.problem[]
 function M.problems(live)
-    local problems, first = {}, {}
+    local found, first = {}, {}
     for _, mirror in ipairs(live) do
         local twin = first[mirror.topicsRegex]
         local problem = mirror.unread and "cannot be read: " .. mirror.unread
             or health.problem(mirror)
             or twin and ("is of the same topics as mirror %s; delete one of them"):format(twin)
         if problem then
-            problems[#problems + 1] = { mirror, problem }
+            found[#found + 1] = { mirror, problem }
         end
         first[mirror.topicsRegex] = mirror.id
     end
-    return problems
+    return found
 end
 
 --- What speaks against adopting the mirrors that run the other way already: of other topics, or they do not work.
@@ -111,7 +92,7 @@ end
 ---@param way string "us-east -> us-west"
 ---@return kmirror.failover.problem[]
 function M.obstacles(opposite, wanted, way)
-    local problems, expected = {}, {}
+    local found, expected = {}, {}
     for _, mirror in ipairs(wanted) do
         expected[mirror.topicsRegex] = true
     end
@@ -120,10 +101,10 @@ function M.obstacles(opposite, wanted, way)
             or not expected[mirror.topicsRegex] and "and none to reverse has the same topics"
             or not (health.works(mirror) or mirror.status == "CREATING") and "and is " .. mirror.status
         if problem then
-            problems[#problems + 1] = { mirror, ("runs %s already, %s"):format(way, problem) }
+            found[#found + 1] = { mirror, ("runs %s already, %s"):format(way, problem) }
         end
     end
-    return problems
+    return found
 end
 
 --- Names of the topics on which nothing flows: nothing shows that these are caught up.

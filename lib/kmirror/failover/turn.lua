@@ -3,6 +3,7 @@
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local log = require("kmirror.log")
+local problems = require("kmirror.problem")
 local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local reversal = require("kmirror.failover.reversal")
@@ -14,10 +15,6 @@ local wait = require("kmirror.wait")
 
 local M = {}
 
-local function is_not_found(problem)
-    return type(problem) == "table" and problem.kind == "not_found"
-end
-
 -- ---- delete ------------------------------------------------------------------------------------------------
 
 -- All that were there are deleted, also by a run that goes on: what is gone already is no failure.
@@ -27,7 +24,7 @@ local function delete_all(run)
         local deleted, problem = pcall(run.forward.delete, run.forward, mirror.id)
         if deleted then
             run.counts.deleted = run.counts.deleted + 1
-        elseif is_not_found(problem) then
+        elseif problems.is_gone(problem) then
             gone = gone + 1
         else
             error(problem, 0)

@@ -3,7 +3,7 @@
 
 local bulk = require("kmirror.bulk")
 local health = require("kmirror.health")
-local regions = require("kmirror.failover.regions")
+local problems = require("kmirror.problem")
 local task = require("task")
 local wait = require("kmirror.wait")
 
@@ -19,7 +19,7 @@ local function tolerant(api, wanted)
         local there, mirror = pcall(api.get, api, id)
         if there then
             return mirror
-        elseif type(mirror) ~= "table" or mirror.kind ~= "not_found" then
+        elseif not problems.is_gone(mirror) then
             error(mirror, 0)
         end
         return { id = id, status = "GONE", topicsRegex = topics[id], topicStatuses = {} }
@@ -85,7 +85,7 @@ local function wait_for_records(run, api)
             before[mirror.id] = run.state.mirrors[i]
         end
         local function flows(mirror)
-            return not health.works(mirror) or regions.rate(before[mirror.id]) == 0 or regions.rate(mirror) > 0
+            return not health.works(mirror) or health.rate(before[mirror.id]) == 0 or health.rate(mirror) > 0
         end
         look_on(api, run.after, flows, run.given.throughput_wait, flows)
         for _, mirror in ipairs(run.after) do

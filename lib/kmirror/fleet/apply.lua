@@ -6,6 +6,7 @@ local changes = require("kmirror.changes")
 local health = require("kmirror.health")
 local items_of = require("kmirror.fleet.items").of
 local log = require("kmirror.log")
+local problems = require("kmirror.problem")
 local stepping = require("kmirror.steps")
 local task = require("task")
 local wait = require("kmirror.wait")
@@ -74,22 +75,22 @@ end
 -- Waits until the mirrors are ready; each that is not has failed. Returns those that are.
 function Run:settle(items, seconds, ready)
     local came_of = wait.settle(self.api, items, ready, { seconds = seconds })
-    local details, problems, right = {}, {}, {}
+    local details, whys, right = {}, {}, {}
     for _, mirror in ipairs(came_of.ready) do
         details[mirror.id] = mirror
     end
     for _, left in ipairs(came_of.late) do
-        problems[left.id] = left.problem
+        whys[left.id] = left.problem
     end
     for _, left in ipairs(came_of.failed) do
-        problems[left.id] = left.problem .. (left.mirror and "; delete it, so that it is created again" or "")
+        whys[left.id] = left.problem .. (left.mirror and "; delete it, so that it is created again" or "")
     end
     for _, item in ipairs(items) do
         item.details = details[item.id]
         if item.details then
             right[#right + 1] = item
         else
-            self:fail(item, ("mirror %s %s"):format(item.id, problems[item.id]))
+            self:fail(item, ("mirror %s %s"):format(item.id, whys[item.id]))
         end
     end
     return right
@@ -165,7 +166,7 @@ function Run:delete(items)
         local ok, problem = pcall(function()
             self.api:on(item.cluster):delete(item.id)
         end)
-        if not ok and not (type(problem) == "table" and problem.kind == "not_found") then
+        if not ok and not problems.is_gone(problem) then
             error(problem, 0)
         end
     end

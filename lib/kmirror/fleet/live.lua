@@ -5,12 +5,11 @@
 --- how that is called, and so does a fleet file that gives the cluster an alias.
 
 local bulk = require("kmirror.bulk")
+local connector = require("kmirror.connector")
 local profile = require("kmirror.profile")
 local usage = require("kmirror.usage")
 
 local M = {}
-
-local reads = 64 -- under way at once: enough for the account's rate when an answer takes a second or two
 
 ---@class kmirror.fleet.found a mirror that is there
 ---@field id string
@@ -30,20 +29,11 @@ local reads = 64 -- under way at once: enough for the account's rate when an ans
 ---@field perhaps? string what they may call it
 ---@field where? string file and line that say so
 
--- The alias of the source, from a name that goes into `target`; nil when it does not.
-local function source_of(name, target)
-    local stem = name:match("^(.+)%.[^.]+$") or ""
-    local ending = "." .. target
-    if #stem > #ending and stem:sub(-#ending) == ending then
-        return stem:sub(1, -#ending - 1)
-    end
-end
-
 -- What the names of three parts agree on.
 local function agreed_target(list)
     local agreed
     for _, mirror in ipairs(list) do
-        local middle = (mirror.connectorName or ""):match("^[^.]+%.([^.]+)%.[^.]+$")
+        local middle = connector.target(mirror.connectorName or "")
         if middle and agreed and middle ~= agreed then
             return nil
         end
@@ -54,7 +44,7 @@ end
 
 local function fits_any(list, target)
     for _, mirror in ipairs(list) do
-        if source_of(mirror.connectorName or "", target) then
+        if connector.source(mirror.connectorName or "", target) then
             return true
         end
     end
@@ -94,7 +84,7 @@ function M.read(target, list)
             connectorName = name,
             topicsRegex = mirror.topicsRegex or "",
             cluster = target.cluster,
-            sourceAlias = mirror.sourceAlias or alias and source_of(name, alias),
+            sourceAlias = mirror.sourceAlias or alias and connector.source(name, alias),
             useRenaming = mirror.useRenaming,
             kafkaSource = mirror.kafkaSource,
             listed = mirror,
@@ -145,24 +135,13 @@ function M.list(api, targets)
     return found, aliases
 end
 
--- False for one that has been deleted since; the list can run behind.
-local function ask(api, mirror)
-    local ok, details = pcall(function()
-        return api:on(mirror.cluster):get(mirror.id)
-    end)
-    if not ok and not (type(details) == "table" and details.kind == "not_found") then
-        error(details, 0)
-    end
-    return ok and details
-end
-
 --- Asks for the details of mirrors. Raises what api:get() raises, but for not_found.
 ---@param api mirrors.Api
 ---@param list kmirror.fleet.found[] gets details, or gone
 function M.examine(api, list)
     local answers = bulk.map(list, function(mirror)
-        return ask(api, mirror)
-    end, reads, "read mirrors")
+        return bulk.read(api:on(mirror.cluster), mirror) or false
+    end, bulk.reads, "read mirrors")
     for i, mirror in ipairs(list) do
         mirror.details, mirror.gone = answers[i] or nil, not answers[i]
     end

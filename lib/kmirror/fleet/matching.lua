@@ -1,6 +1,7 @@
 --- fleet.matching: which mirror that is there is which one of a fleet file. It is known by its cluster, its source's
 --- alias and its topics regex; of several that have these in common, by all else that the API tells of them.
 
+local connector = require("kmirror.connector")
 local drift = require("kmirror.fleet.drift")
 local wanted = require("kmirror.fleet.wanted")
 
@@ -142,11 +143,10 @@ end
 ---@param unclear kmirror.fleet.found[]
 ---@return kmirror.fleet.found[]
 function M.look_alikes(mirror, unclear)
-    local prefix = mirror.sourceAlias .. "."
     local alike = {}
     for _, each in ipairs(unclear) do
         local fits = each.cluster == mirror.cluster and each.topicsRegex == mirror.topicsRegex
-            and each.connectorName:sub(1, #prefix) == prefix
+            and connector.may_come_from(each.connectorName, mirror.sourceAlias)
         alike[#alike + 1] = fits and each or nil
     end
     return alike

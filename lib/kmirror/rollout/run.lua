@@ -5,6 +5,7 @@ local changes = require("kmirror.changes")
 local health = require("kmirror.health")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
+local problems = require("kmirror.problem")
 local progress = require("kmirror.progress")
 local task = require("task")
 local text = require("kmirror.text")
@@ -56,14 +57,10 @@ end
 
 -- ---- single changes ---------------------------------------------------------------------------------------
 
-local function is_not_found(problem)
-    return type(problem) == "table" and problem.kind == "not_found"
-end
-
 -- Deletes a mirror; one that is gone already is fine.
 function Run:delete(id)
     local ok, problem = pcall(self.api.delete, self.api, id)
-    if not ok and not is_not_found(problem) then
+    if not ok and not problems.is_gone(problem) then
         error(problem, 0)
     end
     if not changes.planned() then

@@ -6,6 +6,7 @@
 --- the oldest, the youngest and one between are watched, and each of the others is looked at when it is likely to be
 --- up. That makes about one request a mirror. Those that are late are looked at the more often the fewer they are.
 
+local problems = require("kmirror.problem")
 local progress = require("kmirror.progress")
 local task = require("task")
 
@@ -17,9 +18,6 @@ local under_way = 64 -- looks at once: enough for the account's rate when an ans
 local most_scouts = 3
 local first_age, growth = 0.5, 0.25 -- a new mirror is looked at again after so long, or such a part of its age
 local again_a_second = 16 -- looks at those that are left: about half of the account's rate
-
--- What passes by itself, so that it does not end a wait before its time.
-local passing = { transport = true, timeout = true, server = true, rate_limited = true }
 
 ---@class kmirror.wait.place what is waited for
 ---@field id string
@@ -143,7 +141,7 @@ local function look(round, item)
     local now = task.now()
     item.looks, item.took = item.looks + 1, now - began
     round.slowest = math.max(round.slowest, item.took)
-    if not ok and not (type(state) == "table" and passing[state.kind]) then
+    if not ok and not problems.passes(state) then -- what passes by itself does not end a wait before its time
         error(state, 0)
     end
     item.problem = not ok and state or nil

@@ -1,0 +1,38 @@
+local connector = require "kmirror.connector"
+
+describe("the name of a connector", function()
+    it("tells the source when the target is known, also with dots in them", function()
+        assert.are.equal("us-west", connector.source("us-west.us-east.9f3a", "us-east"))
+        assert.are.equal("us.west", connector.source("us.west.us.east.9f3a", "us.east"))
+        assert.is_nil(connector.source("us-west.us-east.9f3a", "east"))
+        assert.is_nil(connector.source("us-east.9f3a", "us-east"))
+        assert.is_nil(connector.source("", "us-east"))
+    end)
+
+    it("of three parts tells both", function()
+        assert.are.equal("us-east", connector.target("us-west.us-east.9f3a"))
+        assert.are.equal("us-west", connector.likely_source("us-west.us-east.9f3a"))
+        assert.is_nil(connector.target("us.west.us-east.9f3a"))
+        assert.are.equal("us.west", connector.likely_source("us.west.us-east.9f3a"))
+        assert.is_nil(connector.likely_source("9f3a"))
+    end)
+
+    it("goes from one region into another when nothing but the random part follows them", function()
+        assert.is_true(connector.is_between("us-west.us-east.9f3a", "us-west", "us-east"))
+        assert.is_true(connector.is_between("us.west.us-east.9f3a", "us.west", "us-east"))
+        assert.is_false(connector.is_between("us-west.us-east.eu.9f3a", "us-west", "us-east"))
+        assert.is_false(connector.is_between("us-west.us-east.9f3a", "us", "us-east"))
+    end)
+
+    it("may be of a source that is only the beginning of it", function()
+        assert.is_true(connector.may_come_from("us.west.us-east.9f3a", "us"))
+        assert.is_false(connector.is_from("us.west.us-east.9f3a", "us"))
+        assert.is_true(connector.is_from("us.west.us-east.9f3a", "us.west"))
+        assert.is_false(connector.may_come_from("us-west.us-east.9f3a", "us"))
+    end)
+
+    it("without its random part is that of all mirrors that go the same way", function()
+        assert.are.equal("us-west.us-east", connector.way("us-west.us-east.9f3a"))
+        assert.are.equal("9f3a", connector.way("9f3a"))
+    end)
+end)
