@@ -24,7 +24,8 @@
 ---         },
 ---     }
 ---
---- api_key_command is run by sh. What it says on stderr is told when it has ended: what it asks, it must ask on /dev/tty.
+--- api_key_command is run by sh. What it says on stderr is told when it has ended: what it asks, it must ask on
+--- /dev/tty.
 ---
 --- It is read as data: the one function it may call is getenv(). A file with a key in it must not be readable by
 --- others than its owner.
@@ -198,8 +199,9 @@ end
 local function output_of(name, command)
     local said = os.tmpname()
     local failed = said .. ".failed"
-    local pipe <close> = io.popen(("{ { sh -c %s 2>&1 1>&3 3>&- || : > %s; } | { head -c %d > %s; cat > /dev/null; }; } "
-        .. "3>&1; [ ! -e %s ]"):format(shell.quote(command), failed, most_told, said, failed), "r")
+    local words = "{ { sh -c %s 2>&1 1>&3 3>&- || : > %s; } | { head -c %d > %s; cat > /dev/null; }; } 3>&1; "
+        .. "[ ! -e %s ]"
+    local pipe <close> = io.popen(words:format(shell.quote(command), failed, most_told, said, failed), "r")
     local printed = pipe and pipe:read("a")
     local ok = pipe and pipe:close()
     tell(name, said)

@@ -62,7 +62,8 @@ local columns = {
     { "TARGET", "targetLatency", align = "right" },
 }
 
---- Writes a table of mirrors, between blank lines; nothing when there are none.
+--- Writes a table of mirrors, between blank lines; nothing when there are none. In a pipe the cells have a tab
+--- between them, and no titles.
 ---@param file file*
 ---@param mirrors table[] in full
 function M.show(file, mirrors)
@@ -70,7 +71,7 @@ function M.show(file, mirrors)
         return
     end
     file:write("\n")
-    tables.show(file, columns, mirrors)
+    tables.write(file, columns, mirrors)
     file:write("\n")
 end
 

@@ -5,9 +5,9 @@
 --- stderr line by line, after its step's name. One that does not end with status 0, or not in time, raises: what
 --- comes after it in the runbook does not happen. It is stopped when the runbook is cancelled.
 ---
---- It finds KMIRROR_HOOK (the step's name) and what the runbook tells it in its environment, beside all that kmirror was
---- started with, proxies' variables too, as a hook may need the network; but never KMIRROR_API_KEY, nor KMIRROR_STORE
---- when that is a URL: no process that kmirror starts inherits those.
+--- It finds KMIRROR_HOOK (the step's name) and what the runbook tells it in its environment, beside all that kmirror
+--- was started with, proxies' variables too, as a hook may need the network; but never KMIRROR_API_KEY, nor
+--- KMIRROR_STORE when that is a URL: no process that kmirror starts inherits those.
 ---
 ---     local hooks = require("kmirror.hooks").new({ "fence", "clients" }, given.hook, { timeout = 60 })
 ---     hooks:run("fence", { KMIRROR_FROM = "us-west" })

@@ -51,10 +51,10 @@ function Steps:seconds()
     return task.now() - self.started
 end
 
---- Writes what was done as a table.
+--- Writes what was done as a table; in a pipe step, seconds and outcome with a tab between, without titles.
 ---@param file file*
 function Steps:show(file)
-    tables.show(file, columns, self.done)
+    tables.write(file, columns, self.done)
 end
 
 -- ---- what the arguments may be --------------------------------------------------------------------------

@@ -60,11 +60,13 @@ describe("a secret", function()
         end
     end)
 
-    it("that is in KMIRROR_API_KEY, or in a store's URL, is not inherited by what a runbook, a hook or kmirror itself starts", function()
+    it("that is in KMIRROR_API_KEY, or in a store's URL, is inherited by nothing that a runbook, a hook or kmirror "
+        .. "itself starts", function()
         local shown = support.temporary("environments")
         local look = ("{ env; tr '\\0' '\\n' < /proc/$PPID/environ; } >> %s"):format(shown)
         local result = support.run { "--sandbox", "run", "-", env = { KMIRROR_API_KEY = KEY, LOOK = look,
-            KMIRROR_STORE = "postgresql://user:hunter2@127.0.0.1/jobs", http_proxy = "http://u:p@127.0.0.1:9" }, stdin = [[
+            KMIRROR_STORE = "postgresql://user:hunter2@127.0.0.1/jobs", http_proxy = "http://u:p@127.0.0.1:9",
+        }, stdin = [[
             assert(os.getenv("KMIRROR_API_KEY") == "]] .. KEY .. [[")
             assert(os.getenv("KMIRROR_STORE") == "postgresql://user:hunter2@127.0.0.1/jobs")
             local look = os.getenv "LOOK"

@@ -44,7 +44,7 @@ describe("the configuration file", function()
         assert.matches("profile test: api_key_command gave no key", failing.stderr, 1, true)
     end)
 
-    it("tells what the key's command says on stderr, as far as it is not too much, and as no terminal takes for its own",
+    it("tells what the key's command says on stderr, as far as it is not too much, and printable",
         function()
             local says = ([[api_key_command = "printf 'a\\033]0;b\\n' >&2; seq 100000 >&2; %s",]])
             local good = with(config_for(sandbox, says:format("echo sandbox-full-key")), { "list" })

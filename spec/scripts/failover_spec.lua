@@ -16,7 +16,7 @@ describe("the failover runbook", function()
         local result = support.run { "run", "--sandbox", "--world", "6", "--creating-seconds", "0", "--sync-seconds",
             "0", "failover", "--still", "0.1", "--offset-sync", "0", env = { TMPDIR = directory } }
         assert.are.equal(0, result.status, result.stderr)
-        assert.are.equal(6, select(2, result.stderr:gsub("\nus%-west%.us%-east%.%w+ [^\n]+IN_SYNC", "")))
+        assert.are.equal(6, select(2, result.stderr:gsub("\nus%-west%.us%-east%.%w+\t[^\n]+\tIN_SYNC\t", "")))
         assert.are.equal(6, select(2, result.stdout:gsub("\n%S+ +IN_SYNC +%d+ +%x+%-%S+ +IN_SYNC +%d+ +30000", "")))
         has(result.stdout, "6 of 6 new mirrors us-east -> us-west work")
         local path = result.stdout:match("Previous state:  (%S+)\n")
