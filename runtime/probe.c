@@ -13,6 +13,7 @@
 typedef struct visit {
     const char *url, *ca_file, *ca_dir;
     double timeout;
+    bool direct; /* through no proxy, whatever the environment says */
     char error[CURL_ERROR_SIZE];
 } visit;
 
@@ -44,6 +45,8 @@ static CURLcode go(CURL *e, visit *v) {
         curl_easy_setopt(e, CURLOPT_CAINFO, v->ca_file);
     if (v->ca_dir != NULL)
         curl_easy_setopt(e, CURLOPT_CAPATH, v->ca_dir);
+    if (v->direct)
+        curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
     return curl_easy_perform(e);
 }
 
@@ -161,14 +164,15 @@ static CURL **push_handle(lua_State *L) {
     return e;
 }
 
-/* visit(URL, seconds, CA file | nil, folder of CAs | nil) -> { stage = "dns"|"proxy"|"connect"|"tls"|"http", reason when it failed there,
+/* visit(URL, seconds, CA file | nil, folder of CAs | nil, through no proxy) -> { stage = "dns"|"proxy"|"connect"|"tls"|"http", reason when it failed there,
  * address (the proxy's, if it was proxied), proxied, status, name_seconds, connect_seconds, tls_seconds (each from
  * the beginning), date, expires (each in seconds since the epoch; nil when not told) }. Blocks; Ctrl-C ends it. */
 static int visit_server(lua_State *L) {
     visit v = {.url = luaL_checkstring(L, 1),
                .timeout = luaL_checknumber(L, 2),
                .ca_file = luaL_optstring(L, 3, NULL),
-               .ca_dir = luaL_optstring(L, 4, NULL)};
+               .ca_dir = luaL_optstring(L, 4, NULL),
+               .direct = lua_toboolean(L, 5)};
     CURL **e = push_handle(L);
     if (*e == NULL)
         return luaL_error(L, "not enough memory");

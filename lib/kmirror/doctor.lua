@@ -25,6 +25,7 @@ local M = {}
 ---@field endpoint string|nil base URL; nil when it is not known, or wrong
 ---@field prepared boolean the command line could be set up
 ---@field problem string|nil why it could not
+---@field blamed_settings? boolean for that, by a finding of its own
 ---@field reached boolean the API's server has answered
 local Case = {}
 Case.__index = Case

@@ -268,7 +268,32 @@ describe("kmirror doctor", function()
             assert.is_true(list.status ~= 0, what)
             assert.are.equal(1, result.status, what)
             assert.is_true(not found.authentication or found.authentication.state ~= "ok", what)
+            local _, failures = result.stdout:gsub('"state": "fail"', "")
+            assert.are.equal(1, failures, what)
         end
+    end)
+
+    it("goes to this machine past any proxy, as list does", function()
+        for _, variable in ipairs { "http_proxy", "all_proxy", "https_proxy" } do
+            for _, url in ipairs { "http://127.0.0.1:9", "http://user:p@ss@nowhere" } do
+                local options = with { [variable] = url }
+                assert.are.equal(0, support.run { "list", env = options.env }.status)
+                local found, result = examined(with { [variable] = url })
+                assert.are.equal(0, result.status, result.stdout)
+                assert.are.equal("ok", found.connection.state)
+            end
+        end
+    end)
+
+    it("names what is wrong with a setting once, and skips what follows from it", function()
+        local options = with {}
+        table.move({ "--ca-file", "/nowhere.pem" }, 1, 2, 1, options)
+        local found, result = examined(options)
+        assert.are.equal(1, result.status)
+        is("fail", "%-%-ca%-file must be", found.settings)
+        assert.is_nil(found.TLS)
+        is("skip", "fix the failures above", found.connection)
+        is("skip", "fix the failures above", found.authentication)
     end)
 
     it("says how often it was refused for the rate", function()

@@ -151,6 +151,7 @@ return function(case)
     if case.prepared and case.given.sandbox then
         case.endpoint = require("kmirror.profile").current().endpoint
     elseif not case.prepared and not case:has("fail") then
+        case.blamed_settings = true
         case:note("settings", "fail", case.problem, "correct what the message names; see kmirror help doctor")
     end
     local is_known = case.given.endpoint or variable("KMIRROR_ENDPOINT") or case.given.sandbox
