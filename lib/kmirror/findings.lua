@@ -173,8 +173,8 @@ local function note_possible(list, seen, found)
     end
     local overlaps, whole = regex.overlaps(regexes)
     if not whole then
-        found[#found + 1] = finding("warning", "overlap", list[1], "and others have too many regexes, of too many "
-            .. "forms, to try all pairs out: some that match the same topics may not be named here")
+        found[#found + 1] = finding("warning", "overlap", list[1], "and others: not all pairs of regexes were tried "
+            .. "out, as they are too many, or some take too long: some that match the same topics may not be named")
     end
     for _, overlap in ipairs(overlaps) do
         local a, b = usable[overlap.first], usable[overlap.second]

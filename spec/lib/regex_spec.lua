@@ -172,6 +172,26 @@ describe("a topics regex", function()
         assert.is_false(ok)
         assert.are.equal("invalid", problem.kind)
         assert.is_truthy(problem.message:find("the topics regex '(a|aa)+-' cannot be tried on 'aaa", 1, true))
+        assert.is_truthy(problem.message:find("': it takes too many steps", 1, true), problem.message)
+    end)
+
+    it("is shortened in what is said of it, in its parts, too", function()
+        local long = ("x"):rep(3000)
+        local function short(message) assert.is_true(#message < 400, message) end
+        for _, expression in ipairs { "[" .. long .. "[y]]", "[[:alpha:]" .. long .. "]", "\\Q" .. long .. "(\\E" } do
+            for _, note in ipairs(regex.warnings(expression)) do short(note.message) end
+        end
+        local _, problem = pcall(regex.select, "(a|aa)+-" .. ("y?"):rep(1000), { ("a"):rep(200) .. ".-." })
+        assert.are.equal("invalid", problem.kind)
+        short(problem.message)
+    end)
+
+    it("is not called broken for a limit of PCRE2 that Java has not", function()
+        for _, expression in ipairs { "a{65536}", "((a{1000}){1000}){1000}", ("("):rep(300) .. "a" .. (")"):rep(300),
+            "(?<" .. ("n"):rep(200) .. ">a)", ("(a)"):rep(70000) } do
+            assert.is_true(regex.problem(expression).untried, expression:sub(1, 40))
+        end
+        assert.are.equal(9, regex.problem("a{65536}(").at)
     end)
 end)
 
@@ -359,6 +379,21 @@ describe("an overlap", function()
     it("can be looked for with some only", function()
         local expressions = { "a.*", "ab.*", "abc.*" }
         assert.are.same({ "1-3 abcx", "2-3 abcx" }, pairs_of(expressions, nil, function(i) return i == 3 end))
+    end)
+
+    it("is found beside regexes that take too long to try, which are told of", function()
+        local slow = ("a?"):rep(30) .. ("a"):rep(30)
+        local began = os.clock()
+        for _, topics in ipairs { false, { "foo1", ("a"):rep(59) .. "b" } } do
+            local found, whole = regex.overlaps({ slow .. "0", slow, "(.*a1){12}", "foo.*", "foo1" }, topics or nil)
+            local named = false
+            for _, each in ipairs(found) do named = named or each.first == 4 and each.second == 5 end
+            assert.is_true(named)
+            assert.is_false(whole)
+        end
+        local common = regex.common { slow, slow .. "0", "foo.*" }
+        assert.is_nil(common)
+        assert.is_true(os.clock() - began < 20)
     end)
 
     it("is found quickly in a large fleet", function()

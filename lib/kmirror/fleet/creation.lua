@@ -4,6 +4,7 @@ local changes = require("kmirror.changes")
 local fields = require("kmirror.fleet.fields")
 local regex = require("kmirror.regex")
 local read_properties = require("kmirror.properties")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -36,7 +37,7 @@ local function check_regex(document, wanted)
     local could, problem = pcall(regex.problem, wanted.topicsRegex)
     if could and problem and not problem.untried then
         document:complain(wanted.line, "%s: '%s' is broken: %s, at character %d",
-            fields.path(wanted.label, "topicsRegex"), wanted.topicsRegex, problem.message, problem.at)
+            fields.path(wanted.label, "topicsRegex"), text.short(wanted.topicsRegex), problem.message, problem.at)
     end
 end
 

@@ -1,5 +1,7 @@
 --- fleet.items: the changes of a plan, as apply works on them.
 
+local text = require("kmirror.text")
+
 local M = {}
 
 ---@class kmirror.fleet.item a change
@@ -22,7 +24,7 @@ local function item_of(plan, verb, change)
     local place = wanted and plan.fleet.document:at(wanted.line) .. ": " or ""
     return {
         change = change,
-        what = ("%s%s '%s' from %s into %s"):format(place, verb, about.topicsRegex, about.sourceAlias,
+        what = ("%s%s '%s' from %s into %s"):format(place, verb, text.short(about.topicsRegex), about.sourceAlias,
             plan.names[about.cluster]),
         cluster = about.cluster,
         id = found and found.id,

@@ -4,6 +4,7 @@ local clusters = require("kmirror.fleet.clusters")
 local documents = require("kmirror.fleet.document")
 local fields = require("kmirror.fleet.fields")
 local profile = require("kmirror.profile")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -220,8 +221,8 @@ function M.refuse_doubles(document, mirrors, whole)
             local may_differ = differs(mirror, other)
             if not may_differ or not whole then
                 document:complain(mirror.line, "the same mirror as in line %d: of '%s' from %s into %s%s", other.line,
-                    mirror.topicsRegex, mirror.sourceAlias, mirror.to, may_differ and ", as far as version 1 of the "
-                    .. "API tells; with --api v2 there may be both" or "")
+                    text.short(mirror.topicsRegex), mirror.sourceAlias, mirror.to, may_differ and ", as far as version "
+                    .. "1 of the API tells; with --api v2 there may be both" or "")
                 break
             end
         end

@@ -5,9 +5,15 @@ local charset = require("kmirror.regex.charset")
 local class = require("kmirror.regex.class")
 local escape = require("kmirror.regex.escape")
 local mirrors = require("mirrors")
+local text_of = require("kmirror.text")
 local tokens = require("kmirror.regex.tokens")
 
 local M = {}
+
+-- A part of an expression in a message.
+local function short(part)
+    return text_of.short(text_of.valid(part))
+end
 
 local ENDANCHORED <const> = 0x20000000 -- of PCRE2; lrexlib passes it on, but has no name for it
 
@@ -22,6 +28,7 @@ local ENDANCHORED <const> = 0x20000000 -- of PCRE2; lrexlib passes it on, but ha
 ---@field notes kmirror.regex.note[] where Java's reading is not everybody's
 ---@field whole table of lrexlib: takes whole names
 ---@field pattern string for PCRE2
+---@field in_vain? integer names, among those that were made up, for which it takes too long
 local Expression = {}
 Expression.__index = Expression
 
@@ -59,10 +66,10 @@ end
 local function translate_class(token, notes)
     local inside = token.text:sub(2)
     if token.text:find("%[:%^?%a+:%]") then
-        note(notes, token, "in Java '%s' holds the letters between the colons; the property is \\p{%s}", token.text,
-            (token.text:match("%[:%^?(%a+):%]"):gsub("^%l", string.upper)))
+        note(notes, token, "in Java '%s' holds the letters between the colons; the property is \\p{%s}",
+            short(token.text), (token.text:match("%[:%^?(%a+):%]"):gsub("^%l", string.upper)))
     elseif inside:find("&&", 1, true) or inside:gsub("\\.", ""):find("[", 1, true) then
-        note(notes, token, "'%s' is read as Java does it, %s; most other tools do not", token.text,
+        note(notes, token, "'%s' is read as Java does it, %s; most other tools do not", short(token.text),
             inside:find("&&", 1, true) and "as an intersection" or "as a class within a class")
     end
     return class.translate(token)
@@ -72,7 +79,7 @@ local function translate_escape(token, notes)
     if token.text:find("^\\[Rhvs]$") then
         note(notes, token, "'%s' matches blanks or line ends, which no topic name contains", token.text)
     elseif token.text:find("^\\[pP]{...") then
-        note(notes, token, "'%s' is a name that Java gives; most other tools know others", token.text)
+        note(notes, token, "'%s' is a name that Java gives; most other tools know others", short(token.text))
     elseif token.text == "\\Z" then
         note(notes, token, "'\\Z' changes nothing: the whole name has to match anyway")
     end
@@ -128,7 +135,7 @@ end
 -- anchor, a group that is not there.
 -- Others are limits of its own: on the length of a pattern, on brackets in brackets, on a group's name.
 local java_only = { "lookbehind", "repeatable item", "non%-existent", "too large", "too complex", "too many",
-    "too deeply nested", "name is too long", "recursion" }
+    "too deeply nested", "name is too long", "recursion", "number too big" }
 
 local function is_untried(message)
     for _, pattern in ipairs(java_only) do
@@ -139,15 +146,19 @@ local function is_untried(message)
     return false
 end
 
+-- Repetitions in repetitions can take for ever; no name of a topic needs as many steps as this.
+local LIMIT <const> = "(*LIMIT_MATCH=500000)"
+
 -- PCRE2 says "what is wrong (pattern offset: 5)".
 local function compile(pattern, flags)
-    local ok, result = pcall(pcre().new, pattern, flags)
+    local ok, result = pcall(pcre().new, LIMIT .. pattern, flags)
     if ok then
         return result
     end
     local message, offset = tostring(result):match("^(.-) %(pattern offset: (%d+)%)$")
     message = message or tostring(result)
-    return nil, { message = message, at = math.tointeger(tonumber(offset)) or 1, untried = is_untried(message) }
+    local at = math.tointeger(tonumber(offset))
+    return nil, { message = message, at = at and at - #LIMIT or 1, untried = is_untried(message) }
 end
 
 local function build(joined)
@@ -205,8 +216,10 @@ end
 local function find(regex, text, name)
     local ok, from = pcall(regex.find, regex, name)
     if not ok then
-        error(mirrors.error("invalid", ("the topics regex '%s' cannot be tried on '%s': %s"):format(text, name,
-            tostring(from))), 0)
+        local why = tostring(from):find("MATCHLIMIT", 1, true) and "it takes too many steps; are there repetitions "
+            .. "within repetitions?" or tostring(from)
+        error(mirrors.error("invalid", ("the topics regex '%s' cannot be tried on '%s': %s"):format(short(text),
+            short(name), why)), 0)
     end
     return from ~= nil
 end
@@ -217,6 +230,17 @@ end
 ---Raises `invalid` when it takes too long.
 function Expression:takes(name)
     return find(self.whole, self.text, name)
+end
+
+--- The same; nil when it takes too long.
+---@param name string
+---@return boolean|nil
+function Expression:tries(name)
+    local ok, from = pcall(self.whole.find, self.whole, name)
+    if ok then
+        return from ~= nil
+    end
+    return nil
 end
 
 --- True when it matches somewhere in the name, as many tools have it, but not MirrorMaker 2.

@@ -184,8 +184,15 @@ end
 
 -- ---- the search --------------------------------------------------------------------------------------------
 
+---@class kmirror.regex.side
+---@field expression kmirror.regex.expression
+---@field branches kmirror.regex.branch[]
+---@field names string[]|nil that it matches, made up from its text
+---@field search_ends number processor time
+---@field is_cut? boolean the search has ended, and names were left
+
 ---@class kmirror.regex.search
----@field sides { expression: kmirror.regex.expression, branches: kmirror.regex.branch[], names: string[]|nil }[]
+---@field sides kmirror.regex.side[]
 ---@field involves fun(index: integer): boolean
 ---@field found table<integer, table<integer, kmirror.regex.overlap>>
 ---@field left integer names that may still be tried
@@ -211,9 +218,38 @@ function Search:note(a, b, topic)
     table.insert(row[second].topics, topic)
 end
 
+-- Some expressions take long for a name, or so long that it cannot be said; no more than so much is tried.
+local most_seconds <const> = 5 -- of processor time
+local most_in_vain <const> = 2 -- names, of one expression
+
+local function new_sides(parsed)
+    local sides, search_ends = {}, os.clock() + most_seconds
+    for i, expression in ipairs(parsed) do
+        sides[i] = { expression = expression, branches = branches_of(i, expression.tokens), search_ends = search_ends }
+    end
+    return sides
+end
+
+-- False, too, when it is not known.
+local function takes(side, name)
+    local expression = side.expression
+    if side.is_cut or (expression.in_vain or 0) >= most_in_vain then return false end
+    side.is_cut = os.clock() > side.search_ends
+    local taken = not side.is_cut and expression:tries(name)
+    if taken == nil then expression.in_vain = (expression.in_vain or 0) + 1 end
+    return taken or false
+end
+
+local function all_known(sides)
+    for _, side in ipairs(sides) do
+        if side.is_cut or side.expression.in_vain then return false end
+    end
+    return true
+end
+
 function Search:takes(index, name)
     self.left = self.left - 1
-    return self.sides[index].expression:takes(name)
+    return takes(self.sides[index], name)
 end
 
 -- Those of the names that a branch may match: by its beginning, or by its end when that says more.
@@ -251,7 +287,7 @@ local function takers_of(self, topics)
             candidates(names, branch, function(name)
                 local list = takers[name] or {}
                 takers[name] = list
-                if list[#list] ~= index and side.expression:takes(name) then list[#list + 1] = index end
+                if list[#list] ~= index and takes(side, name) then list[#list + 1] = index end
             end)
         end
     end
@@ -290,7 +326,7 @@ local function names_and_patterns(self, names, patterns)
             for _, owner in ipairs(names.forward.items[name]) do
                 if self.left > 0 and self:wants(branch.owner, owner) then
                     if matches == nil then matches = self:takes(branch.owner, name) end
-                    if matches and self.sides[owner].expression:takes(name) then
+                    if matches and takes(self.sides[owner], name) then
                         self:note(branch.owner, owner, name)
                     end
                 end
@@ -310,7 +346,7 @@ local function made_up(side)
     if not side.names then
         side.names = {}
         for _, name in ipairs(samples.of(side.expression.tokens, single, characters)) do
-            if name ~= "" and side.expression:takes(name) then table.insert(side.names, name) end
+            if name ~= "" and takes(side, name) then table.insert(side.names, name) end
         end
     end
     return side.names
@@ -401,15 +437,12 @@ end
 ---@param parsed kmirror.regex.expression[]
 ---@return string|nil
 function M.common(parsed)
-    local sides, left = {}, most_guesses
-    for i, expression in ipairs(parsed) do
-        sides[i] = { expression = expression, branches = branches_of(i, expression.tokens) }
-    end
+    local sides, left = new_sides(parsed), most_guesses
     local function all_match(name)
         left = left - 1
         if left <= 0 or name == "" or warnings.is_internal(name) then return false end
         for _, side in ipairs(sides) do
-            if not side.expression:takes(name) then return false end
+            if not takes(side, name) then return false end
         end
         return true
     end
@@ -447,13 +480,10 @@ end
 ---@return boolean whole false when so much had to be tried that some was not
 function M.find(parsed, topics, involves)
     local self = setmetatable({
-        sides = {}, found = {}, left = most, involves = involves or function() return true end,
+        sides = new_sides(parsed), found = {}, left = most, involves = involves or function() return true end,
     }, Search)
-    for i, expression in ipairs(parsed) do
-        self.sides[i] = { expression = expression, branches = branches_of(i, expression.tokens) }
-    end
     if topics then self:by_topics(topics) else self:by_text() end
-    return in_list(self.found), self.left > 0
+    return in_list(self.found), self.left > 0 and all_known(self.sides)
 end
 
 return M

@@ -2,8 +2,8 @@
 
 local anchors = require("kmirror.regex.anchors")
 local charset = require("kmirror.regex.charset")
-local counted = require("kmirror.text").count
 local fields = require("mirrors").fields
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -103,7 +103,7 @@ function checks.nothing(expression, topics)
     local touched = select(topics, function(name)
         return expression:touches(name)
     end)
-    return ("matches none of the %s"):format(counted(#topics, "known topic"))
+    return ("matches none of the %s"):format(text.count(#topics, "known topic"))
         .. (#touched > 0 and (": it fits only a part of %s"):format(listed(touched)) or "")
 end
 
@@ -177,7 +177,7 @@ local names = { [" "] = "a blank", ["\n"] = "a line feed", ["\r"] = "a carriage 
     ["\u{feff}"] = "a byte order mark", ["\u{a0}"] = "a no-break space" }
 
 local function called(character)
-    return names[character] or "'" .. fields.printable(character) .. "'"
+    return names[character] or "'" .. fields.printable(text.short(text.valid(character))) .. "'"
 end
 
 -- Does a token match nothing that a topic name can hold?
@@ -196,8 +196,8 @@ local function is_impossible(token, matches)
 end
 
 -- Whether the part of an expression matches a character; each is made only once.
-local function matches(text, character)
-    local part = require("kmirror.regex.expression").parse(text)
+local function matches(fragment, character)
+    local part = require("kmirror.regex.expression").parse(fragment)
     return part == nil or part:takes(character)
 end
 
