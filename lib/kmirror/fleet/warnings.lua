@@ -88,8 +88,8 @@ local function of_overlaps(list, groups)
     for _, group in pairs(groups) do
         local found, whole = overlaps.of(group.takers, group.topics)
         if not whole then
-            warn(list, nil, "not all pairs of regexes were tried out, as they are too many, or some take too long: some "
-                .. "that match the same topics may not be named here")
+            warn(list, nil, "not all pairs of regexes were tried out, as they are too many, or some take too long: "
+                .. "some that match the same topics may not be named here")
         end
         for _, overlap in ipairs(by_new(found)) do
             local other, more = overlap.other, overlap.more
