@@ -41,14 +41,19 @@ local parts = {
         shape = { { "value", "table" } } },
 }
 
--- 409 is of two kinds, which only the text tells apart: a rebalance passes by itself.
-local function judge(e)
+-- 409 is of two kinds, which only the text tells apart: a rebalance passes by itself. And a worker that has just been
+-- started says of everything that it is not found, without Kafka Connect's own words for it.
+local function judge(e, told)
     if e.status == 409 and not e.message:find("already exists", 1, true) then e.kind = "server" end
+    if e.status == 404 and not (type(told) == "table" and told.error_code) then
+        e.kind = "server"
+        e.message = "what answers is no Kafka Connect worker, or one that is still starting: is the endpoint right?"
+    end
 end
 
 local hints = {
     unauthorized = "check the user name and password of the Kafka Connect worker: KMIRROR_USERNAME, KMIRROR_API_KEY",
-    not_found = "is the endpoint that of a Kafka Connect worker?",
+    not_found = "is it on this cluster, and not deleted yet?",
 }
 
 -- ---- mirrors, by their connectors ----

@@ -161,7 +161,7 @@ local function attempt(call)
     if not ok then
         if not call.until_ then begin_deadline(call) end
         complete(call, result, told)
-        if call.judge then call.judge(result) end
+        if call.judge then call.judge(result, told) end
     end
     if tracer then tracer(event_of(call, "attempt", not ok and result or nil)) end
     return ok, result, maybe_done, hint

@@ -54,9 +54,9 @@ local function part_of(session, way, name, names, ...)
         local server = way.servers[way.at]
         return native.prepare(server.native, part.sent, server.base .. path, body)
     end
-    function request.judge(e)
+    function request.judge(e, told)
         if e.kind == "transport" or e.kind == "timeout" then way.at = way.at % #way.servers + 1 end
-        if session.judge then session.judge(e) end
+        if session.judge then session.judge(e, told) end
     end
     return retry.perform(request)
 end

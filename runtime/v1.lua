@@ -58,7 +58,7 @@ local mirror = {
 ---@class mirrors.Backend
 ---@field operations table<string, mirrors.Wire|mirrors.Steps>
 ---@field parts? table<string, mirrors.Wire>  requests that operations of several requests are made of
----@field judge? fun(e: mirrors.Error)     may change the kind of a part's failure
+---@field judge? fun(e: mirrors.Error, told: any)  may change the kind of a part's failure, after what the answer told
 ---@field hints? table<mirrors.kind, string>  what to do about a failure, in place of what is said of the vendor's API
 ---@field can table<string, boolean>       what not every backend can: see api:can()
 ---@field fit? fun(spec: table, listed: table): "yes"|"perhaps"|"no"  whether a listed mirror is as a create asked for

@@ -395,6 +395,13 @@ describe("a Kafka Connect cluster of one's own:", function()
             assert.is_true(ok)
         end)
 
+        it("does not take a worker that is still starting for one that has no such connector", function()
+            local starting = json(404, { url = "/connectors/x", status = "404", message = "Not Found" })
+            local e, requests = exchange({ LIST, starting }, delete, { retries = 1 })
+            assert.are.same({ "server", 404, 3 }, { e.kind, e.status, #requests })
+            assert.is_truthy(e.message:find("still starting", 1, true), e.message)
+        end)
+
         it("raises not_found where neither is there", function()
             local e = exchange({ LIST, NOT_FOUND }, delete)
             assert.are.equal("not_found", e.kind)

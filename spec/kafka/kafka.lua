@@ -1,0 +1,204 @@
+--- kafka: the real Kafka that `make test-kafka` has started (rig.sh), as its specs use it. Each spec has topics of its
+--- own, so that they do not disturb one another.
+
+local cjson = require "cjson"
+local mirrors = require "mirrors"
+local socket = require "socket"
+local support = require "spec.support"
+
+local kafka = {}
+
+kafka.west = { name = "west", broker = "127.0.0.1:29092", url = "http://127.0.0.1:28083",
+    metrics = "http://127.0.0.1:28778/jolokia" }
+kafka.east = { name = "east", broker = "127.0.0.1:19092", url = "http://127.0.0.1:18083",
+    metrics = "http://127.0.0.1:18778/jolokia" }
+
+local began = ("%x"):format(os.time())
+local count = 0
+
+--- A topic's name that nothing else has.
+function kafka.name(what)
+    count = count + 1
+    return ("%s-%s-%d"):format(what, began, count)
+end
+
+-- ---- commands ----------------------------------------------------------------------------------------------
+
+local function output(command)
+    local pipe <close> = assert(io.popen(command .. " 2>&1"))
+    local text = pipe:read("a")
+    local ok = pipe:close()
+    return text, ok
+end
+
+local function done(command)
+    local text, ok = output(command)
+    assert(ok, command .. ":\n" .. text)
+    return text
+end
+
+local function java(class, ...)
+    return done(("java -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile=spec/kafka/log4j2.properties "
+        .. "-cp 'build/kafka/libs/*' %s %s"):format(class, table.concat({ ... }, " ")))
+end
+
+--- Makes a topic of a region.
+function kafka.make_topic(region, topic, partitions)
+    java("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", region.broker, "--create", "--topic", topic,
+        "--partitions", partitions or 2)
+    return topic
+end
+
+function kafka.delete_topic(region, topic)
+    java("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", region.broker, "--delete", "--topic", topic)
+end
+
+--- Writes records: the numbers from `first` to `last`, in turn to the partitions.
+function kafka.produce(region, topic, first, last)
+    done(("seq %d %d | kcat -P -b %s -t %s -X partitioner=random"):format(first, last, region.broker, topic))
+end
+
+--- The values of all records of a topic, by how often each is there, and their number.
+function kafka.records(region, topic)
+    local text = done(("kcat -C -e -q -b %s -t %s -o beginning"):format(region.broker, topic))
+    local found, number = {}, 0
+    for line in text:gmatch("[^\n]+") do
+        found[line], number = (found[line] or 0) + 1, number + 1
+    end
+    return found, number
+end
+
+--- How many of the numbers from `first` to `last` a topic holds once, twice or more, and not at all.
+function kafka.tally(region, topic, first, last)
+    local found = kafka.records(region, topic)
+    local once, more, lost = 0, 0, 0
+    for i = first, last do
+        local times = found[tostring(i)] or 0
+        if times == 0 then
+            lost = lost + 1
+        elseif times == 1 then
+            once = once + 1
+        else
+            more = more + 1
+        end
+    end
+    return { once = once, more = more, lost = lost }
+end
+
+--- rig.sh with those words: kafka.rig("worker", "east", "kill")
+function kafka.rig(...)
+    done("bash spec/kafka/rig.sh " .. table.concat({ ... }, " "))
+end
+
+-- ---- Kafka Connect -----------------------------------------------------------------------------------------
+
+--- What a region's worker answers by itself, past kmirror.
+function kafka.ask(region, method, path, body)
+    local text = output(("curl -s -w '\n%%{http_code}' -X %s -H 'Content-Type: application/json' %s %s%s"):format(method,
+        body and "-d " .. support.quote(cjson.encode(body)) or "", region.url, path))
+    local answer, status = text:match("^(.*)\n(%d+)$")
+    local ok, decoded = pcall(cjson.decode, answer)
+    return math.tointeger(tonumber(status)), ok and decoded or nil
+end
+
+--- The names of a region's connectors that hold a text.
+function kafka.connectors(region, part)
+    local _, all = kafka.ask(region, "GET", "/connectors")
+    local found = {}
+    for _, name in ipairs(all or {}) do
+        if name:find(part or "", 1, true) then found[#found + 1] = name end
+    end
+    table.sort(found)
+    return found
+end
+
+--- Takes all connectors away.
+function kafka.clear()
+    for _, region in ipairs { kafka.west, kafka.east } do
+        for _, name in ipairs(kafka.connectors(region)) do
+            kafka.ask(region, "DELETE", "/connectors/" .. name:gsub(">", "%%3E"))
+        end
+    end
+end
+
+local function cluster_of(region, url)
+    return { urls = { url or region.url }, kafka = "bootstrap.servers=" .. region.broker, metrics = { region.metrics } }
+end
+
+--- An api of the mirrors into a region; `options` are added, `url` goes before the worker's own.
+function kafka.connect(region, options, url)
+    local other = region == kafka.east and kafka.west or kafka.east
+    local all = { api = "connect", cluster = region.name, timeout = 20, clusters = {
+        [region.name] = cluster_of(region, url), [other.name] = cluster_of(other),
+    } }
+    for name, value in pairs(options or {}) do all[name] = value end
+    return mirrors.connect(all)
+end
+
+--- What to create for a mirror of topics into a region, from the other one.
+function kafka.spec(region, topics, fields)
+    local other = region == kafka.east and kafka.west or kafka.east
+    local spec = { sourceType = "custom", sourceConnectionProperties = "bootstrap.servers=" .. other.broker,
+        sourceAlias = other.name, topicsRegex = topics, useRenaming = true, maxTasks = 2 }
+    for name, value in pairs(fields or {}) do spec[name] = value end
+    return spec
+end
+
+--- Waits until a check gives something true, which it returns; raises what it said last when it takes too long.
+function kafka.eventually(check, seconds)
+    local deadline = socket.gettime() + (seconds or 60)
+    while true do
+        local value, why = check()
+        if value then return value end
+        if socket.gettime() > deadline then error("not after all that time: " .. tostring(why), 2) end
+        socket.sleep(0.2)
+    end
+end
+
+--- Waits until a topic holds so many records.
+function kafka.wait_for_records(region, topic, wanted)
+    kafka.eventually(function()
+        local ok, _, number = pcall(kafka.records, region, topic)
+        return ok and number >= wanted, ("%s of %d records in %s"):format(number, wanted, topic)
+    end)
+end
+
+--- Moves the moment of a mirror's creation back, in both connectors, as if it were so old.
+function kafka.age(region, name, seconds)
+    for _, each in ipairs { name, name .. ".checkpoint" } do
+        kafka.ask(region, "PATCH", "/connectors/" .. each .. "/config",
+            { ["kmirror.created"] = ("%d"):format(os.time() - seconds) })
+    end
+end
+
+-- ---- kmirror -----------------------------------------------------------------------------------------------
+
+--- A home with a profile of both regions, and the environment that uses it.
+function kafka.home()
+    local home = support.temporary_directory("home")
+    assert(os.execute("mkdir -p " .. home .. "/kmirror"))
+    local parts = {}
+    for _, region in ipairs { kafka.west, kafka.east } do
+        parts[#parts + 1] = ('%s = { connect_url = "%s", metrics = "%s", kafka = { ["bootstrap.servers"] = "%s" } }')
+            :format(region.name, region.url, region.metrics, region.broker)
+    end
+    support.write(home .. "/kmirror/config.lua",
+        ('return { profile = "rig", profiles = { rig = { cluster = "east", clusters = { %s } } } }')
+        :format(table.concat(parts, ", ")))
+    return { XDG_CONFIG_HOME = home, XDG_STATE_HOME = home }
+end
+
+--- A proxy before a region's worker that carries out so many requests, as a pattern of their first lines says, without
+--- handing on the answer. Returns its URL, and a function that ends it.
+function kafka.lossy(region, pattern, times)
+    local port_file = support.temporary("port")
+    local pid = done(("lua5.4 spec/kafka/proxy.lua %s %s %d %s > /dev/null 2>&1 & echo $!"):format(
+        region.url:match("(%d+)$"), support.quote(pattern), times, port_file)):match("%d+")
+    local port = kafka.eventually(function()
+        local file <close> = io.open(port_file)
+        return file and file:read("n")
+    end, 10)
+    return "http://127.0.0.1:" .. port, function() os.execute("kill " .. pid) end
+end
+
+return kafka
