@@ -46,7 +46,8 @@
 ---   is sent only after a list has shown all that the orphan may have made.
 ---
 --- Where the list tells whole specifications (v2 of the API), a mirror fits when its specification is the one that was
---- asked for; names then play no part.
+--- asked for; names then play no part. It fits perhaps when only its connection properties differ, and these lead to
+--- the same servers, as a server may show them in another form; where one fits for certain, it does not do that.
 ---
 --- What this rests on, and where evidence ends
 ---
@@ -405,21 +406,29 @@ local function is_contested(book, identity, mirror)
     return false
 end
 
--- The mirrors that may belong to one of those creates, earliest first, and what speaks against adopting them,
--- if anything does.
-local function candidates_for(book, lost)
-    local candidates, doubt = {}, nil
-    local spec, identity = lost[1].spec, lost[1].identity
+-- The mirrors that may belong to one of those creates: those that fit, and those that perhaps do.
+local function possible_for(book, lost)
+    local found = { yes = {}, perhaps = {}, no = {} }
     for _, mirror in ipairs(book.order) do
         if mirror.connectorName and not book.taken[mirror.id] and any_may_own(lost, mirror) then
-            local fits = fit(book, spec, mirror)
-            if fits ~= "no" then candidates[#candidates + 1] = mirror end
-            if fits == "perhaps" then
-                doubt = "its connector name can be read in two ways"
-            elseif fits == "yes" and is_contested(book, identity, mirror) then
-                doubt = "it may be that of another create"
-            end
+            table.insert(found[fit(book, lost[1].spec, mirror)], mirror)
         end
+    end
+    return found
+end
+
+-- The mirrors that may belong to one of those creates, earliest first, and what speaks against adopting them,
+-- if anything does. Where specifications are told as they were sent, what but nearly fits is none of ours.
+local function candidates_for(book, lost)
+    local possible, doubt = possible_for(book, lost), nil
+    local candidates = possible.yes
+    for _, mirror in ipairs(candidates) do
+        doubt = doubt or is_contested(book, lost[1].identity, mirror) and "it may be that of another create" or nil
+    end
+    if #possible.perhaps > 0 and not (book.whole and #candidates > 0) then
+        table.move(possible.perhaps, 1, #possible.perhaps, #candidates + 1, candidates)
+        doubt = book.whole and "its connection properties are of the same servers, but are not the same"
+            or "its connector name can be read in two ways"
     end
     table.sort(candidates, function(a, b) return a.first < b.first end)
     return candidates, doubt
