@@ -1,5 +1,7 @@
 #include "http.h"
 
+#include "headers.h"
+
 #include <arpa/inet.h>
 #include <limits.h>
 #include <math.h>
@@ -23,7 +25,7 @@ struct http_client {
     CURLU *base;
     char *base_path;
     bool loopback; /* the base is on this machine */
-    struct curl_slist *headers, *body_headers;
+    headers headers;
     http_request *active; /* under way or unreleased */
     http_request *idle;   /* handles and buffers to use again */
     size_t idle_count;
@@ -31,7 +33,6 @@ struct http_client {
 
 struct http_request {
     http_client *client;
-    CURLU *url; /* the base's, but for the path: faster than having a string taken apart each time */
     loop_transfer transfer;
     loop_timer limit; /* ends the request, whatever libcurl makes of it */
     double timeout;
@@ -263,15 +264,15 @@ static long milliseconds(double seconds) {
     return (long)fmax(1, fmin(ceil(seconds * 1000), INT_MAX));
 }
 
-/* The options that are the same for each request of a client. */
+/* The options that are the same for each request of a client. The URL only says where to connect to: libcurl takes one
+ * apart and puts it together again for each request. The path is the target, which it sends as it is. */
 static bool configure(http_request *r) {
     const http_options *o = &r->client->options;
     CURL *e = r->transfer.easy;
     bool ok = true;
 #define SET(option, value) ok = ok && curl_easy_setopt(e, option, value) == CURLE_OK
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_CURLU, r->url);
-    SET(CURLOPT_PATH_AS_IS, 1L);
+    SET(CURLOPT_CURLU, r->client->base);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     /* By HTTP/2 a server that ends a connection refuses the requests it has not begun (RFC 9113, 6.8): they may safely
@@ -279,8 +280,9 @@ static bool configure(http_request *r) {
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L); /* or a request's end waits for a resolver that does not answer */
-    SET(CURLOPT_ACCEPT_ENCODING, "gzip");
-    SET(CURLOPT_USERAGENT, o->user_agent);
+    SET(CURLOPT_ACCEPT_ENCODING, HEADERS_ENCODING);
+    SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* a proxy is not told the user */
+    SET(CURLOPT_PROXYHEADER, r->client->headers.to_proxy);
     SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(o->connect_timeout));
     SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)o->max_body);
     SET(CURLOPT_ERRORBUFFER, r->error);
@@ -290,11 +292,6 @@ static bool configure(http_request *r) {
     SET(CURLOPT_HEADERDATA, r);
     SET(CURLOPT_PREREQFUNCTION, about_to_send);
     SET(CURLOPT_PREREQDATA, r);
-    if (o->username != NULL) {
-        SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-        SET(CURLOPT_USERNAME, o->username);
-        SET(CURLOPT_PASSWORD, o->password == NULL ? "" : o->password);
-    }
     if (o->ca_file != NULL)
         SET(CURLOPT_CAINFO, o->ca_file);
     if (o->ca_dir != NULL)
@@ -313,14 +310,15 @@ static bool configure(http_request *r) {
 /* The options that differ from one request to the next. */
 static bool address(http_request *r, const char *method, const char *path, const char *body, size_t length) {
     CURL *e = r->transfer.easy;
-    bool ok = path[0] == '/' && curl_url_set(r->url, CURLUPART_PATH, path, 0) == CURLUE_OK;
+    bool ok = path[0] == '/';
+    SET(CURLOPT_REQUEST_TARGET, path);
     if (body != NULL) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
         SET(CURLOPT_COPYPOSTFIELDS, body);
-        SET(CURLOPT_HTTPHEADER, r->client->body_headers);
+        SET(CURLOPT_HTTPHEADER, r->client->headers.with_body);
     } else {
         SET(CURLOPT_HTTPGET, 1L);
-        SET(CURLOPT_HTTPHEADER, r->client->headers);
+        SET(CURLOPT_HTTPHEADER, r->client->headers.plain);
     }
     SET(CURLOPT_CUSTOMREQUEST, method);
     return ok;
@@ -329,7 +327,6 @@ static bool address(http_request *r, const char *method, const char *path, const
 
 static void free_request(http_request *r) {
     curl_easy_cleanup(r->transfer.easy);
-    curl_url_cleanup(r->url);
     free(r->body);
     free(r);
 }
@@ -339,10 +336,9 @@ static http_request *new_request(http_client *c) {
     if (r == NULL)
         return NULL;
     r->client = c;
-    r->url = curl_url_dup(c->base);
     r->transfer = (loop_transfer){.easy = curl_easy_init(), .done = transfer_done, .owner = r};
     r->limit = (loop_timer){.fire = out_of_time, .owner = r};
-    if (r->url == NULL || r->transfer.easy == NULL || !configure(r)) {
+    if (r->transfer.easy == NULL || !configure(r)) {
         free_request(r);
         return NULL;
     }
@@ -416,9 +412,9 @@ static bool copy_string(const char **to) {
 }
 
 static bool copy_options(http_options *to, const http_options *from) {
-    const char **strings[] = {&to->base,   &to->user_agent, &to->username, &to->password, &to->ca_file,
-                              &to->ca_dir, &to->cert_file,  &to->key_file, &to->proxy};
+    const char **strings[] = {&to->base, &to->ca_file, &to->ca_dir, &to->cert_file, &to->key_file, &to->proxy};
     *to = *from;
+    to->user_agent = to->username = to->password = NULL; /* are in the headers */
     bool ok = true;
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         ok = copy_string(strings[i]) && ok;
@@ -426,13 +422,9 @@ static bool copy_options(http_options *to, const http_options *from) {
 }
 
 static void free_options(http_options *o) {
-    const char *strings[] = {o->base,   o->user_agent, o->username, o->ca_file,
-                             o->ca_dir, o->cert_file,  o->key_file, o->proxy};
+    const char *strings[] = {o->base, o->ca_file, o->ca_dir, o->cert_file, o->key_file, o->proxy};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free((char *)strings[i]);
-    if (o->password != NULL)
-        explicit_bzero((char *)o->password, strlen(o->password));
-    free((char *)o->password);
 }
 
 /* Takes the base apart: what may go there, and the path that begins every path. */
@@ -451,21 +443,13 @@ const char *http_base_path(const http_client *c) {
     return c->base_path;
 }
 
-static bool add_header(struct curl_slist **list, const char *header) {
-    struct curl_slist *longer = curl_slist_append(*list, header);
-    if (longer != NULL)
-        *list = longer;
-    return longer != NULL;
-}
-
 http_client *http_client_new(loop *l, const http_options *options) {
     http_client *c = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? calloc(1, sizeof *c) : NULL;
     if (c == NULL)
         return NULL;
     c->loop = l;
-    if (copy_options(&c->options, options) && parse_base(c) && add_header(&c->headers, "Accept: application/json") &&
-        add_header(&c->body_headers, "Accept: application/json") &&
-        add_header(&c->body_headers, "Content-Type: application/json") && add_header(&c->body_headers, "Expect:"))
+    if (copy_options(&c->options, options) && parse_base(c) &&
+        headers_make(&c->headers, options->user_agent, options->username, options->password))
         return c;
     http_client_free(c);
     return NULL;
@@ -482,8 +466,7 @@ void http_client_free(http_client *c) {
         next = r->next;
         free_request(r);
     }
-    curl_slist_free_all(c->headers);
-    curl_slist_free_all(c->body_headers);
+    headers_free(&c->headers);
     curl_url_cleanup(c->base);
     curl_free(c->base_path);
     free_options(&c->options);

@@ -1,3 +1,4 @@
+local mime = require "mime"
 local support = require "spec.support"
 
 local LIST = { body = '{"mirrors":[]}' }
@@ -87,6 +88,22 @@ describe("connections", function()
         local request = proxy:requests()[1]
         assert.are.equal("CONNECT api.example.org:443", request.method .. " " .. request.target)
         assert.is_nil(request.raw:find("dXNlcjpzM2NyZXQta2V5", 1, true))
+        assert.is_nil(request.headers.authorization)
+        assert.matches("^kmirror/", request.headers["user-agent"])
+    end)
+
+    it("carry the user's name and key as they are, byte by byte", function()
+        local pairs_of = { { "a", "b" }, { "a", "bc" }, { "a", "bcd" }, { "ä", "~~~?>:k" },
+            { ("u"):rep(300), ("k"):rep(700) } }
+        local server = support.server { LIST }
+        for _, pair in ipairs(pairs_of) do
+            support.connect(server, { username = pair[1], api_key = pair[2] }):list()
+        end
+        server:stop()
+        for i, pair in ipairs(pairs_of) do
+            local told = server:requests()[i].headers.authorization
+            assert.are.equal(pair[1] .. ":" .. pair[2], (mime.unb64(told:match("^Basic (.*)$"))))
+        end
     end)
 end)
 

@@ -1,0 +1,90 @@
+#include "headers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the user ---- */
+
+/* Base64 (RFC 4648) of `length` bytes, and a '\0'; `to` has room. */
+static void encode(char *to, const char *text, size_t length) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *bytes = (const unsigned char *)text;
+    for (size_t i = 0; i < length; i += 3) {
+        unsigned second = i + 1 < length ? bytes[i + 1] : 0, third = i + 2 < length ? bytes[i + 2] : 0;
+        unsigned group = (unsigned)bytes[i] << 16 | second << 8 | third;
+        *to++ = digits[group >> 18];
+        *to++ = digits[group >> 12 & 63];
+        *to++ = i + 1 < length ? digits[group >> 6 & 63] : '=';
+        *to++ = i + 2 < length ? digits[group & 63] : '=';
+    }
+    *to = '\0';
+}
+
+static void forget(char *secret) {
+    if (secret != NULL)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
+
+/* NULL when memory is short. */
+static char *authorization(const char *username, const char *password) {
+    static const char start[] = "Authorization: Basic ";
+    size_t length = strlen(username) + 1 + strlen(password);
+    char *pair = calloc(1, length + 1), *header = malloc(sizeof start + (length + 2) / 3 * 4);
+    if (pair != NULL && header != NULL) {
+        snprintf(pair, length + 1, "%s:%s", username, password);
+        memcpy(header, start, sizeof start);
+        encode(header + sizeof start - 1, pair, length);
+    } else {
+        free(header);
+        header = NULL;
+    }
+    forget(pair);
+    return header;
+}
+
+/* ---- the lists ---- */
+
+static bool add(struct curl_slist **list, const char *header) {
+    struct curl_slist *longer = header == NULL ? NULL : curl_slist_append(*list, header);
+    if (longer != NULL)
+        *list = longer;
+    return longer != NULL;
+}
+
+static bool add_user(struct curl_slist **list, const char *username, const char *password) {
+    if (username == NULL)
+        return true;
+    char *header = authorization(username, password == NULL ? "" : password);
+    bool ok = add(list, header);
+    forget(header);
+    return ok;
+}
+
+/* What each request to the server has. */
+static bool add_common(struct curl_slist **list, const char *agent, const char *username, const char *password) {
+    return add_user(list, username, password) && add(list, agent) &&
+           add(list, "Accept-Encoding: " HEADERS_ENCODING) && add(list, "Accept: application/json");
+}
+
+bool headers_make(headers *h, const char *user_agent, const char *username, const char *password) {
+    char agent[128];
+    snprintf(agent, sizeof agent, "User-Agent: %s", user_agent);
+    return add(&h->to_proxy, agent) && add_common(&h->plain, agent, username, password) &&
+           add_common(&h->with_body, agent, username, password) &&
+           add(&h->with_body, "Content-Type: application/json") && add(&h->with_body, "Expect:");
+}
+
+static void free_list(struct curl_slist *list) {
+    for (struct curl_slist *each = list; each != NULL; each = each->next)
+        explicit_bzero(each->data, strlen(each->data));
+    curl_slist_free_all(list);
+}
+
+void headers_free(headers *h) {
+    free_list(h->plain);
+    free_list(h->with_body);
+    free_list(h->to_proxy);
+    *h = (headers){.plain = NULL};
+}
