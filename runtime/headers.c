@@ -64,8 +64,8 @@ static bool add_user(struct curl_slist **list, const char *username, const char 
 
 /* What each request to the server has. */
 static bool add_common(struct curl_slist **list, const char *agent, const char *username, const char *password) {
-    return add_user(list, username, password) && add(list, agent) &&
-           add(list, "Accept-Encoding: " HEADERS_ENCODING) && add(list, "Accept: application/json");
+    return add_user(list, username, password) && add(list, agent) && add(list, "Accept-Encoding: " HEADERS_ENCODING) &&
+           add(list, "Accept: application/json");
 }
 
 bool headers_make(headers *h, const char *user_agent, const char *username, const char *password) {

@@ -37,8 +37,9 @@ mirrors.key = keys
 
 local interceptor, observer
 
----Tells a function of every attempt that was answered or failed, and of every wait before a retry.
----@type fun(fn?: fun(event: mirrors.Event))
+---Tells a function of every attempt that was answered or failed, and of every wait before a retry. With another
+---function that says whether attempts are wanted, they are told only then: it is asked before each.
+---@type fun(fn?: fun(event: mirrors.Event), wants?: fun(): boolean)
 mirrors.trace = retry.trace
 
 ---@class mirrors.Change  its argument is a field of its own, named as mirrors.operations says
@@ -321,7 +322,7 @@ end
 return fields.guard("mirrors", mirrors, {
     error = { "kind", fields.text, "message", fields.string, "fields?", fields.table },
     defaults = { "options", fields.any },
-    trace = { "fn?", fields.fn },
+    trace = { "fn?", fields.fn, "wants?", fields.fn },
     intercept = { "fn?", fields.fn },
     observe = { "fn?", fields.fn },
     under_way = {},

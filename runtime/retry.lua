@@ -3,7 +3,7 @@ local native, task, complete, new_error = ...
 
 local retry = {}
 
-local tracer
+local tracer, wants_attempts
 
 ---@alias mirrors.event
 ---| "attempt"    # one has ended
@@ -32,10 +32,12 @@ local tracer
 ---@field ended number
 
 ---Tells a function of every attempt that was answered or failed, of every wait before a retry, and of what becomes of
----creates whose answer was lost.
+---creates whose answer was lost. Attempts are many: who does not
+---want them at times says so.
 ---@param fn? fun(event: mirrors.Event)
-function retry.trace(fn)
-    tracer = fn
+---@param wants? fun(): boolean  asked before each attempt is told; without it, all are
+function retry.trace(fn, wants)
+    tracer, wants_attempts = fn, wants
 end
 
 ---Passes on what the ledger has to tell.
@@ -163,7 +165,9 @@ local function attempt(call)
         complete(call, result, told)
         if call.judge then call.judge(result, told) end
     end
-    if tracer then tracer(event_of(call, "attempt", not ok and result or nil)) end
+    if tracer and (not wants_attempts or wants_attempts()) then
+        tracer(event_of(call, "attempt", not ok and result or nil))
+    end
     return ok, result, maybe_done, hint
 end
 

@@ -4,7 +4,6 @@
 
 local commands = require("kmirror.cli.commands")
 local config = require("kmirror.config")
-local events = require("kmirror.events")
 local host = require("host")
 local mirrors = require("mirrors")
 local profile = require("kmirror.profile")
@@ -160,7 +159,7 @@ local function set_up(given)
     if given.yes or given.sandbox then
         require("kmirror.confirm").assume(true)
     end
-    events.listen(require("kmirror.cli.trace"))
+    require("kmirror.cli.trace").begin()
 end
 
 -- ---- running ----------------------------------------------------------------------------------------------

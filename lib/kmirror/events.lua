@@ -28,6 +28,16 @@ local M = {}
 ---@field error? any
 
 local listeners = {}
+local wants = {} -- by listener: whether it wants attempts now; none: always
+
+local function attempts_wanted()
+    for _, listener in ipairs(listeners) do
+        if not wants[listener] or wants[listener]() then
+            return true
+        end
+    end
+    return false
+end
 
 -- A listener must not harm what it listens to: one that fails is told nothing more.
 local function tell(event)
@@ -43,14 +53,16 @@ end
 --- Tells a function of each attempt, retry and step from here on, and of each call after observe(). One that listens
 --- already is not told twice.
 ---@param fn fun(event: mirrors.Event|kmirror.events.call|kmirror.events.step)
-function M.listen(fn)
+---@param wants_attempts? fun(): boolean asked before each attempt: while nobody wants them, they are not told
+function M.listen(fn, wants_attempts)
     for _, listener in ipairs(listeners) do
         if listener == fn then
             return
         end
     end
     table.insert(listeners, fn)
-    mirrors.trace(tell)
+    wants[fn] = wants_attempts
+    mirrors.trace(tell, attempts_wanted)
 end
 
 -- ---- steps ------------------------------------------------------------------------------------------------

@@ -44,6 +44,24 @@ describe("the log", function()
         assert.are.same({ "debug: a detail", table.unpack(at_info) }, messages(run("--log-level", "debug")))
     end)
 
+    it("shows each request from when a runbook sets the level debug, and until it sets another", function()
+        local result = support.run { "--sandbox", "--world", "small", "run", "-", stdin = [[
+            local api, log = require "mirrors".connect {}, require "kmirror.log"
+            api:list()
+            log.configure { level = "debug" }
+            pcall(api.get, api, "none")
+            log.configure { level = "info" }
+            api:list()
+        ]] }
+        assert.are.equal(0, result.status, result.stderr)
+        local shown = {}
+        for _, message in ipairs(messages(result.stderr)) do
+            shown[#shown + 1] = message:match("debug: .*")
+        end
+        assert.are.equal(1, #shown, result.stderr)
+        assert.matches("debug: get none: not_found after %d+ ms", shown[1])
+    end)
+
     it("goes to a file as well, after what is there already", function()
         local path = support.temporary("kmirror.log", "before\n")
         assert.are.same(at_info, messages(run("--log-file", path)))
@@ -183,12 +201,12 @@ end)
 describe("a wait before a retry", function()
     it("is told of once for a cause and second; the others are details", function()
         local result = support.run { "run", "-", stdin = [[
-            local mirrors, trace = require "mirrors", require "kmirror.cli.trace"
+            local mirrors, tell = require "mirrors", require "kmirror.cli.trace".tell
             for _, kind in ipairs { "server", "server", "transport", "server" } do
-                trace { what = "retry", operation = "list", error = mirrors.error(kind, "no " .. kind), wait = 2 }
+                tell { what = "retry", operation = "list", error = mirrors.error(kind, "no " .. kind), wait = 2 }
             end
             require("task").sleep(1.05)
-            trace { what = "retry", operation = "list", error = mirrors.error("server", "no server"), wait = 2 }
+            tell { what = "retry", operation = "list", error = mirrors.error("server", "no server"), wait = 2 }
         ]] }
         assert.are.same({ "no server; trying again in 2.0 s", "no transport; trying again in 2.0 s",
             "no server; trying again in 2.0 s; and 2 more like it since the last such line" }, messages(result.stderr))

@@ -166,6 +166,19 @@ describe("retries #native", function()
         assert.are.same({ "attempt:server", "retry:server", "attempt:fine" }, events)
     end)
 
+    it("are told while whoever traces wants no attempts, which are told as soon as they are wanted", function()
+        local mirrors = require "mirrors"
+        local events, wanted = {}, false
+        mirrors.trace(function(event)
+            events[#events + 1] = event.what
+            wanted = true
+        end, function() return wanted end)
+        local ok = meet({ { status = 503 }, EMPTY }, calls.list)
+        mirrors.trace(nil)
+        assert.is_true(ok)
+        assert.are.same({ "retry", "attempt" }, events)
+    end)
+
     describe("of a delete", function()
         it("take a 404 for success when an earlier attempt may have worked", function()
             local ok, e, asked = meet({ LOST, GONE }, calls.delete)

@@ -1,8 +1,11 @@
 --- cli.trace: what goes on underneath a command, as messages: waits before retries, what became of a create that was
 --- not answered, long waits for the quota, and in detail each attempt.
 
+local events = require("kmirror.events")
 local mirrors = require("mirrors")
 local task = require("task")
+
+local M = {}
 
 local fates = { -- of a create whose answer was lost
     lost = "a create was not answered; the list will tell what became of it, in %.0f s or more",
@@ -37,9 +40,17 @@ local function write(...)
     unchecked("event")(...)
 end
 
+local shows -- the log's; it is asked each time, as a runbook may set its level
+
+local function shows_attempts()
+    shows = shows or unchecked("shows")
+    return shows("debug")
+end
+
+--- Writes a message of an event, unless it is a detail that nobody wants.
 ---@param event mirrors.Event
-return function(event)
-    local is_detail = event.what == "attempt" and not unchecked("shows")("debug")
+function M.tell(event)
+    local is_detail = event.what == "attempt" and not shows_attempts()
     if is_detail or event.what == "call" or event.what == "step" then
         return
     end
@@ -68,3 +79,10 @@ return function(event)
             1000 * fields.seconds)
     end
 end
+
+--- Has all events told, from here on.
+function M.begin()
+    events.listen(M.tell, shows_attempts)
+end
+
+return M
