@@ -4,6 +4,7 @@
 --- apostrophe before it, and so does one that looks like that already; whoever reads the file takes one apostrophe away
 --- again, as kmirror does when it reads a fleet. Numbers stay as they are.
 
+local fields = require("mirrors").fields
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
 
@@ -42,7 +43,8 @@ local function cell(value)
     elseif type(value) == "number" then
         return tostring(value)
     end
-    local harmless = M.harmless(tostring(value))
+    value = tostring(value)
+    local harmless = is_formula(value) and "'" .. value or value
     local quoted = harmless:find('[",\r\n]') or harmless:find("^%s") or harmless:find("%s$")
     return quoted and '"' .. harmless:gsub('"', '""') .. '"' or harmless
 end
@@ -55,11 +57,7 @@ function M.shown(file, lines)
     return terminal.of(file).terminal and text.clean_lines((lines:gsub("\r\n", "\n"))) or lines
 end
 
---- One line.
----@param values any[] a nil is an empty cell
----@param count? integer of values, when some may be nil
----@return string
-function M.line(values, count)
+local function line_of(values, count)
     local cells = {}
     for i = 1, count or #values do
         cells[i] = cell(values[i])
@@ -67,28 +65,47 @@ function M.line(values, count)
     return table.concat(cells, ",") .. "\r\n"
 end
 
+--- One line.
+---@param values table<integer, any> a nil is an empty cell
+---@param count? integer of values, when some may be nil
+---@return string
+function M.line(values, count)
+    return line_of(values, count)
+end
+
 --- A line for each row.
----@param fields string[] which fields of a row, in order
+---@param names string[] which fields of a row, in order
 ---@param rows table[]
 ---@return string
-function M.lines(fields, rows)
+function M.lines(names, rows)
     local lines = {}
     for i, row in ipairs(rows) do
         local values = {}
-        for f, field in ipairs(fields) do
+        for f, field in ipairs(names) do
             values[f] = row[field]
         end
-        lines[i] = M.line(values, #fields)
+        lines[i] = line_of(values, #names)
     end
     return table.concat(lines)
 end
 
 --- The same under a line of titles, which are the fields.
----@param fields string[]
+---@param names string[]
 ---@param rows table[]
 ---@return string
-function M.rows(fields, rows)
-    return M.line(fields) .. M.lines(fields, rows)
+function M.rows(names, rows)
+    return line_of(names) .. M.lines(names, rows)
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+local names, rows = fields.list(fields.string), fields.list(fields.table)
+
+return fields.guard("csv", M, {
+    harmless = { "value", fields.string },
+    original = { "value", fields.string },
+    shown = { "file", fields.file, "lines", fields.string },
+    line = { "values", fields.table, "count?", fields.integer(0) },
+    lines = { "names", names, "rows", rows },
+    rows = { "names", names, "rows", rows },
+})

@@ -1,7 +1,9 @@
 --- file: files that are written, whatever is in their place. A file of one's own is replaced as a whole: whoever reads
---- it finds all of it, old or new. A link to one stays a link; into pipes and devices is written what would be in the
+--- it finds all of it, old or new. A symbolic link to one stays a link; a hard link does not: its other names keep what
+--- they had, as whoever has made them may not want it changed. Into pipes and devices is written what would be in the
 --- file. What belongs to somebody else is left alone.
 
+local fields = require("mirrors").fields
 local outfile = require("outfile")
 
 local M = {}
@@ -41,8 +43,11 @@ function M.new(path)
 end
 
 --- Whether a path names a pipe or a device.
----@type fun(path: string): boolean
-M.is_stream = outfile.is_stream
+---@param path string
+---@return boolean
+function M.is_stream(path)
+    return outfile.is_stream(path)
+end
 
 -- ---- what is written anew again and again ------------------------------------------------------------------------
 
@@ -76,4 +81,15 @@ function Draft:write(content, last)
     end
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+fields.guard_methods("draft", Draft, { write = { "content", fields.string, "last?", fields.boolean } })
+
+return fields.guard("file", M, {
+    write = { "path", fields.string, "content", fields.string, "lasting?", fields.boolean },
+    try = { "path", fields.string },
+    append = { "path", fields.string },
+    new = { "path", fields.string },
+    is_stream = { "path", fields.string },
+    draft = { "path", fields.string },
+})

@@ -13,6 +13,7 @@
 ---     hooks:run("fence", { KMIRROR_FROM = "us-west" })
 
 local changes = require("kmirror.changes")
+local fields = require("mirrors").fields
 local log = require("kmirror.log")
 local progress = require("kmirror.progress")
 local shell = require("kmirror.shell")
@@ -26,12 +27,19 @@ local patience = 5 -- seconds between SIGTERM and SIGKILL
 local default_timeout = 300
 
 --- A text as one word of a shell.
----@type fun(text: string|number): string
-M.quote = shell.quote
+---@param text string|number
+---@return string
+function M.quote(text)
+    return shell.quote(text)
+end
 
 ---@class kmirror.hook
 ---@field step string
 ---@field command string
+
+---@class kmirror.hooks.options
+---@field timeout? number seconds that each may take, 300 by default
+---@field defaults? table<string, string> commands by step, for the steps that have none
 
 --- A converter for argparse: STEP=COMMAND.
 ---@param steps string[] names of the steps that there are
@@ -80,8 +88,7 @@ Hooks.__index = Hooks
 --- The hooks of a run. Raises usage for a command that the shell cannot read.
 ---@param steps string[] names of the steps that there are
 ---@param hooks kmirror.hook[] as M.option() makes them; several for one step run in that order
----@param options? { timeout: number, defaults: table<string, string> } seconds that each may take, 300 by default;
----  commands by step, for the steps that have none
+---@param options? kmirror.hooks.options
 ---@return kmirror.hooks
 function M.new(steps, hooks, options)
     options = options or {}
@@ -148,32 +155,32 @@ local function start(words)
     return self
 end
 
+-- Its exit status; nil while it runs.
+local function status_of(process)
+    return read(process.directory .. "/status", "n")
+end
+
 -- Leaving the scope ends what still runs.
 function Process:__close()
     local pid = read(self.directory .. "/pid", "n")
-    if pid and not self:status() then
+    if pid and not status_of(self) then
         os.execute(("kill -TERM %d 2> /dev/null"):format(pid))
     end
     self.output:close()
     os.execute("rm -rf " .. shell.quote(self.directory))
 end
 
---- Its exit status; nil while it runs.
-function Process:status()
-    return read(self.directory .. "/status", "n")
-end
-
---- Tells of the lines that it has written meanwhile; when it has ended, of the rest of the last one, too.
-function Process:tell(step, ended)
-    for piece in self.output:lines("L") do
-        self.rest = (self.rest or "") .. piece
-        if self.rest:sub(-1) == "\n" then
-            log.info("[%s] %s", step, self.rest:sub(1, -2))
-            self.rest = nil
+-- Tells of the lines that it has written meanwhile; when it has ended, of the rest of the last one, too.
+local function tell(process, step, ended)
+    for piece in process.output:lines("L") do
+        process.rest = (process.rest or "") .. piece
+        if process.rest:sub(-1) == "\n" then
+            log.info("[%s] %s", step, process.rest:sub(1, -2))
+            process.rest = nil
         end
     end
-    if ended and self.rest then
-        log.info("[%s] %s", step, self.rest)
+    if ended and process.rest then
+        log.info("[%s] %s", step, process.rest)
     end
 end
 
@@ -186,8 +193,8 @@ local function run(hook, context, seconds)
     local status
     repeat
         task.sleep(pause)
-        status = process:status()
-        process:tell(hook.step, status)
+        status = status_of(process)
+        tell(process, hook.step, status)
     until status
     if timed_out[status] and task.now() - began >= seconds then
         error(("the hook %s did not end within %g seconds"):format(hook.step, seconds), 0)
@@ -214,4 +221,20 @@ function Hooks:run(step, context)
     return count
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+local steps = fields.list(fields.string)
+
+fields.guard_methods("hooks", Hooks, {
+    has = { "step", fields.string },
+    run = { "step", fields.string, "context", fields.table },
+})
+
+return fields.guard("hooks", M, {
+    quote = { "text", fields.word },
+    option = { "steps", steps },
+    new = {
+        "steps", steps, "hooks", fields.list(fields.table),
+        "options?", fields.options { timeout = fields.number(0, "seconds"), defaults = fields.table },
+    },
+})

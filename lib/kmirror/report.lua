@@ -86,12 +86,12 @@ end
 local function write_all(self)
     local began = host.monotonic()
     if self.report then
-        self.report:write(documents.render(document_of(self), self.report.path), self.status)
+        self.report:write(documents.render(document_of(self), self.report.path), self.status ~= nil)
     end
     if self.metrics then
         self.metrics:write(metrics.of(this_run(self), {
             command = self.given.command, job = self.job, version = host.version,
-        }), self.status)
+        }), self.status ~= nil)
     end
     local now = host.monotonic()
     self.due = now + math.max(pause, patience * (now - began))

@@ -1,5 +1,7 @@
 --- sparkline: numbers as a row of small bars.
 
+local fields = require("mirrors").fields
+
 local M = {}
 
 local bars = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" }
@@ -30,4 +32,9 @@ function M.of(numbers, full, width)
     return table.concat(parts)
 end
 
-return M
+-- ---- what the arguments may be --------------------------------------------------------------------------
+
+return fields.guard("sparkline", M, {
+    of = { "numbers", fields.list(fields.either(fields.number(0), fields.boolean)), "full", fields.number(0),
+        "width", fields.integer(1) },
+})

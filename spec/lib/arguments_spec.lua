@@ -67,7 +67,8 @@ local plan = json.decode(io.open(...):read("a"))
 local api = mirrors.connect {}
 local steps, results, wait = require "kmirror.steps", require "kmirror.bulk.result", require "kmirror.wait"
 local objects = {
-    Steps = steps.new(), Result = results.new({}, {}, 1, 0, {}), Watch = wait.watch(api, print),
+    Steps = steps.new(), Hooks = require "kmirror.hooks".new({}, {}), Draft = require "kmirror.file".draft((...)),
+    Result = results.new({}, {}, 1, 0, {}), Watch = wait.watch(api, print),
 }
 
 -- What only a function of the library makes, by the parameters' names.

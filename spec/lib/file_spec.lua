@@ -36,6 +36,20 @@ describe("a file that is written", function()
         end
     end)
 
+    it("leaves to a file's other names what they had", function()
+        for name, way in pairs(ways) do
+            local one, other = folder .. "/one", folder .. "/other"
+            shell(("rm -f %s %s"):format(one, other))
+            assert.are.equal(0, support.run(way(one)).status, name)
+            shell(("ln -f %s %s"):format(one, other))
+            local before = support.read(other)
+            assert.is_true(#before > 0, name)
+            assert.are.equal(0, support.run(way(one)).status, name)
+            assert.are.equal(before, support.read(other), name)
+            assert.are_not.equal(shell("stat -c %i " .. one), shell("stat -c %i " .. other), name)
+        end
+    end)
+
     it("is not written through a link to nothing, over a folder, or into a pipe without a reader", function()
         shell(("cd %s && ln -s nothing dangling && mkfifo pipe && mkdir folder"):format(folder))
         local kinds = { dangling = "symbolic link", pipe = "fifo", folder = "directory" }
