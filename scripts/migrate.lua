@@ -11,7 +11,6 @@ local confirm = require("kmirror.confirm")
 local fleets = require("kmirror.fleet")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
-local migration = require("kmirror.migration")
 local mirrors = require("mirrors")
 local options = require("kmirror.options")
 local steps = require("kmirror.steps").new()
@@ -55,7 +54,7 @@ local api = mirrors.connect({})
 
 local counts = { new = 0, adopted = 0, unclear = 0 }
 local items = steps:run("look at what is there", function()
-    local found, warnings = migration.look(api, fleet)
+    local found, warnings = fleets.migration.look(api, fleet)
     for _, warning in ipairs(warnings) do
         log.warn("%s%s", warning.line and fleet.document:at(warning.line) .. ": " or "", warning.message)
     end
@@ -81,7 +80,7 @@ if given.replace_failed then
         confirm.typed(("migrate: delete %s FAILED, and create %s again"):format(
             text.count(#failed, "mirror that is", "mirrors that are"), #failed == 1 and "it" or "them"), "replace")
     end
-    migration.replace(api, fleet, failed)
+    fleets.migration.replace(api, fleet, failed)
 end
 
 -- ---- act --------------------------------------------------------------------------------------------------
@@ -105,7 +104,7 @@ local _ <close> = setmetatable({}, { __close = function(_, problem)
             again.note(command))
     end
 end })
-local stopped = migration.run({
+local stopped = fleets.migration.run({
     api = api,
     steps = steps,
     batches = batches,

@@ -11,14 +11,11 @@ local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
-local loops = require("kmirror.fleet.loops")
+local loops = require("kmirror.loops")
 local mirrors = require("mirrors")
 local options = require("kmirror.options")
-local plans = require("kmirror.rollout.plan")
-local previews = require("kmirror.rollout.preview")
 local profile = require("kmirror.profile")
-local runs = require("kmirror.rollout.run")
-local saved = require("kmirror.rollout.saved")
+local rollout = require("kmirror.rollout")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
 local successor = require("kmirror.successor")
@@ -87,12 +84,12 @@ if given.kafka_source and given.source_properties then
 end
 local source, target = profile.source(given.source), profile.cluster(given.target)
 local properties = successor.properties(given)
-local rule = plans.rule(not given.map and given.to_regex or nil, given.map)
+local rule = rollout.plan.rule(not given.map and given.to_regex or nil, given.map)
 local batches = limits.batches("--batches", given.batches)
 local adds = given.strategy == "add"
 local api = mirrors.connect({ cluster = target.connect })
 local command = again.command("rollout", ...)
-local saved_path = given.strategy == "delete-first" and not in_sandbox and saved.path(source, target)
+local saved_path = given.strategy == "delete-first" and not in_sandbox and rollout.saved.path(source, target)
 
 -- Where an old mirror's successor comes from. Connection properties are not saved: what version 1 of the API does not
 -- tell, and the saved state of an earlier run does not hold, has to be given.
@@ -138,23 +135,23 @@ local live = steps:run("look", function()
         log.warn("left alone, as they come from another Kafka cluster that is called '%s', too: %s", source.alias,
             table.concat(others, ", "))
     end
-    local missing = saved_path and saved.missing(saved_path, found) or {}
+    local missing = saved_path and rollout.saved.missing(saved_path, found) or {}
     table.move(missing, 1, #missing, #found + 1, found)
     local deleted = #missing > 0 and (", %d of them deleted by an earlier run that did not end"):format(#missing) or ""
     return ("%s %s -> %s%s"):format(text.count(#found, "mirror"), source.alias, target.alias, deleted), found
 end)
-local plan = plans.make(live, rule, given.only)
+local plan = rollout.plan.make(live, rule, given.only)
 if #plan.changes == 0 then
     print(("Nothing to do: %s the new regex, %s not selected."):format(
         text.count(#plan.done, "mirror has", "mirrors have"), text.count(#plan.others, "other is", "others are")))
     return #live == 0 and 1 or 0
 end
 local preview = steps:run("preview", function()
-    local result = previews.make(plan, previews.topics(live, given.topics), adds)
+    local result = rollout.preview.make(plan, rollout.preview.topics(live, given.topics), adds)
     return ("%s, %s, %s"):format(text.count(#result.rows, "new regex", "new regexes"),
         text.count(#result.warnings, "warning"), text.count(#result.overlaps, "overlap")), result
 end)
-previews.show(io.stdout, preview)
+rollout.preview.show(io.stdout, preview)
 if #preview.overlaps > 0 and not given.allow_overlap then
     error(("refused: %s of mirrors would copy the same topics twice; change the regex, or give --allow-overlap; "
         .. "nothing was changed"):format(text.count(#preview.overlaps, "pair")), 0)
@@ -176,7 +173,7 @@ confirm.typed(("rollout: %s %s %s -> %s, %s"):format(adds and "add to" or "repla
 
 -- ---- act --------------------------------------------------------------------------------------------------
 
-local run = runs.new({
+local run = rollout.run.new({
     api = api,
     steps = steps,
     strategy = given.strategy,
@@ -196,11 +193,11 @@ local _ <close> = setmetatable({}, { __close = function(_, problem)
     end
 end })
 if saved_path and not changes.harmless() then
-    saved.keep(saved_path, plan.changes)
+    rollout.saved.keep(saved_path, plan.changes)
 end
 local stopped = run:go(plan.changes)
 if saved_path and not changes.harmless() then
-    saved.keep(saved_path, run:unsettled(plan.changes))
+    rollout.saved.keep(saved_path, run:unsettled(plan.changes))
 end
 
 -- ---- what came of it --------------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
 --- findings: what is wrong with a fleet, from its mirrors in full: one finding for each thing that is.
 
 local connector = require("kmirror.connector")
-local drift = require("kmirror.fleet.drift")
+local fleet = require("kmirror.fleet")
 local fields = require("mirrors").fields
 local health = require("kmirror.health")
-local live = require("kmirror.fleet.live")
-local loops = require("kmirror.fleet.loops")
+local live = require("kmirror.live")
+local loops = require("kmirror.loops")
 local regex = require("kmirror.regex")
 local text = require("kmirror.text")
 
@@ -239,7 +239,7 @@ function M.of_plan(plan)
     for _, blocked in ipairs(plan.blocked) do
         if blocked.reason == "differs" then
             found[#found + 1] = finding("warning", "drift", blocked.found[1], "has %s",
-                drift.words(blocked.differences))
+                fleet.differences(blocked.differences))
         elseif blocked.reason ~= "duplicate" then -- of_pairs() tells of these
             found[#found + 1] = finding("warning", "unclear", blocked.wanted, "may be %s, or not", blocked.found[1].id)
         end

@@ -3,6 +3,7 @@
 --- `kmirror help fleet` describes the format of the file.
 
 local apply = require("kmirror.fleet.apply")
+local drift = require("kmirror.fleet.drift")
 local export = require("kmirror.fleet.export")
 local fields = require("mirrors").fields
 local plan = require("kmirror.fleet.plan")
@@ -11,7 +12,10 @@ local text = require("kmirror.text")
 local usage = require("kmirror.usage")
 local wanted = require("kmirror.fleet.wanted")
 
-local M = { format = require("kmirror.fleet.format") }
+local M = {
+    format = require("kmirror.fleet.format"), -- of a fleet file, in words
+    migration = require("kmirror.fleet.migration"), -- the mirrors of one, hundreds at a time
+}
 
 --- Reads a fleet file: .lua, .json or .csv; "-" is JSON on standard input. Raises usage with file, line, field and what
 --- was expected, for all mistakes at once.
@@ -49,6 +53,11 @@ M.warn = show.warn
 --- A plan for programs.
 ---@type fun(plan: kmirror.fleet.plan): table
 M.shape = show.shape
+
+--- In what a mirror differs from what the file says, in words: "maxTasks 3, not 5". A plan has them with its mirrors
+--- that are blocked because they differ.
+---@type fun(differences: kmirror.fleet.difference[]): string
+M.differences = drift.words
 
 --- Does what a plan says: creates, waits until the new mirrors are up, sets target latencies, and deletes only
 --- when nothing failed; then waits until the lists of the clusters show it, so that the next plan is empty. Failures
@@ -89,6 +98,7 @@ return fields.guard("fleet", M, {
     show = { "file", fields.file, "plan", made },
     warn = { "plan", made },
     shape = { "plan", made },
+    differences = { "differences", fields.list(fields.table) },
     apply = { "api", fields.api, "plan", made, "options?", apply_options },
     file_of = { "mirrors", fields.list(fields.table) },
     result_shape = { "result", result },

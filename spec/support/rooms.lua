@@ -12,8 +12,8 @@ rooms.floors = {
     { "programs", [[ scripts/* runtime/main lib/man lib/types lib/pictures ]] },
     { "the command line", [[ cli ]] },
     { "rooms of commands", [[ doctor repl report sandbox ]] },
-    { "runbooks' engines", [[ failover migration rollout ]] },
-    { "mirrors", [[ findings fleet selection ]] },
+    { "runbooks' engines", [[ failover rollout ]] },
+    { "mirrors", [[ findings fleet live loops selection ]] },
     { "work", [[ bulk health hooks progress screen steps uncaught wait ]] },
     { "jobs", [[ job jobs journal store ]] },
     { "this run", [[ again changes config confirm connect events limits log profile properties state successor ]] },
@@ -33,20 +33,7 @@ rooms.floors = {
 
 -- Arrows into a room's inside that are still there. This list only gets shorter.
 rooms.held = {
-    "lib/kmirror/cli/create.lua -> fleet.loops",
-    "lib/kmirror/findings.lua -> fleet.drift",
-    "lib/kmirror/findings.lua -> fleet.live",
-    "lib/kmirror/findings.lua -> fleet.loops",
-    "lib/kmirror/migration.lua -> fleet.creation",
-    "lib/kmirror/migration.lua -> fleet.live",
-    "lib/kmirror/migration.lua -> fleet.loops",
-    "lib/kmirror/migration.lua -> fleet.matching",
     "lib/kmirror/rollout/saved.lua -> failover.saved",
-    "scripts/rollout.lua -> fleet.loops",
-    "scripts/rollout.lua -> rollout.plan",
-    "scripts/rollout.lua -> rollout.preview",
-    "scripts/rollout.lua -> rollout.run",
-    "scripts/rollout.lua -> rollout.saved",
 }
 
 -- ---- reading ----------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ end
 local function check_loops(api, path, specs)
     for _, spec in ipairs(specs) do
         if not spec.useRenaming then
-            local loops = require("kmirror.fleet.loops")
+            local loops = require("kmirror.loops")
             for _, warning in ipairs(loops.check_specs(api, specs, name_of(path))) do
                 log.warn("%s", warning.message)
             end

@@ -2,9 +2,9 @@
 
 local creation = require("kmirror.fleet.creation")
 local drift = require("kmirror.fleet.drift")
-local live = require("kmirror.fleet.live")
+local live = require("kmirror.live")
 local matching = require("kmirror.fleet.matching")
-local loops = require("kmirror.fleet.loops")
+local loops = require("kmirror.loops")
 local text = require("kmirror.text")
 local wanted = require("kmirror.fleet.wanted")
 local warnings = require("kmirror.fleet.warnings")

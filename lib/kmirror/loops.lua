@@ -1,4 +1,4 @@
---- fleet.loops: mirrors that keep the topics' names and feed themselves, or make one topic of two.
+--- loops: mirrors that keep the topics' names and feed themselves, or make one topic of two.
 ---
 --- Clusters are places, and a mirror that keeps names is a way from one to another. A new mirror that closes a circle
 --- of ways, all of which carry some topic, is refused: records would go round for ever. Mirrors that are there count;
@@ -6,7 +6,7 @@
 --- places into one that carry the same topic are a warning: the topics become one. An audit looks for circles, too,
 --- among mirrors that are there.
 
-local live = require("kmirror.fleet.live")
+local live = require("kmirror.live")
 local profile = require("kmirror.profile")
 local regex = require("kmirror.regex")
 local text = require("kmirror.text")

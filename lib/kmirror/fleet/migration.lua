@@ -1,5 +1,5 @@
---- migration: has the mirrors of a fleet file come into being with as few requests as can be: one list a cluster, then
---- one create, one update of the target latency and about one look a mirror.
+--- fleet.migration: has the mirrors of a fleet file come into being with as few requests as can be: one list a cluster,
+--- then one create, one update of the target latency and about one look a mirror.
 ---
 --- What exists already is adopted: nothing is created twice.
 
@@ -10,8 +10,8 @@ local creation = require("kmirror.fleet.creation")
 local events = require("kmirror.events")
 local health = require("kmirror.health")
 local limits = require("kmirror.limits")
-local live = require("kmirror.fleet.live")
-local loops = require("kmirror.fleet.loops")
+local live = require("kmirror.live")
+local loops = require("kmirror.loops")
 local matching = require("kmirror.fleet.matching")
 local mirrors = require("mirrors")
 local task = require("task")

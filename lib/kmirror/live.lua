@@ -1,4 +1,4 @@
---- fleet.live: the mirrors that are there, as far as they can be told apart.
+--- live: the mirrors that are there, as far as they can be told apart.
 ---
 --- All that the API says of a mirror's source is in its connector's name, <source alias>.<target alias>.<random>, and
 --- aliases may hold dots. All mirrors of one Kafka Connect cluster go into one target, so a name of three parts tells
