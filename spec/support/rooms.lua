@@ -26,9 +26,9 @@ rooms.floors = {
         runtime/several runtime/specification runtime/uuid runtime/v1 runtime/v2 runtime/wire ]] },
     { "tasks, errors, embedded files", [[ runtime/child runtime/chunk runtime/computing runtime/error runtime/exit
         runtime/files runtime/group runtime/operations runtime/result runtime/scheduler runtime/turn ]] },
-    { "ground", [[ runtime/embed runtime/embedded runtime/ending runtime/environment runtime/governor runtime/http
-        runtime/json runtime/keys runtime/loop runtime/message runtime/output runtime/printable runtime/quota
-        runtime/shape runtime/status runtime/terminal ]] },
+    { "ground", [[ runtime/embed runtime/embedded runtime/ending runtime/environment runtime/governor runtime/headers
+        runtime/http runtime/json runtime/keys runtime/loop runtime/message runtime/output runtime/printable
+        runtime/quota runtime/shape runtime/status runtime/terminal ]] },
 }
 
 -- Arrows into a room's inside that are still there. This list only gets shorter.
