@@ -48,7 +48,8 @@ MODULE_OBJECTS = $(MODULE_SOURCES:runtime/%.c=$(BUILD)/%.o) $(BUILD)/embedded_mo
 
 ARGPARSE = /usr/share/lua/5.4/argparse.lua
 LUA_FILES := $(sort $(shell find lib scripts runtime -name '*.lua'))
-HOST_LUA = $(filter-out lib/man/% lib/types/% lib/pictures/% scripts/cookbook/%,$(LUA_FILES)) $(ARGPARSE)
+HOST_LUA = $(filter-out lib/man/% lib/types/% lib/pictures/% scripts/cookbook/%,$(LUA_FILES)) $(ARGPARSE) \
+           lib/kmirror/report/page.html
 MODULE_LUA = $(wildcard runtime/*.lua)
 
 # `make` says in a few words what it does; `make V=1` shows the commands.

@@ -1,8 +1,9 @@
-/* embed DATA FILE...: run by make, no part of kmirror. Writes Lua files, and what Lua compiles them to, one after the
- * other into DATA, and to standard output a C file that tells embedded.c where each of them is.
+/* embed DATA FILE...: run by make, no part of kmirror. Writes files, and what Lua compiles those that are Lua to, one after
+ * the other into DATA, and to standard output a C file that tells embedded.c where each of them is.
  *
  * A file is known by the path given here; one from outside the tree (/usr/share/...) by its last part. */
 #include <lauxlib.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,16 +41,25 @@ static const char *name_of(const char *path) {
     return path[0] == '/' ? strrchr(path, '/') + 1 : path;
 }
 
+static bool is_lua(const char *path) {
+    size_t length = strlen(path);
+    return length > 4 && strcmp(path + length - 4, ".lua") == 0;
+}
+
 /* With line numbers and the names of variables: messages and tracebacks are the same as from the source. */
+static int append_code(lua_State *L, const char *path, const char *source, size_t size) {
+    if (luaL_loadbufferx(L, source, size, lua_pushfstring(L, "@%s", name_of(path)), "t") != LUA_OK)
+        return lua_error(L);
+    return lua_dump(L, append, NULL, 0);
+}
+
 static void embed(lua_State *L, const char *path) {
     size_t size;
     const char *source = read_all(L, path, &size);
-    if (luaL_loadbufferx(L, source, size, lua_pushfstring(L, "@%s", name_of(path)), "t") != LUA_OK)
-        lua_error(L);
     long start = position(L);
     int failed = append(L, source, size, NULL);
     long code = position(L);
-    if (failed || lua_dump(L, append, NULL, 0) != 0)
+    if (failed || (is_lua(path) && append_code(L, path, source, size) != 0))
         luaL_error(L, "cannot write the data");
     printf("    {\"%s\", embedded_data + %ld, %zu, embedded_data + %ld, %ld},\n", name_of(path), start, size, code,
            position(L) - code);

@@ -8,7 +8,7 @@ struct embedded_file {
     const char *name; /* such as "lib/kmirror/cli.lua", "scripts/failover.lua", "argparse.lua" */
     const char *source;
     size_t size;
-    const char *code; /* what Lua compiled the source to */
+    const char *code; /* what Lua compiled the source to; nothing when it is no Lua */
     size_t code_size;
 };
 

@@ -75,7 +75,7 @@ static int script(lua_State *L) {
     return files_read(L, lua_pushfstring(L, "scripts/%s.lua", name));
 }
 
-/* source(name) -> source, chunk name | nil: one of kmirror's own Lua files, such as "lib/kmirror/wait.lua" */
+/* source(name) -> source, chunk name | nil: one of kmirror's own files, such as "lib/kmirror/wait.lua" */
 static int source(lua_State *L) {
     return files_read(L, luaL_checkstring(L, 1));
 }
@@ -95,6 +95,26 @@ static int hmac_sha256(lua_State *L) {
     for (size_t i = 0; i < sizeof digest; i++)
         snprintf(hex + 2 * i, 3, "%02x", digest[i]);
     lua_pushstring(L, hex);
+    return 1;
+}
+
+/* sha256_base64(text) -> the digest, as a page's Content-Security-Policy has it */
+static int sha256_base64(lua_State *L) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t length;
+    unsigned char digest[33] = {0}; /* one more: it is written in threes */
+    char written[45];
+    const char *text = luaL_checklstring(L, 1, &length);
+    int status = gnutls_hash_fast(GNUTLS_DIG_SHA256, text, length, digest);
+    if (status < 0)
+        return luaL_error(L, "SHA-256 failed: %s", gnutls_strerror(status));
+    for (size_t i = 0, at = 0; i < sizeof digest; i += 3) {
+        unsigned three = (unsigned)digest[i] << 16 | (unsigned)digest[i + 1] << 8 | digest[i + 2];
+        for (int shift = 18; shift >= 0; shift -= 6)
+            written[at++] = digits[three >> shift & 63];
+    }
+    written[43] = '='; /* 32 bytes are one short of threes */
+    lua_pushlstring(L, written, 44);
     return 1;
 }
 
@@ -211,6 +231,7 @@ int luaopen_host(lua_State *L) {
                                          {"script", script},
                                          {"source", source},
                                          {"hmac_sha256", hmac_sha256},
+                                         {"sha256_base64", sha256_base64},
                                          {"random", random_bytes},
                                          {"lock", lock},
                                          {"directory", directory},

@@ -100,6 +100,28 @@ describe("--report FILE.json", function()
         assert.are.equal(run.retries, waits)
         assert.are.equal(failed, waits)
     end)
+
+    it("tells what failed on the way to a mirror that is gone", function()
+        local document = report([[
+            local id = api:list()[1].id
+            api:delete(id)
+            for _ = 1, 30 do pcall(api.get, api, id) end
+            pcall(api.update_target_latency, api, id, 5000)
+        ]], { "--faults", "flaky", "--seed", "7" })
+        local gone, failed = 0, 0
+        for _, call in ipairs(document.runs[1].calls) do
+            gone = gone + (call.outcome == "gone" and 1 or 0)
+            for i, attempt in ipairs(call.attempts) do
+                if call.outcome == "gone" then
+                    assert.are.equal(i == #call.attempts, attempt.error == "not_found")
+                    failed = failed + (i < #call.attempts and 1 or 0)
+                end
+            end
+        end
+        assert.are.equal(30, gone)
+        assert.is_true(failed > 0)
+        assert.are.equal("not_found", document.runs[1].calls[#document.runs[1].calls].outcome)
+    end)
 end)
 
 describe("the fields of a report", function()
@@ -159,124 +181,6 @@ describe("the fields of a report", function()
     end)
 end)
 
-describe("--report FILE.html", function()
-    it("escapes whatever came from outside", function()
-        local page = report([[
-            create("<script>alert(1)</script>\u{202E}&'\"")
-            create(("x"):rep(10000))
-        ]], { name = "report.html" })
-        assert.is_nil(page:find("<script>alert", 1, true))
-        assert.is_truthy(page:find("&lt;script&gt;alert(1)&lt;/script&gt;\\u{202E}&amp;&#39;&quot;", 1, true))
-        assert.is_nil(page:find("\u{202E}", 1, true))
-        assert.is_truthy(page:find("(10000 characters)", 1, true))
-        assert.is_nil(page:find(("x"):rep(400), 1, true))
-    end)
-
-    it("cuts no text that is short", function()
-        local page = report('create("short")', { name = "report.html" })
-        assert.is_truthy(page:find("<title>#%d+ create "))
-        assert.is_nil(page:find("%d+ characters%)"))
-    end)
-
-    it("does not call it a failure that a mirror is gone after it was deleted", function()
-        local page = report([[
-            local id = api:list()[1].id
-            api:delete(id)
-            pcall(api.get, api, id)
-        ]], { name = "report.html" })
-        assert.is_truthy(page:find("<h2>Failures</h2>\n<p>None.</p>", 1, true))
-        assert.is_nil(page:find('<rect class="failed"', 1, true))
-        assert.is_truthy(page:find("<span class=dim>gone</span>", 1, true))
-        page = report([[pcall(api.get, api, "00000000-0000-4000-8000-000000000000")]], { name = "report.html" })
-        assert.is_nil(page:find("<h2>Failures</h2>\n<p>None.</p>", 1, true))
-        assert.is_truthy(page:find('<rect class="failed"', 1, true))
-    end)
-
-    it("tells what failed on the way to a mirror that is gone", function()
-        local document = report([[
-            local id = api:list()[1].id
-            api:delete(id)
-            for _ = 1, 30 do pcall(api.get, api, id) end
-            pcall(api.update_target_latency, api, id, 5000)
-        ]], { "--faults", "flaky", "--seed", "7" })
-        local gone, failed = 0, 0
-        for _, call in ipairs(document.runs[1].calls) do
-            gone = gone + (call.outcome == "gone" and 1 or 0)
-            for i, attempt in ipairs(call.attempts) do
-                if call.outcome == "gone" then
-                    assert.are.equal(i == #call.attempts, attempt.error == "not_found")
-                    failed = failed + (i < #call.attempts and 1 or 0)
-                end
-            end
-        end
-        assert.are.equal(30, gone)
-        assert.is_true(failed > 0)
-        assert.are.equal("not_found", document.runs[1].calls[#document.runs[1].calls].outcome)
-    end)
-
-    it("asks for nothing from outside", function()
-        local page = report("api:list()", { name = "report.html" })
-        assert.is_nil(page:find("https?:"))
-        assert.is_nil(page:find(" src=", 1, true))
-        assert.is_nil(page:find("@import", 1, true))
-        assert.is_nil(page:find("url(", 1, true))
-    end)
-
-    it("is there while the run goes on, and after it was killed", function()
-        local path = support.temporary("killed.html")
-        local process = support.start { "--sandbox", "--report", path, "run", "-",
-            stdin = prelude .. "api:list() require('task').sleep(60)" }
-        support.eventually("the call in the page", function()
-            return support.read(path):find("data-call=1", 1, true)
-        end)
-        process:signal "KILL"
-        process:wait()
-        local page = support.read(path)
-        assert.is_truthy(page:find("Still running when this was written", 1, true))
-        assert.is_truthy(page:find("</html>\n$"))
-    end)
-
-    it("has a color for each mark", function()
-        local path = support.temporary("colors.html")
-        local result = support.run { "--sandbox", "--report", path, "run", "-",
-            stdin = prelude .. "for _, each in ipairs(api:list()) do api:update_target_latency(each.id, 31000) end" }
-        assert.are.equal(0, result.status, result.stderr)
-        local page, marks = support.read(path), 0
-        local style = page:match("<style>(.-)</style>")
-        for tag, class in page:gmatch("<(i) class=(%w+)") do
-            marks = marks + 1
-            assert.is_truthy(style:find(("%s.%s{"):format(tag, class), 1, true), class)
-        end
-        for tag, class in page:gmatch('<(rect) class="(%w+)"') do
-            marks = marks + 1
-            assert.is_truthy(style:find(("%s.%s"):format(tag, class), 1, true), class)
-        end
-        assert.is_true(marks > 8)
-    end)
-
-    it("says that the run was interrupted", function()
-        local path = support.temporary("interrupted.html")
-        local process = support.start { "--sandbox", "--report", path, "run", "-",
-            stdin = prelude .. "api:list() print 'ready' io.stdout:flush() require('task').sleep(60)" }
-        support.eventually("the run", function() return process:stdout():find "ready" end)
-        process:signal "INT"
-        assert.are.equal(130, process:wait().status)
-        assert.is_truthy(support.read(path):find('class="state interrupted"', 1, true))
-    end)
-
-    it("stays small when there are thousands of calls", function()
-        local sandbox, path = support.sandbox { rate = 0, world = 3 }, support.temporary("many.html")
-        local result = support.run { "--rate", "0", "--report", path, "run", "-", env = sandbox:env(),
-            stdin = prelude .. "for _ = 1, 4000 do api:list() end api:delete(api:list()[1].id)" }
-        sandbox:stop()
-        assert.are.equal(0, result.status, result.stderr)
-        local page = support.read(path)
-        assert.is_true(#page < 2e6, #page .. " bytes")
-        assert.is_truthy(page:find("calls succeeded at once and are not drawn", 1, true))
-        assert.is_truthy(page:find('class="removes"', 1, true))
-    end)
-end)
-
 describe("the report of a job", function()
     local script = prelude .. [[
         local mark = io.open(os.getenv "HOME" .. "/second")
@@ -313,7 +217,7 @@ describe("the report of a job", function()
     it("is made from the journal later", function()
         local page = support.run { "report", "two", "-", env = { HOME = home } }
         assert.are.equal(0, page.status, page.stderr)
-        assert.is_truthy(page.stdout:find("Run 2, began", 1, true))
+        assert.is_truthy(page.stdout:find("job two, run 2", 1, true))
         assert.is_truthy(page.stdout:find("first", 1, true))
         local again = support.temporary("again.json")
         assert.are.equal(0, support.run { "report", "two", again, env = { HOME = home } }.status)

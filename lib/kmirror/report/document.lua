@@ -1,10 +1,30 @@
---- report.document: what is reported of a run, as the page shows it, and as JSON.
+--- report.document: what is reported of a run, as JSON: --report FILE.json, and what the page is drawn from.
 
 local figures = require("kmirror.report.figures")
 local host = require("host")
 local json = require("kmirror.json")
 
 local M = {}
+
+---@class kmirror.report.run
+---@field number? integer of a job
+---@field started number seconds since the epoch
+---@field seconds number how long it took, or has taken
+---@field state string running, done, partly, failed, interrupted, killed
+---@field status? integer exit status
+---@field record kmirror.report.record
+---@field under_way? kmirror.report.call[]
+---@field journal? boolean only its changes are known
+
+---@class kmirror.report.document
+---@field command string as it was typed
+---@field version string
+---@field written number seconds since the epoch
+---@field job? string
+---@field target? string
+---@field error? string why it failed
+---@field resume? string
+---@field runs kmirror.report.run[] the latest is the last
 
 local function iso(epoch)
     return os.date("!%Y-%m-%dT%H:%M:%SZ", epoch // 1)
@@ -61,7 +81,7 @@ end
 
 local schema_version = 1 -- one more when a field goes or gets another meaning
 
---- The document as JSON; kmirror.report.fields describes it.
+--- The document as JSON; fields.lua describes it.
 ---@param document kmirror.report.document
 ---@return string
 function M.json(document)
@@ -85,7 +105,7 @@ function M.render(document, path)
     if path:lower():find("%.json$") then
         return M.json(document)
     end
-    return require("kmirror.report.page").of(document)
+    return require("kmirror.report.page").of(document, M.json(document))
 end
 
 return M

@@ -121,7 +121,7 @@ M.all = {
     },
 }
 
---- All of them, in lines of less than 80 columns.
+--- All fields, in lines of less than 80 columns.
 ---@return string
 function M.text()
     local lines = {}

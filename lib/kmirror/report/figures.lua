@@ -4,11 +4,8 @@ local mirrors = require("mirrors")
 
 local M = {}
 
---- The value below which that part of the sorted numbers lies.
----@param sorted number[] not empty
----@param part number from 0 to 1
----@return number
-function M.quantile(sorted, part)
+-- The value below which that part of the sorted numbers lies.
+local function quantile(sorted, part)
     return sorted[math.max(1, math.ceil(part * #sorted))]
 end
 
@@ -56,8 +53,8 @@ function M.timings(record)
         table.sort(list)
         found[#found + 1] = totals and {
             operation = operation.name, calls = totals.calls, requests = totals.requests, retries = totals.retries,
-            quota = totals.quota, wire = totals.wire, backoff = totals.backoff, median = M.quantile(list, 0.5),
-            slow = M.quantile(list, 0.95), slowest = list[#list],
+            quota = totals.quota, wire = totals.wire, backoff = totals.backoff, median = quantile(list, 0.5),
+            slow = quantile(list, 0.95), slowest = list[#list],
         } or nil
     end
     return found
@@ -85,36 +82,6 @@ function M.errors(record, kind)
         sum = sum + (totals.errors[kind] or 0)
     end
     return sum
-end
-
--- What of all fits so little into `most` that only the most telling is kept.
-local function rank(call)
-    local changes = mirrors.operations[call.operation].effect ~= "reads"
-    local trouble = call.outcome ~= "done" or #call.attempts ~= 1
-    return (trouble and 1e6 or 0) + (changes and 1e4 or 0) + ((call.ended or math.huge) - call.asked)
-end
-
---- The calls to show one by one: all, or the most telling of them (failed, retried, changes, slow), in order.
----@param record kmirror.report.record
----@param under_way kmirror.report.call[]
----@param most integer
----@return kmirror.report.call[]
----@return integer left_out
-function M.telling(record, under_way, most)
-    local calls = table.move(record.calls, 1, #record.calls, 1, {})
-    table.move(under_way, 1, #under_way, #calls + 1, calls)
-    local left_out = record.left_out + math.max(0, #calls - most)
-    if #calls > most then
-        table.sort(calls, function(a, b)
-            local left, right = rank(a), rank(b)
-            return left > right or left == right and a.number < b.number
-        end)
-        calls = table.move(calls, 1, most, 1, {})
-    end
-    table.sort(calls, function(a, b)
-        return a.number < b.number
-    end)
-    return calls, left_out
 end
 
 return M

@@ -1,7 +1,7 @@
 --- report.metrics: what --metrics FILE holds: figures of a run as OpenMetrics text, for a collector that reads files.
 
-local attempts = require("kmirror.report.attempts")
 local figures = require("kmirror.report.figures")
+local records = require("kmirror.report.record")
 
 local M = {}
 
@@ -68,7 +68,7 @@ end
 local function histogram(text, record)
     for _, operation in ipairs(sorted(record.totals)) do
         local totals = record.totals[operation]
-        for i, limit in ipairs(attempts.buckets) do
+        for i, limit in ipairs(records.buckets) do
             text:sample("_bucket", { "operation", operation, "le", ("%.6g"):format(limit):gsub("^%d+$", "%0.0") },
                 totals.buckets[i])
         end

@@ -1,104 +1,217 @@
 --- report.page: the report of a run, or of all runs of a job, as one page that needs nothing else.
+---
+--- page.html is the page. Here is filled in what has to be readable where no script runs: how it went, what failed and
+--- how to continue. All else is drawn by the page's script, from the document's JSON that lies in it.
 
-local assets = require("kmirror.report.assets")
-local calls = require("kmirror.report.calls")
-local charts = require("kmirror.report.charts")
+local figures = require("kmirror.report.figures")
 local host = require("host")
-local html = require("kmirror.report.html")
-local outcome = require("kmirror.report.outcome")
-local summary = require("kmirror.report.summary")
-local tables = require("kmirror.report.tables")
-local timeline = require("kmirror.report.timeline")
+local json = require("kmirror.json")
+local mirrors = require("mirrors")
+local text = require("kmirror.text")
 
 local M = {}
 
----@class kmirror.report.run
----@field number? integer of a job
----@field started number seconds since the epoch
----@field seconds number how long it took, or has taken
----@field state string running, done, partly, failed, interrupted, killed
----@field status? integer exit status
----@field record kmirror.report.record
----@field under_way? kmirror.report.call[]
----@field journal? boolean only its changes are known
+local most_rows = 200 -- failures that are plain HTML
+local longest = 300 -- characters of one text that are shown
 
----@class kmirror.report.document
----@field command string as it was typed
----@field version string
----@field written number seconds since the epoch
----@field job? string
----@field target? string
----@field error? string why it failed
----@field resume? string
----@field runs kmirror.report.run[] the latest is the last
+-- Of runs, by their state.
+local states = {
+    running = "running", done = "done", partly = "done, some items failed", failed = "failed",
+    interrupted = "interrupted", killed = "killed",
+}
 
-local function run_title(run)
-    return ("<h3>Run %d, began %s: %s</h3>\n"):format(run.number or 1, html.moment(run.started),
-        html.escape(outcome.states[run.state]))
+-- What comes of calls without being a failure; else it is the kind of an error, or "not answered" (from a journal).
+local fine = { "done", "recorded", "planned", "gone", "under way" }
+local is_fine = {}
+for _, outcome in ipairs(fine) do
+    is_fine[outcome] = true
 end
 
-local function timelines(document)
-    local parts = {}
-    for i, run in ipairs(document.runs) do
-        local note = run.journal and "<p class=note>From the journal: its changes alone are known.</p>\n" or ""
-        parts[i] = ("<section class=calls>%s%s%s%s</section>\n"):format(#document.runs > 1 and run_title(run) or "",
-            note, timeline.of(run), calls.of(run))
+local broken = { FAILED = true, STALE_TOPIC = true } -- mirrors' statuses
+
+-- ---- the template -----------------------------------------------------------------------------------------
+
+local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
+
+local function escape(value)
+    return (text.clean(text.valid(tostring(value))):gsub("[&<>\"']", entities))
+end
+
+local function cut(value, most)
+    local valid = text.valid(tostring(value))
+    local length = utf8.len(valid)
+    if length <= most then
+        return valid
     end
-    return table.concat(parts)
+    return ("%s… (%d characters)"):format(valid:sub(1, utf8.offset(valid, most + 1) - 1), length)
 end
 
-local function measured(run)
-    if run.journal then
-        return ""
+local function fill_holes(template, values)
+    return (template:gsub("{{({?)(%a+)}}}?", function(raw, name)
+        local value = values[name] == nil and "" or values[name]
+        return raw == "{" and value or escape(value)
+    end))
+end
+
+-- Fills the holes, and repeats what stands between "each" and "end" for each of a list. What was filled in is not
+-- looked at again.
+local function fill(template, values)
+    local parts, from = {}, 1
+    while true do
+        local start, stop, name, inner = template:find("<!%-%-each (%a+)%-%->\n(.-)<!%-%-end %1%-%->\n", from)
+        parts[#parts + 1] = fill_holes(template:sub(from, start and start - 1), values)
+        if not start then
+            return table.concat(parts)
+        end
+        for _, item in ipairs(values[name] or {}) do
+            parts[#parts + 1] = fill(inner, item)
+        end
+        from = stop + 1
     end
-    return table.concat({
-        "<h2>Quota</h2>\n<p class=note>Requests in any one second.</p>\n", charts.quota(run),
-        "<h2>Lag</h2>\n<p class=note>The highest latency among a mirror's topics, each time it was looked at.</p>\n",
-        charts.lag(run),
-        "<h2>Timings</h2>\n", tables.timings(run),
-    })
 end
 
-local template = [[
-<!doctype html>
-<html lang=en>
-<head>
-<meta charset=utf-8>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none';
- style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'">
-<meta name=viewport content="width=device-width, initial-scale=1">
-<meta name=referrer content=no-referrer>
-<title>{command}: {state}</title>
-<style>{{style}}</style>
-</head>
-<body>
-<h1>{command}<span class="state {class}">{state}</span></h1>
-<p class=dim>{{about}}</p>
-{{notices}}{{cards}}{{shares}}
-<h2>Timeline</h2>
-{{timelines}}
-<h2>Failures</h2>
-{{failures}}
-<h2>What changed</h2>
-{{changes}}
-{{measured}}
-<script nonce="{nonce}">{{script}}</script>
-</body>
-</html>
-]]
+-- The hash by which the page's policy lets a style or script in it work, and no other.
+local function hash(template, tag)
+    return "sha256-" .. host.sha256_base64(template:match("<" .. tag .. ">(.-)</" .. tag .. ">"))
+end
+
+-- JSON in which nothing ends the script element that it stands in.
+local function harmless(encoded)
+    return (encoded:gsub("<", "\\u003c"))
+end
+
+-- ---- what is filled in ------------------------------------------------------------------------------------
+
+local function one_if(condition, item)
+    return condition and { item or {} } or {}
+end
+
+local function moment(epoch)
+    return os.date("!%Y-%m-%d %H:%M:%S UTC", epoch // 1)
+end
+
+local function duration(seconds)
+    if seconds < 10 then
+        return ("%.2f s"):format(seconds)
+    elseif seconds < 60 then
+        return ("%.1f s"):format(seconds)
+    elseif seconds < 3600 then
+        return ("%d min %d s"):format(seconds // 60, seconds % 60 // 1)
+    end
+    return ("%d h %d min"):format(seconds // 3600, seconds % 3600 // 60)
+end
+
+-- When, where and by what it was made.
+local function about(document, run)
+    local parts = { "started " .. moment(run.started) }
+    parts[#parts + 1] = document.target
+    parts[#parts + 1] = document.job and ("job %s, run %d"):format(document.job, #document.runs)
+    parts[#parts + 1] = "kmirror " .. document.version
+    return table.concat(parts, " · ")
+end
+
+local function counts_of(document)
+    local done, failed = 0, 0
+    for _, run in ipairs(document.runs) do
+        for _, change in ipairs(run.record.changes) do
+            done = done + (change.outcome == "done" and 1 or 0)
+            failed = failed + (is_fine[change.outcome] and 0 or 1)
+        end
+    end
+    return done, failed
+end
+
+local function cards(document, run)
+    local record, found = run.record, {}
+    local function add(value, label, bad)
+        found[#found + 1] = { value = value, label = label, class = bad and "bad" or "" }
+    end
+    add(duration(run.seconds), "took")
+    if not run.journal then
+        local _, peak = figures.rate(record)
+        local limited = figures.errors(record, "rate_limited")
+        add(figures.total(record, "requests"), "requests")
+        add(record.rate and record.rate > 0 and ("%d of %g"):format(peak, record.rate) or peak, "at most in one second")
+        add(figures.total(record, "retries"), "retries")
+        add(limited, "throttled (429)", limited > 0)
+    end
+    local done, failed = counts_of(document)
+    add(done, "changes done")
+    add(failed, "changes failed or not answered", failed > 0)
+    return found
+end
+
+local function row_of(call, run, several)
+    return {
+        several = one_if(several, { run = run.number }), call = call.operation:gsub("_", " "),
+        subject = cut(call.topicsRegex or call.id or "–", longest), outcome = call.outcome:gsub("_", " "),
+        message = cut(call.message or "–", longest), attempts = #call.attempts,
+        at = call.ended and ("%.2f"):format(call.ended) or "–",
+    }
+end
+
+-- A table of these rows; none when there is nothing to show.
+local function listed(rows, all, more)
+    more.rows, more.more = rows, one_if(all > #rows, { shown = #rows, all = all })
+    return one_if(all > 0, more)
+end
+
+local function failures(document)
+    local rows, all, several = {}, 0, #document.runs > 1
+    for _, run in ipairs(document.runs) do
+        for _, call in ipairs(run.record.calls) do
+            local counts = not is_fine[call.outcome]
+            all = all + (counts and 1 or 0)
+            rows[#rows + 1] = counts and #rows < most_rows and row_of(call, run, several) or nil
+        end
+    end
+    return listed(rows, all, { several = one_if(several) })
+end
+
+-- Mirrors that are there and did not work when they were last read, even if no call failed.
+local function troubled(record)
+    local found, rows = {}, {}
+    for id, mirror in pairs(record.mirrors) do
+        found[#found + 1] = not record.deleted[id] and broken[mirror.status] and mirror or nil
+    end
+    table.sort(found, function(a, b)
+        return a.id < b.id
+    end)
+    for i = 1, math.min(#found, most_rows) do
+        local mirror = found[i]
+        rows[i] = {
+            topics = cut(mirror.topicsRegex or "–", longest), connector = cut(mirror.connectorName or "–", longest),
+            id = mirror.id, status = mirror.status,
+        }
+    end
+    return listed(rows, #found, {})
+end
+
+-- What the script has to know of the words in a record.
+local function words()
+    local operations = {}
+    for i, operation in ipairs(mirrors.operations) do
+        operations[i] = { name = operation.name, noun = operation.noun, effect = operation.effect }
+    end
+    return json.encode({ operations = operations, states = states, fine = fine })
+end
 
 --- The page.
 ---@param document kmirror.report.document
+---@param record string the same as JSON
 ---@return string
-function M.of(document)
-    local run = document.runs[#document.runs]
-    return html.fill(template, {
-        nonce = host.hmac_sha256("page", ("%.6f %s"):format(document.written, tostring(document))):sub(1, 32),
-        command = document.command, state = outcome.states[run.state], class = run.state,
-        style = assets.style, script = assets.script, about = summary.about(document),
-        notices = summary.notices(document), cards = summary.cards(document), shares = summary.shares(run.record),
-        timelines = timelines(document), failures = tables.failures(document), changes = tables.changes(document),
-        measured = measured(run),
+function M.of(document, record)
+    local template, run = host.source("lib/kmirror/report/page.html"), document.runs[#document.runs]
+    local failed, broken_ones = failures(document), troubled(run.record)
+    return fill(template, {
+        command = cut(document.command, longest), state = run.state, result = states[run.state],
+        about = about(document, run), style = hash(template, "style"), script = hash(template, "script"),
+        running = one_if(run.state == "running", { written = moment(document.written) }),
+        error = one_if(document.error, { text = cut(document.error or "", 2000) }),
+        resume = one_if(document.resume, { command = document.resume }),
+        cards = cards(document, run), failures = failed, troubled = broken_ones,
+        unfailed = one_if(#failed + #broken_ones == 0),
+        words = harmless(words()), record = harmless(record),
     })
 end
 

@@ -1,4 +1,4 @@
---- report.learn: what is learned from the calls that have ended: of the mirrors, and of what was changed.
+--- report.mirrors: what the calls that have ended tell of the mirrors, and what they changed.
 
 local changes = require("kmirror.changes")
 local health = require("kmirror.health")

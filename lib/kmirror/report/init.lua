@@ -4,22 +4,22 @@
 --- killed leaves what it had done a second ago.
 
 local again = require("kmirror.again")
-local collect = require("kmirror.report.collect")
 local documents = require("kmirror.report.document")
 local events = require("kmirror.events")
 local fields = require("kmirror.report.fields")
 local files = require("kmirror.file")
-local history = require("kmirror.report.history")
 local host = require("host")
+local journal = require("kmirror.report.journal")
 local log = require("kmirror.log")
 local metrics = require("kmirror.report.metrics")
 local profile = require("kmirror.profile")
+local records = require("kmirror.report.record")
 local task = require("task")
 local usage = require("kmirror.usage")
 
 local M = {
-    of_job = history.of, -- a document about all runs of a job
-    resume = history.resume, -- the command that goes on with one
+    of_job = journal.of, -- a document about all runs of a job
+    resume = journal.resume, -- the command that goes on with one
     render = documents.render, -- a document as what its file is named for
     fields = fields.text, -- what the JSON has, for help
 }
@@ -59,7 +59,7 @@ end
 
 local function state_of(self)
     if self.status then
-        return history.state(self.status)
+        return journal.state(self.status)
     end
     return "running"
 end
@@ -77,7 +77,7 @@ local function document_of(self)
     local given = self.given
     return {
         command = command_of(given), job = self.job, target = target_of(given), runs = runs, error = self.problem,
-        resume = self.status ~= 0 and (again.noted() or self.job and history.resume(self.job, given.store)) or nil,
+        resume = self.status ~= 0 and (again.noted() or self.job and journal.resume(self.job, given.store)) or nil,
     }
 end
 
@@ -164,7 +164,7 @@ local function earlier_runs(given)
     if not given.job or given.dry_run or given.read_only then
         return {}
     end
-    local known = history.of(given.job, given.store)
+    local known = journal.of(given.job, given.store)
     return known and known.runs or {}
 end
 
@@ -173,7 +173,7 @@ local function begin(given)
         given = given, started = host.time(), due = 0, earlier = earlier_runs(given),
         job = not (given.dry_run or given.read_only) and given.job or nil,
     }, Reporter)
-    self.collector = collect.new()
+    self.collector = records.new()
     local ok, problem = pcall(function()
         self.report = given.report and files.draft(given.report)
         self.metrics = given.metrics and files.draft(given.metrics)

@@ -1,8 +1,8 @@
---- report.history: the runs of a job as its journal has them: the changes alone, as reads are not recorded.
+--- report.journal: the runs of a job as its journal has them: the changes alone, as reads are not recorded.
 
 local changes = require("kmirror.changes")
-local collect = require("kmirror.report.collect")
 local mirrors = require("mirrors")
+local records = require("kmirror.report.record")
 local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
 local usage = require("kmirror.usage")
@@ -49,7 +49,7 @@ local function add(record, change, from)
 end
 
 local function run_of(run, recorded, running)
-    local record, last = collect.new(), run.started
+    local record, last = records.new(), run.started
     for _, change in ipairs(recorded) do
         if change.run == run.number then
             add(record, change, run.started)

@@ -1,14 +1,16 @@
---- report.collect: makes the record of a run from its events, for the page, for --report FILE.json (whose fields
---- kmirror.report.fields describes) and for --metrics. Times are seconds since the run began.
+--- report.record: the record of a run, made from its events; for --report and --metrics. Times are seconds since the
+--- run began.
 
-local attempts = require("kmirror.report.attempts")
 local changes = require("kmirror.changes")
+local events = require("kmirror.events")
 local json = require("kmirror.json")
-local learn = require("kmirror.report.learn")
+local learned = require("kmirror.report.mirrors")
 local mirrors = require("mirrors")
 local task = require("task")
 
 local M = {}
+
+M.buckets = { 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 } -- seconds; of answers, for --metrics
 
 ---@class kmirror.report.attempt
 ---@field operation string a create looks at the list, too
@@ -26,7 +28,7 @@ local M = {}
 ---@field topicsRegex? string
 ---@field asked number
 ---@field ended? number nil while it goes on
----@field outcome string see kmirror.report.outcome
+---@field outcome string in words; see document.lua
 ---@field message? string
 ---@field attempts kmirror.report.attempt[]
 ---@field waits { from: number, to: number, reason: string }[] before its retries
@@ -90,6 +92,97 @@ function Collector:seconds()
     return self:at(task.now())
 end
 
+-- ---- attempts, and what calls waited for: the quota, retries, a lost answer -------------------------------
+
+-- The figures of an operation.
+local function totals_of(record, operation)
+    local totals = record.totals[operation] or {
+        requests = 0, calls = 0, retries = 0, quota = 0, wire = 0, backoff = 0, outcomes = {},
+        errors = {}, buckets = json.array({ 0, 0, 0, 0, 0, 0, 0, 0, 0 }), seconds = 0,
+    }
+    record.totals[operation] = totals
+    return totals
+end
+
+-- A problem as its kind and in words.
+local function words_of(problem)
+    if type(problem) == "table" then
+        return problem.kind or "failed", problem.message or tostring(problem)
+    end
+    return "failed", tostring(problem)
+end
+
+-- The call that an event is told from; nil when nobody saw it begin.
+local function open_call(record)
+    local call = events.current_call()
+    return call and record.open[call]
+end
+
+local function count(record, event)
+    local totals = totals_of(record, event.operation)
+    if event.sent > 0 then
+        totals.requests = totals.requests + 1
+        local tenth = math.floor((event.sent - record.clock) * 10)
+        record.sent[tenth] = (record.sent[tenth] or 0) + 1
+        local seconds = math.max(0, event.ended - event.sent)
+        totals.wire = totals.wire + seconds
+        for i, limit in ipairs(M.buckets) do
+            totals.buckets[i] = totals.buckets[i] + (seconds <= limit and 1 or 0)
+        end
+    end
+    local kind = event.error and event.error.kind or "done"
+    totals.errors[kind] = (totals.errors[kind] or 0) + 1
+end
+
+-- A moment of an attempt, which is 0 when it did not come to it.
+local function moment(record, clock)
+    return clock > 0 and record:at(clock) or nil
+end
+
+local function note_attempt(record, event)
+    count(record, event)
+    local call = open_call(record)
+    if not call then
+        return
+    end
+    local now = record:at(task.now())
+    local attempt = {
+        operation = event.operation, granted = moment(record, event.granted), sent = moment(record, event.sent),
+        ended = moment(record, event.ended) or now,
+    }
+    if event.error then
+        attempt.error, attempt.message = words_of(event.error)
+    end
+    local totals = totals_of(record, event.operation)
+    totals.quota = totals.quota + math.max(0, (attempt.granted or now) - call.free)
+    call.free = attempt.ended
+    table.insert(call.attempts, attempt)
+end
+
+local function note_wait(record, operation, seconds, reason)
+    local totals, call, now = totals_of(record, operation), open_call(record), task.now()
+    totals.backoff = totals.backoff + seconds
+    if call then
+        call.free = record:at(now + seconds)
+        table.insert(call.waits, { from = record:at(now), to = call.free, reason = reason })
+    end
+end
+
+local function note_retry(record, event)
+    local totals = totals_of(record, event.operation)
+    totals.retries = totals.retries + 1
+    note_wait(record, event.operation, event.wait, event.error.kind)
+end
+
+-- A create whose answer was lost waits until the list tells what became of it.
+local function note_lost(record, event)
+    if event.wait and open_call(record) then
+        note_wait(record, "create", event.wait, "lost")
+    end
+end
+
+local notes = { attempt = note_attempt, retry = note_retry, lost = note_lost }
+
 -- ---- calls ------------------------------------------------------------------------------------------------
 
 local function begin_call(self, event)
@@ -109,7 +202,7 @@ end
 -- That a mirror is not found after it was deleted is what was wanted.
 local function outcome_of(self, event, call)
     if not event.ok then
-        local kind, message = attempts.words(event.error)
+        local kind, message = words_of(event.error)
         if kind == "not_found" and operation_of(event).effect ~= "alters" and self.deleted[event.id] then
             return "gone"
         end
@@ -139,7 +232,7 @@ local function keep(self, call)
 end
 
 local function end_call(self, event)
-    local call, totals = self.open[event], attempts.totals(self, event.operation)
+    local call, totals = self.open[event], totals_of(self, event.operation)
     self.open[event] = nil
     call.ended = self:at(event.ended)
     call.outcome, call.message = outcome_of(self, event, call)
@@ -147,7 +240,7 @@ local function end_call(self, event)
     tidy(call)
     totals.calls, totals.seconds = totals.calls + 1, totals.seconds + call.ended - call.asked
     totals.outcomes[call.outcome] = (totals.outcomes[call.outcome] or 0) + 1
-    learn.from(self, event, call)
+    learned.from(self, event, call)
     keep(self, call)
 end
 
@@ -184,8 +277,10 @@ end
 --- Takes note of an event. Of what had begun before the record, the end is left out.
 ---@param event table
 function Collector:take(event)
-    if event.what ~= "call" and event.what ~= "step" then
-        attempts.take(self, event)
+    if notes[event.what] then
+        notes[event.what](self, event)
+    elseif event.what ~= "call" and event.what ~= "step" then
+        return
     elseif not event.ended then
         (event.what == "call" and begin_call or begin_step)(self, event)
     elseif self.open[event] then
