@@ -79,7 +79,8 @@ local hints = {
 local OTHER_API <const> = "%s this endpoint speak %s of the API only? Try --api %s, or KMIRROR_API=%s; kmirror doctor "
     .. "asks for both"
 
-local function hint_for(e, proxied)
+local function hint_for(e, options)
+    local proxied = options.proxied
     if e.other_api and e.status ~= 404 then
         return OTHER_API:format("does", e.other_api, e.other_api, e.other_api)
     elseif e.kind == "forbidden" and e.operation ~= "list" and e.operation ~= "get" then
@@ -90,7 +91,8 @@ local function hint_for(e, proxied)
         return e.other_api and ("%s %s"):format(hint, OTHER_API:format("Or does", e.other_api, e.other_api,
             e.other_api)) or hint
     elseif e.kind == "rate_limited" then
-        return "another client uses this account, or its limit is lower: try a lower rate"
+        return options.rate == "auto" and "that is how --rate auto finds the limit; or another client uses this account"
+            or "another client uses this account, or its limit is lower: try a lower rate, or --rate auto"
     elseif e.kind == "transport" and not e.status and proxied then
         return ("is the proxy of %s right, and are it and the endpoint within reach?"):format(proxied)
     elseif e.kind == "transport" and not e.status then
@@ -163,7 +165,7 @@ return function(call, e, told)
     e.other_api = not own_hints and other_version(call, e, told) or nil
     local secrets = secrets_of(call.account, call.spec)
     e.message, e.details = redact(e.message, secrets), redact_all(e.details, secrets)
-    local hint = own_hints and own_hints[e.kind] or hint_for(e, call.account.options.proxied)
+    local hint = own_hints and own_hints[e.kind] or hint_for(e, call.account.options)
     if hint then e.message = ("%s (%s)"):format(e.message, hint) end
     return e
 end

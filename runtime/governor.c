@@ -18,6 +18,15 @@
 #define SLOWEST 16.0
 #define RECOVERY 10.0
 
+/* How long the queue is held after a 429 that does not say how long (the window slides: some of it is free again soon),
+ * in seconds. */
+#define PAUSE 0.25
+
+/* A rate that is found out is not sent in one burst, or much would be beyond the limit before the first 429 comes:
+ * within 1 / SPREAD of a window no more goes out than twice its share. It needs less of a margin, as a 429 teaches. */
+#define SPREAD 32
+#define LEARNING_MARGIN 0.01
+
 /* No place is given out further ahead than to a crowd of processes, each of which waits for one. */
 #define CROWD 256.0
 
@@ -29,6 +38,8 @@
 struct governor {
     loop *loop;
     quota *quota;
+    bool learns;    /* the rate is found out, and in the log */
+    double rate;    /* per second; 0: no limit */
     uint64_t slots; /* requests in one window; 0: no limit */
     double hold;    /* seconds for which a request takes up its slot */
     int concurrency, under_way;
@@ -42,21 +53,32 @@ struct governor {
 
 /* ---- the log; everything here happens between quota_begin() and quota_end() ---- */
 
+static void set_rate(governor *g, double rate) {
+    g->rate = rate;
+    g->slots = rate <= 0 ? 0 : (uint64_t)fmax(1, floor(rate));
+    if (g->slots > 0)
+        g->hold = (double)g->slots / rate * WINDOW + (g->learns ? LEARNING_MARGIN : MARGIN);
+}
+
 /* What cannot be true counts for nothing. */
-static quota_head *head_of(const governor *g, double now) {
+static quota_head *head_of(governor *g, double now) {
     quota_head *h = quota_head_of(g->quota);
     bool true_to_life = h->slowness >= 1 && h->slowness <= SLOWEST && h->throttled_at >= 0 && h->throttled_at <= now &&
                         h->not_before >= 0 && h->not_before <= now + GOVERNOR_LONGEST_PAUSE;
     if (!true_to_life)
-        *h = (quota_head){.slowness = 1};
+        *h = (quota_head){.slowness = 1, .learnt.rate = h->learnt.rate};
+    if (g->learns) {
+        climb_check(&h->learnt, h->next);
+        set_rate(g, h->learnt.rate);
+    }
     return h;
 }
 
 /* When the request at that place went out, or may go out; long ago when what is written there cannot be true. */
 static double moment(const governor *g, uint64_t place, double now) {
-    double at = quota_moment(g->quota, place);
+    double at = fabs(quota_moment(g->quota, place));
     double furthest = now + GOVERNOR_LONGEST_PAUSE + CROWD * g->hold * SLOWEST / (double)g->slots;
-    return at >= 0 && at <= furthest ? at : 0;
+    return at <= furthest ? at : 0;
 }
 
 static double slowness(const quota_head *h, double now) {
@@ -64,11 +86,14 @@ static double slowness(const quota_head *h, double now) {
 }
 
 /* When the request at that place may go out, as things stand. */
-static double due(const governor *g, uint64_t place, double now) {
+static double due(governor *g, uint64_t place, double now) {
     const quota_head *h = head_of(g, now);
-    double at = h->not_before;
+    double at = h->not_before, slow = g->learns ? 1 : slowness(h, now);
     if (place >= g->slots)
-        at = fmax(at, moment(g, place - g->slots, now) + g->hold * slowness(h, now));
+        at = fmax(at, moment(g, place - g->slots, now) + g->hold * slow);
+    uint64_t few = g->slots / SPREAD > 0 ? g->slots / SPREAD : 1;
+    if (g->learns && place >= few)
+        at = fmax(at, moment(g, place - few, now) + (double)few / g->rate / 2);
     return at;
 }
 
@@ -86,13 +111,15 @@ static bool take_place(governor *g, double *at) {
     g->reserved = true;
     *at = due(g, g->place, now);
     bool taken = *at <= now;
+    if (taken && g->learns && *at > now - fmax(1 / g->rate, MARGIN)) /* more than the rate is asked for */
+        climb_step(&h->learnt, g->place);
     quota_set_moment(g->quota, g->place, taken ? now : *at);
     quota_end(g->quota);
     return taken;
 }
 
 /* Until when a 429 holds the queue. */
-static double held_until(const governor *g) {
+static double held_until(governor *g) {
     double now = quota_begin(g->quota), until = head_of(g, now)->not_before;
     quota_end(g->quota);
     return until;
@@ -191,6 +218,11 @@ void governor_sent(governor *g, const governor_pass *p, double at) {
     quota_end(g->quota);
 }
 
+void governor_arrived(governor *g, const governor_pass *p, double at) {
+    if (g->learns)
+        governor_sent(g, p, at);
+}
+
 void governor_leave(governor *g, governor_pass *p) {
     if (p->state == GOVERNOR_QUEUED)
         unlink_pass(g, p);
@@ -200,18 +232,57 @@ void governor_leave(governor *g, governor_pass *p) {
     pump_soon(g);
 }
 
-void governor_throttled(governor *g, double seconds) {
+/* Slows down for a while. */
+static void slow_down(quota_head *h, double now) {
+    if (now - h->throttled_at <= WINDOW && h->throttled_at > 0)
+        return;
+    double slow = slowness(h, now);
+    h->slowness = fmin(SLOWEST, slow * (slow < AT_FIRST ? SLOWER_AT_FIRST : SLOWER));
+    h->throttled_at = now;
+}
+
+/* How many went out in the window before, and were not rejected. */
+static double accepted_before(const governor *g, const quota_head *h, double at) {
+    uint64_t places = 4 * g->slots + 64, count = 0;
+    for (uint64_t i = 1; i <= places && i <= h->next; i++) {
+        double went = quota_moment(g->quota, h->next - i);
+        count += went > at - WINDOW && went <= at;
+    }
+    return (double)count;
+}
+
+/* Learns from the first 429 of those that went out before one was known. Says whether that was not enough the last time,
+ * and it is time to wait: after a limit has dropped, what was accepted before still counts. */
+static bool learn(governor *g, quota_head *h, uint64_t place, double now) {
+    double went = moment(g, place, now);
+    bool again = now - h->throttled_at < WINDOW;
+    quota_set_moment(g->quota, place, -went);
+    climb_rejected(&h->learnt, h->next);
+    if (went <= h->throttled_at)
+        return false;
+    climb_down(&h->learnt, accepted_before(g, h, went));
+    h->throttled_at = now;
+    return again;
+}
+
+void governor_throttled(governor *g, const governor_pass *p, double seconds) {
     if (g->slots == 0)
         return;
     double now = quota_begin(g->quota);
     quota_head *h = head_of(g, now);
-    if (now - h->throttled_at > WINDOW || h->throttled_at == 0) {
-        double slow = slowness(h, now);
-        h->slowness = fmin(SLOWEST, slow * (slow < AT_FIRST ? SLOWER_AT_FIRST : SLOWER));
-        h->throttled_at = now;
-    }
+    bool must_wait = true;
+    if (!g->learns)
+        slow_down(h, now);
+    else if (is_known(h, p->place))
+        must_wait = learn(g, h, p->place, now);
+    if (seconds < 0)
+        seconds = must_wait ? PAUSE : 0;
     h->not_before = fmax(h->not_before, now + fmin(seconds, GOVERNOR_LONGEST_PAUSE));
     quota_end(g->quota);
+}
+
+double governor_rate(const governor *g) {
+    return g->rate;
 }
 
 size_t governor_waiting(const governor *g) {
@@ -231,14 +302,18 @@ governor *governor_new(loop *l, double rate, int concurrency, const char *file) 
     g->loop = l;
     g->timer = (loop_timer){.fire = pump, .owner = g};
     g->concurrency = concurrency;
-    g->slots = rate <= 0 ? 0 : (uint64_t)fmax(1, floor(rate));
-    if (g->slots > 0)
-        g->hold = (double)g->slots / rate * WINDOW + MARGIN;
+    g->learns = rate == GOVERNOR_AUTO;
+    set_rate(g, g->learns ? CLIMB_FROM : rate);
     g->quota = quota_new(g->slots > 0 ? file : NULL);
-    if (g->quota != NULL && loop_reserve(l, &g->timer)) /* or, without memory, requests would wait for ever */
-        return g;
-    governor_free(g);
-    return NULL;
+    if (g->quota == NULL || !loop_reserve(l, &g->timer)) { /* without memory requests would wait for ever */
+        governor_free(g);
+        return NULL;
+    }
+    if (g->learns) { /* the rate that was found out before */
+        head_of(g, quota_begin(g->quota));
+        quota_end(g->quota);
+    }
+    return g;
 }
 
 /* A place that was reserved for nothing: who waits for it waits for the one before instead. */

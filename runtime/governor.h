@@ -4,7 +4,9 @@
  * back is a second (and a small margin against jitter) old. Given a file, the log is in it, under a lock that the
  * kernel drops with its holder, so that all processes on this machine that name the same file share one window; one
  * that cannot be used stops nobody: the process counts alone. Requests wait in one queue, first come first served; at
- * most `concurrency` are under way at once. */
+ * most `concurrency` are under way at once.
+ *
+ * The rate may also be found out (climb.h); then it is in the log, too, and so all who name the file share it. */
 #ifndef KMIRROR_GOVERNOR_H
 #define KMIRROR_GOVERNOR_H
 
@@ -12,6 +14,7 @@
 #include <stdint.h>
 
 #define GOVERNOR_LONGEST_PAUSE 60.0 /* seconds for which a 429 may hold the queue */
+#define GOVERNOR_AUTO (-1.0)        /* as a rate: it is found out */
 
 typedef struct governor governor;
 
@@ -30,7 +33,7 @@ typedef struct governor_pass {
     struct governor_pass *next, *previous;
 } governor_pass;
 
-/* `rate` per second, 0 for no limit, fractions allowed; `file` NULL for a window of this process alone.
+/* `rate` per second, 0 for no limit, GOVERNOR_AUTO, fractions allowed; `file` NULL for a window of this process alone.
  * NULL when memory is short. */
 governor *governor_new(loop *l, double rate, int concurrency, const char *file);
 void governor_free(governor *g); /* nothing may be queued or granted any more; NULL is fine */
@@ -39,10 +42,15 @@ void governor_free(governor *g); /* nothing may be queued or granted any more; N
 void governor_enter(governor *g, governor_pass *p);
 /* Says when the request really went out, where that was later than granted. */
 void governor_sent(governor *g, const governor_pass *p, double at);
+/* Says when the server may have counted it, as far as can be told: only a rate that is found out needs to know. */
+void governor_arrived(governor *g, const governor_pass *p, double at);
 /* Gives the pass back, in whatever state it is. */
 void governor_leave(governor *g, governor_pass *p);
-/* A 429 came: somebody else uses the account. Holds the queue for `seconds` and slows down for a while. */
-void governor_throttled(governor *g, double seconds);
+/* A 429 came. Somebody else uses the account, or the limit is lower: slows down for a while, or for good when the rate is
+ * found out, and holds the queue for `seconds`, which are negative when it does not say how long. */
+void governor_throttled(governor *g, const governor_pass *p, double seconds);
+/* Requests per second that may go out as things stand; 0 for no limit. */
+double governor_rate(const governor *g);
 /* Why the file is not used; NULL when it is, or when none was named. */
 const char *governor_alone(const governor *g);
 /* Requests waiting for a pass. */

@@ -27,9 +27,8 @@
 /* A change that is on its way when its task is cancelled has this long to be answered, in seconds. */
 #define GRACE 10.0
 
-/* How long the queue is held after a 429 that does not say how long (the window slides: some of it is free again
- * soon), in seconds. */
-#define PAUSE 0.25
+/* Seconds: more than that is no delay on the way, but the server's work. */
+#define LONGEST_ON_THE_WAY 0.1
 
 /* One user at one endpoint. Its user value is its governor. */
 typedef struct account {
@@ -42,6 +41,7 @@ enum { WIRE_METHOD = 1, WIRE_SHAPE, WIRE_VALUE, WIRE_VALUES = WIRE_VALUE };
 
 typedef struct wire {
     const char *method;
+    double quickest; /* seconds that it took at least from sending to answer; 0: not answered yet */
     bool change;
     result_wanted wanted;
 } wire;
@@ -50,7 +50,7 @@ typedef struct wire {
 enum { CALL_ACCOUNT = 1, CALL_WIRE, CALL_PATH, CALL_BODY, CALL_VALUES = CALL_BODY };
 
 typedef struct call {
-    const wire *wire;
+    wire *wire;
     account *account;
     governor_pass pass;
     http_request *http;
@@ -90,16 +90,22 @@ static void sending(void *owner, double at) {
     governor_sent(c->account->governor, &c->pass, at);
 }
 
-static void throttled(const call *c, double retry_after) {
-    governor_throttled(c->account->governor, retry_after < 0 ? PAUSE : retry_after);
+/* What took longer than it does at the quickest may have been longer on the way there. */
+static void arrived(const call *c) {
+    double took = c->ended_at - c->sent_at, *quickest = &c->wire->quickest;
+    if (*quickest == 0 || took < *quickest)
+        *quickest = took;
+    governor_arrived(c->account->governor, &c->pass, c->sent_at + fmin(took - *quickest, LONGEST_ON_THE_WAY));
 }
 
 static void answered(void *owner) {
     call *c = owner;
     const http_answer *answer = http_answer_of(c->http);
     c->ended_at = answer->ended;
+    if (answer->status > 0 && c->sent_at > 0)
+        arrived(c);
     if (answer->status == 429)
-        throttled(c, answer->retry_after);
+        governor_throttled(c->account->governor, &c->pass, answer->retry_after);
     loop_stop(c->loop, &c->grace);
     task_wake(&c->wait);
 }
@@ -275,7 +281,7 @@ static int new_wire(lua_State *L) {
 /* prepare(account, wire, path, [body]) -> call */
 static int prepare(lua_State *L) {
     account *a = luaL_checkudata(L, 1, ACCOUNT);
-    const wire *w = luaL_checkudata(L, 2, WIRE);
+    wire *w = luaL_checkudata(L, 2, WIRE);
     luaL_checkstring(L, 3);
     lua_settop(L, 4);
     call *c = lua_newuserdatauv(L, sizeof *c, CALL_VALUES);
@@ -322,9 +328,9 @@ static int governor_gc(lua_State *L) {
     return 0;
 }
 
-/* governor(rate, concurrency, file | nil) -> governor */
+/* governor(rate | "auto", concurrency, file | nil) -> governor */
 static int new_governor(lua_State *L) {
-    double rate = luaL_checknumber(L, 1);
+    double rate = lua_isnumber(L, 1) ? lua_tonumber(L, 1) : GOVERNOR_AUTO;
     int concurrency = (int)luaL_checkinteger(L, 2), most = http_most_at_once();
     const char *file = luaL_optstring(L, 3, NULL);
     loop *l = task_loop(L);
@@ -339,6 +345,13 @@ static int new_governor(lua_State *L) {
 static int alone(lua_State *L) {
     const governor_box *box = luaL_checkudata(L, 1, GOVERNOR);
     lua_pushstring(L, governor_alone(box->governor)); /* NULL is nil */
+    return 1;
+}
+
+/* rate(governor) -> requests per second that may go out as things stand; 0 for no limit */
+static int rate_of(lua_State *L) {
+    const governor_box *box = luaL_checkudata(L, 1, GOVERNOR);
+    lua_pushnumber(L, governor_rate(box->governor));
     return 1;
 }
 
@@ -497,6 +510,7 @@ int luaopen_mirrors(lua_State *L) {
     static const luaL_Reg functions[] = {{"account", new_account},
                                          {"governor", new_governor},
                                          {"alone", alone},
+                                         {"rate", rate_of},
                                          {"wire", new_wire},
                                          {"shape", new_shape},
                                          {"misfit", misfit},

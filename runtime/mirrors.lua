@@ -63,6 +63,7 @@ end
 ---@field id? string
 ---@field argument? any              spec of a create, newTargetLatency of an update
 ---@field options mirrors.Options    of the connection, without the key
+---@field rate number                requests in any one second as things stand; 0: no limit
 
 ---Lets a function stand around every call, after its arguments passed the checks.
 ---@param fn? fun(call: mirrors.Call, proceed: fun(): any): any  proceed() makes the call
@@ -192,7 +193,7 @@ end
 
 local function observed(call, argument, proceed)
     return observer({ operation = call.operation, cluster = call.cluster, id = call.id, argument = argument,
-        options = call.account.options }, proceed)
+        options = call.account.options, rate = call.account.rate() }, proceed)
 end
 
 -- A list may spare the next create a look of its own; a longer one is not worth the room for that.
@@ -267,7 +268,8 @@ end
 local governors = {}
 
 local function governor_for(o)
-    local key = ("%s\0%s\0%g\0%d\0%s"):format(o.endpoint, o.username, o.rate, o.concurrency, o.quota_file or "")
+    local rate = o.rate == "auto" and o.rate or ("%g"):format(o.rate)
+    local key = ("%s\0%s\0%s\0%d\0%s"):format(o.endpoint, o.username, rate, o.concurrency, o.quota_file or "")
     if not governors[key] then governors[key] = native.governor(o.rate, o.concurrency, o.quota_file) end
     return governors[key]
 end
@@ -303,6 +305,7 @@ local function new_account(all)
     account.governor = governor_for(all)
     account.native = native.account(all, account.governor)
     account.alone = function() return native.alone(account.governor) end
+    account.rate = function() return native.rate(account.governor) end
     account.base = native.base_path(account.native)
     account.ledger = ledger_for(account)
     account.ways = several.ways(all, account.governor)

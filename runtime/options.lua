@@ -60,7 +60,7 @@ local MAX_RATE <const> = 16384
 ---@field endpoint? string         https://api.instaclustr.com; KMIRROR_ENDPOINT
 ---@field username? string         KMIRROR_USERNAME
 ---@field api_key? string          a provisioning API key; KMIRROR_API_KEY, or the file named by KMIRROR_API_KEY_FILE
----@field rate? number             requests in any one second, 0 for no limit; 35
+---@field rate? number|"auto"      requests in any one second, 0 for no limit, "auto": it is found out; 35
 ---@field concurrency? integer     requests under way at once; 64
 ---@field timeout? number          seconds for one attempt; 30
 ---@field connect_timeout? number  seconds for a connection; 10
@@ -95,8 +95,8 @@ local checks = {
     username = is_user,
     api_key = is_text,
     rate = function(value)
-        return type(value) == "number" and (value == 0 or value >= 0.01 and value <= MAX_RATE),
-            ("a number of requests per second from 0.01 to %d, or 0 for no limit"):format(MAX_RATE)
+        return value == "auto" or type(value) == "number" and (value == 0 or value >= 0.01 and value <= MAX_RATE),
+            ("a number of requests per second from 0.01 to %d, 0 for no limit, or 'auto'"):format(MAX_RATE)
     end,
     concurrency = is_integer(1, 1000),
     timeout = is_positive,

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAGIC UINT64_C(0x6b6d6972726f7232) /* kmirror2 */
+#define MAGIC UINT64_C(0x6b6d6972726f7233) /* kmirror3 */
 
 /* Whoever has the lock has it for microseconds. One that keeps it for longer was stopped meanwhile, or is no kmirror. */
 enum { LOCK_TRIES = 500, LOCK_PAUSE_NS = 1000000 };
@@ -132,7 +132,7 @@ static void read_header(quota *q) {
     if (ours)
         q->header = found;
     else if (!q->used)
-        q->header = (header){.magic = MAGIC};
+        q->header = (header){.magic = MAGIC, .head.learnt.rate = found.magic == MAGIC ? found.head.learnt.rate : 0};
     else if (found.magic == MAGIC && memcmp(found.clock, this_clock(), CLOCK_NAME) != 0)
         count_alone(q, "a machine or container with another clock uses it, too");
     q->used = true; /* cut short, or overwritten: what this process knows of the log stands */

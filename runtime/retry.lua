@@ -9,6 +9,7 @@ local tracer, wants_attempts
 ---| "attempt"    # one has ended
 ---| "retry"      # a wait before another
 ---| "quota"      # it waits longer than a second for what others have used up of the rate, or because of a 429
+---| "rate"       # the rate that is found out (rate = "auto") has changed much
 ---| "alone"      # the quota file cannot be used: this process counts its requests by itself
 ---| "lost"       # this and those below: of a create whose answer was lost
 ---| "adopted"
@@ -23,7 +24,9 @@ local tracer, wants_attempts
 ---@field attempt integer      from 1
 ---@field error? mirrors.Error  of a failed attempt, and of the one before a retry
 ---@field wait? number         seconds before the retry, for the quota, or until a lost create is decided
----@field rate? number         requests a second, of a wait for the quota
+---@field rate? number         requests a second, of a wait for the quota; the rate that was found out
+---@field expected? boolean    of a retry: it is how a rate is found out
+---@field rejected? boolean    of a rate that was found out: by a 429
 ---@field throttled? boolean   of such a wait: a 429 is why
 ---@field file? string         the quota file that cannot be used
 ---@field problem? string      why not
@@ -103,6 +106,7 @@ local function again(call, e, hint)
     if tracer then
         local event = event_of(call, "retry", e)
         event.wait = wait
+        event.expected = e.kind == "rate_limited" and call.account.options.rate == "auto"
         tracer(event)
     end
     task.sleep(wait)
@@ -141,13 +145,35 @@ local function tell_alone(call)
     tracer(event)
 end
 
+local told_rates = setmetatable({}, { __mode = "k" }) -- { when it was told of, when it was looked at } by governor
+local WORTH_TELLING <const> = 1.2 -- times as much, or as little
+
+-- Tells of a rate that is found out when it is another than it was.
+local function tell_rate(call)
+    local account = call.account
+    if account.options.rate ~= "auto" or not tracer then return end
+    local rate = account.rate()
+    local told = told_rates[account.governor]
+    if not told then
+        told_rates[account.governor] = { rate, rate }
+        return
+    end
+    local rejected = rate < told[2]
+    told[2] = rate
+    if math.max(rate / told[1], told[1] / rate) < WORTH_TELLING then return end
+    told[1] = rate
+    local event = event_of(call, "rate")
+    event.rate, event.rejected = rate, rejected
+    tracer(event)
+end
+
 -- Goes on with an attempt for as long as it only waits for the quota, and says so.
 local function waited(call, ok, ...)
     if ok ~= nil then return ok, ... end
     if tracer then
         local event = event_of(call, "quota")
         event.wait, event.throttled = ...
-        event.rate = call.account.options.rate
+        event.rate = call.account.rate()
         tracer(event)
     end
     return waited(call, native.go_on(call.native))
@@ -168,6 +194,7 @@ local function attempt(call)
     if tracer and (not wants_attempts or wants_attempts()) then
         tracer(event_of(call, "attempt", not ok and result or nil))
     end
+    tell_rate(call)
     return ok, result, maybe_done, hint
 end
 

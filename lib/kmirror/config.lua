@@ -9,7 +9,7 @@
 ---                 api = "v2",                          -- version of the API; also of a single cluster
 ---                 username = "alice",
 ---                 api_key_command = "pass show kmirror", -- or api_key_file = "…", or api_key = "…"
----                 rate = 20,                           -- requests in any one second
+---                 rate = 20,                           -- requests in any one second, or "auto"
 ---                 read_only = true,                    -- as --read-only, unless --writable
 ---                 cluster = "us-east",                 -- the one to use when none is named
 ---                 clusters = {
@@ -62,6 +62,13 @@ local function number(low, expected)
     end }
 end
 
+local rate = number(0, "a number of requests per second, 0 for no limit, or 'auto'")
+local is_rate = rate.check
+
+function rate.check(value)
+    return value == "auto" or is_rate(value)
+end
+
 local defaults_of_runbooks = { expected = "a table of options by runbook, each a table", check = function(value)
     if type(value) ~= "table" then return false end
     for name, options in pairs(value) do
@@ -97,7 +104,7 @@ local profile_fields = {
     api_key_command = text,
     ca_file = text,
     store = text,
-    rate = number(0, "a number of requests per second, 0 for no limit"),
+    rate = rate,
     concurrency = number(1, "an integer from 1 up"),
     timeout = number(0.001, "a number of seconds over 0"),
     insecure = is("boolean", "true or false"),

@@ -19,6 +19,7 @@ local M = {}
 ---@field answer? any what it returned
 ---@field error? any what it raised
 ---@field options table of the connection
+---@field rate number requests in any one second as things stood when it was made; 0: no limit
 
 ---@class kmirror.events.step what = "step"; told when it begins, and once more when it has ended
 ---@field title string
@@ -102,7 +103,8 @@ local function follow(about, proceed)
     local coroutine = coroutine.running()
     local call <close> = setmetatable({
         what = "call", operation = about.operation, cluster = about.cluster, id = about.id, argument = about.argument,
-        options = about.options, asked = task.now(), ok = false, coroutine = coroutine, outer = running[coroutine],
+        options = about.options, rate = about.rate,
+        asked = task.now(), ok = false, coroutine = coroutine, outer = running[coroutine],
     }, call_ends)
     running[coroutine] = call
     tell(call)

@@ -1,6 +1,9 @@
 #!/bin/bash
 # rate.sh: how much of the allowed rate is used, by one process and by four that share it. The figures come from the
 # log of the server, a sandbox that accepts RATE requests in any one second. `make rate` calls it.
+#
+# With RATE=auto the clients do not know the limit. Limits of 10, 35, 60 and 200 are found out by processes that begin
+# with nothing, and once more by those that begin with what these have learnt; others change halfway.
 set -eu
 kmirror=${KMIRROR_BUILD:-build}/kmirror
 seconds=${SECONDS_EACH:-30}
@@ -24,43 +27,81 @@ end)
 LUA
 
 # Counts in the log: accepted, refused with 429, the most accepted in any one second, and the share of what was allowed
-# from the first request to the last.
+# from the first request to the last. The limit may change on the way.
 cat > "$work/count.lua" <<'LUA'
 local json = require "kmirror.json"
-local path, processes, rate = ...
+local path, processes, limits, words = ...
+local limit, since, allowed = tonumber(limits:match("^[%d.]+")), nil, nil
 local times, refused = {}, 0
 for line in io.lines(path) do
     local entry = json.decode(line)
-    if entry.status == 429 then refused = refused + 1 else times[#times + 1] = entry.time end
+    if entry.control then
+        allowed = allowed + (entry.time - since) * limit
+        limit, since = tonumber(entry.control:match("[%d.]+")), entry.time
+    elseif entry.status == 429 then
+        refused = refused + 1
+    else
+        times[#times + 1] = entry.time
+        since, allowed = since or entry.time, allowed or limit
+    end
 end
-table.sort(times)
+allowed = allowed + (times[#times] - since) * limit
 local first, most = 1, 0
 for last = 1, #times do
     while times[last] - times[first] >= 1 do first = first + 1 end
     most = math.max(most, last - first + 1)
 end
-local allowed = (times[#times] - times[1] + 1) * rate
-print(("%9d  %8d  %5d  %15d  %6.1f %%"):format(processes, #times, refused, most, 100 * #times / allowed))
+print(("%9d  %8s  %8d  %5d  %6.2f %%  %15d  %5.1f %%  %s"):format(processes, limits, #times, refused,
+    100 * refused / (#times + refused), most, 100 * #times / allowed, words or ""))
 LUA
 
 export KMIRROR_USERNAME=sandbox KMIRROR_API_KEY=sandbox-full-key KMIRROR_CLUSTER=5a9b1c52-0000-4000-8000-0000000000c2
-echo "$rate requests per second allowed, ${seconds} s each, as the server saw it"
-echo "processes  accepted    429  most in 1 second  used"
-for processes in ${PROCESSES:-1 4}; do
-    log=$work/$processes.log
-    export XDG_STATE_HOME=$work/state-$processes
-    "$kmirror" sandbox --port 0 --rate "$rate" --request-log "$log" > "$work/address" &
+
+# So many processes against a limit, "35", or one that changes halfway, "35-60", and their line of the table.
+measure() {
+    processes=$1 limit=$2 words=${3:-}
+    log=$work/log
+    rm -f "$log"
+    "$kmirror" sandbox --port "${port:-0}" --rate "${limit%-*}" --request-log "$log" > "$work/address" &
     server=$!
     until grep -q listening "$work/address"; do sleep 0.05; done
     KMIRROR_ENDPOINT=$(sed -n 's/listening on //p' "$work/address")
-    export KMIRROR_ENDPOINT
+    export KMIRROR_ENDPOINT port=${KMIRROR_ENDPOINT##*:} # what was learnt is kept by endpoint
     clients=
     for _ in $(seq "$processes"); do
-        "$kmirror" run --rate "$rate" "$work/client.lua" "$seconds" &
+        "$kmirror" --rate "$rate" --log-level "${LOG_LEVEL:-error}" run "$work/client.lua" "$seconds" &
         clients="$clients $!"
     done
+    if [ "$limit" != "${limit#*-}" ]; then
+        sleep $((seconds / 2))
+        curl -sf -o "$work/answer" -X POST "$KMIRROR_ENDPOINT/sandbox/rate/${limit#*-}"
+    fi
     for client in $clients; do wait "$client"; done
     kill $server
     wait $server || true
-    "$kmirror" run "$work/count.lua" "$log" "$processes" "$rate"
+    "$kmirror" run "$work/count.lua" "$log" "$processes" "$limit" "$words"
+}
+
+# The same by clients that know nothing yet.
+measure_anew() {
+    port=
+    XDG_STATE_HOME=$(mktemp -d -p "$work")
+    export XDG_STATE_HOME
+    measure "$@"
+}
+
+echo "--rate $rate, ${seconds} s each, as the server saw it"
+echo "processes     limit  accepted    429  refused  most in 1 second     used"
+for processes in ${PROCESSES:-1 4}; do
+    if [ "$rate" != auto ]; then
+        measure_anew "$processes" "$rate"
+        continue
+    fi
+    for limit in ${LIMITS:-10 35 60 200}; do
+        measure_anew "$processes" "$limit" "nothing known"
+        measure "$processes" "$limit" "once more"
+    done
+    for limit in ${CHANGES:-35-60 60-35 60-200 200-10}; do
+        measure_anew "$processes" "$limit" "changes halfway"
+    done
 done

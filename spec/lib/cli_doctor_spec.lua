@@ -55,6 +55,16 @@ describe("kmirror doctor", function()
         assert.are.same({ 404, 403 }, statuses)
     end)
 
+    it("tells the rate that --rate auto, or a profile's, has found out", function()
+        local home = support.temporary_directory("config")
+        assert(os.execute("mkdir " .. home .. "/kmirror"))
+        support.write(home .. "/kmirror/config.lua",
+            "return { profile = 'p', profiles = { p = { rate = 'auto' } } }")
+        is("ok", "%-%-rate auto: [34]%d a second, as far as it has found out", examined(with {
+            XDG_CONFIG_HOME = home }).rate)
+        is("ok", "our own limit is 35 a second", examined(with()).rate)
+    end)
+
     it("asks for no change at all under --read-only, or with a read-only profile", function()
         local before = #sandbox:requests()
         local options = with()

@@ -112,7 +112,7 @@ describe("a wrong command line", function()
 
     it("is told which value was expected", function()
         local wrong = {
-            ["--rate 'fast': expected requests per second, 0 for no limit"] = { "--rate", "fast", "list" },
+            ["--rate 'fast': expected requests per second, 0 for no limit, or auto"] = { "--rate", "fast", "list" },
             ["--concurrency '0': expected a whole number, 1 or more"] = { "list", "--concurrency", "0" },
             ["--timeout 'soon': expected seconds, from 0.001"] = { "list", "--timeout=soon" },
             ["--port '65536': expected a port, from 0 to 65535"] = { "sandbox", "--port", "65536" },

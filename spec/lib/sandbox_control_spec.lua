@@ -42,6 +42,17 @@ describe("the sandbox's control path", function()
         return rate, lag
     end
 
+    it("changes how many requests a second are accepted", function()
+        it_ = new { rate = 1 }
+        assert.is_true(it_.api:accept("sandbox", now))
+        assert.is_false(it_.api:accept("sandbox", now))
+        assert.are.same({ 200, { rate = 2 } }, { ask("POST", "/rate/2") })
+        assert.is_true(it_.api:accept("sandbox", now))
+        assert.is_false(it_.api:accept("sandbox", now))
+        assert.are.equal("rate 2", events[1].control)
+        assert.are.equal(404, (ask("POST", "/rate/many")))
+    end)
+
     it("lets rates and lag fall to zero once the producers have stopped", function()
         local before = traffic()
         assert.is_true(before > 0)

@@ -1,3 +1,4 @@
+local http = require "socket.http"
 local support = require "spec.support"
 
 -- The most events in any one second.
@@ -20,10 +21,12 @@ local many_gets = [[
     local g <close> = task.group()
     for _ = 1, count do g:spawn(function() pcall(api.get, api, id) end) end]]
 
-local function gets(sandbox, count, ...)
-    return support.start { "run", "--rate", "20", support.temporary("gets.lua", many_gets), tostring(count), ...,
+local function gets_at(rate, sandbox, count, ...)
+    return support.start { "run", "--rate", rate, support.temporary("gets.lua", many_gets), tostring(count), ...,
         env = sandbox:env() }
 end
+
+local function gets(...) return gets_at("20", ...) end
 
 -- When requests went out. When they come to be served says little of that: a busy server lets them wait.
 local Sends = {}
@@ -50,6 +53,14 @@ end
 local function counted_gets(sandbox, sends, count, quota, killed_at)
     return support.start { "run", "--rate", "20", support.temporary("gets.lua", many_gets), tostring(count), quota,
         env = sends:env(sandbox, killed_at) }
+end
+
+local function counts(sandbox)
+    local accepted, refused = 0, 0
+    for _, request in ipairs(sandbox:requests()) do
+        if request.status == 429 then refused = refused + 1 else accepted = accepted + 1 end
+    end
+    return accepted, refused
 end
 
 describe("the governor #native", function()
@@ -113,9 +124,12 @@ describe("the governor #native", function()
         assert.are.equal(0, gets(sandbox, 1, path):wait().status)
         local now, head = require "mirrors.task".now(), support.read(path)
         local moments = ("<d"):pack(now + (of.moment or -10)):rep(100)
-        return support.write(path, head:sub(1, 8) .. (of.clock or head:sub(9, 72)) .. ("<dI8ddd"):pack(
-            now + (of.written or -0.1), of.next or 100, of.slowness or 1, 0, now + (of.pause or -10)) .. moments)
+        return support.write(path, head:sub(1, 8) .. (of.clock or head:sub(9, 72)) .. ("<dI8dddddI8"):pack(
+            now + (of.written or -0.1), of.next or 100, of.slowness or 1, 0, now + (of.pause or -10), of.rate or 0,
+            of.stride or 0, 0) .. moments)
     end
+
+    local function learnt_rate(path) return (("<d"):unpack(support.read(path), 113)) end
 
     it("takes what a clock of another boot has written, and what cannot be true, for nothing", function()
         local sandbox = support.sandbox { rate = 0 }
@@ -124,7 +138,7 @@ describe("the governor #native", function()
             ["written in the future"] = { written = 250, moment = 20, pause = 20 },
             ["held for longer than any 429 may"] = { pause = 250 },
             ["a moment that nobody was given"] = { moment = 2000 },
-            ["no number"] = { slowness = 0 / 0, moment = 0 / 0 },
+            ["no number"] = { slowness = 0 / 0, moment = 0 / 0, rate = 0 / 0 },
             ["more requests than there are numbers for"] = { next = -1 },
         }
         for name, of in pairs(impossible) do
@@ -156,7 +170,7 @@ describe("the governor #native", function()
         assert.are.equal(130, given_up:wait().status)
         local next_place = ("<I8"):unpack(support.read(path), 81)
         assert.are.equal(101, next_place)
-        local function moment(place) return (("<d"):unpack(support.read(path), 113 + 8 * place)) end
+        local function moment(place) return (("<d"):unpack(support.read(path), 137 + 8 * place)) end
         assert.are.equal(moment(80), moment(100))
         sandbox:stop()
     end)
@@ -192,7 +206,8 @@ describe("the governor #native", function()
     end)
 
     it("survives a quota file that is cut short, or taken over by another machine, while it is used", function()
-        for _, content in ipairs { "", ("kmirror2"):reverse() .. ("x"):rep(64) .. ("<dI8ddd"):pack(1, 0, 1, 0, 0) } do
+        local of_another = ("kmirror3"):reverse() .. ("x"):rep(64) .. ("<dI8dddddI8"):pack(1, 0, 1, 0, 0, 0, 0, 0)
+        for _, content in ipairs { "", of_another } do
             local sandbox, sends, quota = support.sandbox { rate = 0 }, new_sends(), support.temporary("quota")
             local run = counted_gets(sandbox, sends, 30, quota)
             support.eventually("a few requests", function() return #sends:times() > 5 end)
@@ -227,10 +242,7 @@ describe("the governor #native", function()
         local sandbox = support.sandbox { rate = 5 } -- lower than what the client thinks
         local result = gets(sandbox, 12):wait(30)
         assert.are.equal(0, result.status)
-        local accepted, refused = 0, 0
-        for _, request in ipairs(sandbox:requests()) do
-            if request.status == 429 then refused = refused + 1 else accepted = accepted + 1 end
-        end
+        local accepted, refused = counts(sandbox)
         assert.are.equal(12, accepted)
         assert.is_true(refused <= 40, "refused " .. refused)
         sandbox:stop()
@@ -305,6 +317,91 @@ describe("the governor #native", function()
             assert.is_true(support.now() - began < 8)
             assert.are.equal(100 - #server:requests(), math.tointeger(tonumber(result.stdout)), result.stderr)
             assert.is_true(#server:requests() <= 36)
+        end)
+    end)
+
+    describe("with rate 'auto'", function()
+        local quota
+
+        before_each(function() quota = support.temporary("quota") end)
+
+        it("finds out a limit that it is not told, says so, and begins with it the next time", function()
+            local sandbox = support.sandbox { rate = 10 }
+            local first = gets_at("auto", sandbox, 25, quota):wait(20)
+            assert.are.equal(0, first.status, first.stderr)
+            assert.matches("the API takes no more than about %d+ requests a second", first.stderr)
+            local accepted, refused = counts(sandbox)
+            assert.are.equal(25, accepted)
+            assert.is_true(refused <= 6, "refused " .. refused) -- one, when nothing else keeps the machine busy
+            local rate = learnt_rate(quota)
+            assert.is_true(rate >= 7 and rate < 12, "learnt " .. rate)
+            local second = gets_at("auto", sandbox, 15, quota):wait(20)
+            assert.are.equal(0, second.status, second.stderr)
+            local _, refused_in_all = counts(sandbox)
+            assert.is_true(refused_in_all - refused <= 2, "refused " .. refused_in_all)
+            sandbox:stop()
+        end)
+
+        it("starts at 35, and climbs while requests fill the rate and none is rejected", function()
+            local sandbox = support.sandbox { rate = 0 }
+            assert.are.equal(0, gets_at("auto", sandbox, 1, quota):wait().status)
+            assert.are.equal(35, learnt_rate(quota))
+            assert.are.equal(0, gets_at("auto", sandbox, 120, quota):wait(20).status)
+            assert.is_true(learnt_rate(quota) > 50, "climbed to " .. learnt_rate(quota))
+            sandbox:stop()
+        end)
+
+        it("does not climb when fewer requests are made than it allows", function()
+            local sandbox = support.sandbox { rate = 0 }
+            local api = require "mirrors".connect(sandbox:options { rate = "auto", quota_file = quota })
+            for _ = 1, 10 do
+                api:list()
+                support.sleep(0.1)
+            end
+            assert.are.equal(35, learnt_rate(quota))
+            assert.are.equal(35, api.account.rate())
+            sandbox:stop()
+        end)
+
+        it("shares with other processes what it has found out, and keeps it when the machine starts anew", function()
+            local sandbox = support.sandbox { rate = 0 }
+            for _, clock in ipairs { false, ("x"):rep(64) } do
+                local path = quota_file(sandbox, { rate = 5, clock = clock })
+                local api = require "mirrors".connect(sandbox:options { rate = "auto", quota_file = path })
+                assert.are.equal(5, api.account.rate())
+                local other = gets_at("auto", sandbox, 4, path)
+                local began = support.now()
+                for _ = 1, 5 do api:list() end
+                assert.are.equal(0, other:wait().status)
+                assert.is_true(support.now() - began > 0.8)
+            end
+            sandbox:stop()
+        end)
+
+        it("takes a rate that cannot be true for nothing", function()
+            local sandbox = support.sandbox { rate = 0 }
+            for _, rate in ipairs { 0 / 0, -1, 1e300, 0.5 } do
+                local path = quota_file(sandbox, { rate = rate })
+                local api = require "mirrors".connect(sandbox:options { rate = "auto", quota_file = path })
+                assert.are.equal(35, api.account.rate())
+            end
+            sandbox:stop()
+        end)
+
+        it("follows a limit that drops, and one that rises again", function()
+            local sandbox = support.sandbox { rate = 240 }
+            local path = quota_file(sandbox, { rate = 240 })
+            local function many(count, limit)
+                assert.are.equal(200, select(2, http.request(sandbox.url .. "/sandbox/rate/" .. limit, "")))
+                assert.are.equal(0, gets_at("auto", sandbox, count, path):wait(20).status)
+            end
+            many(120, 240)
+            many(120, 120)
+            local low = learnt_rate(path)
+            assert.is_true(low > 60 and low < 150, "down to " .. low)
+            many(400, 0) -- those that pay for the 429s, and those that climb
+            assert.is_true(learnt_rate(path) > low + 20, "up to " .. learnt_rate(path))
+            sandbox:stop()
         end)
     end)
 

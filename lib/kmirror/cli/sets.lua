@@ -14,14 +14,22 @@ local function add(parser, name, ...)
     parser:group(name, ...)
 end
 
-local function rate(parser, description)
-    return parser:option("--rate", description):argname("N")
-        :convert(options.number("--rate", "requests per second, 0 for no limit", 0))
+local function rate(parser, description, ...)
+    return parser:option("--rate", description):argname("N"):convert(...)
+end
+
+local number = options.number("--rate", "requests per second, 0 for no limit", 0)
+
+local function number_or_auto(text)
+    if text == "auto" then
+        return text
+    end
+    return options.number("--rate", "requests per second, 0 for no limit, or auto", 0)(text)
 end
 
 --- The sandbox command's own sense of --rate.
 function M.limit(parser)
-    rate(parser, "Accepted in any one second; default: 35, 0: no limit.")
+    rate(parser, "Accepted in any one second; default: 35, 0: no limit.", number)
 end
 
 --- Where the API is.
@@ -36,7 +44,8 @@ function M.connection(parser)
         parser:option("--profile", "Profile of the configuration file; default: KMIRROR_PROFILE."):argname("NAME"),
         parser:flag("--sandbox", "Use a simulated API, started for this command."),
         parser:option("--ca-file", "CA certificates (PEM) instead of the system's."):argname("FILE"),
-        rate(parser, "Requests in any one second; default: 35, 0: no limit."),
+        rate(parser, "Requests in any one second; default: 35, 0: no limit, auto: as many as the API takes.",
+            number_or_auto),
         parser:option("--concurrency", "Requests under way at once."):argname("N")
             :convert(options.integer("--concurrency", "a whole number, 1 or more", 1)),
         parser:option("--timeout", "Seconds for one attempt of a request."):argname("SECONDS")

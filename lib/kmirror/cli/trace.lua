@@ -59,7 +59,10 @@ function M.tell(event)
         attempt = event.attempt, error = event.error and event.error.kind, wait = event.wait,
     }
     if event.what == "retry" then
-        local level, others = level_of(event.error)
+        local level, others = "debug", ""
+        if not event.expected then
+            level, others = level_of(event.error)
+        end
         write(level, fields, "%s; trying again in %.1f s%s", tostring(event.error), event.wait, others)
     elseif fates[event.what] then
         write("info", fields, fates[event.what], event.wait or event.id)
@@ -69,6 +72,11 @@ function M.tell(event)
     elseif event.what == "quota" then
         write("info", fields, "waiting %.1f s for the quota of %g requests a second, which the kmirror processes "
             .. "of this user share", event.wait, event.rate)
+    elseif event.what == "rate" then
+        fields.rate = event.rate
+        write(event.rejected and "info" or "debug", fields, event.rejected and "the API takes no more than about %.0f "
+            .. "requests a second (429): --rate auto goes on with that" or "--rate auto tries %.0f requests a second",
+            event.rate)
     elseif event.what == "alone" then
         write("warn", fields, "the quota file %s: %s; this process counts its requests alone (see kmirror doctor)",
             event.file, event.problem)

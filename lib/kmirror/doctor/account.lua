@@ -120,10 +120,17 @@ local function ask_often(api)
     return refused, task.now() - began
 end
 
+local function limit_of(account)
+    local rate = account.rate()
+    if account.options.rate == "auto" then
+        return ("--rate auto: %.0f a second, as far as it has found out"):format(rate)
+    end
+    return rate == 0 and "no limit of our own" or ("our own limit is %g a second"):format(rate)
+end
+
 local function look_at_rate(case, api)
     local refused, seconds = ask_often(api)
-    local rate = api.account.options.rate
-    local limit = rate == 0 and "no limit of our own" or ("our own limit is %g a second"):format(rate)
+    local limit = limit_of(api.account)
     local words = ("%s in %.2f seconds; %s"):format(text.count(requests, "request"), seconds, limit)
     if refused > 0 then
         case:note("rate", "warn", ("%s; %d were refused (429)"):format(words, refused), remedies.rate_limited)

@@ -45,7 +45,7 @@ function M.note(event)
     elseif event.what == "retry" then
         note_retry(event)
     elseif event.what == "call" then
-        limit = event.options.rate
+        limit = event.options.rate == "auto" and math.floor(event.rate) or event.rate
     end
 end
 

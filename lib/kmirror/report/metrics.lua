@@ -144,7 +144,8 @@ function M.of(run, about)
     text:family("rate_peak", "gauge", "The most requests in any one second.")
     text:sample("", {}, peak)
     if record.rate then
-        text:family("rate_limit", "gauge", "Requests in any one second that are allowed; 0: no limit.")
+        text:family("rate_limit", "gauge",
+            "Requests in any one second that are allowed, with --rate auto at the end; 0: no limit.")
         text:sample("", {}, record.rate)
     end
     text:family("mirror_lag_seconds", "gauge", "Highest latency among the topics, when last looked at.", "seconds")

@@ -64,7 +64,7 @@ M.buckets = { 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 } -- seconds; of answers, 
 ---@field sent table<integer, integer> requests by tenth of a second
 ---@field totals table<string, table> by operation
 ---@field open table<table, table> what has not ended, by its event
----@field rate? number requests in any one second that are allowed; 0: no limit
+---@field rate? number requests in any one second that are allowed, as things stand; 0: no limit
 local Collector = {}
 Collector.__index = Collector
 
@@ -187,7 +187,7 @@ local notes = { attempt = note_attempt, retry = note_retry, lost = note_lost }
 
 local function begin_call(self, event)
     self.next = self.next + 1
-    self.rate = event.options.rate
+    self.rate = event.rate
     self.open[event] = {
         number = self.next, operation = event.operation, cluster = event.cluster, id = event.id,
         asked = self:at(event.asked), outcome = "under way", attempts = json.array({}), waits = json.array({}),

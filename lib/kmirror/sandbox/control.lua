@@ -1,9 +1,10 @@
 --- control: the sandbox's own path, beside the API's: it stops the producers of a region and lets them go on, as
---- what a runbook's hooks call would do to real ones.
+--- what a runbook's hooks call would do to real ones, and changes the account's limit.
 ---
 ---     GET  /sandbox/producers                 {"us-east":"running","us-west":"stopped"}
 ---     POST /sandbox/producers/REGION/stop     the same, afterwards
 ---     POST /sandbox/producers/REGION/start
+---     POST /sandbox/rate/N                    {"rate":N}: requests accepted in any one second from now on; 0: no limit
 ---
 --- As a hook:  curl -fsS -X POST "$KMIRROR_ENDPOINT/sandbox/producers/$KMIRROR_FROM/stop"
 ---
@@ -44,17 +45,21 @@ function control.is_for(path)
 end
 
 --- Answers a request to the sandbox itself.
----@param world kmirror.sandbox.world
+---@param api kmirror.sandbox.api
 ---@param request { method: string, path: string }
 ---@return kmirror.sandbox.answer
----@return string|nil done what it did to the world: "stop us-west"
-function control.answer(world, request)
-    if request.path == "/sandbox/producers" and request.method == "GET" then
+---@return string|nil done what it did: "stop us-west"
+function control.answer(api, request)
+    local world, rate = api.world, tonumber(request.path:match("^/sandbox/rate/(%d+)$"))
+    if rate and request.method == "POST" then
+        api.rate = rate
+        return json(200, { rate = rate }), ("rate %d"):format(rate)
+    elseif request.path == "/sandbox/producers" and request.method == "GET" then
         return overview(world)
     end
     local region, action = request.path:match("^/sandbox/producers/([^/]+)/(%a+)$")
     if action ~= "stop" and action ~= "start" then
-        return refuse(404, "expected /sandbox/producers, or /sandbox/producers/REGION/stop or start")
+        return refuse(404, "expected /sandbox/producers, /sandbox/producers/REGION/stop or start, or /sandbox/rate/N")
     elseif world:producers()[region] == nil then
         return refuse(404, "there is no region " .. region:gsub("[^%w._-]", "?"))
     elseif request.method ~= "POST" then

@@ -93,7 +93,7 @@ end
 
 --- Answers a request to the sandbox itself: no key, no limit, no fault.
 function sandbox:_control(request)
-    local answer, done = control.answer(self.world, request)
+    local answer, done = control.answer(self.api, request)
     self:_tell({
         time = self.clock(), method = request.method, path = request.path, status = answer.status, control = done,
     })
