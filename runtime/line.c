@@ -528,8 +528,18 @@ static void handle_keys(lua_State *L, reader *r) {
         r->outcome = ENDED;
 }
 
+/* Forgets what was typed or pasted and not read yet, on a terminal, until nothing has come for a moment. */
+static void drop(reader *r) {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    r->count = 0;
+    for (int left = 100; left > 0 && isatty(STDIN_FILENO) && poll(&input, 1, PASTED) > 0; left--)
+        tcflush(STDIN_FILENO, TCIFLUSH);
+}
+
 static int give_up(lua_State *L, reader *r) {
     const scheduler *s = scheduler_of(L);
+    if (r->el != NULL && r->count > 0) /* the beginning of a paste, whose end may never come */
+        drop(r);
     if (r->el != NULL) {
         hide(r);
         move_to_end(r);
@@ -596,13 +606,9 @@ static int show_(lua_State *L) {
     return 0;
 }
 
-/* drop(reader): forgets what was typed or pasted and not read yet, on a terminal, until nothing has come for a moment */
+/* drop(reader) */
 static int drop_(lua_State *L) {
-    reader *r = check_reader(L);
-    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    r->count = 0;
-    for (int left = 100; left > 0 && isatty(STDIN_FILENO) && poll(&input, 1, PASTED) > 0; left--)
-        tcflush(STDIN_FILENO, TCIFLUSH);
+    drop(check_reader(L));
     return 0;
 }
 

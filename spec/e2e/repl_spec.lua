@@ -53,6 +53,15 @@ describe("kmirror repl, on a terminal", function()
         screen:wait("^C\n" .. PROMPT)
     end)
 
+    it("forgets by Ctrl-C what was pasted of which the end never comes", function()
+        start {}
+        screen:type("\27[200~os.exit(3)\r")
+        support.sleep(0.2)
+        screen:press("C-c")
+        screen:wait("^C\n" .. PROMPT)
+        screen:enter("6 * 7", "\n42\n" .. PROMPT)
+    end)
+
     it("runs as one input what is pasted where the terminal does not say so, whatever its lines end with", function()
         start {}
         for _, line_end in ipairs { "\n", "\r", "\r\n" } do
