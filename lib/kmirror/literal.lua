@@ -33,9 +33,17 @@ local function scalar(value)
     return type(value) == "string" and M.quoted(value) or text.clean(tostring(value))
 end
 
-local function is_plain(value)
+--- Whether a table says itself what it is, as objects do and what does not show.
+---@param value any
+---@return boolean
+function M.speaks(value)
     local meta = type(value) == "table" and getmetatable(value)
-    return type(value) == "table" and not (type(meta) == "table" and (meta.__tostring or meta.__name))
+    if type(meta) ~= "table" then return type(meta) == "string" end
+    return meta.__tostring ~= nil or type(meta.__name) == "string" and meta.__name ~= "array"
+end
+
+local function is_plain(value)
+    return type(value) == "table" and not M.speaks(value)
 end
 
 --- Whether a table holds nothing, by its own account.

@@ -11,7 +11,7 @@ local M = {}
 
 local function has_words(problem)
     local meta = getmetatable(problem)
-    return type(problem) ~= "table" or type(meta) == "table" and meta.__tostring ~= nil
+    return type(problem) ~= "table" or type(meta) == "string" or type(meta) == "table" and meta.__tostring ~= nil
 end
 
 --- What an error value says.

@@ -20,12 +20,6 @@ local most_rows = 200 -- on a terminal; the value has them all
 
 -- ---- what is what ------------------------------------------------------------------------------------------
 
-local function speaks(value)
-    local meta = getmetatable(value)
-    if type(meta) ~= "table" then return false end
-    return meta.__tostring ~= nil or type(meta.__name) == "string" and meta.__name ~= "array"
-end
-
 --- Is it an error object of kmirror's?
 ---@param value any
 ---@return boolean
@@ -35,7 +29,7 @@ function M.is_error(value)
 end
 
 local function is_record(value)
-    if type(value) ~= "table" or speaks(value) or literal.is_empty(value) then return false end
+    if type(value) ~= "table" or literal.speaks(value) or literal.is_empty(value) then return false end
     for key in pairs(value) do
         if type(key) ~= "string" then return false end
     end
@@ -183,7 +177,7 @@ function M.value(value, where, style)
     if style.json then return as_json(value) end
     if type(value) ~= "table" then return as_scalar(value, where) end
     if M.is_error(value) then return M.problem(value, where) end
-    if speaks(value) then return text.clean(tostring(value)) .. "\n" end
+    if literal.speaks(value) then return text.clean(tostring(value)) .. "\n" end
     if is_list_of_records(value) then return (style.expanded and as_records or as_table)(value, where) end
     if is_record(value) then return as_record(value, where) end
     return literal.block(value, where.width or 80) .. "\n"
@@ -209,7 +203,7 @@ local function details_of(problem, where)
 end
 
 local function is_bare(problem)
-    return type(problem) == "table" and not speaks(problem)
+    return type(problem) == "table" and not literal.speaks(problem)
 end
 
 --- An error as lines of text: what happened, and the fields of an error object.
