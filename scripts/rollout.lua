@@ -126,6 +126,7 @@ end
 
 -- ---- look, preview, check ---------------------------------------------------------------------------------
 
+local missing = {}
 local live = steps:run("look", function()
     local others = {}
     local found = bulk.details(api, selection.between(source.alias, target.alias, source.kafka, function(listed)
@@ -135,7 +136,7 @@ local live = steps:run("look", function()
         log.warn("left alone, as they come from another Kafka cluster that is called '%s', too: %s", source.alias,
             table.concat(others, ", "))
     end
-    local missing = saved_path and rollout.saved.missing(saved_path, found) or {}
+    missing = saved_path and rollout.saved.missing(saved_path, found) or {}
     table.move(missing, 1, #missing, #found + 1, found)
     local deleted = #missing > 0 and (", %d of them deleted by an earlier run that did not end"):format(#missing) or ""
     return ("%s %s -> %s%s"):format(text.count(#found, "mirror"), source.alias, target.alias, deleted), found
@@ -193,12 +194,9 @@ local _ <close> = setmetatable({}, { __close = function(_, problem)
     end
 end })
 if saved_path and not changes.harmless() then
-    rollout.saved.keep(saved_path, plan.changes)
+    run.memory = rollout.saved.keep(saved_path, plan.changes, missing)
 end
 local stopped = run:go(plan.changes)
-if saved_path and not changes.harmless() then
-    rollout.saved.keep(saved_path, run:unsettled(plan.changes))
-end
 
 -- ---- what came of it --------------------------------------------------------------------------------------
 

@@ -130,4 +130,28 @@ describe("the rollout runbook", function()
         assert.are.equal("us-west," .. KAFKA:format(1) .. ",,orders.created|x,30000,true,false,7",
             exported("orders.created|x"))
     end)
+
+    it("remembers of a run that was killed only what is open, also when the next one is about others", function()
+        local plan = 'return { { fault = "drop", when = "before", operation = "create", nth = 5 } }'
+        it_.start { world = "empty", faults = support.temporary("plan.lua", plan) }
+        for _, regex in ipairs { "carts.items", "orders.created", "search.clicks" } do
+            it_:create(EAST, "us-west", KAFKA:format(1), regex)
+        end
+        local running = support.start { "--rate", "0", "--yes", "run", "rollout", "--source", regions.west, "--target",
+            regions.east, "--to", "{old}|x", "--strategy", "delete-first", "--batches", "1", env = it_:env() }
+        support.eventually("the create that gets lost", function() return count "create" == 5 end, 20)
+        running:signal "KILL"
+        running:wait()
+        assert.are.same({ "carts.items|x", "search.clicks" }, regions.regexes(it_:mirrors_on(EAST)))
+        local result = rollout("v1", regions.west, "delete-first", "--only", "search.clicks")
+        assert.are.equal(0, result.status, result.stderr)
+        regions.has(result.stderr, "3 mirrors us-west -> us-east, 1 of them deleted by an earlier run that did not end")
+        result = rollout("v1", regions.west, "delete-first")
+        assert.are.equal(0, result.status, result.stderr)
+        regions.has(result.stdout, "1 of 1 new mirror healthy")
+        assert.are.same({ "carts.items|x", "orders.created|x", "search.clicks|x" },
+            regions.regexes(it_:mirrors_on(EAST)))
+        result = rollout("v1", regions.west, "delete-first")
+        regions.has(result.stdout, "Nothing to do: 3 mirrors have the new regex")
+    end)
 end)

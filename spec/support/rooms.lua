@@ -15,7 +15,7 @@ rooms.floors = {
     { "runbooks' engines", [[ failover rollout ]] },
     { "mirrors", [[ findings fleet live loops selection ]] },
     { "work", [[ bulk health hooks progress screen steps uncaught wait ]] },
-    { "jobs", [[ job jobs journal store ]] },
+    { "jobs", [[ job jobs journal memory store ]] },
     { "this run", [[ again changes config confirm connect events limits log profile properties state successor ]] },
     { "texts and values", [[ batches connector csv file json literal meant modules options problem regex shell
         sparkline table terminal text textfile usage ]] },
@@ -26,14 +26,13 @@ rooms.floors = {
         runtime/several runtime/specification runtime/uuid runtime/v1 runtime/v2 runtime/wire ]] },
     { "tasks, errors, embedded files", [[ runtime/child runtime/chunk runtime/computing runtime/error runtime/exit
         runtime/files runtime/group runtime/operations runtime/result runtime/scheduler runtime/turn ]] },
-    { "ground", [[ runtime/embed runtime/embedded runtime/ending runtime/environment runtime/governor runtime/headers
-        runtime/http runtime/json runtime/keys runtime/loop runtime/message runtime/output runtime/printable
-        runtime/quota runtime/shape runtime/status runtime/terminal ]] },
+    { "ground", [[ runtime/climb runtime/embed runtime/embedded runtime/ending runtime/environment runtime/governor
+        runtime/headers runtime/http runtime/json runtime/keys runtime/loop runtime/message runtime/output
+        runtime/printable runtime/quota runtime/shape runtime/status runtime/terminal ]] },
 }
 
 -- Arrows into a room's inside that are still there. This list only gets shorter.
 rooms.held = {
-    "lib/kmirror/rollout/saved.lua -> failover.saved",
 }
 
 -- ---- reading ----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ local options = require("kmirror.failover.options")
 local producers = require("kmirror.failover.producers")
 local profile = require("kmirror.profile")
 local report = require("kmirror.failover.report")
+local memory = require("kmirror.memory")
 local saved = require("kmirror.failover.saved")
 local steps = require("kmirror.steps")
 local text = require("kmirror.text")
@@ -47,9 +48,9 @@ Run.__index = Run
 ---@return kmirror.failover.run
 function M.begin(runbook, given)
     local forward = mirrors.connect({ cluster = given.to.connect })
-    local path = given.state or saved.default_path(runbook, given.from, given.to)
+    local path = given.state or memory.path(runbook, given.from, given.to)
     local state = saved.unfinished(path, given)
-    saved.check_writable(path)
+    memory.check(path)
     return setmetatable({
         runbook = runbook,
         given = given,
@@ -73,7 +74,7 @@ end
 -- Writes down how far it has come; a run that changes nothing leaves nothing.
 function Run:save()
     if self.saving and not changes.harmless() then
-        saved.write(self.path, self.state)
+        memory.write(self.path, self.state)
     end
 end
 
@@ -81,7 +82,7 @@ end
 ---@param fact kmirror.failover.fact
 function Run:note_down(fact)
     if self.saving and not changes.harmless() then
-        saved.note(self.path, fact)
+        memory.note(self.path, fact)
     end
 end
 
@@ -172,7 +173,7 @@ function Run:move_clients()
     if not self.state.moved then
         self:hook("clients")
         self:hook("canary")
-        self:set({ moved = saved.time() })
+        self:set({ moved = memory.time() })
     end
 end
 
@@ -239,7 +240,7 @@ end
 ---@param given table the options of the failback
 ---@return table[]|nil mirrors in full, as they were; nil when nothing is known of one
 function M.turned_round(given)
-    local path = given.failover or saved.default_path("failover", given.to, given.from)
+    local path = given.failover or memory.path("failover", given.to, given.from)
     local before = saved.read(path, given.to, given.from)
     if given.failover and not before then
         usage("--failover %s: there is no such file", path)
@@ -254,7 +255,7 @@ end
 --- Puts aside what that failover has saved: it is undone.
 ---@param given table the options of the failback
 function M.forget_turned_round(given)
-    local path = saved.default_path("failover", given.to, given.from)
+    local path = memory.path("failover", given.to, given.from)
     if not changes.harmless() and (given.failover or path) == path then
         saved.put_aside(path)
     end

@@ -7,7 +7,7 @@
 local changes = require("kmirror.changes")
 local log = require("kmirror.log")
 local reversal = require("kmirror.failover.reversal")
-local saved = require("kmirror.failover.saved")
+local memory = require("kmirror.memory")
 local text = require("kmirror.text")
 
 local M = {}
@@ -98,7 +98,7 @@ function M.empty(run)
     local names = table.concat(M.topics(run), ",")
     run:hook("empty", { KMIRROR_TOPICS = #names <= most_bytes and names or "" })
     if not changes.harmless() then
-        run:set({ emptied = saved.time() })
+        run:set({ emptied = memory.time() })
     end
 end
 

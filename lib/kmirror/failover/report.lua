@@ -10,7 +10,7 @@ local options = require("kmirror.failover.options")
 local profile = require("kmirror.profile")
 local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
-local saved = require("kmirror.failover.saved")
+local memory = require("kmirror.memory")
 local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
@@ -47,7 +47,7 @@ local function about_records(run)
             M.loss(state.mirrors))
     end
     local lines = { ("Nothing was written in %s from %s on, and all had arrived in %s (highest lag %d ms)"):format(from,
-        saved.time(state.still_since), to, state.drained_lag or 0), "before the first mirror was deleted." }
+        memory.time(state.still_since), to, state.drained_lag or 0), "before the first mirror was deleted." }
     local idle = regions.idle(state.mirrors)
     if #idle > 0 then
         lines[2] = lines[2] .. (" To %s nothing was written from the start, so"):format(text.count(#idle, "topic"))
@@ -156,7 +156,7 @@ function M.text(run, where)
     local name = run.runbook:sub(1, 1):upper() .. run.runbook:sub(2)
     local lines = {
         ("%s %s, %s"):format(name, run.way, state.mode),
-        ("From %s to %s, %.0f seconds in %s, at %s."):format(saved.time(began), saved.time(), host.time() - began,
+        ("From %s to %s, %.0f seconds in %s, at %s."):format(memory.time(began), memory.time(), host.time() - began,
             text.count(state.runs, "run"), state.endpoint),
         "",
         "Result:  " .. result(run),
@@ -234,7 +234,7 @@ function M.finish(run)
     end
     complain(run)
     local works = run.after ~= nil and #broken(run) == 0
-    run.state.finished = works and saved.time() or nil
+    run.state.finished = works and memory.time() or nil
     run:save()
     local status = (works or run.given.no_reverse) and 0 or 3
     io.stdout:write("\n", M.text(run, terminal.of(io.stdout)))

@@ -7,7 +7,7 @@ local problems = require("kmirror.problem")
 local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local reversal = require("kmirror.failover.reversal")
-local saved = require("kmirror.failover.saved")
+local memory = require("kmirror.memory")
 local task = require("task")
 local up = require("kmirror.failover.up")
 local text = require("kmirror.text")
@@ -50,7 +50,7 @@ end
 --- Deletes the mirrors FROM -> TO, and makes sure that they are gone.
 ---@param run kmirror.failover.run
 function M.delete(run)
-    run:set({ acting = run.state.acting or saved.time() })
+    run:set({ acting = run.state.acting or memory.time() })
     run:step("delete " .. run.way, function()
         local gone = delete_all(run)
         local would = changes.planned() and "would be " or ""

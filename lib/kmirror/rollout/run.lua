@@ -24,6 +24,7 @@ local M = {}
 ---@field wait number seconds that a batch has to get healthy
 ---@field stall number seconds without progress after which it is given up
 ---@field soak number seconds that it has to stay healthy
+---@field memory? kmirror.rollout.saved of the old mirrors
 
 ---@class kmirror.rollout.run: kmirror.rollout.settings
 ---@field passed kmirror.rollout.change[] whose new mirrors are well
@@ -96,6 +97,13 @@ function Run:restore(change)
     end
 end
 
+-- Neither is it open any more what becomes of a change, nor is its old mirror needed.
+function Run:settled(change)
+    if self.memory then
+        self.memory:settle(change)
+    end
+end
+
 -- Undoes a change: its new mirror goes, its old one comes back if it has gone.
 function Run:take_back(change)
     if change.id then
@@ -105,6 +113,7 @@ function Run:take_back(change)
         self:restore(change)
     end
     table.insert(self.taken_back, change)
+    self:settled(change)
 end
 
 -- What fails is tried again: a bad moment must not leave half a batch behind.
@@ -259,7 +268,10 @@ function Run:pass(batch)
                 text.count(size, "mirror"), batch.number,
                 self.max_failures)
     end
-    table.move(good, 1, #good, #self.passed + 1, self.passed)
+    for _, change in ipairs(good) do
+        table.insert(self.passed, change)
+        self:settled(change)
+    end
     local said = ("%d %s"):format(#good, changes.planned() and "would be created" or "healthy")
     if #bad > 0 then
         said = ("%s; %d are not: %s"):format(said, #bad, self:take_all_back(bad))
@@ -305,22 +317,6 @@ function Run:go(list)
         end)
     end
     return result.stopped
-end
-
---- The changes that are neither done nor taken back.
----@param list kmirror.rollout.change[]
----@return kmirror.rollout.change[]
-function Run:unsettled(list)
-    local settled, left = {}, {}
-    for _, ended in ipairs({ self.passed, self.taken_back }) do
-        for _, change in ipairs(ended) do
-            settled[change] = true
-        end
-    end
-    for _, change in ipairs(list) do
-        left[#left + 1] = not settled[change] and change or nil
-    end
-    return left
 end
 
 return M
