@@ -202,6 +202,9 @@ local function succeeded(account)
     if account.budget < retry.BUDGET then account.budget = account.budget + 1 end
 end
 
+-- A 410 may be about the endpoint; after an attempt that met none it is about the mirror.
+local function is_gone(e) return e.kind == "not_found" or e.status == 410 end
+
 ---Does what may be done again without harm: list, get, delete, latency.
 ---@param call table
 ---@return any  the decoded answer
@@ -213,7 +216,7 @@ function retry.perform(call)
             succeeded(call.account)
             return result
         end
-        if result.kind == "not_found" and call.operation == "delete" and ever_maybe_done then return nil end
+        if call.operation == "delete" and ever_maybe_done and is_gone(result) then return nil end
         ever_maybe_done = ever_maybe_done or maybe_done
         again(call, result, hint)
     end

@@ -47,6 +47,32 @@ describe("connections", function()
         assert.are.equal(2, server:connections())
     end)
 
+    it("that ended in any other way meanwhile, or hold more than an answer, cost no retry, and no answer is mixed up",
+        function()
+            local head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 14\r\n"
+            local answer = head .. "\r\n" .. LIST.body
+            local created = { body = '{"mirrorId":"11111111-0000-4000-8000-000000000001"}' }
+            for name, bytes in pairs {
+                silent = answer, told = head .. "Connection: close\r\n\r\n" .. LIST.body,
+                timed_out = answer .. "HTTP/1.0 408 Request Time-out\r\nConnection: close\r\n\r\n",
+                another = answer .. head .. "\r\n" .. LIST.body, junk = answer .. "junk\r\n",
+                early = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" .. answer,
+                of_old = "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" .. LIST.body,
+            } do
+                local server = support.server { { raw = bytes }, LIST, created }
+                local api = support.connect(server, { retries = 0 })
+                api:list()
+                support.sleep(0.02)
+                local id = api:create { sourceType = "instaclustr", kafkaSource = support.us_east, sourceAlias = "a",
+                    topicsRegex = "x", useRenaming = false, maxTasks = 1 }
+                server:stop()
+                local methods = {}
+                for i, request in ipairs(server:requests()) do methods[i] = request.method end
+                assert.are.same({ name, "11111111-0000-4000-8000-000000000001", "GET GET POST" },
+                    { name, id, table.concat(methods, " ") })
+            end
+        end)
+
     it("speak HTTP/1.1 to a server that offers HTTP/2, too: by that, requests are lost as connections end", function()
         local certificates = support.certificates()
         local server = support.server { LIST, tls = certificates.good, protocols = { "h2", "http/1.1" } }

@@ -186,6 +186,18 @@ describe("retries #native", function()
             assert.are.equal("DELETE DELETE", asked)
         end)
 
+        it("take a 410 for success then, too, but not on the first attempt: it may be about the endpoint", function()
+            for _, first in ipairs { LOST, { status = 408 }, { status = 499 }, { status = 503 }, { status = 520 } } do
+                local ok, e = meet({ first, { status = 410 } }, calls.delete)
+                assert.is_true(ok, tostring(e))
+            end
+            for _, answers in ipairs { { { status = 410 } }, { { status = 429 }, { status = 410 } } } do
+                local ok, e = meet(answers, calls.delete)
+                assert.is_false(ok)
+                assert.are.equal(410, e.status)
+            end
+        end)
+
         it("take a 404 on the first attempt for what it is", function()
             local ok, e = meet({ GONE }, calls.delete)
             assert.is_false(ok)
