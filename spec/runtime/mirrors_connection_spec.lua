@@ -62,9 +62,13 @@ describe("connections", function()
                 local server = support.server { { raw = bytes }, created }
                 local api = support.connect(server, { retries = 0 })
                 api:list()
-                support.sleep(0.02)
-                local done, id = pcall(api.create, api, { sourceType = "instaclustr", kafkaSource = support.us_east, sourceAlias = "a",
-                    topicsRegex = "x", useRenaming = false, maxTasks = 1 })
+                support.eventually("the connection is closed", function()
+                    for _, event in ipairs(server:events()) do
+                        if event.kind == "close" then return true end
+                    end
+                end)
+                local done, id = pcall(api.create, api, { sourceType = "instaclustr", kafkaSource = support.us_east,
+                    sourceAlias = "a", topicsRegex = "x", useRenaming = false, maxTasks = 1 })
                 server:stop()
                 assert.is_true(done, name .. ": " .. tostring(id))
                 local methods = {}
