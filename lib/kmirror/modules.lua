@@ -47,12 +47,28 @@ local function load_native(name, file)
     return assert(package.loadlib(file, "luaopen_" .. name:gsub("^.-%-", ""):gsub("%.", "_")))
 end
 
+local ENOENT <const>, ENOTDIR <const> = 2, 20
+
+-- As package.searchpath() does, but a file that is there and cannot be opened is told: memory or descriptors may be
+-- short, and it need not be installed.
+local function search(name, path, tried)
+    local relative = name:gsub("%.", "/")
+    for template in path:gmatch("[^;]+") do
+        local path_of_it = template:gsub("%?", (relative:gsub("%%", "%%%%")))
+        local file <close>, problem, code = io.open(path_of_it, "rb")
+        if file then return path_of_it end
+        if code ~= ENOENT and code ~= ENOTDIR then error(problem, 0) end
+        tried[#tried + 1] = ("\n\tno file '%s'"):format(path_of_it)
+    end
+end
+
 local function of_system(name)
-    local file, no_lua = package.searchpath(name, system_path)
+    local tried = {}
+    local file = search(name, system_path, tried)
     if file then return assert(loadfile(file, "t", own)), file end
-    local library, no_native = package.searchpath(name, system_cpath)
+    local library = search(name, system_cpath, tried)
     if library then return load_native(name, library), library end
-    return nil, ("\n\t%s\n\t%s"):format(no_lua, no_native)
+    return nil, table.concat(tried)
 end
 
 local function find(name)

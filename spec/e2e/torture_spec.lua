@@ -76,6 +76,23 @@ describe("when memory runs out", function()
     end)
 end)
 
+describe("a library that cannot be opened", function()
+    it("is not told as one that is not installed", function()
+        local options = { "--job", "j", "run", "-", stdin = "", env = { XDG_STATE_HOME = support.temporary_directory() } }
+        local counts = support.temporary("counts")
+        assert.are.equal(0, run(nil, { FAILING_COUNTS = counts }, options).status)
+        local opened, told = support.read(counts), 0
+        for _, name in ipairs { "fopen", "fopen64" } do
+            for n = 1, tonumber(opened:match(name .. " (%d+)")) do
+                local result = run(("%s:%d:1:24"):format(name, n), {}, options)
+                assert.is_nil(result.stderr:find("apt install", 1, true), result.stderr)
+                if result.stderr:find("Too many open files", 1, true) then told = told + 1 end
+            end
+        end
+        assert.is_true(told > 0)
+    end)
+end)
+
 describe("a sandbox that cannot say where it listens", function()
     it("ends the run that waits for it, with a message", function()
         local result = run("fflush:1:9:28", { FAILING_CHILD = "1" }, { "--sandbox", "list" })

@@ -79,6 +79,7 @@ local advice = {
     { "I/O error", "see to that disk and run it again" },
     { "locked", "another process has been writing to it for too long" },
     { "readonly", "it must be writable, and so must its directory; or give --store sqlite:FILE" },
+    { "temporary database file", "is memory short, or room in the folder for temporary files?" },
     { "unable to open", "it must be writable, and so must its directory; or give --store sqlite:FILE" },
     { "no such", "it is damaged: move it away, or give --store sqlite:FILE" },
     { "malformed", "it is damaged: move it away, or give --store sqlite:FILE" },
@@ -211,7 +212,7 @@ local function need(module, what)
     if found then
         return loaded
     end
-    local absent = tostring(loaded):find "not found" or tostring(loaded):find "cannot open"
+    local absent = tostring(loaded):find "not found" or tostring(loaded):find "No such file"
     error(mirrors.error("store", absent and ("jobs need %s: apt install lua-dbi-sqlite3"):format(what)
         or ("jobs need %s: %s"):format(what, loaded)), 0)
 end
