@@ -18,7 +18,9 @@ local function page_of(script, options)
     table.move({ "run", "-" }, 1, 2, #words + 1, words)
     words.stdin = prelude .. script
     local result = support.run(words)
-    return support.read(path), path, result
+    local page = support.read(path)
+    assert.is_truthy(page:find("</html>%s*$"), result.stderr)
+    return page, path, result
 end
 
 -- What is in the script element of that id, as text and as a value.

@@ -190,7 +190,9 @@ describe("kmirror plan", function()
             start()
             plan("--prune", fleet [[{ topicsRegex = "new", targetLatency = 5000 }, { topicsRegex = "orders\\..*",
                 targetLatency = 5000 },]])
-            for _, request in ipairs(planning.sandbox:requests()) do assert.are.equal("GET", request.method) end
+            local methods = {}
+            for _, request in ipairs(planning.sandbox:requests()) do methods[request.method] = true end
+            assert.are.same({ GET = true }, methods)
         end)
 
         it("with a read-only key as well", function()

@@ -71,13 +71,15 @@ describe("the sandbox's world", function()
         end)
 
         it("gives each of its topics to one mirror", function()
-            local carried = {}
+            local carried, count = {}, 0
             for _, mirror in ipairs(described(new { mirrors = world.SIZES.demo })) do
                 for _, name in ipairs(each(mirror.topicStatuses, "name")) do
                     assert.is_nil(carried[name])
                     carried[name] = true
+                    count = count + 1
                 end
             end
+            assert.is_true(count > world.SIZES.demo, count .. " topics")
         end)
 
         it("is the same for the same seed, and another for another", function()
