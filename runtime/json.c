@@ -1,9 +1,12 @@
 #include "json.h"
 
+#include <float.h>
 #include <lauxlib.h>
 #include <lua-cjson.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- writing, by lua-cjson ---- */
@@ -36,7 +39,8 @@ enum {
     DEEPEST = 64,
     SHORT_NUMBER = 63,
     SAFE_DIGITS = 18, /* so many fit a lua_Integer in any case */
-    FIRST_FIELDS = 8  /* room for those of a mirror */
+    FIRST_FIELDS = 8, /* room for those of a mirror */
+    FAR_SCALE = 1000  /* a power of ten that is not looked at further */
 };
 
 /* The largest float up to which every integer has a float of its own. */
@@ -47,10 +51,20 @@ typedef struct reader {
     const char *at, *start, *end; /* *end is '\0' */
     const char *expected;         /* what was not found at `at` */
     int depth;
+    int names;  /* where on the stack those of the shape's fields are */
+    int misfit; /* where on the stack is what first does not fit the shape; nil: all does */
 } reader;
 
+/* What a value is to be. */
+typedef struct wanted {
+    const shape *object; /* such an object; NULL: anything */
+    const shape *items;  /* if it is a list, of such objects */
+    bool is_double;      /* if it is a number */
+    int fields;          /* if it is an object: a guess of how many it has, and then how many there were */
+} wanted;
+
 /* Each pushes what it reads, and returns true; or leaves the stack as it happens to be, and returns false. */
-static bool read_value(reader *r, bool is_double, int *fields);
+static bool read_value(reader *r, wanted *w);
 
 static bool fail(reader *r, const char *expected) {
     r->expected = expected;
@@ -80,44 +94,57 @@ static bool skip_word(reader *r, const char *word) {
 
 /* ---- numbers ---- */
 
-static bool skip_digits(reader *r) {
+typedef struct number {
+    const char *first;
+    uint64_t digits; /* as if there were no point */
+    int count;       /* of them */
+    int scale;       /* the power of ten that they are to be multiplied with */
+    bool whole;      /* neither fraction nor exponent */
+} number;
+
+static bool read_digits(reader *r, number *n) {
     const char *first = r->at;
-    while (*r->at >= '0' && *r->at <= '9')
-        r->at++;
+    for (; *r->at >= '0' && *r->at <= '9'; r->at++)
+        n->digits = n->digits * 10 + (uint64_t)(*r->at - '0');
+    n->count += (int)(r->at - first);
     return r->at > first || fail(r, "a digit");
 }
 
-/* The grammar of RFC 8259; tells whether there is a fraction or an exponent. */
-static bool skip_number(reader *r, bool *whole) {
-    *whole = true;
-    if (*r->at == '-')
+static bool read_exponent(reader *r, number *n) {
+    bool negative = *r->at == '-';
+    number exponent = {.count = 0};
+    if (*r->at == '+' || *r->at == '-')
         r->at++;
-    if (*r->at == '0')
-        r->at++;
-    else if (!skip_digits(r))
+    if (!read_digits(r, &exponent))
         return false;
-    if (*r->at == '.') {
-        *whole = false;
-        r->at++;
-        if (!skip_digits(r))
-            return false;
-    }
-    if (*r->at == 'e' || *r->at == 'E') {
-        *whole = false;
-        r->at++;
-        if (*r->at == '+' || *r->at == '-')
-            r->at++;
-        return skip_digits(r);
-    }
+    int power = exponent.count <= 3 ? (int)exponent.digits : FAR_SCALE;
+    n->scale += negative ? -power : power;
     return true;
 }
 
-static lua_Integer integer_of(const char *first, const char *last) {
-    bool negative = *first == '-';
-    lua_Integer n = 0;
-    for (first += negative; first < last; first++)
-        n = n * 10 + (*first - '0');
-    return negative ? -n : n;
+/* The grammar of RFC 8259. */
+static bool read_parts(reader *r, number *n) {
+    *n = (number){.first = r->at, .whole = true};
+    if (*r->at == '-')
+        r->at++;
+    if (*r->at == '0')
+        r->at++, n->count++;
+    else if (!read_digits(r, n))
+        return false;
+    if (*r->at == '.') {
+        n->whole = false;
+        n->scale = n->count;
+        r->at++;
+        if (!read_digits(r, n))
+            return false;
+        n->scale -= n->count;
+    }
+    if (*r->at == 'e' || *r->at == 'E') {
+        n->whole = false;
+        r->at++;
+        return read_exponent(r, n);
+    }
+    return true;
 }
 
 /* Lua's own conversion knows of locales and rounding. It wants a string that ends. */
@@ -134,32 +161,46 @@ static bool push_converted(lua_State *L, const char *first, size_t length) {
     return true;
 }
 
+/* Most have few digits: they and the power of ten are floats without loss, and so their quotient is the nearest there
+ * is, as long as nothing is computed with more digits than a double has. */
+static bool push_short(lua_State *L, const number *n) {
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    const int most = sizeof powers / sizeof *powers - 1;
+    if (FLT_EVAL_METHOD != 0 || n->count > SAFE_DIGITS || (double)n->digits > EXACT || abs(n->scale) > most)
+        return false;
+    double value = (double)n->digits;
+    value = n->scale < 0 ? value / powers[-n->scale] : value * powers[n->scale];
+    lua_pushnumber(L, *n->first == '-' ? -value : value);
+    return true;
+}
+
 /* Any number that is not short and whole. */
-static bool push_long_number(reader *r, const char *first, bool is_double) {
-    lua_Integer n;
-    if (!push_converted(r->L, first, (size_t)(r->at - first)) || isinf(lua_tonumber(r->L, -1)))
+static bool push_float(reader *r, const number *n, bool is_double) {
+    lua_Integer whole;
+    if (!push_short(r->L, n) &&
+        (!push_converted(r->L, n->first, (size_t)(r->at - n->first)) || isinf(lua_tonumber(r->L, -1))))
         return fail(r, "a number in the range of a double before");
     if (lua_isinteger(r->L, -1) && !is_double)
         return true;
     lua_Number value = lua_tonumber(r->L, -1);
-    bool exact =
-        !is_double && value >= -EXACT && value <= EXACT && lua_numbertointeger(value, &n) && (lua_Number)n == value;
+    bool exact = !is_double && value >= -EXACT && value <= EXACT && lua_numbertointeger(value, &whole) &&
+                 (lua_Number)whole == value;
     lua_pop(r->L, 1);
     if (exact)
-        lua_pushinteger(r->L, n);
+        lua_pushinteger(r->L, whole);
     else
         lua_pushnumber(r->L, value);
     return true;
 }
 
 static bool read_number(reader *r, bool is_double) {
-    const char *first = r->at;
-    bool whole;
-    if (!skip_number(r, &whole))
+    number n;
+    if (!read_parts(r, &n))
         return false;
-    if (!whole || is_double || r->at - first > SAFE_DIGITS)
-        return push_long_number(r, first, is_double);
-    lua_pushinteger(r->L, integer_of(first, r->at));
+    if (!n.whole || is_double || n.count > SAFE_DIGITS)
+        return push_float(r, &n, is_double);
+    lua_pushinteger(r->L, *n.first == '-' ? -(lua_Integer)n.digits : (lua_Integer)n.digits);
     return true;
 }
 
@@ -258,76 +299,142 @@ static bool read_string(reader *r) {
 
 /* ---- tables ---- */
 
-static bool read_field(reader *r, int inside) {
+/* An object that is being read. */
+typedef struct object {
+    const shape *shape;        /* NULL: any */
+    const shape_field *likely; /* to come next */
+    uint64_t present;          /* fields of the shape */
+    int table;                 /* where it is on the stack */
+} object;
+
+/* Keeps what is wrong, unless something was before. [-0, +0, m] */
+static void note(reader *r, const char *problem) {
+    if (problem == NULL || !lua_isnil(r->L, r->misfit))
+        return;
+    lua_pushstring(r->L, problem);
+    lua_replace(r->L, r->misfit);
+}
+
+/* The field of the name on top, in which there were escapes. */
+static const shape_field *find_unescaped(reader *r, const object *o) {
+    lua_pushfstring(r->L, "%s\"", lua_tostring(r->L, -1));
+    const shape_field *f = shape_find(o->shape, o->likely, lua_tostring(r->L, -1));
+    lua_pop(r->L, 1);
+    return f != NULL && f->length == lua_rawlen(r->L, -1) ? f : NULL;
+}
+
+/* Reads a name, from behind its quote, and what field of the shape it is. NULL: of none. */
+static bool read_name(reader *r, object *o, const shape_field **field) {
+    const shape_field *f = o->shape == NULL ? NULL : shape_find(o->shape, o->likely, r->at);
+    const char *start = r->at;
+    if (f != NULL) {
+        r->at += f->length + 1;
+        lua_rawgeti(r->L, r->names, f->key);
+    } else {
+        if (!read_string(r))
+            return false;
+        if (o->shape != NULL && memchr(start, '\\', (size_t)(r->at - start)) != NULL)
+            f = find_unescaped(r, o);
+    }
+    if (f != NULL)
+        o->likely = shape_after(o->shape, f);
+    *field = f;
+    return true;
+}
+
+/* The value on top is that of a field of the shape. */
+static void check_known(reader *r, object *o, const shape_field *f, bool is_object) {
+    int top = lua_gettop(r->L);
+    if (!lua_isnil(r->L, top))
+        o->present |= f->bit;
+    note(r, shape_check_field(r->L, f));
+    if (f->items != NULL && is_object)
+        note(r, "an object where a list was expected");
+    lua_settop(r->L, top);
+}
+
+static bool read_field(reader *r, object *o) {
     static const char rate[] = "averageRate"; /* the one double that the API describes */
     if (!skip(r, '"'))
         return fail(r, "the name of a field");
     bool is_double = strncmp(r->at, rate, sizeof rate - 1) == 0 && r->at[sizeof rate - 1] == '"';
-    if (!read_string(r))
+    const shape_field *f;
+    if (!read_name(r, o, &f))
         return false;
     if (!skip(r, ':'))
         return fail(r, "':'");
-    int fields = FIRST_FIELDS;
-    if (!read_value(r, is_double, &fields))
+    wanted w = {.items = f == NULL ? NULL : f->items, .is_double = is_double, .fields = FIRST_FIELDS};
+    skip_blanks(r);
+    bool is_object = *r->at == '{';
+    if (!read_value(r, &w))
         return false;
     if (lua_islightuserdata(r->L, -1)) {
         lua_pop(r->L, 1);
         lua_pushnil(r->L);
     }
-    lua_rawset(r->L, inside);
+    if (f != NULL)
+        check_known(r, o, f, is_object && w.fields > 0);
+    lua_rawset(r->L, o->table);
     return true;
 }
 
-/* From behind the brace. `fields` is a guess, and then how many there were. */
-static bool read_object(reader *r, int *fields) {
-    lua_createtable(r->L, 0, *fields);
-    int inside = lua_gettop(r->L);
-    *fields = 0;
-    if (skip(r, '}'))
-        return true;
-    do {
-        if (!read_field(r, inside))
-            return false;
-        ++*fields;
-    } while (skip(r, ','));
-    return skip(r, '}') || fail(r, "',' or '}'");
+/* From behind the brace. */
+static bool read_object(reader *r, wanted *w) {
+    lua_createtable(r->L, 0, w->fields);
+    object o = {.shape = w->object, .table = lua_gettop(r->L)};
+    w->fields = 0;
+    if (o.shape != NULL)
+        o.likely = o.shape->fields;
+    if (!skip(r, '}')) {
+        do {
+            if (!read_field(r, &o))
+                return false;
+            w->fields++;
+        } while (skip(r, ','));
+        if (!skip(r, '}'))
+            return fail(r, "',' or '}'");
+    }
+    if (o.shape != NULL)
+        note(r, shape_check_present(r->L, o.shape, o.present));
+    lua_settop(r->L, o.table);
+    return true;
+}
+
+static int guess(const shape *s) {
+    return s == NULL || s->count == 0 ? FIRST_FIELDS : s->count;
 }
 
 /* From behind the bracket. The objects of a list are much alike. */
-static bool read_list(reader *r) {
-    int fields = FIRST_FIELDS;
+static bool read_list(reader *r, const shape *items) {
+    wanted w = {.object = items, .fields = guess(items)};
     lua_newtable(r->L);
     int inside = lua_gettop(r->L);
     if (skip(r, ']'))
         return true;
     lua_Integer count = 0;
     do {
-        if (!read_value(r, false, &fields))
+        if (!read_value(r, &w))
             return false;
         lua_rawseti(r->L, inside, ++count);
     } while (skip(r, ','));
     return skip(r, ']') || fail(r, "',' or ']'");
 }
 
-static bool read_table(reader *r, int *fields) {
+static bool read_table(reader *r, wanted *w) {
     if (++r->depth > DEEPEST)
         return fail(r, "at most 64 levels");
-    luaL_checkstack(r->L, 8, NULL);
-    bool ok = *r->at++ == '{' ? read_object(r, fields) : read_list(r);
+    luaL_checkstack(r->L, 12, NULL);
+    bool ok = *r->at++ == '{' ? read_object(r, w) : read_list(r, w->items);
     r->depth--;
     return ok;
 }
 
 /* A null is a light userdata, as in lua-cjson. */
-static bool read_value(reader *r, bool is_double, int *fields) {
-    skip_blanks(r);
+static bool read_plain(reader *r, bool is_double) {
     switch (*r->at) {
     case '"':
         r->at++;
         return read_string(r);
-    case '{':
-    case '[':
-        return read_table(r, fields);
     case 't':
     case 'f':
         lua_pushboolean(r->L, *r->at == 't');
@@ -340,17 +447,42 @@ static bool read_value(reader *r, bool is_double, int *fields) {
     }
 }
 
-bool json_decode(lua_State *L, const char *text, size_t length) {
-    int top = lua_gettop(L), fields = FIRST_FIELDS;
-    reader r = {.L = L, .at = text, .start = text, .end = text + length};
-    bool ok = read_value(&r, false, &fields);
-    if (ok) {
-        skip_blanks(&r);
-        ok = r.at == r.end || fail(&r, "the end");
+static bool read_value(reader *r, wanted *w) {
+    skip_blanks(r);
+    bool is_object = *r->at == '{';
+    if (!(is_object || *r->at == '[' ? read_table(r, w) : read_plain(r, w->is_double)))
+        return false;
+    if (w->object != NULL && !is_object) {
+        int top = lua_gettop(r->L);
+        note(r, shape_check(r->L, w->object));
+        lua_settop(r->L, top);
     }
-    if (!ok) {
-        lua_settop(L, top);
+    return true;
+}
+
+static bool read_all(reader *r, const shape *s) {
+    wanted w = {.object = s, .fields = guess(s)};
+    if (!read_value(r, &w))
+        return false;
+    skip_blanks(r);
+    return r->at == r->end || fail(r, "the end");
+}
+
+json_outcome json_decode(lua_State *L, const char *text, size_t length, const shape *s) {
+    luaL_checkstack(L, 8, NULL);
+    int top = lua_gettop(L);
+    reader r = {.L = L, .at = text, .start = text, .end = text + length, .names = top + 1, .misfit = top + 2};
+    if (s == NULL)
+        lua_pushnil(L);
+    else
+        shape_push_names(L, s);
+    lua_pushnil(L);
+    json_outcome outcome = !read_all(&r, s) ? JSON_BROKEN : lua_isnil(L, r.misfit) ? JSON_READ : JSON_MISFIT;
+    if (outcome == JSON_BROKEN)
         lua_pushfstring(L, "expected %s at character %d", r.expected, (int)(r.at - r.start) + 1);
-    }
-    return ok;
+    if (outcome == JSON_MISFIT)
+        lua_pushvalue(L, r.misfit);
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    return outcome;
 }

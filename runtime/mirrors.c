@@ -36,8 +36,8 @@ typedef struct account {
     governor *governor;
 } account;
 
-/* How an operation goes over the wire, the same each time. Its user values keep the strings and the shape alive. */
-enum { WIRE_METHOD = 1, WIRE_SHAPE, WIRE_VALUE, WIRE_VALUES = WIRE_VALUE };
+/* How an operation goes over the wire, the same each time. Its user values keep the strings alive. */
+enum { WIRE_METHOD = 1, WIRE_VALUE, WIRE_VALUES = WIRE_VALUE };
 
 typedef struct wire {
     const char *method;
@@ -235,16 +235,17 @@ static int go_on(lua_State *L) {
 /* shape(description) -> a shape, see shape.h */
 static int new_shape(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
-    shape_new(L, 1);
+    const shape **box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = shape_new(L, 1);
     luaL_setmetatable(L, SHAPE);
     return 1;
 }
 
 /* misfit(shape, value) -> what is wrong with the value | nil */
 static int misfit(lua_State *L) {
-    const shape *s = luaL_checkudata(L, 1, SHAPE);
+    const shape **box = luaL_checkudata(L, 1, SHAPE);
     lua_settop(L, 2);
-    const char *problem = shape_check(L, s);
+    const char *problem = shape_check(L, *box);
     lua_pushstring(L, problem); /* nil for none */
     return 1;
 }
@@ -260,10 +261,8 @@ static int new_wire(lua_State *L) {
     lua_getfield(L, 1, "method");
     w->method = luaL_checkstring(L, -1);
     lua_setiuservalue(L, 2, WIRE_METHOD);
-    if (lua_getfield(L, 1, "shape") == LUA_TTABLE) {
+    if (lua_getfield(L, 1, "shape") == LUA_TTABLE)
         w->wanted.shape = shape_new(L, 3);
-        lua_setiuservalue(L, 2, WIRE_SHAPE);
-    }
     lua_settop(L, 2);
     lua_getfield(L, 1, "value");
     w->wanted.value = luaL_optstring(L, -1, NULL);

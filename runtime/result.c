@@ -60,7 +60,7 @@ static void push_fields(lua_State *L, const http_answer *answer) {
 static void push_told(lua_State *L, const http_answer *answer) {
     int top = lua_gettop(L);
     bool told = answer->failure == HTTP_OK && answer->status >= 400 && answer->length > 0 &&
-                json_decode(L, answer->body, answer->length);
+                json_decode(L, answer->body, answer->length, NULL) == JSON_READ;
     if (!told)
         lua_settop(L, top), lua_pushnil(L);
 }
@@ -97,20 +97,28 @@ static int push_value(lua_State *L, const result_wanted *wanted) {
     return 2;
 }
 
+/* Why the body of a successful answer is not what it should be, or NULL: its value is pushed. [-0, +1, m] */
+static const char *decode(lua_State *L, const result_wanted *wanted, const http_answer *answer) {
+    if (answer->length == 0)
+        return "the answer is empty: expected JSON";
+    switch (json_decode(L, answer->body, answer->length, wanted->shape)) {
+    case JSON_READ:
+        return NULL;
+    case JSON_MISFIT:
+        return lua_pushfstring(L, "the answer does not fit the API's description: %s", lua_tostring(L, -1));
+    default:
+        return looks_like_html(answer) ? describe_status(L, wanted, answer)
+                                       : lua_pushfstring(L, "the answer is not JSON: %s", lua_tostring(L, -1));
+    }
+}
+
 /* Pushes true and the value, or why the body of a successful answer is no such value. [-0, +n, m] */
 static int push_decoded(lua_State *L, const result_wanted *wanted, const http_answer *answer) {
-    const char *problem = NULL;
     int top = lua_gettop(L);
     lua_pushboolean(L, true);
     if (!wanted->json)
         return 1;
-    if (answer->length == 0)
-        problem = "the answer is empty: expected JSON";
-    else if (!json_decode(L, answer->body, answer->length))
-        problem = looks_like_html(answer) ? describe_status(L, wanted, answer)
-                                          : lua_pushfstring(L, "the answer is not JSON: %s", lua_tostring(L, -1));
-    else if (wanted->shape != NULL && (problem = shape_check(L, wanted->shape)) != NULL)
-        problem = lua_pushfstring(L, "the answer does not fit the API's description: %s", problem);
+    const char *problem = decode(L, wanted, answer);
     if (problem == NULL)
         return push_value(L, wanted);
     lua_pushstring(L, problem);

@@ -1,21 +1,9 @@
 #include "shape.h"
 
 #include <lauxlib.h>
-#include <stdbool.h>
 #include <string.h>
 
-typedef struct field {
-    const char *name;
-    int type;
-    bool required, filled;
-    const shape *items; /* of a list of objects */
-} field;
-
-/* A userdata; its user value holds the names and the shapes of items. */
-struct shape {
-    lua_Integer count;
-    field fields[];
-};
+enum { MOST_FIELDS = 64 };
 
 /* ---- from the description ---- */
 
@@ -28,43 +16,90 @@ static int type_of(lua_State *L, const char *name) {
     return type;
 }
 
-/* From the table on top; `kept` is the table that keeps alive what the field points to. [-0, +0, e] */
-static void describe(lua_State *L, field *f, int kept) {
+static shape *describe(lua_State *L, int index, int names);
+
+/* From the table on top. [-0, +0, e] */
+static void describe_field(lua_State *L, shape *s, shape_field *f, int names) {
     int top = lua_gettop(L);
     lua_geti(L, top, 1);
-    f->name = luaL_checkstring(L, -1);
-    luaL_ref(L, kept);
+    f->name = luaL_checklstring(L, -1, &f->length);
+    f->key = luaL_ref(L, names);
+    f->bit = UINT64_C(1) << (f - s->fields);
     lua_geti(L, top, 2);
     const char *type = luaL_checkstring(L, -1);
     f->type = type_of(L, type);
     f->filled = strcmp(type, "text") == 0;
     lua_geti(L, top, 3);
-    f->required = lua_toboolean(L, -1);
-    if (lua_geti(L, top, 4) == LUA_TTABLE) {
-        f->items = shape_new(L, lua_gettop(L));
-        luaL_ref(L, kept);
-    }
+    if (lua_toboolean(L, -1))
+        s->required |= f->bit;
+    if (lua_geti(L, top, 4) == LUA_TTABLE)
+        f->items = describe(L, lua_gettop(L), names);
     lua_settop(L, top);
 }
 
-const shape *shape_new(lua_State *L, int index) {
+/* A userdata; what it points to is kept by the table of names, and so is itself. [-0, +0, e] */
+static shape *describe(lua_State *L, int index, int names) {
     luaL_checkstack(L, 12, NULL);
     lua_Integer count = luaL_len(L, index);
-    shape *s = lua_newuserdatauv(L, sizeof *s + (size_t)count * sizeof *s->fields, 1);
-    *s = (shape){.count = count};
-    memset(s->fields, 0, (size_t)count * sizeof *s->fields);
-    lua_newtable(L);
-    int kept = lua_gettop(L);
-    for (lua_Integer i = 0; i < count; i++) {
-        lua_geti(L, index, i + 1);
-        describe(L, &s->fields[i], kept);
+    luaL_argcheck(L, count <= MOST_FIELDS, index, "too many fields");
+    size_t size = sizeof(shape) + (size_t)count * sizeof(shape_field);
+    shape *s = memset(lua_newuserdatauv(L, size, 0), 0, size);
+    luaL_ref(L, names);
+    for (; s->count < count; s->count++) {
+        lua_geti(L, index, s->count + 1);
+        describe_field(L, s, &s->fields[s->count], names);
         lua_pop(L, 1);
     }
-    lua_setiuservalue(L, -2, 1);
     return s;
 }
 
-/* ---- the check ---- */
+const shape *shape_new(lua_State *L, int index) {
+    index = lua_absindex(L, index);
+    lua_newtable(L);
+    const shape *s = describe(L, index, lua_gettop(L));
+    lua_rawsetp(L, LUA_REGISTRYINDEX, s);
+    return s;
+}
+
+void shape_push_names(lua_State *L, const shape *s) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, s);
+}
+
+/* ---- its fields ---- */
+
+static bool begins(const char *text, const shape_field *f) {
+    return strncmp(text, f->name, f->length) == 0 && text[f->length] == '"';
+}
+
+const shape_field *shape_after(const shape *s, const shape_field *f) {
+    return f + 1 < s->fields + s->count ? f + 1 : s->fields;
+}
+
+const shape_field *shape_find(const shape *s, const shape_field *likely, const char *text) {
+    const shape_field *f = likely;
+    for (int i = 0; i < s->count; i++, f = shape_after(s, f))
+        if (begins(text, f))
+            return f;
+    return NULL;
+}
+
+/* ---- the checks ---- */
+
+const char *shape_check_field(lua_State *L, const shape_field *f) {
+    int type = lua_type(L, -1);
+    if (type != f->type && type != LUA_TNIL)
+        return lua_pushfstring(L, "'%s' is a %s", f->name, lua_typename(L, type));
+    return f->filled && type != LUA_TNIL && lua_rawlen(L, -1) == 0 ? lua_pushfstring(L, "'%s' is empty", f->name)
+                                                                   : NULL;
+}
+
+const char *shape_check_present(lua_State *L, const shape *s, uint64_t present) {
+    uint64_t missing = s->required & ~present;
+    for (const shape_field *f = s->fields; missing != 0; f++)
+        if (missing & f->bit)
+            return lua_pushfstring(L, "'%s' is missing", f->name);
+    return NULL;
+}
 
 /* Of the table on top: nothing but objects of that shape. */
 static const char *check_items(lua_State *L, const shape *items) {
@@ -79,28 +114,21 @@ static const char *check_items(lua_State *L, const shape *items) {
     return NULL;
 }
 
-/* Of the value on top, which has the type. */
-static const char *check_field(lua_State *L, const field *f) {
-    if (f->filled && lua_rawlen(L, -1) == 0)
-        return lua_pushfstring(L, "'%s' is empty", f->name);
-    return f->items != NULL ? check_items(L, f->items) : NULL;
-}
-
 const char *shape_check(lua_State *L, const shape *s) {
     int object = lua_gettop(L);
+    uint64_t present = 0;
     luaL_checkstack(L, 8, NULL);
     if (!lua_istable(L, object))
         return lua_pushfstring(L, "%s where an object was expected", luaL_typename(L, object));
-    for (const field *f = s->fields; f < s->fields + s->count; f++) {
-        int type = lua_getfield(L, object, f->name);
-        if (type == LUA_TNIL && f->required)
-            return lua_pushfstring(L, "'%s' is missing", f->name);
-        if (type != LUA_TNIL && type != f->type)
-            return lua_pushfstring(L, "'%s' is a %s", f->name, lua_typename(L, type));
-        const char *problem = type != LUA_TNIL ? check_field(L, f) : NULL;
+    for (const shape_field *f = s->fields; f < s->fields + s->count; f++) {
+        bool there = lua_getfield(L, object, f->name) != LUA_TNIL;
+        const char *problem = shape_check_field(L, f);
+        if (problem == NULL && there && f->items != NULL)
+            problem = check_items(L, f->items);
         if (problem != NULL)
             return problem;
+        present |= there ? f->bit : 0;
         lua_settop(L, object);
     }
-    return NULL;
+    return shape_check_present(L, s, present);
 }

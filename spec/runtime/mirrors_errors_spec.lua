@@ -191,6 +191,32 @@ describe("an answer that is not the API's", function()
         end
     end)
 
+    it("(a field whose name is written with escapes) is judged as that field", function()
+        for _, body in ipairs { '{"\\u0069d":"x","\\u0073tatus":5}', '{"id\\u0000":"x"}', '{"id\\"":"x"}',
+            '{"\\u0069d":null}' } do
+            meet("protocol", { body = body })
+        end
+        local server = support.server { { body = '{"status":"IN_SYNC","\\u0069d":"x"}' } }
+        assert.are.same({ id = "x", status = "IN_SYNC" }, support.connect(server):get(support.mirror))
+        server:stop()
+    end)
+
+    it("(fields in any order, known and unknown) is read, and judged by each of its objects", function()
+        local topic = '{"averageRate":0.25,"new":[{}],"averageLatency":3,"name":"a"}'
+        local body = ('{"topicStatuses":[%s,{},%s],"future":{"id":5},"status":"FAILED","id":"x"}'):format(topic, topic)
+        local server = support.server { { body = body }, { body = body:gsub("3", '"3"') } }
+        local api = support.connect(server)
+        local expected = { averageRate = 0.25, new = { {} }, averageLatency = 3, name = "a" }
+        assert.are.same({ id = "x", status = "FAILED", future = { id = 5 },
+            topicStatuses = { expected, {}, expected } }, api:get(support.mirror))
+        has(support.raises("protocol", api.get, api, support.mirror), "'averageLatency' is a string")
+        server:stop()
+    end)
+
+    it("(JSON that is broken behind what does not fit) is told as broken", function()
+        has(meet("protocol", { body = '{"id":5,"status":' }), "not JSON")
+    end)
+
     it("(a redirect) is not followed, and is a protocol error that names the place", function()
         local other = support.server { { body = '{"mirrors":[]}' } }
         for _, status in ipairs { 301, 302, 303, 307, 308 } do

@@ -109,6 +109,20 @@ describe("the JSON of an answer", function()
         end
     end)
 
+    it("has the float that is nearest to each decimal, as strtod() finds it", function()
+        local texts, expected = {}, {}
+        math.randomseed(11)
+        for i = 1, 2000 do
+            local digits = ("%d.%s"):format(math.random(0, 10 ^ math.random(0, 9)),
+                ("%019d"):format(math.random(0)):sub(-math.random(1, 19)):gsub("%-", "1"))
+            texts[i] = pick { digits, ("%se%d"):format(digits, math.random(-30, 30)),
+                ("-%sE+%d"):format(digits, math.random(0, 25)) }
+            expected[i] = tonumber(texts[i])
+        end
+        local said = read_all { ('[{"averageRate":%s}]'):format(table.concat(texts, '},{"averageRate":')) }[1].value
+        for i, each in ipairs(said) do assert.are.equal(expected[i], each.averageRate, texts[i]) end
+    end)
+
     it("has averageRate as a float, whatever it looks like", function()
         for _, said in ipairs(read_all { '{"averageRate":1}', '{"averageRate":1.0}', '{"averageRate" : 1e0 }' }) do
             assert.are.equal("float", math.type(said.value.averageRate))
