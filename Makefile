@@ -236,7 +236,7 @@ KAFKA = build/kafka
 kafka: $(KAFKA)/pom.xml
 
 $(KAFKA)/pom.xml: spec/kafka/pom.xml
-	@sh .ci/packages.sh kafka openjdk-17-jre-headless maven kcat
+	@sh .ci/packages.sh kafka openjdk-17-jre-headless maven kcat librdkafka1
 	@echo 'make kafka: fetching Kafka into $(KAFKA)' >&2
 	@rm -rf $(KAFKA)/libs && mkdir -p $(KAFKA)
 	@mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory='$(CURDIR)/$(KAFKA)/libs' >&2

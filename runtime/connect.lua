@@ -2,10 +2,11 @@
 -- two connectors of MirrorMaker there, NAME and NAME.checkpoint, so an operation takes several requests. A name is
 -- chosen before anything is sent, and none is there twice: a request whose answer was lost can be sent again, and
 -- mirror was made is told by its name. Needs Kafka 3.7, for connectors that are created stopped.
-local load, json, fields, specification, secret, properties, task = ...
+local load, native, json, fields, specification, secret, properties, task = ...
 
 local config = load("runtime/connect_config.lua", fields, specification, secret, properties)
 local status = load("runtime/connect_status.lua")
+local lag = load("runtime/connect_lag.lua", native, properties, task)
 local uuid = load("runtime/uuid.lua")
 
 -- ---- the requests ----
@@ -35,6 +36,19 @@ local parts = {
     end },
     remove = { method = "DELETE", path = CONNECTOR, success = 204 },
     resume = { method = "PUT", path = CONNECTOR .. "/resume", success = 202 },
+    pause = { method = "PUT", path = CONNECTOR .. "/pause", success = 202 },
+    stop = { method = "PUT", path = CONNECTOR .. "/stop", success = 204 },
+    restart = { method = "POST", path = CONNECTOR .. "/restart?includeTasks=true&onlyFailed=true", success = 202,
+        shape = ANY },
+    set_offsets = { method = "PATCH", path = CONNECTOR .. "/offsets", success = 200, shape = ANY,
+        body = function(alias, offsets)
+            local entries = {}
+            for i, each in ipairs(offsets) do
+                entries[i] = ('{"partition":{"cluster":%s,"topic":%s,"partition":%d},"offset":{"offset":%d}}'):format(
+                    json(alias), json(each.topic), each.partition, each.offset)
+            end
+            return ('{"offsets":[%s]}'):format(table.concat(entries, ","))
+        end },
     patch = { method = "PATCH", path = CONNECTOR .. "/config", success = 200, shape = ANY, body = object },
     configure = { method = "PUT", path = CONNECTOR .. "/config", success = 200, shape = ANY, body = object },
     metrics = { method = "GET", path = "/read/kafka.connect.mirror:type=MirrorSourceConnector,*", success = 200,
@@ -167,15 +181,10 @@ end
 
 -- The topics that a connector's tasks are at work on.
 local function topics_of(session, found)
-    local topics, seen = {}, {}
-    for _, each in ipairs(known_of(session, "tasks", found.name) or {}) do
-        local assigned = type(each.config) == "table" and each.config["task.assigned.partitions"] or ""
-        for partition in assigned:gmatch("[^,]+") do
-            local topic = partition:match("^%s*(.*)%-%d+%s*$")
-            if topic and not seen[topic] then topics[#topics + 1], seen[topic] = topic, true end
-        end
+    local topics = {}
+    for _, each in ipairs(lag.partitions(known_of(session, "tasks", found.name) or {})) do
+        if topics[#topics] ~= each[1] then topics[#topics + 1] = each[1] end
     end
-    table.sort(topics)
     return topics
 end
 
@@ -318,7 +327,7 @@ local function create(session, _, spec, how)
         if refused then session:try("remove", { name = name }) end -- half a mirror is none
         error(e, 0)
     end
-    start(session, name, id)
+    if spec.initialState ~= "STOPPED" then start(session, name, id) end
     return id
 end
 
@@ -376,19 +385,36 @@ end
 
 -- ---- the operations ----
 
----@type mirrors.Backend
-return {
-    can = { specification = true, target_latency_at_create = true },
-    parts = parts, judge = judge, hints = hints,
-    operations = {
-        list = { steps = list },
-        get = { steps = get },
-        create = { steps = create, check = function(spec, cluster, options)
-            config.check(spec, cluster, options.clusters)
-        end },
-        delete = { steps = delete },
-        update_target_latency = { steps = update_target_latency, check = function(ms)
-            fields.check("newTargetLatency", specification.target_latency, ms)
-        end },
-    },
+local control = load("runtime/connect_control.lua", { find = find, forget = forget, config_of = config_of,
+    known_of = known_of, reconfigure = reconfigure }, config, lag, status)
+
+local offset = { topic = fields.text, partition = fields.integer(0), offset = fields.integer(0) }
+
+local function check_offsets(offsets)
+    fields.check("offsets", fields.list(fields.table, "a list of { topic = …, partition = …, offset = … }"), offsets)
+    for i, each in ipairs(offsets) do
+        for name, kind in pairs(offset) do fields.check(("offsets[%d].%s"):format(i, name), kind, each[name]) end
+    end
+end
+
+-- What can be done beyond the operations that the vendor's API has, too.
+local can = { specification = true, target_latency_at_create = true, initial_state = true }
+local operations = {
+    set_offsets = { steps = control.set_offsets, check = check_offsets },
+    set_topics = { steps = control.set_topics, check = config.check_regex },
 }
+for _, name in ipairs { "lag", "offsets", "pause", "resume", "stop", "restart" } do
+    operations[name] = { steps = control[name] }
+end
+for name in pairs(operations) do can[name] = true end
+
+operations.list, operations.get, operations.delete = { steps = list }, { steps = get }, { steps = delete }
+operations.create = { steps = create, check = function(spec, cluster, options)
+    config.check(spec, cluster, options.clusters)
+end }
+operations.update_target_latency = { steps = update_target_latency, check = function(ms)
+    fields.check("newTargetLatency", specification.target_latency, ms)
+end }
+
+---@type mirrors.Backend
+return { can = can, parts = parts, judge = judge, hints = hints, operations = operations }

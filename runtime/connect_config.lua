@@ -19,8 +19,10 @@ local WITH_ALIAS <const> = MIRROR .. "DefaultReplicationPolicy"
 
 -- ---- from a specification ----
 
--- topics is a list of regexes: a comma ends one.
-local function check_regex(regex)
+---Raises `invalid` for what topics cannot be. It is a list of regexes: a comma ends one.
+---@param regex string
+function config.check_regex(regex)
+    fields.check("topicsRegex", fields.text, regex)
     if regex:find("{%d*,%d*}") then
         fields.invalid("topicsRegex %s holds a quantifier with a comma: to MirrorMaker a comma ends a regex, as its "
             .. "topics is a list of them; write it without, such as x{2}x? for x{2,3}", fields.shown(regex))
@@ -42,17 +44,21 @@ local function source_properties(spec, clusters)
         .. "or sourceType 'custom' with sourceConnectionProperties", fields.shown(spec.kafkaSource))
 end
 
+-- What create() takes here, too: one that is made stopped can be told first from where to copy.
+local takes = table.move(specification.fields_with_latency, 1, #specification.fields_with_latency, 1, {})
+table.insert(takes, { "initialState", fields.one_of("RUNNING", "STOPPED") })
+
 ---Raises `invalid` for what cannot be created.
 ---@param spec any
 ---@param target mirrors.ConnectCluster
 ---@param clusters table<string, mirrors.ConnectCluster>
 function config.check(spec, target, clusters)
-    specification.check(spec, specification.fields_with_latency)
+    specification.check(spec, takes)
     if spec.usePrivateIps then
         fields.invalid("usePrivateIps is for the vendor's clusters: leave it out, or false, and give the addresses "
             .. "that the workers can reach")
     end
-    check_regex(spec.topicsRegex)
+    config.check_regex(spec.topicsRegex)
     if spec.sourceAlias:find("[/%c%s]") or target.alias:find("[/%c%s]") then
         fields.invalid("sourceAlias %s or the alias of the target %s holds a blank or a slash, and becomes part of a "
             .. "connector's name", fields.shown(spec.sourceAlias), fields.shown(target.alias))

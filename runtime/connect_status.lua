@@ -16,14 +16,24 @@ local function cause_of(trace)
     return (last and last ~= first and last or first):sub(1, LONGEST_CAUSE)
 end
 
--- The first of a connector and its tasks that has failed.
-local function failure_of(its)
-    if its.connector.state == "FAILED" then return "its connector failed: " .. cause_of(its.connector.trace or "?") end
+---Why a connector and its tasks have failed, each that has.
+---@param its table  of Kafka Connect's /status
+---@return string[]
+function status.failures(its)
+    local found = {}
+    if its.connector.state == "FAILED" then
+        found[1] = "its connector failed: " .. cause_of(its.connector.trace or "?")
+    end
     for _, each in ipairs(its.tasks) do
         if each.state == "FAILED" then
-            return ("its task %d failed: %s"):format(each.id, cause_of(each.trace or "?"))
+            found[#found + 1] = ("its task %d failed: %s"):format(each.id, cause_of(each.trace or "?"))
         end
     end
+    return found
+end
+
+local function failure_of(its)
+    return status.failures(its)[1]
 end
 
 ---The state of a connector, in one word.

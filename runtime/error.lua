@@ -16,6 +16,7 @@ local operations, printable = ...
 ---| "unknown_outcome"         # a create whose answer was lost and that cannot be decided
 ---| "cancelled"               # the task was cancelled
 ---| "read_only"               # a change under --read-only
+---| "unsupported"             # the backend cannot do it: see api:can()
 ---| "failed"                  # of kmirror.wait: a mirror that is waited for is FAILED or STALE_TOPIC
 
 ---@class mirrors.Error

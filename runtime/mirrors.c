@@ -5,6 +5,7 @@
 #include "governor.h"
 #include "http.h"
 #include "json.h"
+#include "kafka.h"
 #include "printable.h"
 #include "result.h"
 #include "scheduler.h"
@@ -526,8 +527,11 @@ int luaopen_mirrors(lua_State *L) {
                                          {"is_private", is_private},
                                          {"printable", printable_lua},
                                          {"under_way", count_under_way},
+                                         {"kafka_ask", kafka_ask},
+                                         {"kafka_answer", kafka_answer},
                                          {NULL, NULL}};
     json_open(L);
+    kafka_open(L);
     new_class(L, GOVERNOR, governor_gc);
     new_class(L, ACCOUNT, account_gc);
     luaL_newmetatable(L, WIRE);

@@ -117,6 +117,7 @@ mirrors.is_private = native.is_private
 ---@field useRenaming boolean      prefix the topics with the alias
 ---@field maxTasks integer         from 1 to 2147483647
 ---@field targetLatency? integer   ms, 1000 or more; only where api:can "target_latency_at_create"
+---@field initialState? "RUNNING"|"STOPPED"  only where api:can "initial_state"; one that is stopped waits for resume()
 
 ---@class mirrors.Api  what the operations take, give and raise is told in operations.lua
 ---@field cluster string  UUID of the Kafka Connect cluster
@@ -154,7 +155,8 @@ local backends = {}
 for _, name in ipairs { "v1", "v2" } do
     backends[name] = load("runtime/" .. name .. ".lua", json, fields, specification, secret, properties)
 end
-backends.connect = load("runtime/connect.lua", load, json, fields, specification, secret, properties, task)
+backends.connect = load("runtime/connect.lua", load, native, json, fields, specification, secret, properties,
+    task)
 
 ---The same, for whoever serves what they ask for.
 ---@type table<string, mirrors.Backend>
@@ -179,6 +181,10 @@ local function prepare(api, operation, id, argument)
     local account = api.account
     local backend = backend_of(account, api.cluster)
     local request = backend.requests[name]
+    if not request then
+        error(new_error("unsupported", operation.missing .. "; it takes Kafka Connect of one's own (--api connect)",
+            { operation = name, cluster = api.cluster, id = id }), 0)
+    end
     local ok, call = pcall(request.prepare, account, api.cluster, id, argument)
     if not ok then
         if type(call) == "table" then call.operation, call.cluster = name, api.cluster end
@@ -234,13 +240,15 @@ mirrors.operations = load("runtime/operations.lua", Api, perform)
 for _, backend in pairs(backends) do
     backend.requests = {}
     for _, operation in ipairs(mirrors.operations) do
-        backend.requests[operation.name] = wire.compile(operation, backend.operations[operation.name])
+        local its = backend.operations[operation.name]
+        backend.requests[operation.name] = its and wire.compile(operation, its)
     end
     backend.compiled = wire.compile_parts(backend.parts or {})
 end
 
 ---Whether the backend can do what not every one can: "specification" (list and get tell a mirror's whole
----specification), "target_latency_at_create".
+---specification), "target_latency_at_create", "initial_state" (create takes initialState), or the name of a method that
+---not every backend has: "lag", "offsets", "pause", "resume", "stop", "restart", "set_topics", "set_offsets".
 ---@param what string
 ---@return boolean
 function Api:can(what)

@@ -17,8 +17,33 @@ Api = Api or {}
 ---@field from? fun(fields: table<string, any>): any         of a change: its argument again
 ---@field after? fun(argument: any): table<string, any>      of a change: what the mirror's fields are then
 ---@field sentence? fun(change: mirrors.Change): string      of a change: what it does, in words
+---@field missing? string       of one that not every backend has: why the vendor's API cannot do it
 
 ---@type table<integer|string, mirrors.Operation>
+-- Of a change that takes nothing but the mirror.
+local function plainly(what)
+    return function(change) return ("%s mirror %s on cluster %s"):format(what, change.id, change.cluster) end
+end
+
+local NO_STATE <const> = "the vendor's API has no request that pauses or starts connectors"
+
+-- Offsets as one text, as journals compare it: "orders:0=41 orders:1=7".
+local function offsets_text(offsets)
+    local words = {}
+    for i, each in ipairs(offsets) do words[i] = ("%s:%d=%d"):format(each.topic, each.partition, each.offset) end
+    table.sort(words)
+    return table.concat(words, " ")
+end
+
+local function offsets_of(text)
+    local offsets = {}
+    for topic, partition, offset in text:gmatch("(%S+):(%d+)=(%d+)") do
+        offsets[#offsets + 1] = { topic = topic, partition = math.tointeger(tonumber(partition)),
+            offset = math.tointeger(tonumber(offset)) }
+    end
+    return offsets
+end
+
 local operations = {
     {
         name = "list", title = "list mirrors", takes_id = false, effect = "reads",
@@ -54,6 +79,55 @@ local operations = {
         sentence = function(change)
             return ("delete mirror %s on cluster %s"):format(change.id, change.cluster)
         end,
+    },
+    {
+        name = "lag", title = "tell the lag of mirror", takes_id = true, effect = "reads",
+        missing = "the vendor's API tells how late records are, not how many are left",
+    },
+    {
+        name = "offsets", title = "tell the offsets of mirror", takes_id = true, effect = "reads",
+        missing = "the vendor's API does not tell offsets",
+    },
+    {
+        name = "pause", title = "pause mirror", takes_id = true, effect = "alters", noun = "pause",
+        sentence = plainly("pause"), missing = NO_STATE,
+    },
+    {
+        name = "resume", title = "resume mirror", takes_id = true, effect = "alters", noun = "resume",
+        sentence = plainly("resume"), missing = NO_STATE,
+    },
+    {
+        name = "stop", title = "stop mirror", takes_id = true, effect = "alters", noun = "stop",
+        sentence = plainly("stop"), missing = NO_STATE,
+    },
+    {
+        name = "restart", title = "restart what failed of mirror", takes_id = true, effect = "alters",
+        noun = "restart", sentence = plainly("restart what failed of"), missing = NO_STATE,
+    },
+    {
+        name = "set_topics", title = "set the topics of mirror", takes_id = true, argument = "topicsRegex",
+        effect = "alters", noun = "topics update",
+        fields = function(regex) return { topicsRegex = regex } end,
+        from = function(fields) return fields.topicsRegex end,
+        after = function(regex) return { topicsRegex = regex } end,
+        sentence = function(change)
+            return ("set the topics of mirror %s on cluster %s to '%s'"):format(change.id, change.cluster,
+                change.topicsRegex)
+        end,
+        missing = "with the vendor's API only the target latency of a mirror can be changed: create a new one, then "
+            .. "delete the old one (kmirror run rollout)",
+    },
+    {
+        name = "set_offsets", title = "set the offsets of mirror", takes_id = true, argument = "offsets",
+        effect = "alters", noun = "offsets update",
+        fields = function(offsets) return { offsets = offsets_text(offsets) } end,
+        from = function(fields) return offsets_of(fields.offsets) end,
+        after = function() return {} end,
+        sentence = function(change)
+            return ("set the offsets of mirror %s on cluster %s, of %d partitions"):format(change.id, change.cluster,
+                #change.offsets)
+        end,
+        missing = "the vendor's API does not take offsets: a new mirror copies all that its topics keep",
     },
 }
 
@@ -98,6 +172,76 @@ end
 ---this call may have deleted it.
 function Api:delete(id)
     perform(self, operations.delete, id)
+end
+
+-- ---- what only some backends can: see api:can() ----
+
+---How many records a mirror has still to copy, by topic and partition. Kafka Connect records what was copied now and
+---then (each minute by default), so it is behind by as much. api:can "lag"; needs librdkafka on this machine.
+---@param id string
+---@return mirrors.Lag
+---Raises what get() raises; `unsupported`, with why; `transport` when the source's Kafka cluster cannot be asked.
+function Api:lag(id)
+    return perform(self, operations.lag, id)
+end
+
+---The last record of each partition that a mirror has copied. api:can "offsets".
+---@param id string
+---@return mirrors.Offset[]
+---Raises what get() raises; `unsupported`.
+function Api:offsets(id)
+    return perform(self, operations.offsets, id)
+end
+
+---Pauses a mirror: its tasks stay, and copy nothing until resume(). api:can "pause".
+---@param id string
+---Raises what get() raises; `unsupported`, `read_only`.
+function Api:pause(id)
+    perform(self, operations.pause, id)
+end
+
+---Lets a mirror that was paused or stopped go on, from where it was. api:can "resume".
+---@param id string
+---Raises what get() raises; `unsupported`, `read_only`.
+function Api:resume(id)
+    perform(self, operations.resume, id)
+end
+
+---Stops a mirror: its tasks end, until resume(). Only then its offsets can be set. api:can "stop".
+---@param id string
+---Raises what get() raises; `unsupported`, `read_only`.
+function Api:stop(id)
+    perform(self, operations.stop, id)
+end
+
+---Restarts what has failed of a mirror: connectors and tasks. api:can "restart".
+---@param id string
+---@return string[] causes  why each of them had failed; none when nothing had
+---Raises what get() raises; `unsupported`, `read_only`.
+function Api:restart(id)
+    return perform(self, operations.restart, id)
+end
+
+---Changes which topics a mirror copies, in place. Those that come in are copied from their beginning, or from where an
+---earlier task of it was. api:can "set_topics".
+---@param id string
+---@param regex string
+---Raises what get() raises; `unsupported`, `invalid`, `read_only`.
+function Api:set_topics(id, regex)
+    perform(self, operations.set_topics, id, regex)
+end
+
+---@class mirrors.Offset
+---@field topic string       of the source
+---@field partition integer
+---@field offset integer     of the last record that counts as copied: the mirror goes on with the one behind it
+
+---Says from where a mirror copies, which has to be stopped. api:can "set_offsets".
+---@param id string
+---@param offsets mirrors.Offset[]
+---Raises what get() raises; `unsupported`, `invalid` (also when it is not stopped), `read_only`.
+function Api:set_offsets(id, offsets)
+    perform(self, operations.set_offsets, id, offsets)
 end
 
 return operations

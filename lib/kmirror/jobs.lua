@@ -42,7 +42,7 @@ end
 function M.done(summary)
     local parts = {}
     for _, operation in ipairs(changes.operations) do
-        local count = summary.done[operation.name]
+        local count = summary.done[operation.name] or 0
         if count > 0 then
             parts[#parts + 1] = text.count(count, operation.noun)
         end

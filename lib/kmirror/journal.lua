@@ -403,11 +403,11 @@ function M.summary(job, runs, recorded)
         done = {}, unasked = {},
     }
     for _, operation in ipairs(changes.operations) do
-        summary.done[operation.name] = 0
+        summary.done[operation.name] = not operation.missing and 0 or nil -- most jobs have none of those
     end
     for _, change in ipairs(recorded) do
         if change.state == "done" then
-            summary.done[change.operation] = summary.done[change.operation] + 1
+            summary.done[change.operation] = (summary.done[change.operation] or 0) + 1
         elseif change.state == "failed" then
             summary.failed = summary.failed + 1
         elseif change.asked then -- one that a later run could do without is no loose end

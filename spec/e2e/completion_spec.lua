@@ -77,7 +77,7 @@ end)
 
 describe("completion in bash", function()
     it("completes commands, and the options of a command", function()
-        assert.are.equal("latency\n", in_bash("la"))
+        assert.are.equal("latency\n", in_bash("lat"))
         assert.are.equal("--canary\n", in_bash("apply", "--can"))
         assert.are.equal("", in_bash("list", "--can"))
     end)
@@ -125,7 +125,7 @@ end)
 
 describe("completion in fish", function()
     it("completes, and says what the words mean", function()
-        assert.are.equal("latency\tSet the target latency of a mirror.\n", in_fish("kmirror la"))
+        assert.are.equal("latency\tSet the target latency of a mirror.\n", in_fish("kmirror lat"))
         assert.is_truthy(in_fish("kmirror run failover --dis"):find("^%-%-disaster\tFROM is lost"))
         assert.are.equal("--cluster=paris\tKafka Connect 0c7067d6-c70a-11ea-87d0-0242ac130003\n",
             in_fish("kmirror list --profile production --cluster="))

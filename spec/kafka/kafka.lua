@@ -55,7 +55,8 @@ end
 
 --- Writes records: the numbers from `first` to `last`, in turn to the partitions.
 function kafka.produce(region, topic, first, last)
-    done(("seq %d %d | kcat -P -b %s -t %s -X partitioner=random"):format(first, last, region.broker, topic))
+    done(("seq %d %d | kcat -P -b %s -t %s -X sticky.partitioning.linger.ms=0"):format(first, last, region.broker,
+        topic))
 end
 
 --- The values of all records of a topic, by how often each is there, and their number.
@@ -85,6 +86,18 @@ function kafka.tally(region, topic, first, last)
     return { once = once, more = more, lost = lost }
 end
 
+--- Where the partitions of a topic end, as kcat says, by their numbers.
+function kafka.ends(region, topic, partitions)
+    local words = {}
+    for i = 0, partitions - 1 do words[#words + 1] = ("-t %s:%d:-1"):format(topic, i) end
+    local ends = {}
+    for partition, offset in done(("kcat -Q -b %s %s"):format(region.broker, table.concat(words, " ")))
+        :gmatch("%[(%d+)%] offset (%d+)") do
+        ends[math.tointeger(tonumber(partition))] = math.tointeger(tonumber(offset))
+    end
+    return ends
+end
+
 --- rig.sh with those words: kafka.rig("worker", "east", "kill")
 function kafka.rig(...)
     done("bash spec/kafka/rig.sh " .. table.concat({ ... }, " "))
@@ -94,8 +107,9 @@ end
 
 --- What a region's worker answers by itself, past kmirror.
 function kafka.ask(region, method, path, body)
-    local text = output(("curl -s -w '\n%%{http_code}' -X %s -H 'Content-Type: application/json' %s %s%s"):format(method,
-        body and "-d " .. support.quote(cjson.encode(body)) or "", region.url, path))
+    local curl = "curl -s -w '\n%%{http_code}' -X %s -H 'Content-Type: application/json' %s %s%s"
+    local data = body and "-d " .. support.quote(cjson.encode(body)) or ""
+    local text = output(curl:format(method, data, region.url, path))
     local answer, status = text:match("^(.*)\n(%d+)$")
     local ok, decoded = pcall(cjson.decode, answer)
     return math.tointeger(tonumber(status)), ok and decoded or nil

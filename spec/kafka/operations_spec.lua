@@ -193,6 +193,71 @@ describe("on a real Kafka, the operations:", function()
         assert.are.same({}, kafka.connectors(east))
     end)
 
+    it("the lag of a mirror is what kcat says of the ends, less what was copied, down to no record left", function()
+        local id, topic = mirror(500)
+        kafka.wait_for_records(east, "west." .. topic, 500)
+        kafka.eventually(function() return api:lag(id).recordsLeft == 0 end, 30)
+        api:pause(id)
+        kafka.eventually(function()
+            local _, look = kafka.ask(east, "GET", "/connectors/" .. api:get(id).connectorName .. "/status")
+            return look.tasks[1].state == "PAUSED"
+        end)
+        kafka.produce(west, topic, 501, 800)
+        local told = api:lag(id)
+        local ends = kafka.ends(west, topic, 2)
+        assert.are.equal(300, told.recordsLeft)
+        assert.are.equal(topic, told.topics[1].name)
+        for _, each in ipairs(told.topics[1].partitions) do
+            assert.are.equal(ends[each.partition], each.endOffset)
+            assert.are.equal(each.endOffset - each.replicatedOffset - 1, each.recordsLeft)
+        end
+        local shown = support.run { "lag", id, env = kafka.home() }
+        assert.is_truthy(shown.stdout:find(id .. "\t\t\t\t300\n", 1, true), shown.stdout)
+        api:resume(id)
+        kafka.eventually(function() return api:lag(id).recordsLeft == 0 end, 30)
+        assert.are.same({ once = 800, more = 0, lost = 0 }, kafka.tally(east, "west." .. topic, 1, 800))
+    end)
+
+    it("the lag is of the source's kind of trouble where its cluster is out of reach", function()
+        local id = api:create(kafka.spec(east, "x", { sourceConnectionProperties = "bootstrap.servers=127.0.0.1:1" }))
+        local name = api:get(id).connectorName
+        api:stop(id)
+        kafka.eventually(function() return (pcall(api.set_offsets, api, id,
+            { { topic = "x", partition = 0, offset = 3 } })) end, 90)
+        local quick = kafka.connect(east, { timeout = 1 })
+        local e = support.raises("transport", quick.lag, quick, id)
+        assert.is_truthy(e.message:find("source cluster", 1, true), e.message)
+        assert.is_string(name)
+    end)
+
+    it("a mirror that is made stopped, with offsets at the ends, copies only what is written from then on", function()
+        local topic = kafka.make_topic(west, kafka.name("ends"))
+        kafka.produce(west, topic, 1, 400)
+        local id = api:create(kafka.spec(east, topic, { initialState = "STOPPED" }))
+        local offsets = {}
+        for partition, ending in pairs(kafka.ends(west, topic, 2)) do
+            offsets[#offsets + 1] = ending > 0 and { topic = topic, partition = partition, offset = ending - 1 } or nil
+        end
+        api:set_offsets(id, offsets)
+        api:resume(id)
+        kafka.produce(west, topic, 401, 450)
+        kafka.wait_for_records(east, "west." .. topic, 50)
+        socket.sleep(2)
+        assert.are.same({ once = 50, more = 0, lost = 400 }, kafka.tally(east, "west." .. topic, 1, 450))
+    end)
+
+    it("the topics of a mirror are changed in place: what it has copied is not copied again", function()
+        local id, topic = mirror(20)
+        local other = kafka.make_topic(west, kafka.name("other"))
+        kafka.produce(west, other, 1, 30)
+        kafka.wait_for_records(east, "west." .. topic, 20)
+        kafka.eventually(function() return api:lag(id).recordsLeft == 0 end, 30)
+        api:set_topics(id, topic .. "|" .. other)
+        kafka.wait_for_records(east, "west." .. other, 30)
+        assert.are.same({ once = 20, more = 0, lost = 0 }, kafka.tally(east, "west." .. topic, 1, 20))
+        assert.are.equal(topic .. "|" .. other, api:list()[1].topicsRegex)
+    end)
+
     it("records of a topic that is deleted and made again arrive, too", function()
         local id, topic = mirror(5)
         kafka.wait_for_records(east, "west." .. topic, 5)

@@ -442,6 +442,85 @@ describe("a Kafka Connect cluster of one's own:", function()
         end)
     end)
 
+    describe("beyond what the vendor's API offers,", function()
+        local CLUSTER = "0c7067d6-c70a-11ea-87d0-0242ac130003"
+        local INFO = json(200, { config = source_config() })
+        local BEYOND = { "lag", "offsets", "pause", "resume", "stop", "restart", "set_topics", "set_offsets" }
+
+        it("can() tells what can be done, and with the vendor's API each raises unsupported and says why", function()
+            local server = support.server { NOT_FOUND }
+            for _, version in ipairs { "v1", "v2" } do
+                local vendor = support.connect(server, { api = version, cluster = CLUSTER })
+                for _, name in ipairs(BEYOND) do
+                    assert.is_false(vendor:can(name))
+                    local e = support.raises("unsupported", vendor[name], vendor, ID, "x")
+                    assert.is_truthy(e.message:find("vendor's API", 1, true), e.message)
+                    assert.are.same({ name, CLUSTER, ID }, { e.operation, e.cluster, e.id })
+                end
+            end
+            for _, name in ipairs(BEYOND) do assert.is_true(connect(server):can(name)) end
+            server:stop()
+            assert.are.equal(0, #server:requests())
+        end)
+
+        for name, accepted in pairs { pause = 202, resume = 202, stop = 204 } do
+            it(name .. " is of both connectors", function()
+                local answer = { status = accepted }
+                local _, requests = exchange({ LIST, INFO, answer, answer }, function(api)
+                    return api[name](api, ID)
+                end)
+                assert.are.same({ "PUT /connectors/" .. NAME .. "/" .. name,
+                    "PUT /connectors/" .. NAME .. ".checkpoint/" .. name },
+                    { lines_of(requests)[3], lines_of(requests)[4] })
+            end)
+        end
+
+        it("restart is of what failed, and tells why it had", function()
+            local failed = connector("RUNNING", { "RUNNING", "FAILED" }, "java.lang.Error: password " .. PASSWORD)
+            local causes, requests = exchange({ LIST, INFO, raw_connector(failed), json(202, {}),
+                raw_connector(connector("RUNNING")), json(202, {}) }, function(api) return api:restart(ID) end)
+            assert.are.same({ NAME .. ": its task 1 failed: java.lang.Error: password [hidden]" }, causes)
+            assert.are.equal("POST /connectors/" .. NAME .. "/restart?includeTasks=true&onlyFailed=true",
+                lines_of(requests)[4])
+        end)
+
+        it("set_topics is a change in place, of the topics alone", function()
+            local _, requests = exchange({ LIST, INFO, json(200, {}) }, function(api)
+                return api:set_topics(ID, "orders|bills")
+            end)
+            assert.are.equal("PATCH /connectors/" .. NAME .. "/config", lines_of(requests)[3])
+            assert.are.same({ topics = "orders|bills" }, cjson.decode(requests[3].body))
+        end)
+
+        it("offsets are read, and set, by topic and partition", function()
+            local offsets, requests = exchange({ LIST, INFO, OFFSETS, INFO, json(200, {}) }, function(api)
+                local found = api:offsets(ID)
+                api:set_offsets(ID, found)
+                return found
+            end)
+            assert.are.same({ { topic = "orders", partition = 0, offset = 5 } }, offsets)
+            assert.are.equal("PATCH /connectors/" .. NAME .. "/offsets", lines_of(requests)[5])
+            assert.are.same({ offsets = { { partition = { cluster = "west", topic = "orders", partition = 0 },
+                offset = { offset = 5 } } } }, cjson.decode(requests[5].body))
+        end)
+
+        it("wrong offsets are refused by name before anything is sent", function()
+            local e, requests = exchange({ LIST }, function(api)
+                return api:set_offsets(ID, { { topic = "orders", partition = 0, offset = -1 } })
+            end)
+            assert.are.same({ "invalid", 0 }, { e.kind, #requests })
+            assert.is_truthy(e.message:find("offsets[1].offset must be", 1, true), e.message)
+        end)
+
+        it("a mirror can be made stopped, so that its offsets can be set before it copies anything", function()
+            local made = json(201, { name = NAME })
+            local _, requests = exchange({ made, made }, function(api)
+                return api:create(spec_with { initialState = "STOPPED" })
+            end)
+            assert.are.equal(2, #requests)
+        end)
+    end)
+
     describe("connecting", function()
         it("needs no user name and no key, and sends none", function()
             local _, requests = exchange({ LIST }, list)

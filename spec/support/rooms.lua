@@ -27,7 +27,7 @@ rooms.floors = {
     { "tasks, errors, embedded files", [[ runtime/child runtime/chunk runtime/computing runtime/error runtime/exit
         runtime/files runtime/group runtime/operations runtime/result runtime/scheduler runtime/turn ]] },
     { "ground", [[ runtime/climb runtime/embed runtime/embedded runtime/ending runtime/environment runtime/governor
-        runtime/headers runtime/http runtime/json runtime/keys runtime/loop runtime/message runtime/output
+        runtime/headers runtime/http runtime/json runtime/kafka runtime/keys runtime/loop runtime/message runtime/output
         runtime/printable runtime/quota runtime/shape runtime/status runtime/terminal ]] },
 }
 

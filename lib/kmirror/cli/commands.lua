@@ -14,8 +14,8 @@ local M = {}
 
 --- Their names, in the order in which help shows them.
 M.names = {
-    "run", "repl", "list", "get", "create", "delete", "latency", "plan", "apply", "export", "jobs", "report",
-    "sandbox", "doctor", "completion", "version", "help",
+    "run", "repl", "list", "get", "create", "delete", "latency", "lag", "pause", "stop", "resume", "restart", "plan",
+    "apply", "export", "jobs", "report", "sandbox", "doctor", "completion", "version", "help",
 }
 
 ---@param name string of a command

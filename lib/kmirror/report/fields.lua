@@ -5,10 +5,10 @@ local mirrors = require("mirrors")
 
 local M = {}
 
--- "create, update_target_latency or delete"
+-- "create, update_target_latency or delete": those that every backend has.
 local function names(operations)
     local words = {}
-    for i, operation in ipairs(operations) do words[i] = operation.name end
+    for _, operation in ipairs(operations) do words[#words + 1] = not operation.missing and operation.name or nil end
     return ("%s or %s"):format(table.concat(words, ", ", 1, #words - 1), words[#words])
 end
 

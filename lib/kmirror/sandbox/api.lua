@@ -63,11 +63,11 @@ end
 local ROUTES = {}
 for _, form in ipairs(FORMS) do
     for _, operation in ipairs(mirrors.operations) do
-        local wire = form.operations[operation.name]
-        table.insert(ROUTES, {
+        local wire = form.operations[operation.name] -- not every backend has each of them
+        ROUTES[#ROUTES + 1] = wire and {
             form = form, pattern = pattern_of(wire.path), method = wire.method, operation = operation.name,
             has_cluster = wire.path:find("{cluster}", 1, true) ~= nil,
-        })
+        }
     end
 end
 

@@ -9,11 +9,10 @@ local usage = require "kmirror.usage"
 local plans = {}
 
 local ALL, CHANGES = {}, {}
-for i, operation in ipairs(mirrors.operations) do
-    ALL[i] = operation.name
-    if operation.effect ~= "reads" then
-        table.insert(CHANGES, operation.name)
-    end
+for _, operation in ipairs(mirrors.operations) do
+    local served = not operation.missing
+    ALL[#ALL + 1] = served and operation.name or nil
+    CHANGES[#CHANGES + 1] = served and operation.effect ~= "reads" and operation.name or nil
 end
 
 --- The plans by name.

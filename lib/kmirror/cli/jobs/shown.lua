@@ -54,7 +54,7 @@ local change_columns = {
 
 local job_fields = { "name", "state", "script", "target", "created", "runs", "started", "ended", "status" }
 for _, operation in ipairs(changes.operations) do
-    table.insert(job_fields, operation.column)
+    job_fields[#job_fields + 1] = operation.column -- those that only some backends have, have none
 end
 table.move({ "failed", "unanswered", "unasked" }, 1, 3, #job_fields + 1, job_fields)
 local change_fields = { "number", "operation", "cluster", "id", "newTargetLatency", "state", "run", "sent", "answered",
@@ -64,7 +64,7 @@ local change_fields = { "number", "operation", "cluster", "id", "newTargetLatenc
 local function flat_job(job)
     local row = setmetatable({}, { __index = job })
     for _, operation in ipairs(changes.operations) do
-        row[operation.column] = job.done[operation.name]
+        if operation.column then row[operation.column] = job.done[operation.name] end
     end
     return row
 end

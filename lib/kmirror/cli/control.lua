@@ -1,0 +1,54 @@
+--- cli.control: the commands that do one thing to each of several mirrors, where the backend can: pause, resume, …
+
+local changes = require("kmirror.changes")
+local connect = require("kmirror.connect")
+local items = require("kmirror.cli.items")
+
+local M = {}
+
+--- A command of a method of the API object that takes an id.
+---@param name string of the method and the command
+---@param done string what is told of each: "paused"
+---@param summary string
+---@param details string
+---@return kmirror.command
+function M.command(name, done, summary, details)
+    local function tell(causes, id)
+        if changes.planned() then return "" end
+        local lines = { ("%s %s\n"):format(done, id) }
+        for _, cause in ipairs(causes or {}) do lines[#lines + 1] = ("\tafter %s\n"):format(cause) end
+        return table.concat(lines)
+    end
+    return {
+        name = name,
+        arguments = "ID...",
+        summary = summary,
+        details = details,
+        sets = { "connection", "safety", "results", "messages" },
+
+        define = function(parser)
+            parser:argument("ID", "Id of a mirror."):args("+"):argname("ID"):target("id")
+        end,
+
+        run = function(options)
+            local api = connect()
+            return items.each(options.id, {
+                json = options.json,
+                single = #options.id == 1,
+                run = function(id)
+                    return api[name](api, id)
+                end,
+                text = tell,
+                shape = function(causes, id)
+                    return { id = id, [done] = not changes.planned(), dryRun = changes.planned() or nil,
+                        causes = causes and #causes > 0 and causes or nil }
+                end,
+                name = function(id)
+                    return { id = id, [done] = false }
+                end,
+            })
+        end,
+    }
+end
+
+return M

@@ -1,0 +1,118 @@
+-- connect_control: what can be done with a mirror on Kafka Connect beyond what the vendor's API offers: to tell how
+-- many records are left, to pause it and start it again, to change its topics in place, to say from where it copies.
+local its, config, lag, status = ...
+
+local control = {}
+
+-- What the client libraries or the cluster do not let us know.
+local function bounds_of(session, source, side, partitions)
+    local properties = lag.client(source, side, session.clusters)
+    local bounds, problem, kind = lag.bounds(properties, partitions, session.call.account.options.timeout)
+    if bounds then return bounds end
+    session:fail(kind, ("the ends of its topics cannot be asked of the %s cluster: %s"):format(side, problem))
+end
+
+local function by_place(a, b)
+    return a[1] < b[1] or a[1] == b[1] and a[2] < b[2]
+end
+
+-- What its tasks are at work on, and what it has copied before: one that is stopped has no task.
+local function partitions_of(session, found, replicated)
+    local partitions, seen = lag.partitions(its.known_of(session, "tasks", found.name) or {}), {}
+    for _, each in ipairs(partitions) do seen[("%s-%d"):format(each[1], each[2])] = true end
+    for place in pairs(replicated) do
+        local topic, number = place:match("^(.*)%-(%d+)$")
+        if not seen[place] then partitions[#partitions + 1] = { topic, math.tointeger(tonumber(number)) } end
+    end
+    table.sort(partitions, by_place)
+    return partitions
+end
+
+local function with_source(session, id)
+    local found = its.find(session, id)
+    local source = its.config_of(session, found.name)
+    if source then return found, source end
+    its.forget(session, found)
+    session:fail("not_found", ("its connector %s is not there"):format(found.name))
+end
+
+function control.lag(session, id)
+    local found, source = with_source(session, id)
+    local replicated = lag.replicated(session:ask("offsets", { name = found.name }))
+    local partitions = partitions_of(session, found, replicated)
+    local told = lag.of(partitions, bounds_of(session, source, "source", partitions), replicated)
+    told.id, told.connectorName = found.id, found.name
+    return told
+end
+
+-- ---- from where it copies ----
+
+function control.offsets(session, id)
+    local found = with_source(session, id)
+    local offsets = {}
+    for place, offset in pairs(lag.replicated(session:ask("offsets", { name = found.name }))) do
+        local topic, number = place:match("^(.*)%-(%d+)$")
+        offsets[#offsets + 1] = { topic = topic, partition = math.tointeger(tonumber(number)), offset = offset }
+    end
+    table.sort(offsets, function(a, b)
+        return a.topic < b.topic or a.topic == b.topic and a.partition < b.partition
+    end)
+    return offsets
+end
+
+function control.set_offsets(session, id, offsets)
+    local found, source = with_source(session, id)
+    session:ask("set_offsets", { name = found.name }, source["source.cluster.alias"], offsets)
+end
+
+---The offsets at which a mirror that starts now copies only what is written from now on: those of the last records that
+---are there. An empty partition has none.
+function control.ends(session, id, topics)
+    local found, source = with_source(session, id)
+    local partitions = topics or partitions_of(session, found, {})
+    local offsets = {}
+    for i, bounds in ipairs(bounds_of(session, source, "source", partitions)) do
+        if bounds.ending and bounds.ending > 0 then
+            offsets[#offsets + 1] = { topic = partitions[i][1], partition = partitions[i][2],
+                offset = bounds.ending - 1 }
+        end
+    end
+    return offsets
+end
+
+-- ---- its state ----
+
+-- The connectors of a mirror that are ours to start and stop.
+local function connectors_of(found)
+    return found.foreign and { found.name } or { found.name, found.name .. ".checkpoint" }
+end
+
+local function each_of(part)
+    return function(session, id)
+        local found = with_source(session, id)
+        for _, name in ipairs(connectors_of(found)) do session:ask(part, { name = name }) end
+    end
+end
+
+control.pause, control.resume, control.stop = each_of("pause"), each_of("resume"), each_of("stop")
+
+-- Returns why each of those that had failed did so.
+function control.restart(session, id)
+    local found, source = with_source(session, id)
+    local causes = {}
+    for _, name in ipairs(connectors_of(found)) do
+        local look = its.known_of(session, "status", name)
+        for _, cause in ipairs(look and status.failures(look) or {}) do
+            causes[#causes + 1] = ("%s: %s"):format(name, config.without_secrets(cause, source))
+        end
+        if look then session:ask("restart", { name = name }) end
+    end
+    return causes
+end
+
+function control.set_topics(session, id, regex)
+    local found = with_source(session, id)
+    its.reconfigure(session, found.name, { topics = regex })
+end
+
+return control
