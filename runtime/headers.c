@@ -1,25 +1,12 @@
 #include "headers.h"
 
+#include "base64.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- the user ---- */
-
-/* Base64 (RFC 4648) of `length` bytes, and a '\0'; `to` has room. */
-static void encode(char *to, const char *text, size_t length) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *bytes = (const unsigned char *)text;
-    for (size_t i = 0; i < length; i += 3) {
-        unsigned second = i + 1 < length ? bytes[i + 1] : 0, third = i + 2 < length ? bytes[i + 2] : 0;
-        unsigned group = (unsigned)bytes[i] << 16 | second << 8 | third;
-        *to++ = digits[group >> 18];
-        *to++ = digits[group >> 12 & 63];
-        *to++ = i + 1 < length ? digits[group >> 6 & 63] : '=';
-        *to++ = i + 2 < length ? digits[group & 63] : '=';
-    }
-    *to = '\0';
-}
 
 static void forget(char *secret) {
     if (secret != NULL)
@@ -31,11 +18,11 @@ static void forget(char *secret) {
 static char *authorization(const char *username, const char *password) {
     static const char start[] = "Authorization: Basic ";
     size_t length = strlen(username) + 1 + strlen(password);
-    char *pair = calloc(1, length + 1), *header = malloc(sizeof start + (length + 2) / 3 * 4);
+    char *pair = calloc(1, length + 1), *header = malloc(sizeof start + BASE64_SIZE(length));
     if (pair != NULL && header != NULL) {
         snprintf(pair, length + 1, "%s:%s", username, password);
         memcpy(header, start, sizeof start);
-        encode(header + sizeof start - 1, pair, length);
+        base64_write(header + sizeof start - 1, pair, length);
     } else {
         free(header);
         header = NULL;

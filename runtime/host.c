@@ -1,5 +1,6 @@
 #include "host.h"
 
+#include "base64.h"
 #include "child.h"
 #include "computing.h"
 #include "exit.h"
@@ -100,21 +101,15 @@ static int hmac_sha256(lua_State *L) {
 
 /* sha256_base64(text) -> the digest, as a page's Content-Security-Policy has it */
 static int sha256_base64(lua_State *L) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t length;
-    unsigned char digest[33] = {0}; /* one more: it is written in threes */
-    char written[45];
+    unsigned char digest[32];
+    char written[BASE64_SIZE(sizeof digest)];
     const char *text = luaL_checklstring(L, 1, &length);
     int status = gnutls_hash_fast(GNUTLS_DIG_SHA256, text, length, digest);
     if (status < 0)
         return luaL_error(L, "SHA-256 failed: %s", gnutls_strerror(status));
-    for (size_t i = 0, at = 0; i < sizeof digest; i += 3) {
-        unsigned three = (unsigned)digest[i] << 16 | (unsigned)digest[i + 1] << 8 | digest[i + 2];
-        for (int shift = 18; shift >= 0; shift -= 6)
-            written[at++] = digits[three >> shift & 63];
-    }
-    written[43] = '='; /* 32 bytes are one short of threes */
-    lua_pushlstring(L, written, 44);
+    base64_write(written, digest, sizeof digest);
+    lua_pushstring(L, written);
     return 1;
 }
 

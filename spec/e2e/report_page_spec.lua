@@ -63,8 +63,8 @@ describe("the page of a report, without a script,", function()
         local text = plain(page_of(("pcall(api.get, api, %q) pcall(api.delete, api, %q)"):format(nobody, nobody)))
         assert.is_nil(text:find("<p>None.</p>", 1, true))
         for _, call in ipairs { "get", "delete" } do
-            assert.is_truthy(text:find(('<td>%s</td><td class="wide">%s</td><td class="failed">not found</td>')
-                :format(call, nobody), 1, true), call)
+            local cells = '<td class="name">%s</td><td class="wide">%s</td><td class="failed">not found</td>'
+            assert.is_truthy(text:find(cells:format(call, nobody), 1, true), call)
         end
     end)
 
@@ -362,6 +362,21 @@ describe_browser("the page of a report, in a browser,", function()
             });
             document.title = found.join(" ");]]))
         assert.are.equal("beside inside beside beside beside", measured:match "<title>(.-)</title>")
+    end)
+
+    it("shows all runs of a job, from its journal", function()
+        local home = support.temporary_directory "home"
+        local file, path = support.temporary("job.lua", prelude .. "create 'new' error()"), support.temporary "job.html"
+        for _ = 1, 2 do
+            support.run { "--sandbox", "--job", "two", "run", file, env = { HOME = home } }
+        end
+        assert.are.equal(0, support.run { "report", "two", path, env = { HOME = home } }.status)
+        local seen = chromium("--dump-dom", "file://" .. path)
+        for run = 1, 2 do
+            assert.is_truthy(seen:find("<h3>Run " .. run .. ", started [%d-]+ [%d:]+ UTC: failed</h3>"))
+        end
+        assert.is_truthy(seen:find("only its changes are known", 1, true))
+        assert.is_nil(seen:find("<h2>Quota</h2>", 1, true))
     end)
 
     it("can be looked at: the pictures are in the build folder", function()

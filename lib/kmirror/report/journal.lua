@@ -1,6 +1,7 @@
 --- report.journal: the runs of a job as its journal has them: the changes alone, as reads are not recorded.
 
 local changes = require("kmirror.changes")
+local json = require("kmirror.json")
 local mirrors = require("mirrors")
 local records = require("kmirror.report.record")
 local shell = require("kmirror.shell")
@@ -39,7 +40,7 @@ local function add(record, change, from)
         number = change.number, operation = change.operation, cluster = change.cluster, id = change.id,
         topicsRegex = change.arguments.topicsRegex, asked = change.sent - from,
         ended = (change.answered or change.sent) - from, outcome = outcomes[change.state],
-        message = change.problem, attempts = { attempt_of(change, from) }, waits = {},
+        message = change.problem, attempts = { attempt_of(change, from) }, waits = json.array({}),
     }
     table.insert(record.calls, call)
     table.insert(record.changes, {
