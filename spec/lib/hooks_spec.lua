@@ -64,11 +64,13 @@ describe("hooks", function()
     end)
 
     it("end the runbook when one fails, and keep the next one from running", function()
-        local result = run [[
-            hooks.new({ "a" }, { { step = "a", command = "exit 7" }, { step = "a", command = "echo next" } })
-                :run("a", {})]]
-        assert.are.equal(1, result.status)
-        assert.are.equal("kmirror: the hook a failed with status 7\n", result.stderr)
+        for _, status in ipairs { 1, 7 } do
+            local result = run(([[
+                hooks.new({ "a" }, { { step = "a", command = "exit %d" }, { step = "a", command = "echo next" } })
+                    :run("a", {})]]):format(status))
+            assert.are.equal(1, result.status)
+            assert.are.equal(("kmirror: the hook a failed with status %d\n"):format(status), result.stderr)
+        end
     end)
 
     it("are stopped with all that they have started when they take too long", function()
