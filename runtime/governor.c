@@ -165,6 +165,15 @@ static void turn_away(governor *g, double now) {
     }
 }
 
+void governor_recall(governor *g) {
+    while (g->first != NULL) {
+        governor_pass *p = g->first;
+        unlink_pass(g, p);
+        p->state = GOVERNOR_TURNED_AWAY;
+        p->turned_away(p, 0);
+    }
+}
+
 /* The first in the queue waits for what other processes, or a 429, have used up. */
 static void tell(governor *g, double at) {
     double now = loop_now();

@@ -44,6 +44,8 @@ void governor_enter(governor *g, governor_pass *p);
 void governor_sent(governor *g, const governor_pass *p, double at);
 /* Says when the server may have counted it, as far as can be told: only a rate that is found out needs to know. */
 void governor_arrived(governor *g, const governor_pass *p, double at);
+/* Turns away whoever is queued: for 0 seconds, as it is nobody's fault. */
+void governor_recall(governor *g);
 /* Gives the pass back, in whatever state it is. */
 void governor_leave(governor *g, governor_pass *p);
 /* A 429 came. Somebody else uses the account, or the limit is lower: slows down for a while, or for good when the rate is

@@ -196,6 +196,11 @@ static int attempted(lua_State *L, int status, lua_KContext context) {
         lua_pushboolean(L, c->delayed_by_429);
         return 3;
     }
+    if (c->pass.state == GOVERNOR_TURNED_AWAY && c->held == 0) {
+        end_attempt(c);
+        lua_pushnil(L);
+        return 1;
+    }
     int results = c->pass.state == GOVERNOR_TURNED_AWAY ? push_turned_away(L, c)
                                                         : result_push(L, http_answer_of(c->http), &c->wire->wanted);
     end_attempt(c);
@@ -204,7 +209,7 @@ static int attempted(lua_State *L, int status, lua_KContext context) {
 
 /* attempt(call, timeout, patience: seconds for which a 429 may hold it) -> true, result | false, error, may have been
  * carried out, seconds to wait | nil, what the API says of it | nil || nil, seconds, because of a 429: it waits for the
- * quota, for so long; go on with go_on() */
+ * quota, for so long; go on with go_on() || nil: it was recalled before it was sent */
 static int attempt(lua_State *L) {
     call *c = luaL_checkudata(L, 1, CALL);
     c->timeout = luaL_checknumber(L, 2);
@@ -353,6 +358,13 @@ static int rate_of(lua_State *L) {
     const governor_box *box = luaL_checkudata(L, 1, GOVERNOR);
     lua_pushnumber(L, governor_rate(box->governor));
     return 1;
+}
+
+/* recall(governor): attempts that still wait for the quota are not made */
+static int recall(lua_State *L) {
+    const governor_box *box = luaL_checkudata(L, 1, GOVERNOR);
+    governor_recall(box->governor);
+    return 0;
 }
 
 static const char *option(lua_State *L, const char *name) {
@@ -511,6 +523,7 @@ int luaopen_mirrors(lua_State *L) {
                                          {"governor", new_governor},
                                          {"alone", alone},
                                          {"rate", rate_of},
+                                         {"recall", recall},
                                          {"wire", new_wire},
                                          {"shape", new_shape},
                                          {"misfit", misfit},

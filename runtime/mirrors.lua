@@ -10,7 +10,8 @@ local connects = load("runtime/connects.lua", native, fields, properties, load("
 local options = load("runtime/options.lua", native, new_error, fields, network, keys, connects)
 local wire = load("runtime/wire.lua", native, fields)
 local complete = load("runtime/failure.lua")
-local retry = load("runtime/retry.lua", native, task, complete, new_error)
+local Outage = load("runtime/outage.lua", task, new_error)
+local retry = load("runtime/retry.lua", native, task, complete, new_error, Outage)
 local several = load("runtime/several.lua", native, retry, task, new_error)
 
 ---@class mirrors
@@ -192,7 +193,7 @@ local function prepare(api, operation, id, argument)
     end
     return { native = call, read = request.read, steps = request.steps, backend = backend, account = account,
         operation = name, cluster = api.cluster, id = id, argument = argument, attempts = 0,
-        spec = name == "create" and argument or nil }
+        spec = name == "create" and argument or nil, outage = not request.steps and account.outage or nil }
 end
 
 -- ---- how a call is made ----
@@ -208,7 +209,7 @@ local LONGEST_KEPT <const> = 10000
 -- Where it takes more than attempts.
 local performers = {
     list = function(call)
-        local began = task.now()
+        local began = call.account.ledger.now()
         local found = retry.perform(call)
         if #found <= LONGEST_KEPT then call.account.ledger:saw(call.cluster, found, began) end
         return found
@@ -282,6 +283,16 @@ local function governor_for(o)
     return governors[key]
 end
 
+-- Likewise whether the API answers.
+local outages = {}
+
+local function outage_for(o)
+    if o.outage == 0 then return nil end
+    local key = ("%s\0%s"):format(o.endpoint, o.username)
+    outages[key] = outages[key] or Outage.new()
+    return outages[key]
+end
+
 -- Likewise what is known of the creates of an account, or two apis would take each other's for somebody else's.
 local reconcile
 local ledgers = {}
@@ -297,7 +308,7 @@ local function ledger_for(account)
             return retry.perform(call)
         end,
         sleep = task.sleep,
-        now = task.now,
+        now = account.outage and function() return account.outage:now() end or task.now,
         settle = o.settle,
         error = new_error,
         tell = retry.tell,
@@ -315,6 +326,12 @@ local function new_account(all)
     account.alone = function() return native.alone(account.governor) end
     account.rate = function() return native.rate(account.governor) end
     account.base = native.base_path(account.native)
+    account.outage = outage_for(all)
+    account.probe = function(cluster)
+        local call = prepare({ account = account, cluster = cluster }, mirrors.operations.list)
+        call.outage = nil
+        return call
+    end
     account.ledger = ledger_for(account)
     account.ways = several.ways(all, account.governor)
     all.api_key, all.proxy = nil, nil -- the URL of a proxy may hold a password

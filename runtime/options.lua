@@ -65,6 +65,9 @@ local MAX_RATE <const> = 16384
 ---@field timeout? number          seconds for one attempt; 30
 ---@field connect_timeout? number  seconds for a connection; 10
 ---@field deadline? number         seconds for a whole call, from its first attempt on, with all retries; 120
+---@field outage? number           seconds for which calls wait when the API is away: no connection, no answer in time,
+---                                or 502 to 504. One asks now and then, the others stand by; the deadline does not
+---                                count that. 0: none waits; 0, 300 for a job or a shipped runbook
 ---@field retries? integer         attempts after the first; 6
 ---@field backoff? number          seconds: the wait before the first retry is drawn from 0 to this; 0.25, 1 after a 429
 ---@field settle? number           seconds within which a mirror whose create was not answered shows in the list; 10
@@ -102,6 +105,7 @@ local checks = {
     timeout = is_positive,
     connect_timeout = is_positive,
     deadline = is_positive,
+    outage = is_number(0),
     retries = is_integer(0, 100),
     backoff = is_number(0),
     settle = is_number(0),
@@ -129,6 +133,7 @@ local defaults = {
     timeout = 30,
     connect_timeout = 10,
     deadline = 120,
+    outage = 0,
     retries = 6,
     backoff = 0.25,
     settle = 10,

@@ -1,5 +1,5 @@
 -- retry: one call, in as many attempts as it takes, within its deadline.
-local native, task, complete, new_error = ...
+local native, task, complete, new_error, Outage = ...
 
 local retry = {}
 
@@ -11,6 +11,9 @@ local tracer, wants_attempts
 ---| "quota"      # it waits longer than a second for what others have used up of the rate, or because of a 429
 ---| "rate"       # the rate that is found out (rate = "auto") has changed much
 ---| "alone"      # the quota file cannot be used: this process counts its requests by itself
+---| "away"       # the API does not answer, and is asked now and then whether it does; after each question, too
+---| "back"       # it does
+---| "stood_by"   # a call has waited for that
 ---| "lost"       # this and those below: of a create whose answer was lost
 ---| "adopted"
 ---| "undone"
@@ -23,7 +26,10 @@ local tracer, wants_attempts
 ---@field id? string
 ---@field attempt integer      from 1
 ---@field error? mirrors.Error  of a failed attempt, and of the one before a retry
----@field wait? number         seconds before the retry, for the quota, or until a lost create is decided
+---@field wait? number         seconds before the retry, for the quota, until a lost create is decided, or until the API
+---                            is asked again; those for which a call has stood by
+---@field away? number         seconds for which the API is, or was, away
+---@field patience? number     seconds for which it may be
 ---@field rate? number         requests a second, of a wait for the quota; the rate that was found out
 ---@field expected? boolean    of a retry: it is how a rate is found out
 ---@field rejected? boolean    of a rate that was found out: by a 429
@@ -96,9 +102,36 @@ local function backoff(call, e, hint)
     return wait
 end
 
+local function of_call(call, e)
+    e.operation, e.cluster, e.id, e.attempts = call.operation, call.cluster, call.id, call.attempts
+    return e
+end
+
+-- Whether a call waits out an outage, and the error looks like one.
+local function waits_out(call, e)
+    return call.outage and Outage.looks_like(e)
+end
+
+-- The same as backoff() for what is tried for as long as an outage may last: no number of attempts, no budget.
+local function patient_backoff(call, e, hint)
+    local options = call.account.options
+    call.until_, call.failing = nil, call.failing or task.now()
+    local most = math.min(LONGEST_BACKOFF, options.backoff * 2 ^ math.min(call.attempts - 1, 10))
+    local wait = math.max(math.random() * most, math.min(hint or 0, LONGEST_HINT))
+    if task.now() + wait >= call.failing + options.outage then
+        error(of_call(call, Outage.too_long(e, call.failing, options)), 0)
+    end
+    return wait
+end
+
+local stand_by
+
 -- Waits before another attempt, or raises the error.
 local function again(call, e, hint)
-    local wait, why = backoff(call, e, hint)
+    local patient = waits_out(call, e)
+    if patient and call.outage.closed then return stand_by(call) end
+    if not patient then call.failing = nil end
+    local wait, why = (patient and patient_backoff or backoff)(call, e, hint)
     if not wait then
         if why then e.message = ("%s; %s"):format(e.message, why) end
         error(e, 0)
@@ -167,9 +200,32 @@ local function tell_rate(call)
     tracer(event)
 end
 
+local function tell_outage(call, what, e, fields)
+    if not tracer then return end
+    local event, outage = event_of(call, what, e), call.outage
+    event.away = outage.since and task.now() - outage.since
+    event.wait, event.patience = outage.next and outage.next - task.now(), call.account.options.outage
+    for name, value in pairs(fields or {}) do event[name] = value end
+    tracer(event)
+end
+
+-- What an attempt tells of an outage.
+local function note_outage(call, ok, e)
+    local outage = call.outage
+    if not ok and Outage.looks_like(e) then
+        if outage:failed(e, call.account.options) then
+            native.recall(call.account.governor) -- who waits for the quota only stands by from now on
+            tell_outage(call, "away", e)
+        end
+    elseif ok or e.status then
+        local away = outage:answered()
+        if away then tell_outage(call, "back", nil, { away = away }) end
+    end
+end
+
 -- Goes on with an attempt for as long as it only waits for the quota, and says so.
 local function waited(call, ok, ...)
-    if ok ~= nil then return ok, ... end
+    if ok ~= nil or select("#", ...) == 0 then return ok, ... end
     if tracer then
         local event = event_of(call, "quota")
         event.wait, event.throttled = ...
@@ -179,12 +235,21 @@ local function waited(call, ok, ...)
     return waited(call, native.go_on(call.native))
 end
 
+-- Sends it, and waits for what comes back. Nothing when it was recalled.
+local function exchange(call)
+    if call.renew then call.native = call.renew() end
+    return waited(call, native.attempt(call.native, time_left(call)))
+end
+
 -- One attempt, within the call's deadline.
 local function attempt(call)
+    local ok, result, maybe_done, hint, told
     call.attempts = call.attempts + 1
     tell_alone(call)
-    if call.renew then call.native = call.renew() end
-    local ok, result, maybe_done, hint, told = waited(call, native.attempt(call.native, time_left(call)))
+    repeat
+        if call.outage and call.outage.closed then stand_by(call) end
+        ok, result, maybe_done, hint, told = exchange(call)
+    until ok ~= nil
     if ok and call.read then ok, result, maybe_done = read(call, result) end
     if not ok then
         if not call.until_ then begin_deadline(call) end
@@ -195,7 +260,28 @@ local function attempt(call)
         tracer(event_of(call, "attempt", not ok and result or nil))
     end
     tell_rate(call)
+    if call.outage then note_outage(call, ok, result) end
     return ok, result, maybe_done, hint
+end
+
+-- Whether the API is back is told by a list, of which nothing can come.
+local function question(call)
+    local ok, e = attempt(call.account.probe(call.cluster))
+    if not ok and e.kind == "cancelled" then error(e, 0) end
+    if not ok and Outage.looks_like(e) then return e end
+    local away = call.outage:answered() -- also when it says no: that is for the call to find out
+    if away then tell_outage(call, "back", nil, { away = away }) end
+end
+
+-- Waits for an outage to end; raises the error when it takes too long.
+function stand_by(call)
+    local began = task.now()
+    local e = call.outage:stand_by(call.account.options, function() return question(call) end, function(problem)
+        tell_outage(call, "away", problem)
+    end)
+    call.until_, call.failing = nil, nil -- its time begins once more
+    if e then error(of_call(call, e), 0) end
+    tell_outage(call, "stood_by", nil, { wait = task.now() - began })
 end
 
 local function succeeded(account)

@@ -110,17 +110,25 @@ local function from_configuration(given)
         rate = chosen.rate,
         concurrency = chosen.concurrency,
         timeout = chosen.timeout,
+        outage = chosen.outage,
         ca_file = chosen.ca_file,
     }
 end
 
+-- What may take hours, and can be resumed, waits for the API when that is away for a few minutes.
+local function outage_of(given)
+    local is_shipped = given.command == "run" and host.script(given.script) ~= nil
+    return (given.job or is_shipped) and 300 or 0
+end
+
 local function set_defaults(given)
     local defaults = (given.sandbox and start_sandbox or from_configuration)(given)
-    for _, name in ipairs({ "api", "rate", "concurrency", "timeout", "ca_file" }) do
+    for _, name in ipairs({ "api", "rate", "concurrency", "timeout", "outage", "ca_file" }) do
         if given[name] ~= nil then
             defaults[name] = given[name]
         end
     end
+    defaults.outage = defaults.outage or outage_of(given)
     local ok, problem = pcall(mirrors.defaults, defaults)
     if not ok then
         usage("%s", tostring(problem):gsub("^mirrors%.defaults: (%S+)", function(name)

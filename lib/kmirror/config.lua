@@ -107,6 +107,7 @@ local profile_fields = {
     rate = rate,
     concurrency = number(1, "an integer from 1 up"),
     timeout = number(0.001, "a number of seconds over 0"),
+    outage = number(0, "a number of seconds, 0 not to wait"),
     insecure = is("boolean", "true or false"),
     read_only = is("boolean", "true or false"),
     cluster = text,

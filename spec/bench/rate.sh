@@ -61,10 +61,10 @@ export KMIRROR_USERNAME=sandbox KMIRROR_API_KEY=sandbox-full-key KMIRROR_CLUSTER
 measure() {
     processes=$1 limit=$2 words=${3:-}
     log=$work/log
-    rm -f "$log"
+    rm -f "$log" "$work/address"
     "$kmirror" sandbox --port "${port:-0}" --rate "${limit%-*}" --request-log "$log" > "$work/address" &
     server=$!
-    until grep -q listening "$work/address"; do sleep 0.05; done
+    until grep -qs listening "$work/address"; do sleep 0.05; done
     KMIRROR_ENDPOINT=$(sed -n 's/listening on //p' "$work/address")
     export KMIRROR_ENDPOINT port=${KMIRROR_ENDPOINT##*:} # what was learnt is kept by endpoint
     clients=

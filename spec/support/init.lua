@@ -272,7 +272,8 @@ sandbox.__index = sandbox
 ---@return support.sandbox
 function support.sandbox(options)
     local log = support.temporary("requests.jsonl", "")
-    local words = { "sandbox", "--port", "0", "--request-log", log }
+    local words = { "sandbox", "--request-log", log }
+    if not (options and options.port) then table.move({ "--port", "0" }, 1, 2, #words + 1, words) end
     for name, value in pairs(options or {}) do
         words[#words + 1] = "--" .. name:gsub("_", "-")
         if value ~= true then words[#words + 1] = tostring(value) end

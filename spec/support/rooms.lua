@@ -22,13 +22,13 @@ rooms.floors = {
     { "native modules", [[ runtime/host runtime/httpd runtime/line runtime/mirrors runtime/outcome runtime/outfile
         runtime/probe runtime/task ]] },
     { "parts of mirrors", [[ runtime/connect runtime/connects runtime/failure runtime/fields runtime/key runtime/meant
-        runtime/network runtime/options runtime/properties runtime/reconcile runtime/retry runtime/secret
+        runtime/network runtime/options runtime/outage runtime/properties runtime/reconcile runtime/retry runtime/secret
         runtime/several runtime/specification runtime/uuid runtime/v1 runtime/v2 runtime/wire ]] },
     { "tasks, errors, embedded files", [[ runtime/child runtime/chunk runtime/computing runtime/error runtime/exit
         runtime/files runtime/group runtime/operations runtime/result runtime/scheduler runtime/turn ]] },
-    { "ground", [[ runtime/climb runtime/embed runtime/embedded runtime/ending runtime/environment runtime/governor
-        runtime/headers runtime/http runtime/json runtime/kafka runtime/keys runtime/loop runtime/message runtime/output
-        runtime/printable runtime/quota runtime/shape runtime/status runtime/terminal ]] },
+    { "ground", [[ runtime/base64 runtime/climb runtime/embed runtime/embedded runtime/ending runtime/environment
+        runtime/governor runtime/headers runtime/http runtime/json runtime/kafka runtime/keys runtime/loop
+        runtime/message runtime/output runtime/printable runtime/quota runtime/shape runtime/status runtime/terminal ]] },
 }
 
 -- Arrows into a room's inside that are still there. This list only gets shorter.

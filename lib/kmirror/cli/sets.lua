@@ -49,7 +49,9 @@ function M.connection(parser)
         parser:option("--concurrency", "Requests under way at once."):argname("N")
             :convert(options.integer("--concurrency", "a whole number, 1 or more", 1)),
         parser:option("--timeout", "Seconds for one attempt of a request."):argname("SECONDS")
-            :convert(options.number("--timeout", "seconds, from 0.001", 0.001))
+            :convert(options.number("--timeout", "seconds, from 0.001", 0.001)),
+        parser:option("--outage", "Seconds to wait when the API is away; default: 300 for a job or a shipped runbook, "
+            .. "else 0."):argname("SECONDS"):convert(options.number("--outage", "seconds, 0 not to wait", 0))
     )
 end
 

@@ -16,6 +16,8 @@ local fates = { -- of a create whose answer was lost
 
 local quiet = 1 -- seconds after a retry was told of in which others of the same cause are details
 
+local every = 30 -- seconds after which it is said again that the API is away
+
 local told = {} -- by cause: when last, and how many of them since
 
 -- How important a retry is, and how many like it were passed over before.
@@ -29,6 +31,25 @@ local function level_of(problem)
     told[cause] = { at = now, more = 0 }
     local more = last and last.more or 0
     return "info", more > 0 and ("; and %d more like it since the last such line"):format(more) or ""
+end
+
+local away_told -- when it was last told that the API is away
+
+local function clock(seconds)
+    return ("%.0f:%02.0f"):format(seconds // 60, math.floor(seconds % 60))
+end
+
+-- An outage is told of at once, and then every now and then.
+local function tell_away(event, fields, write)
+    local now = task.now()
+    local level = (not away_told or now - away_told >= every) and "info" or "debug"
+    if level == "info" then
+        away_told = now
+    end
+    local since = os.time() - event.away // 1
+    write(level, fields, "the API has not answered since %s (%s): %s; it is asked again in %.0f s, and so on until %s; "
+        .. "nothing else is sent meanwhile; Ctrl-C stops", os.date("%T", since // 1 | 0), clock(event.away),
+        tostring(event.error), math.max(0, event.wait), os.date("%T", (since + event.patience) // 1 | 0))
 end
 
 -- What is given to the log here fits, and is not checked for each request. A short runbook does not need the log.
@@ -72,6 +93,11 @@ function M.tell(event)
     elseif event.what == "quota" then
         write("info", fields, "waiting %.1f s for the quota of %g requests a second, which the kmirror processes "
             .. "of this user share", event.wait, event.rate)
+    elseif event.what == "away" then
+        tell_away(event, fields, write)
+    elseif event.what == "back" then
+        away_told = nil
+        write("info", fields, "the API answers again, after %s", clock(event.away))
     elseif event.what == "rate" then
         fields.rate = event.rate
         write(event.rejected and "info" or "debug", fields, event.rejected and "the API takes no more than about %.0f "
@@ -80,7 +106,7 @@ function M.tell(event)
     elseif event.what == "alone" then
         write("warn", fields, "the quota file %s: %s; this process counts its requests alone (see kmirror doctor)",
             event.file, event.problem)
-    elseif event.ended > 0 then
+    elseif event.what == "attempt" and event.ended > 0 then
         local what = ("%s %s"):format(event.operation:gsub("_", " "), event.id or "on cluster " .. event.cluster)
         fields.seconds = event.ended - event.granted
         write("debug", fields, "%s: %s after %.0f ms", what, event.error and event.error.kind or "done",

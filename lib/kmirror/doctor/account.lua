@@ -154,6 +154,7 @@ end
 local function connect(case)
     local ok, api = pcall(mirrors.connect, {
         retries = 1, timeout = case.given.timeout or attempt_seconds, deadline = 2 * attempt_seconds,
+        outage = 0,
     })
     if ok then
         return api

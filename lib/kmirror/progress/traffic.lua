@@ -37,6 +37,13 @@ local function note_retry(event)
     end
 end
 
+local away -- since when the API has not answered, when it is asked again, and the last error
+
+local function note_away(event)
+    local now = task.now()
+    away = { since = now - event.away, next = now + event.wait, error = event.error.kind }
+end
+
 --- Takes note of an event, as kmirror.events tells it.
 ---@param event table
 function M.note(event)
@@ -44,6 +51,10 @@ function M.note(event)
         note_attempt(event)
     elseif event.what == "retry" then
         note_retry(event)
+    elseif event.what == "away" then
+        note_away(event)
+    elseif event.what == "back" then
+        away = nil
     elseif event.what == "call" then
         limit = event.options.rate == "auto" and math.floor(event.rate) or event.rate
     end
@@ -53,6 +64,10 @@ end
 ---@param now number
 ---@return string
 function M.words(now)
+    if away then
+        return ("the API has not answered for %s (%s), asking again in %s; Ctrl-C stops"):format(
+            line.clock(now - away.since), away.error, line.clock(away.next - now))
+    end
     local rate = in_last_second(now)
     local parts = { limit and limit > 0 and ("%d of %g requests/s"):format(rate, limit)
         or ("%d requests/s"):format(rate) }

@@ -82,7 +82,7 @@ M.all = {
     { at = "runs.calls.waits", title = "Each of waits",
         { "from", "when" },
         { "to", "when" },
-        { "reason", "kind of the error before it; lost: until it was known" },
+        { "reason", "kind of the error before it; lost; away (an outage)" },
         { "", "what had become of a create" },
     },
     { at = "runs.changes", title = "Each of changes",

@@ -181,7 +181,17 @@ local function note_lost(record, event)
     end
 end
 
-local notes = { attempt = note_attempt, retry = note_retry, lost = note_lost }
+-- A call that has waited until the API answered again.
+local function note_stood_by(record, event)
+    local totals, call, now = totals_of(record, event.operation), open_call(record), task.now()
+    totals.backoff = totals.backoff + event.wait
+    if call then
+        call.free = record:at(now)
+        table.insert(call.waits, { from = record:at(now - event.wait), to = call.free, reason = "away" })
+    end
+end
+
+local notes = { attempt = note_attempt, retry = note_retry, lost = note_lost, stood_by = note_stood_by }
 
 -- ---- calls ------------------------------------------------------------------------------------------------
 
