@@ -80,11 +80,17 @@ local function is_turned_away(e)
     return e.kind == "rate_limited" and not e.status
 end
 
+-- An answer that says that it was done, and is spoiled. Only a create that was looked for, and is not there, is sent
+-- again after one: what is read again would be no better.
+local function is_spoiled(call, e)
+    return call.operation == "create" and e.kind == "protocol" and (e.status or 0) // 100 == 2
+end
+
 -- How long to wait before another attempt; nil and why when there is to be none.
 local function backoff(call, e, hint)
     local account = call.account
     local options = account.options
-    if not worth_retrying[e.kind] or is_turned_away(e) then return nil end
+    if not (worth_retrying[e.kind] or is_spoiled(call, e)) or is_turned_away(e) then return nil end
     if call.attempts > options.retries then return nil end
     local cost = call.unbudgeted and 0 or e.kind == "timeout" and TIMEOUT_COST or RETRY_COST
     if account.budget < cost then return nil, "the retry budget is used up: too much has failed lately" end

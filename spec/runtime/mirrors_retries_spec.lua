@@ -273,6 +273,15 @@ describe("retries #native", function()
             assert.are.equal("GET POST GET", asked)
         end)
 
+        it("after an answer that says that it was done, but is spoiled, are made again when the mirror is not there",
+            function()
+                for _, spoiled in ipairs { { body = "OK" }, { body = "{}" }, { status = 204 }, { body = "" } } do
+                    local ok, id, asked = meet({ EMPTY, spoiled, EMPTY, CREATED }, calls.create, { settle = 0 })
+                    assert.is_true(ok, tostring(id))
+                    assert.are.equal("GET POST GET POST", asked)
+                end
+            end)
+
         it("after an answer that proves that it was not done do not look for the mirror", function()
             local statuses = {
                 301, 307, 308, 400, 401, 403, 404, 405, 407, 410, 411, 413, 414, 415, 417, 422, 426, 428, 431, 451,
