@@ -266,6 +266,10 @@ describe_browser("the page of a report, in a browser,", function()
             assert.is_truthy(dom:find(('<tr data-call="%d"'):format(call.number), 1, true))
         end
         assert.are.equal(#calls, count(dom, '<g class="call"'))
+        local legend = dom:match '<section class="calls">.-<p class="legend">(.-)</p>'
+        assert.is_truthy(legend:find('<i class="alters"></i>latency update<', 1, true))
+        assert.is_truthy(legend:find('<i class="removes"></i>delete<', 1, true))
+        assert.is_nil(legend:find("pause", 1, true)) -- only what the run did
         for _, title in ipairs { "Where the time went", "Timeline", "What changed", "Quota", "Lag", "Timings" } do
             assert.is_truthy(dom:find("<h2>" .. title .. "</h2>", 1, true), title)
         end
