@@ -40,6 +40,7 @@ strip --strip-unneeded --remove-section=.comment "$root/usr/bin/kmirror" "$root/
 } > "$doc/changelog.Debian"
 cp CHANGELOG.md "$doc/changelog"
 cp README.md "$doc/README.md"
+cp runtime/README.md "$doc/mirrors-and-task.md"
 gzip -9n "$doc/changelog" "$doc/changelog.Debian" "$root"/usr/share/man/man?/*
 
 # dpkg-shlibdeps looks for the control file of a source package.

@@ -1,9 +1,9 @@
---- The README's recorded session, typed again into a terminal: it shows the same. A line `...` stands for any lines.
+--- The guide's recorded session, typed again into a terminal: it shows the same. A line `...` stands for any lines.
 --- KMIRROR_SESSION names another file that holds the session.
 local screens = require "spec.support.screen"
 local support = require "spec.support"
 
-local file = os.getenv("KMIRROR_SESSION") or "README.md"
+local file = os.getenv("KMIRROR_SESSION") or "scripts/README.md"
 local PROMPT = "us-east@sandbox>"
 
 -- The session: the command that begins it, what is shown before anything is typed, and each { typed, shown }.

@@ -13,7 +13,8 @@ local modules = {
 local introduction = [[
 # Library reference
 
-What runbooks are written with, on top of the native modules `mirrors` and `task`, which the main README describes.
+What runbooks are written with, on top of the native modules `mirrors` and `task`, which
+[`../runtime/README.md`](../runtime/README.md) describes.
 [`../scripts/README.md`](../scripts/README.md) is a guide to it. A module is loaded by its name:
 
     local bulk = require("kmirror.bulk")
