@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -118,8 +119,11 @@ static int random_bytes(lua_State *L) {
     unsigned char bytes[64];
     lua_Integer count = luaL_checkinteger(L, 1);
     luaL_argcheck(L, count > 0 && count <= (lua_Integer)sizeof bytes, 1, "from 1 to 64");
-    if (gnutls_rnd(GNUTLS_RND_KEY, bytes, (size_t)count) < 0)
-        return luaL_error(L, "no random bytes to be had");
+    ssize_t got; /* so few come all at once */
+    while ((got = getrandom(bytes, (size_t)count, 0)) < 0 && errno == EINTR) {
+    }
+    if (got != (ssize_t)count)
+        return luaL_error(L, "no random bytes to be had: %s", strerror(errno));
     lua_pushlstring(L, (const char *)bytes, (size_t)count);
     return 1;
 }
