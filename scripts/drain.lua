@@ -9,17 +9,16 @@ local files = require("kmirror.file")
 local fleets = require("kmirror.fleet")
 local health = require("kmirror.health")
 local json = require("kmirror.json")
+local lifecycle = require("kmirror.lifecycle")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
 local options = require("kmirror.options")
-local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
 local selection = require("kmirror.selection")
 local shell = require("kmirror.shell")
 local steps = require("kmirror.steps").new()
 local text = require("kmirror.text")
 local usage = require("kmirror.usage")
-local wait = require("kmirror.wait")
 
 local parser = argparse("kmirror run drain", [[
 Deletes the mirrors that the options are about. What there was is saved first;
@@ -108,15 +107,7 @@ if not changes.harmless() then
 end
 
 local function delete(mirror)
-    local ok, problem = pcall(function()
-        api:on(mirror.cluster):delete(mirror.id)
-    end)
-    if not ok and not problems.is_gone(problem) then
-        error(problem, 0)
-    end
-    if not changes.planned() then
-        wait.gone(api, { { id = mirror.id, cluster = mirror.cluster } }, given.wait)
-    end
+    lifecycle.remove(api, mirror, given.wait)
 end
 
 local would = changes.planned() and "would be " or ""

@@ -23,6 +23,13 @@ local settling = 10 -- seconds for which a new mirror may not be found
 
 local ends_a_wait = { FAILED = true, STALE_TOPIC = true }
 
+--- Whether a mirror is in a state that it does not leave by itself.
+---@param mirror? table in full
+---@return boolean
+function M.has_failed(mirror)
+    return mirror ~= nil and ends_a_wait[mirror.status] or false
+end
+
 ---@class kmirror.wait.options
 ---@field seconds? number how long at most; 600 by default
 ---@field stall? number seconds without any progress after which to give up; none by default
@@ -102,7 +109,7 @@ local function judge(api, item, ready)
     item.gone = false
     mirror.cluster = item.place.cluster
     item.mirror = mirror
-    return ready(mirror) and "ready" or ends_a_wait[mirror.status] and "failed" or nil
+    return ready(mirror) and "ready" or M.has_failed(mirror) and "failed" or nil
 end
 
 ---@class kmirror.wait.watch
@@ -287,6 +294,7 @@ local options = fields.options({
 fields.guard_methods("watch", Watch, { add = { "wanted", wanted }, outcome = {} })
 
 return fields.guard("wait", M, {
+    has_failed = { "mirror?", fields.table },
     describe = { "left", fields.list(fields.table) },
     watch = { "api", fields.api, "ready", fields.fn, "options?", options },
     settle = { "api", fields.api, "wanted", wanted, "ready", fields.fn, "options?", options },

@@ -14,7 +14,7 @@ rooms.floors = {
     { "rooms of commands", [[ doctor repl report sandbox ]] },
     { "runbooks' engines", [[ failover rollout ]] },
     { "mirrors", [[ findings fleet live loops selection ]] },
-    { "work", [[ bulk health hooks progress screen steps uncaught wait ]] },
+    { "work", [[ bulk health hooks lifecycle progress screen steps uncaught wait ]] },
     { "jobs", [[ job jobs journal memory store ]] },
     { "this run", [[ again changes config confirm connect events limits log profile properties state successor ]] },
     { "texts and values", [[ batches connector csv file json literal meant modules options problem regex shell

@@ -2,8 +2,8 @@
 
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
+local lifecycle = require("kmirror.lifecycle")
 local log = require("kmirror.log")
-local problems = require("kmirror.problem")
 local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local reversal = require("kmirror.failover.reversal")
@@ -21,13 +21,10 @@ local M = {}
 local function delete_all(run)
     local gone = 0
     bulk.map(run.state.mirrors, function(mirror)
-        local deleted, problem = pcall(run.forward.delete, run.forward, mirror.id)
-        if deleted then
+        if lifecycle.delete(run.forward, { id = mirror.id }) then
             run.counts.deleted = run.counts.deleted + 1
-        elseif problems.is_gone(problem) then
-            gone = gone + 1
         else
-            error(problem, 0)
+            gone = gone + 1
         end
     end)
     return gone

@@ -3,6 +3,7 @@
 
 local bulk = require("kmirror.bulk")
 local health = require("kmirror.health")
+local lifecycle = require("kmirror.lifecycle")
 local problems = require("kmirror.problem")
 local task = require("task")
 local wait = require("kmirror.wait")
@@ -69,8 +70,7 @@ local function set_latencies(run, up)
     bulk.map(up, function(mirror, i)
         local before = run.state.mirrors[i]
         local latency = M.latency(run, before)
-        if latency and mirror.targetLatency and mirror.targetLatency ~= latency then
-            run.reverse:update_target_latency(mirror.id, latency)
+        if mirror.targetLatency and lifecycle.retune(run.reverse, mirror, latency) then -- one that is gone has none
             set[mirror.id], count = true, count + 1
         end
     end)

@@ -5,8 +5,8 @@ local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local health = require("kmirror.health")
 local items_of = require("kmirror.fleet.items").of
+local lifecycle = require("kmirror.lifecycle")
 local log = require("kmirror.log")
-local problems = require("kmirror.problem")
 local stepping = require("kmirror.steps")
 local task = require("task")
 local wait = require("kmirror.wait")
@@ -74,24 +74,14 @@ end
 
 -- Waits until the mirrors are ready; each that is not has failed. Returns those that are.
 function Run:settle(items, seconds, ready)
-    local came_of = wait.settle(self.api, items, ready, { seconds = seconds })
-    local details, whys, right = {}, {}, {}
-    for _, mirror in ipairs(came_of.ready) do
-        details[mirror.id] = mirror
+    local right, wrong = lifecycle.settle(self.api, items, ready, { seconds = seconds })
+    for _, item in ipairs(right) do
+        item.details = item.mirror
     end
-    for _, left in ipairs(came_of.late) do
-        whys[left.id] = left.problem
-    end
-    for _, left in ipairs(came_of.failed) do
-        whys[left.id] = left.problem .. (left.mirror and "; delete it, so that it is created again" or "")
-    end
-    for _, item in ipairs(items) do
-        item.details = details[item.id]
-        if item.details then
-            right[#right + 1] = item
-        else
-            self:fail(item, ("mirror %s %s"):format(item.id, whys[item.id]))
-        end
+    for _, item in ipairs(wrong) do
+        local has_failed = not item.gone and wait.has_failed(item.mirror)
+        self:fail(item, ("mirror %s %s%s"):format(item.id, item.problem,
+            has_failed and "; delete it, so that it is created again" or ""))
     end
     return right
 end
@@ -162,15 +152,9 @@ function Run:retune(items)
 end
 
 function Run:delete(items)
-    local function delete(item)
-        local ok, problem = pcall(function()
-            self.api:on(item.cluster):delete(item.id)
-        end)
-        if not ok and not problems.is_gone(problem) then
-            error(problem, 0)
-        end
-    end
-    self.result.deleted = self:each("delete mirrors", items, delete)
+    self.result.deleted = self:each("delete mirrors", items, function(item)
+        lifecycle.delete(self.api, item)
+    end)
     return self.result.deleted
 end
 

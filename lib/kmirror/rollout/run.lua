@@ -3,9 +3,9 @@
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local health = require("kmirror.health")
+local lifecycle = require("kmirror.lifecycle")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
-local problems = require("kmirror.problem")
 local progress = require("kmirror.progress")
 local task = require("task")
 local text = require("kmirror.text")
@@ -58,15 +58,8 @@ end
 
 -- ---- single changes ---------------------------------------------------------------------------------------
 
--- Deletes a mirror; one that is gone already is fine.
 function Run:delete(id)
-    local ok, problem = pcall(self.api.delete, self.api, id)
-    if not ok and not problems.is_gone(problem) then
-        error(problem, 0)
-    end
-    if not changes.planned() then
-        wait.gone(self.api, { id }, self.wait)
-    end
+    lifecycle.remove(self.api, { id = id }, self.wait)
 end
 
 -- The successor that an earlier run has created is taken over.
@@ -91,10 +84,7 @@ function Run:restore(change)
         change.restored = nil
         error(seen, 0)
     end
-    local mirror = seen[1]
-    if change.old.targetLatency and mirror.targetLatency ~= change.old.targetLatency then
-        self.api:update_target_latency(mirror.id, change.old.targetLatency)
-    end
+    lifecycle.retune(self.api, seen[1], change.old.targetLatency)
 end
 
 -- Neither is it open any more what becomes of a change, nor is its old mirror needed.
@@ -158,35 +148,29 @@ local function is_healthy(mirror)
     return health.problem(mirror) == nil
 end
 
--- Waits, and notes what is wrong with the mirrors that do not make it; returns the others.
-function Run:settle(by_id, places, ready, deadline)
-    local seconds = math.max(0, deadline - task.now())
-    local outcome = wait.settle(self.api, places, ready, {
-        seconds = seconds, stall = self.stall, title = ready == health.works and "wait until they are up"
-            or "wait until they are healthy",
+-- Waits, and notes what is wrong with the mirrors that do not make it; returns the changes of the others.
+function Run:settle(list, ready, deadline)
+    local right, wrong = lifecycle.settle(self.api, list, ready, {
+        seconds = math.max(0, deadline - task.now()), stall = self.stall,
+        title = ready == health.works and "wait until they are up" or "wait until they are healthy",
     })
-    for _, list in ipairs({ outcome.failed, outcome.late }) do
-        for _, left in ipairs(list) do
-            local mirror = left.mirror
-            local unhealthy = mirror and mirror.status == "IN_SYNC" and health.problem(mirror)
-            by_id[left.id].problem = unhealthy or left.problem
-            by_id[left.id].gone = left.gone
-        end
+    for _, change in ipairs(wrong) do
+        local mirror = change.mirror
+        change.problem = mirror and mirror.status == "IN_SYNC" and health.problem(mirror) or change.problem
     end
-    return outcome.ready
+    return right
 end
 
--- Gives new mirrors the target latencies of the old ones, as health is judged by them.
-function Run:retune(up, by_id)
-    local result = bulk.each(up, function(mirror)
-        local wanted = by_id[mirror.id].old.targetLatency
-        if wanted and mirror.targetLatency ~= wanted then
-            self.api:update_target_latency(mirror.id, wanted)
-        end
+-- Gives new mirrors the target latencies of the old ones, as health is judged by them. Returns the changes where that
+-- went well.
+function Run:retune(list)
+    local result = bulk.each(list, function(change)
+        lifecycle.retune(self.api, change.mirror, change.old.targetLatency)
     end, { rounds = rounds })
     for _, outcome in ipairs(result.failed) do
-        by_id[outcome.item.id].problem = "did not get its target latency: " .. tostring(outcome.problem)
+        outcome.item.problem = "did not get its target latency: " .. tostring(outcome.problem)
     end
+    return map(result.done, "item")
 end
 
 -- A job that is resumed gets the id that it got before, also of a mirror that it has taken back since: then it asks for
@@ -203,15 +187,6 @@ function Run:create_again(list)
     return lost
 end
 
-function Run:wait_until_up(by_id, list, deadline)
-    local places = {}
-    for i, change in ipairs(list) do
-        by_id[change.id] = change
-        places[i] = { id = change.id, since = change.since }
-    end
-    return self:settle(by_id, places, health.works, deadline)
-end
-
 -- Lets time pass, and shows how much.
 local function soak(seconds)
     local bar <close> = progress.start({ title = "soak, in seconds", total = math.ceil(seconds) })
@@ -224,15 +199,17 @@ end
 
 -- Notes the problem of each new mirror that does not get healthy, or does not stay so for the soak.
 function Run:judge(list)
-    local by_id, deadline = {}, task.now() + self.wait
-    local up = self:wait_until_up(by_id, list, deadline)
-    local again = self:wait_until_up(by_id, self:create_again(list), deadline)
+    local deadline = task.now() + self.wait
+    local up = self:settle(list, health.works, deadline)
+    local again = self:settle(self:create_again(list), health.works, deadline)
     table.move(again, 1, #again, #up + 1, up)
-    self:retune(up, by_id)
-    local healthy = self:settle(by_id, map(up, "id"), is_healthy, deadline)
+    for _, change in ipairs(up) do
+        change.since = nil -- from here on it is a mirror like any other
+    end
+    local healthy = self:settle(self:retune(up), is_healthy, deadline)
     if self.soak > 0 then
         soak(self.soak)
-        self:settle(by_id, map(healthy, "id"), is_healthy, task.now())
+        self:settle(healthy, is_healthy, task.now())
     end
 end
 
