@@ -26,9 +26,7 @@ rooms.floors = {
         runtime/several runtime/specification runtime/uuid runtime/v1 runtime/v2 runtime/wire ]] },
     { "tasks, errors, embedded files", [[ runtime/child runtime/chunk runtime/computing runtime/error runtime/exit
         runtime/files runtime/group runtime/operations runtime/result runtime/scheduler runtime/turn ]] },
-    { "ground", [[ runtime/base64 runtime/climb runtime/embed runtime/embedded runtime/ending runtime/environment
-        runtime/governor runtime/headers runtime/http runtime/json runtime/kafka runtime/keys runtime/loop
-        runtime/message runtime/output runtime/printable runtime/quota runtime/shape runtime/status runtime/terminal ]] },
+    { "ground, mostly plain C", [[ runtime/* ]] },
 }
 
 -- Arrows into a room's inside that are still there. This list only gets shorter.
@@ -94,17 +92,23 @@ end
 
 -- ---- judging ----------------------------------------------------------------------------------------------
 
+-- The rooms of each floor by name; "x/*" are those that no floor names.
 local function floors_of(lines)
     local floors, problems = {}, {}
-    for floor, each in ipairs(rooms.floors) do
-        for name in each[2]:gmatch("%S+") do
-            for room in pairs(lines) do
-                if room == name or name:find("%*$") and room:sub(1, #name - 1) == name:sub(1, -2) then
-                    floors[room] = floor
-                end
-            end
-            if not name:find("%*$") and not lines[name] then
-                problems[#problems + 1] = ("%s stands on the floor '%s', but is no room"):format(name, each[1])
+    local function place(floor, name)
+        local stem = name:match("^(.*)%*$")
+        for room in pairs(lines) do
+            if room == name or stem and not floors[room] and room:sub(1, #stem) == stem then floors[room] = floor end
+        end
+        if not (stem or lines[name]) then
+            problems[#problems + 1] = ("%s stands on the floor '%s', but is no room"):format(name,
+                rooms.floors[floor][1])
+        end
+    end
+    for _, kind in ipairs({ "^[^*]+$", "%*$" }) do
+        for floor, each in ipairs(rooms.floors) do
+            for name in each[2]:gmatch("%S+") do
+                if name:find(kind) then place(floor, name) end
             end
         end
     end
