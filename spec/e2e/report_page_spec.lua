@@ -42,10 +42,10 @@ local hostile = "</script><script>document.title='owned'</script><!--<img src=x 
 
 describe("the page of a report, without a script,", function()
     it("says how the run went, why it stopped and how to continue", function()
-        local page = page_of("create 'new' error('out of <luck>', 0)", { "--job", "lucky" })
+        local page = page_of("create 'new' error('out of\\n<luck>', 0)", { "--job", "lucky" })
         local text = plain(page)
         assert.is_truthy(text:find('<span class="state failed">failed</span>', 1, true))
-        assert.is_truthy(text:find('<pre class="error">out of &lt;luck&gt;</pre>', 1, true))
+        assert.is_truthy(text:find('<pre class="error">\nout of\n&lt;luck&gt;\n</pre>', 1, true))
         assert.is_truthy(text:find('<pre class="next">kmirror jobs resume lucky</pre>', 1, true))
         assert.is_truthy(text:find("<b>1</b> <span>changes done</span>", 1, true))
         assert.is_truthy(page:find("<title>kmirror run -: failed</title>", 1, true))

@@ -101,6 +101,14 @@ local function duration(seconds)
     return ("%d h %d min"):format(seconds // 3600, seconds % 3600 // 60)
 end
 
+local function lines_of(problem)
+    local lines = {}
+    for line in (cut(problem or "", 2000) .. "\n"):gmatch("(.-)\n") do
+        lines[#lines + 1] = { line = line }
+    end
+    return lines
+end
+
 -- When, where and by what it was made.
 local function about(document, run)
     local parts = { "started " .. moment(run.started) }
@@ -207,7 +215,7 @@ function M.of(document, record)
         command = cut(document.command, longest), state = run.state, result = states[run.state],
         about = about(document, run), style = hash(template, "style"), script = hash(template, "script"),
         running = one_if(run.state == "running", { written = moment(document.written) }),
-        error = one_if(document.error, { text = cut(document.error or "", 2000) }),
+        error = one_if(document.error, { lines = lines_of(document.error) }),
         resume = one_if(document.resume, { command = document.resume }),
         cards = cards(document, run), failures = failed, troubled = broken_ones,
         unfailed = one_if(#failed + #broken_ones == 0),
