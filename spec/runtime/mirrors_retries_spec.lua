@@ -125,6 +125,66 @@ describe("retries #native", function()
         assert.is_true(support.now() - began < 2)
     end)
 
+    -- The waits before retries when chance is always `chance`, and the times at which the requests came.
+    local function waits(answer, overrides, chance)
+        local mirrors, random, found, times = require "mirrors", stub(math, "random"), {}, {}
+        random.returns(chance)
+        local server = support.server { answer }
+        mirrors.trace(function(event) found[#found + 1] = event.what == "retry" and event.wait or nil end)
+        pcall(calls.list, connect(server, overrides))
+        random:revert()
+        mirrors.trace(nil)
+        server:stop()
+        for i, request in ipairs(server:requests()) do times[i] = request.at end
+        return found, times
+    end
+
+    it("come after waits of which the longest doubles from one attempt to the next", function()
+        local found, times = waits({ status = 503 }, { backoff = 0.02 }, 1)
+        assert.are.same({ 0.02, 0.04, 0.08 }, found)
+        for i, wait in ipairs(found) do
+            assert.is_true(times[i + 1] - times[i] >= wait - 0.001, ("after attempt %d"):format(i))
+        end
+    end)
+
+    it("wait four times as long after a 429, but never longer than 20 s", function()
+        assert.are.same({ 0.08, 0.16, 0.32 }, (waits({ status = 429 }, { backoff = 0.02 }, 1)))
+        assert.are.same({ 0.02, 0.02, 0.02 }, (waits({ status = 503 }, { backoff = 1000 }, 0.001)))
+    end)
+
+    it("wait for a share of that which is left to chance, each time anew", function()
+        assert.are.same({ 0.01, 0.02, 0.04 }, (waits({ status = 503 }, { backoff = 0.04 }, 0.25)))
+        local mirrors, shares, different = require "mirrors", {}, {}
+        mirrors.trace(function(event)
+            if event.what == "retry" then shares[event.attempt] = event.wait / (0.001 * 2 ^ (event.attempt - 1)) end
+        end)
+        meet({ { status = 503 } }, calls.list, { retries = 5 })
+        mirrors.trace(nil)
+        assert.are.equal(5, #shares)
+        for _, share in ipairs(shares) do
+            assert.is_true(share >= 0 and share < 1)
+            different[share] = true
+        end
+        assert.is_truthy(next(different, next(different)), "all the same share")
+    end)
+
+    it("come no sooner for a Retry-After that is shorter, by 5 s at most, and believe 300 s of a longer one", function()
+        local function first_wait(seconds)
+            local mirrors, random, found = require "mirrors", stub(math, "random"), nil
+            random.returns(1)
+            mirrors.trace(function(event)
+                found = event.wait
+                if found then error("the wait is known", 0) end
+            end)
+            meet({ { status = 503, headers = { "Retry-After: " .. seconds } } }, calls.list,
+                { backoff = 15, deadline = 1000 })
+            random:revert()
+            mirrors.trace(nil)
+            return found
+        end
+        assert.are.same({ 6, 12, 15, 300 }, { first_wait(1), first_wait(7), first_wait(12), first_wait(3000) })
+    end)
+
     it("wait as long as Retry-After says", function()
         local server = support.server { { status = 503, headers = { "Retry-After: 1" } }, EMPTY }
         connect(server):list()
@@ -151,6 +211,22 @@ describe("retries #native", function()
         local second = support.raises("server", api.list, api)
         assert.are.equal(1, second.attempts)
         assert.matches("retry budget", second.message, 1, true)
+        server:stop()
+    end)
+
+    it("take twice as much of it after an attempt that took too long", function()
+        local ok, e = meet({ { hang = true } }, calls.list, { retries = 100, timeout = 0.001, backoff = 0 })
+        assert.is_false(ok)
+        assert.are.equal(51, e.attempts)
+    end)
+
+    it("get a little of it back with each call that succeeds", function()
+        local down = { status = 503 }
+        local server = support.server { down, down, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, down }
+        local api = connect(server, { retries = 100, deadline = 60, backoff = 0 })
+        for _ = 1, 5 do api:list() end
+        local e = support.raises("server", api.list, api)
+        assert.are.equal(100, e.attempts)
         server:stop()
     end)
 
@@ -322,6 +398,18 @@ describe("retries #native", function()
             assert.are.equal(2, #e.details.candidates)
             assert.matches(ID, tostring(e), 1, true)
             assert.matches(other, tostring(e), 1, true)
+        end)
+
+        it("may look for the mirror though the retry budget is used up", function()
+            local answers = {}
+            for i = 1, 153 do answers[i] = { status = 503 } end
+            answers[102], answers[103], answers[154] = EMPTY, LOST, listed(ID)
+            local ok, id = meet(answers, function(api)
+                support.raises("server", api.list, api)
+                return api:create(SPEC)
+            end, { retries = 100, backoff = 0, deadline = 60 })
+            assert.is_true(ok, tostring(id))
+            assert.are.equal(ID, id)
         end)
 
         it("are made when nothing was sent: the server could not be reached", function()
