@@ -47,8 +47,14 @@ HOST_OBJECTS = $(HOST_SOURCES:runtime/%.c=$(BUILD)/%.o) $(BUILD)/embedded_host.o
 MODULE_OBJECTS = $(MODULE_SOURCES:runtime/%.c=$(BUILD)/%.o) $(BUILD)/embedded_module.o
 
 ARGPARSE = /usr/share/lua/5.4/argparse.lua
+# What `kmirror check` reads Lua with: luacheck without its own command line. It suits every version of Lua.
+LUACHECK = /usr/share/lua/5.1/luacheck
+LUACHECK_LUA := $(addprefix $(LUACHECK)/,init.lua check.lua check_state.lua core_utils.lua decoder.lua filter.lua \
+                format.lua lexer.lua options.lua parser.lua standards.lua unicode.lua \
+                unicode_printability_boundaries.lua utils.lua) \
+                $(sort $(wildcard $(LUACHECK)/stages/*.lua $(LUACHECK)/builtin_standards/*.lua))
 LUA_FILES := $(sort $(shell find lib scripts runtime -name '*.lua'))
-HOST_LUA = $(filter-out lib/man/% lib/types/% lib/pictures/% scripts/cookbook/%,$(LUA_FILES)) $(ARGPARSE) \
+HOST_LUA = $(filter-out lib/man/% lib/types/% lib/pictures/%,$(LUA_FILES)) $(ARGPARSE) $(LUACHECK_LUA) \
            lib/kmirror/report/page.html
 MODULE_LUA = $(wildcard runtime/*.lua)
 
@@ -104,11 +110,11 @@ $(BUILD)/embedded_%.list: FORCE | $(BUILD)/packages
 	@echo '$(names)' | cmp -s - $@ || echo '$(names)' > $@
 
 $(BUILD)/packages:
-	@$(PKG_CONFIG) --exists $(packages) 2> /dev/null && test -e $(ARGPARSE) || \
+	@$(PKG_CONFIG) --exists $(packages) 2> /dev/null && test -e $(ARGPARSE) && test -e $(LUACHECK) || \
 	  { echo 'kmirror needs the Debian packages that `make deps` installs' >&2; exit 1; }
 	@mkdir -p $(BUILD) && touch $@
 
-$(ARGPARSE): | $(BUILD)/packages
+$(ARGPARSE) $(LUACHECK_LUA): | $(BUILD)/packages
 
 .PHONY: FORCE
 FORCE:
@@ -281,9 +287,9 @@ migrate: all
 
 # To build, then to run.
 DEPS = libc6-dev pkg-config liblua5.4-dev lua-cjson-dev libcurl4-openssl-dev libmicrohttpd-dev \
-       libgnutls28-dev libedit-dev lua-argparse lua-rex-pcre2 lua-dbi-sqlite3
+       libgnutls28-dev libedit-dev lua-argparse lua-check lua-rex-pcre2 lua-dbi-sqlite3
 TEST_DEPS = $(DEPS) lua5.4 lua-busted lua-cjson lua-socket lua-sec openssl curl sqlite3 tmux \
-            valgrind clang-tidy-14 clang-format-14 lua-check zsh fish man-db dpkg-dev chromium
+            valgrind clang-tidy-14 clang-format-14 zsh fish man-db dpkg-dev chromium
 BENCH_DEPS = $(DEPS) lua5.4 lua-cjson lua-cqueues nginx-light openssl curl golang-go node-undici python3-aiohttp \
              python3-uvloop
 

@@ -1,7 +1,8 @@
 /* embed DATA FILE...: run by make, no part of kmirror. Writes files, and what Lua compiles those that are Lua to, one after
  * the other into DATA, and to standard output a C file that tells embedded.c where each of them is.
  *
- * A file is known by the path given here; one from outside the tree (/usr/share/...) by its last part. */
+ * A file is known by the path given here; one from outside the tree by its path in a folder of Lua's modules, such as
+ * /usr/share/lua/5.4. */
 #include <lauxlib.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -38,7 +39,10 @@ static const char *read_all(lua_State *L, const char *path, size_t *size) {
 }
 
 static const char *name_of(const char *path) {
-    return path[0] == '/' ? strrchr(path, '/') + 1 : path;
+    static const char folder[] = "/lua/5.";
+    const char *in = path[0] == '/' ? strstr(path, folder) : NULL;
+    const char *slash = in == NULL ? NULL : strchr(in + sizeof folder - 1, '/');
+    return slash == NULL ? path : slash + 1;
 }
 
 static bool is_lua(const char *path) {

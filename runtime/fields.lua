@@ -33,6 +33,8 @@ fields.shown = shown
 ---@field fits fun(value: any): any
 ---@field problem? fun(name: string, value: any): string?  what is wrong with a part of a value that does not fit
 ---@field secret? boolean  its value is in no message
+---@field known? table<string, mirrors.fields.kind>  of a table: its fields by name
+---@field required? string[]  of a table: those that may not be missing
 
 ---What is wrong with a value, as a sentence that begins with its name; nil when it fits.
 ---@param name string
@@ -267,7 +269,7 @@ end
 
 ---A table of options by name, each of its kind, none of which has to be there. Others are refused.
 ---@param known table<string, mirrors.fields.kind>
----@return mirrors.fields.kind
+---@return mirrors.fields.kind  with `known`
 function fields.options(known)
     local function problem(_, value)
         for name, given in pairs(type(value) == "table" and value or {}) do
@@ -279,12 +281,13 @@ function fields.options(known)
         end
     end
     return {
-        expected = "a table of options", problem = problem,
+        expected = "a table of options", problem = problem, known = known,
         fits = function(value) return type(value) == "table" and problem("", value) == nil end,
     }
 end
 
 local originals = setmetatable({}, { __mode = "k" })
+local declarations = {}
 
 local function arguments_of(declared)
     local parameters = {}
@@ -312,6 +315,27 @@ local function check_arguments(where, parameters, ...)
     end
 end
 
+---@class mirrors.fields.parameter
+---@field name string  "..." stands for all that follow
+---@field optional boolean
+---@field kind mirrors.fields.kind
+
+---Tells what the arguments of a function may be that checks them by itself.
+---@param where string  "api:create"
+---@param declared any[]  as for checked()
+---@return mirrors.fields.parameter[]
+function fields.declare(where, declared)
+    declarations[where] = arguments_of(declared)
+    return declarations[where]
+end
+
+---What the arguments of a function may be, for whoever looks at a call that is not made; nil when nobody has said.
+---@param where string  its name in messages: "wait.ready", "result:status"
+---@return mirrors.fields.parameter[]?
+function fields.declared(where)
+    return declarations[where]
+end
+
 ---A function that refuses, before it does anything, arguments that are not as declared.
 ---@param where string  its name, for messages: "wait.ready"
 ---@param declared any[]  names of parameters, each with its kind behind it: { "items", fields.list(), "title?",
@@ -319,7 +343,7 @@ end
 ---@param fn function
 ---@return function
 function fields.checked(where, declared, fn)
-    local parameters = arguments_of(declared)
+    local parameters = fields.declare(where, declared)
     local function checked(...)
         check_arguments(where, parameters, ...)
         return fn(...)

@@ -15,8 +15,6 @@
 /* The checkout's folder, with a slash; empty when the executable is not in the build folder of one. */
 static char root[PATH_MAX];
 
-static const char scripts[] = "scripts/";
-
 static void find_root(void) {
     char path[PATH_MAX], marker[PATH_MAX + 32];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
@@ -77,7 +75,7 @@ int files_read(lua_State *L, const char *name) {
 /* ---- require() ---- */
 
 /* Where the module `a.b` may be among the files. */
-static const char *const places[] = {"lib/%s.lua", "lib/%s/init.lua", "%s.lua"};
+static const char *const places[] = {"lib/%s.lua", "lib/%s/init.lua", "%s.lua", "%s/init.lua"};
 
 /* Pushes the file as a function, and its name, and returns 2; 0 when there is none. One on disk that is as it was
  * when kmirror was built need not be compiled again. [-0, +(0|2), e] */
@@ -142,14 +140,14 @@ int files_folders(lua_State *L) {
 /* Adds `name.lua` to the set on top. */
 static void add_script(lua_State *L, const char *name) {
     size_t length = strlen(name);
-    if (length <= 4 || strcmp(name + length - 4, ".lua") != 0)
+    if (length <= 4 || strcmp(name + length - 4, ".lua") != 0 || strchr(name, '/') != NULL)
         return;
     lua_pushlstring(L, name, length - 4);
     lua_pushboolean(L, true);
     lua_rawset(L, -3);
 }
 
-static void add_scripts_on_disk(lua_State *L) {
+static void add_scripts_on_disk(lua_State *L, const char *scripts) {
     DIR *folder = opendir(lua_pushfstring(L, "%s%s", root, scripts));
     lua_pop(L, 1);
     if (folder == NULL)
@@ -159,19 +157,20 @@ static void add_scripts_on_disk(lua_State *L) {
     closedir(folder);
 }
 
-static void add_built_in_scripts(lua_State *L) {
+static void add_built_in_scripts(lua_State *L, const char *scripts) {
+    size_t length = strlen(scripts);
     for (const struct embedded_file *file = embedded_files; file < embedded_files + embedded_count; file++)
-        if (strncmp(file->name, scripts, sizeof scripts - 1) == 0)
-            add_script(L, file->name + sizeof scripts - 1);
+        if (strncmp(file->name, scripts, length) == 0)
+            add_script(L, file->name + length);
 }
 
-void files_list_scripts(lua_State *L) {
+void files_list_scripts(lua_State *L, const char *scripts) {
     int list = lua_gettop(L);
     lua_newtable(L);
     if (root[0] != '\0')
-        add_scripts_on_disk(L);
+        add_scripts_on_disk(L, scripts);
     else
-        add_built_in_scripts(L);
+        add_built_in_scripts(L, scripts);
     for (lua_pushnil(L); lua_next(L, list + 1) != 0; lua_pop(L, 1)) {
         lua_pushvalue(L, -2);
         lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);

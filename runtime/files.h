@@ -13,7 +13,8 @@ int files_folders(lua_State *L);
 /* Pushes source and chunk name of a file such as "scripts/failover.lua", and returns 2; 0 when there is none.
  * [-0, +(0|2), m] */
 int files_read(lua_State *L, const char *name);
-/* Fills the table on top with the names of the scripts, without folder and extension, in order. [-0, +0, m] */
-void files_list_scripts(lua_State *L);
+/* Fills the table on top with the names of the scripts in a folder such as "scripts/", without folder and extension, in
+ * order. [-0, +0, m] */
+void files_list_scripts(lua_State *L, const char *scripts);
 
 #endif

@@ -62,10 +62,11 @@ static int wall_clock(lua_State *L) {
 
 /* ---- the shipped runbooks ---- */
 
-/* scripts() -> names, in order */
+/* scripts(folder, "scripts/" by default) -> names, in order */
 static int scripts(lua_State *L) {
+    const char *folder = luaL_optstring(L, 1, "scripts/");
     lua_newtable(L);
-    files_list_scripts(L);
+    files_list_scripts(L, folder);
     return 1;
 }
 

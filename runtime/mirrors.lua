@@ -91,6 +91,15 @@ mirrors.is_private = native.is_private
 ---@field id string
 ---@field connectorName string     <source alias>.<target alias>.<random>
 ---@field topicsRegex string
+---@field cluster? string          UUID of its Kafka Connect cluster: from kmirror.bulk and others that look at several
+---@field targetLatency? integer   ms; this and what follows: with v2 of the API, and with "connect"
+---@field sourceType? "instaclustr"|"custom"
+---@field kafkaSource? string
+---@field usePrivateIps? boolean
+---@field sourceConnectionProperties? mirrors.Secret
+---@field sourceAlias? string
+---@field useRenaming? boolean
+---@field maxTasks? integer
 
 ---@class mirrors.Topic
 ---@field name string
@@ -105,8 +114,6 @@ mirrors.is_private = native.is_private
 ---@field topicStatuses mirrors.Topic[]
 ---@field cause? string            with "connect": why it is not IN_SYNC, where that is known
 ---@field foreign? boolean         with "connect": true of one that kmirror has not made
----With v2 of the API, and with "connect", it also has the fields of mirrors.Spec; the connection properties are a
----mirrors.Secret.
 
 ---@class mirrors.Spec what create() takes
 ---@field sourceType "instaclustr"|"custom"
@@ -247,6 +254,17 @@ for _, backend in pairs(backends) do
     backend.compiled = wire.compile_parts(backend.parts or {})
 end
 
+-- What their arguments may be, whichever the backend.
+local declared = {
+    on = { "cluster", fields.text }, can = { "what", fields.string }, create = { "spec", specification.kind },
+    update_target_latency = { "id", fields.any_id, "ms", specification.target_latency },
+}
+for _, operation in ipairs(mirrors.operations) do
+    local id = operation.takes_id and { "id", fields.any_id } or {}
+    if not operation.argument then declared[operation.name] = declared[operation.name] or id end
+end
+for name, arguments in pairs(declared) do fields.declare("api:" .. name, arguments) end
+
 ---Whether the backend can do what not every one can: "specification" (list and get tell a mirror's whole
 ---specification), "target_latency_at_create", "initial_state" (create takes initialState), or the name of a method that
 ---not every backend has: "lag", "offsets", "pause", "resume", "stop", "restart", "set_topics", "set_offsets".
@@ -349,7 +367,7 @@ end
 
 return fields.guard("mirrors", mirrors, {
     error = { "kind", fields.text, "message", fields.string, "fields?", fields.table },
-    defaults = { "options", fields.any },
+    defaults = { "options", options.kind },
     trace = { "fn?", fields.fn, "wants?", fields.fn },
     intercept = { "fn?", fields.fn },
     observe = { "fn?", fields.fn },
@@ -358,5 +376,5 @@ return fields.guard("mirrors", mirrors, {
     printable = { "text", fields.string, "lines?", fields.boolean },
     is_private = { "path", fields.string },
     secret = { "text", fields.string },
-    connect = { "options?", fields.any },
+    connect = { "options?", options.kind },
 })

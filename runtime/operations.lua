@@ -3,6 +3,8 @@
 --
 -- The methods of the API object stand here, too. error.c wants the table alone.
 local Api, perform = ...
+
+---@class mirrors.Api
 Api = Api or {}
 
 ---@class mirrors.Operation
@@ -137,6 +139,7 @@ for _, operation in ipairs(operations) do operations[operation.name] = operation
 ---@return mirrors.Summary[]
 ---Raises unauthorized, forbidden, not_found (no such Kafka Connect cluster), rate_limited, server, transport, tls,
 ---timeout, protocol, cancelled.
+---@async
 function Api:list()
     return perform(self, operations.list)
 end
@@ -145,6 +148,7 @@ end
 ---@param id string
 ---@return mirrors.Mirror
 ---Raises what list() raises; `invalid` for an empty id.
+---@async
 function Api:get(id)
     return perform(self, operations.get, id)
 end
@@ -154,6 +158,7 @@ end
 ---@return string id  of the new mirror
 ---Raises what list() raises; `invalid` before anything is sent for a missing, unknown or wrong field; `read_only`;
 ---`unknown_outcome` when the answer was lost and it cannot be told whether the mirror was made.
+---@async
 function Api:create(spec)
     return perform(self, operations.create, nil, spec)
 end
@@ -162,6 +167,7 @@ end
 ---@param id string  UUID
 ---@param ms integer  from 1000 to 2147483647
 ---Raises what list() raises; `invalid`, `read_only`.
+---@async
 function Api:update_target_latency(id, ms)
     perform(self, operations.update_target_latency, id, ms)
 end
@@ -170,6 +176,7 @@ end
 ---@param id string  UUID
 ---Raises what list() raises; `invalid`, `read_only`; `not_found` when it does not exist, unless an earlier attempt of
 ---this call may have deleted it.
+---@async
 function Api:delete(id)
     perform(self, operations.delete, id)
 end
@@ -181,6 +188,7 @@ end
 ---@param id string
 ---@return mirrors.Lag
 ---Raises what get() raises; `unsupported`, with why; `transport` when the source's Kafka cluster cannot be asked.
+---@async
 function Api:lag(id)
     return perform(self, operations.lag, id)
 end
@@ -189,6 +197,7 @@ end
 ---@param id string
 ---@return mirrors.Offset[]
 ---Raises what get() raises; `unsupported`.
+---@async
 function Api:offsets(id)
     return perform(self, operations.offsets, id)
 end
@@ -196,6 +205,7 @@ end
 ---Pauses a mirror: its tasks stay, and copy nothing until resume(). api:can "pause".
 ---@param id string
 ---Raises what get() raises; `unsupported`, `read_only`.
+---@async
 function Api:pause(id)
     perform(self, operations.pause, id)
 end
@@ -203,6 +213,7 @@ end
 ---Lets a mirror that was paused or stopped go on, from where it was. api:can "resume".
 ---@param id string
 ---Raises what get() raises; `unsupported`, `read_only`.
+---@async
 function Api:resume(id)
     perform(self, operations.resume, id)
 end
@@ -210,6 +221,7 @@ end
 ---Stops a mirror: its tasks end, until resume(). Only then its offsets can be set. api:can "stop".
 ---@param id string
 ---Raises what get() raises; `unsupported`, `read_only`.
+---@async
 function Api:stop(id)
     perform(self, operations.stop, id)
 end
@@ -218,6 +230,7 @@ end
 ---@param id string
 ---@return string[] causes  why each of them had failed; none when nothing had
 ---Raises what get() raises; `unsupported`, `read_only`.
+---@async
 function Api:restart(id)
     return perform(self, operations.restart, id)
 end
@@ -227,6 +240,7 @@ end
 ---@param id string
 ---@param regex string
 ---Raises what get() raises; `unsupported`, `invalid`, `read_only`.
+---@async
 function Api:set_topics(id, regex)
     perform(self, operations.set_topics, id, regex)
 end
@@ -240,6 +254,7 @@ end
 ---@param id string
 ---@param offsets mirrors.Offset[]
 ---Raises what get() raises; `unsupported`, `invalid` (also when it is not stopped), `read_only`.
+---@async
 function Api:set_offsets(id, offsets)
     perform(self, operations.set_offsets, id, offsets)
 end

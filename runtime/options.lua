@@ -210,6 +210,11 @@ end
 
 local options = {}
 
+---What they are called, for whoever looks at a connect() that is not made: what each may be depends on the others.
+---@type mirrors.fields.kind
+options.kind = { expected = "a table of options", fits = function() return true end, known = {} }
+for name in pairs(checks) do options.kind.known[name] = fields.any end
+
 ---Refuses an unknown option or a wrong value, by name.
 ---@param where string  for the message
 ---@param given table

@@ -30,6 +30,15 @@ specification.target_latency = fields.int32(1000, "milliseconds")
 specification.fields_with_latency = table.move(specification.fields, 1, #specification.fields, 1, {})
 table.insert(specification.fields_with_latency, { "targetLatency", specification.target_latency })
 
+---The same as one kind, for whoever looks at a create that is not sent.
+---@type mirrors.fields.kind
+specification.kind = { expected = "a table of fields", fits = function(spec) return type(spec) == "table" end,
+    known = {}, required = {} }
+for _, field in ipairs(specification.fields_with_latency) do
+    specification.kind.known[field[1]] = field[2]
+    if field.required then table.insert(specification.kind.required, field[1]) end
+end
+
 ---The target latency of a mirror that was created without one, in ms.
 specification.FIRST_TARGET_LATENCY = 30000
 

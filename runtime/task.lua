@@ -28,6 +28,7 @@ end
 ---@return any ...  what its function returned
 ---Raises the very error value that the task died of; `cancelled` when the waiting task is cancelled; `invalid` where no
 ---other task can run (a coroutine of the script's own, a callback, a finalizer).
+---@async
 function methods:join()
     check_object(self, Task, "join")
     native.wait(self)
@@ -91,6 +92,7 @@ end
 
 ---Waits until every task of the group has ended.
 ---Raises the first failure among them; `cancelled` when the waiting task is cancelled.
+---@async
 function group_methods:wait()
     check_object(self, Group, "wait")
     drain(self, false)
@@ -131,6 +133,7 @@ local task = {
     ---Waits for that many seconds. In the background it does not keep the run from noticing a deadlock of the others.
     ---Raises `cancelled`; `invalid` for a negative number.
     ---@type fun(seconds: number, background?: boolean)
+    ---@async
     sleep = sleep,
     ---@type fun(): number  # seconds on a clock that never goes back; only differences mean anything
     now = native.now,
@@ -184,6 +187,7 @@ end
 ---@param ... any  its arguments
 ---@return any ...  what it returned
 ---Raises `timeout` when the time was up first, else what fn raised.
+---@async
 function task.timeout(seconds, fn, ...)
     check_seconds("task.timeout", seconds)
     if type(fn) ~= "function" then invalid("task.timeout: expected a function, got %s", type(fn)) end

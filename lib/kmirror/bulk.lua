@@ -27,6 +27,7 @@ local default_pause = 3 -- seconds between two rounds
 ---@param concurrency? integer how many at a time; 16 by default
 ---@param title? string what to call it while it runs, outside of steps; the place in the runbook by default
 ---@return U[]
+---@async
 function M.map(items, work, concurrency, title)
     local made, bar <close> = {}, progress.items(#items, title)
     local group <close> = task.group({ concurrency = concurrency or default_concurrency })
@@ -49,6 +50,7 @@ end
 ---@param concurrency? integer how many at a time; 16 by default
 ---@param title? string as for map()
 ---@return T[]
+---@async
 function M.filter(items, keep, concurrency, title)
     local wanted, kept = M.map(items, keep, concurrency, title), {}
     for i, item in ipairs(items) do
@@ -75,7 +77,7 @@ end
 ---@field progress? fun(ended: integer, failed: integer, total: integer) told of each item that has ended, instead of
 ---  what is shown otherwise
 
----@class kmirror.bulk.batch
+---@class kmirror.bulk.batch: kmirror.bulk.result
 ---@field number integer from 1
 ---@field done kmirror.bulk.outcome[]
 ---@field failed kmirror.bulk.outcome[]
@@ -101,6 +103,7 @@ end
 ---@param options? kmirror.bulk.options
 ---@return kmirror.bulk.result
 ---Raises `invalid` for an option that is unknown or wrong.
+---@async
 function M.each(items, work, options)
     options = options or {}
     local may_fail = options.on_error == "stop" and 0 or options.max_failures
@@ -166,10 +169,11 @@ end
 --- A mirror in full; nil when it is gone, as a list may run behind.
 ---@param api mirrors.Api on its cluster
 ---@param listed table as a list has it, or just its id
----@param on_problem? fun(listed: table, problem: any): table? told of one that cannot be read; what it returns takes
----  the mirror's place. Without it that is raised
----@return table|nil
+---@param on_problem? fun(listed: mirrors.Summary, problem: any): table? told of one that cannot be read; what it
+---  returns takes the mirror's place. Without it that is raised
+---@return mirrors.Mirror|nil
 ---Raises what api:get() raises, and with `on_problem` only what would befall every mirror.
+---@async
 function M.read(api, listed, on_problem)
     local ok, mirror = pcall(api.get, api, listed.id)
     if ok then
@@ -185,11 +189,13 @@ end
 --- Lists clusters and reads their mirrors in full, as the list alone tells next to nothing of them: one request a
 --- cluster and one a mirror. Each mirror also gets the field `cluster`, the UUID of its Kafka Connect cluster.
 ---@param api mirrors.Api|mirrors.Api[] one cluster, or several
----@param filter? fun(listed: table): any which to read, by what a list says: id, connectorName, topicsRegex, cluster
+---@param filter? fun(listed: mirrors.Summary): any which to read, by what a list says: id, connectorName, topicsRegex,
+---  cluster
 ---@param on_problem? fun(about: table, problem: any) told of a cluster that cannot be listed ({ cluster = … }) or a
 ---  mirror that cannot be read (as listed), which are then left out; without it that is raised
----@return table[] mirrors in the order of the clusters and their lists
+---@return mirrors.Mirror[] mirrors in the order of the clusters and their lists
 ---Raises what api:list() and api:get() raise.
+---@async
 function M.details(api, filter, on_problem)
     local apis = api.list and { api } or api
     local wanted = {}

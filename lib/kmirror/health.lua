@@ -9,7 +9,7 @@ local M = {}
 M.statuses = { "CREATING", "IN_SYNC", "OUT_OF_SYNC", "STALE_TOPIC", "FAILED" }
 
 --- The highest latency among a mirror's topics.
----@param mirror table
+---@param mirror mirrors.Mirror
 ---@return integer|nil milliseconds nil when it lists no topic
 function M.lag(mirror)
     local highest
@@ -20,7 +20,7 @@ function M.lag(mirror)
 end
 
 --- Records a second that flow through a mirror, over all topics; 0 when it is idle.
----@param mirror table
+---@param mirror mirrors.Mirror
 ---@return number
 function M.rate(mirror)
     local rate = 0
@@ -31,7 +31,7 @@ function M.rate(mirror)
 end
 
 --- Why a mirror is not healthy: not in sync, a connector that does not run, no topic, or one that is late.
----@param mirror table
+---@param mirror mirrors.Mirror
 ---@return string|nil problem nil when it is
 function M.problem(mirror)
     local lag = M.lag(mirror)
@@ -48,7 +48,7 @@ function M.problem(mirror)
 end
 
 --- True of one that mirrors, be it late or not.
----@param mirror table
+---@param mirror mirrors.Mirror
 ---@return boolean
 function M.works(mirror)
     return mirror.status == "IN_SYNC" or mirror.status == "OUT_OF_SYNC"

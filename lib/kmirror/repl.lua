@@ -18,6 +18,10 @@ local terminal = require("kmirror.terminal")
 
 local M = {}
 
+--- The modules that are there by name, for whoever tells of the prompt.
+---@type table<string, string>
+M.modules = sessions.modules
+
 -- ---- turns -------------------------------------------------------------------------------------------------
 
 -- Runs a function as the one that Ctrl-C cancels. Returns what pcall would; raises only when all tasks end.

@@ -93,8 +93,8 @@ end
 ---@param source string alias
 ---@param target string alias
 ---@param kafka? string UUID of the source's Kafka cluster
----@param on_other? fun(listed: table) told of mirrors of that alias that come from another Kafka cluster
----@return fun(listed: table): boolean
+---@param on_other? fun(listed: mirrors.Summary) told of mirrors of that alias that come from another Kafka cluster
+---@return fun(listed: mirrors.Summary): boolean
 function M.between(source, target, kafka, on_other)
     return function(listed)
         if listed.useRenaming == nil then
@@ -152,7 +152,7 @@ end
 
 --- What the options say of a mirror as it is listed.
 ---@param given table
----@return fun(listed: table): boolean
+---@return fun(listed: mirrors.Summary): boolean
 function M.filter(given)
     return function(listed)
         return any(given.sources, function(alias) return has_source(listed, alias) end)
@@ -221,9 +221,9 @@ end
 ---@param given table
 ---@param apis mirrors.Api[]
 ---@param on_problem? fun(about: table, problem: any) as for bulk.details
----@return table[]
+---@return mirrors.Mirror[]
 ---@return kmirror.selection.missing[]
----@return table[] listed all mirrors of the clusters, as their lists have them
+---@return mirrors.Summary[] listed all mirrors of the clusters, as their lists have them
 ---Raises what bulk.details() raises, and usage for a source that there is none of, but nearly.
 function M.details(given, apis, on_problem)
     local found, listed, is_meant, whole = {}, {}, M.filter(given), true

@@ -44,7 +44,7 @@ end
 ---@field problem string in words: "is FAILED", "is CREATING", "is gone"
 
 ---@class kmirror.wait.outcome
----@field ready table[] mirrors in full
+---@field ready mirrors.Mirror[] mirrors in full
 ---@field failed kmirror.wait.left[] FAILED, STALE_TOPIC or gone
 ---@field late kmirror.wait.left[] not ready when the time was up, or when nothing moved any more
 ---@field stalled boolean
@@ -126,6 +126,7 @@ end
 --- Waits for each mirror that was added until it is ready, or has failed, or the time is up.
 ---@return kmirror.wait.outcome
 ---Raises what api:get() raises, but for not_found and what passes by itself.
+---@async
 function Watch:outcome()
     local items, stalled = self.round:wait()
     local outcome = { ready = {}, failed = {}, late = {}, stalled = stalled }
@@ -146,7 +147,7 @@ end
 --- For mirrors that are still being created: `local watch <close> = wait.watch(…)`, then `watch:add({ … })` as they
 --- come, and `watch:outcome()`.
 ---@param api mirrors.Api
----@param ready fun(mirror: table): any
+---@param ready fun(mirror: mirrors.Mirror): any
 ---@param options? kmirror.wait.options
 ---@return kmirror.wait.watch
 function M.watch(api, ready, options)
@@ -159,10 +160,11 @@ end
 --- Waits for each mirror until it is ready, or has failed, or the time is up. Raises nothing about single mirrors.
 ---@param api mirrors.Api
 ---@param wanted (string|kmirror.wait.place)[]
----@param ready fun(mirror: table): any
+---@param ready fun(mirror: mirrors.Mirror): any
 ---@param options? kmirror.wait.options
 ---@return kmirror.wait.outcome
 ---Raises what api:get() raises, but for not_found and what passes by itself.
+---@async
 function M.settle(api, wanted, ready, options)
     local watch <close> = M.watch(api, ready, options)
     watch:add(wanted)
@@ -189,11 +191,12 @@ end
 --- Waits until every mirror is ready. One that is FAILED, STALE_TOPIC or gone ends the wait at once.
 ---@param api mirrors.Api
 ---@param wanted (string|kmirror.wait.place)[]
----@param ready fun(mirror: table): any
+---@param ready fun(mirror: mirrors.Mirror): any
 ---@param options? kmirror.wait.options
----@return table[] mirrors in full, in order
+---@return mirrors.Mirror[] mirrors in full, in order
 ---Raises `timeout` with the names and last states of those that are not ready, and these in details.late; `failed`
 ---for one that has failed, `not_found` for one that is gone; what api:get() raises.
+---@async
 function M.ready(api, wanted, ready, options)
     options = options or {}
     local seconds = options.seconds or default_seconds
@@ -229,9 +232,10 @@ end
 ---@param api mirrors.Api
 ---@param ids (string|kmirror.wait.place)[]
 ---@param seconds number how long at most; each mirror is looked at once in any case
----@param ready fun(mirror: table): boolean
----@return table[] mirrors as last seen, in the order of the ids
+---@param ready fun(mirror: mirrors.Mirror): boolean
+---@return mirrors.Mirror[] mirrors as last seen, in the order of the ids
 ---@return integer left how many are not ready
+---@async
 function M.all(api, ids, seconds, ready)
     local items = follow.all(places_of(ids), function(item)
         item.mirror = get(api, item.place)
@@ -259,6 +263,7 @@ end
 ---@param ids (string|kmirror.wait.place)[]
 ---@param seconds number how long at most
 ---Raises `timeout` when some still do at the end, and what all() raises.
+---@async
 function M.gone(api, ids, seconds)
     local items = follow.all(places_of(ids), function(item)
         return is_gone(api, item.place) and "ready" or nil

@@ -11,14 +11,14 @@ local rooms = {}
 rooms.floors = {
     { "programs", [[ scripts/* runtime/main lib/man lib/types lib/pictures ]] },
     { "the command line", [[ cli ]] },
-    { "rooms of commands", [[ doctor repl report sandbox ]] },
+    { "rooms of commands", [[ check doctor repl report sandbox ]] },
     { "runbooks' engines", [[ failover rollout ]] },
     { "mirrors", [[ findings fleet live loops selection ]] },
     { "work", [[ bulk health hooks lifecycle progress screen steps uncaught wait ]] },
     { "jobs", [[ job jobs journal memory store ]] },
     { "this run", [[ again changes config confirm connect events limits log profile properties state successor ]] },
-    { "texts and values", [[ batches connector csv file json literal meant modules options problem regex shell
-        sparkline table terminal text textfile usage ]] },
+    { "texts and values", [[ annotations batches connector csv file json literal meant modules options problem regex
+        shell sparkline table terminal text textfile usage ]] },
     { "native modules", [[ runtime/host runtime/httpd runtime/line runtime/mirrors runtime/outcome runtime/outfile
         runtime/probe runtime/task ]] },
     { "parts of mirrors", [[ runtime/connect runtime/connects runtime/failure runtime/fields runtime/key runtime/meant
