@@ -4,6 +4,7 @@
 local again = require("kmirror.again")
 local changes = require("kmirror.changes")
 local config = require("kmirror.config")
+local ended = require("kmirror.ended")
 local journal = require("kmirror.journal")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
@@ -26,14 +27,9 @@ local function time_of(seconds)
     return seconds and os.date("!%Y-%m-%dT%H:%M:%SZ", seconds // 1)
 end
 
-local by_status = { [0] = "done", [3] = "done, some items failed", [130] = "interrupted" }
-
 -- How a run ended, or that it goes on.
 local function state_of(run, running)
-    if not run.ended then
-        return running and "running" or "killed"
-    end
-    return by_status[run.status] or "failed"
+    return ended.state(run.ended and run.status, running)
 end
 
 --- What a job has done, in words: "12 creates, 3 deletes".

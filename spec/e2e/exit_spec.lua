@@ -42,6 +42,7 @@ describe("os.exit in a runbook", function()
         local jobs = support.run { "jobs", env = env }.stdout
         local state = status == 0 and "done" or status == 3 and "done, some items failed" or "failed"
         assert.matches(("exit%d\t%s\t"):format(count, state), jobs)
+        assert.are.equal(state, result.report.state, body)
     end
 
     it("ends it as a return does: job and report whole, and what is to be closed is closed", function()

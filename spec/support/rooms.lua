@@ -16,7 +16,8 @@ rooms.floors = {
     { "mirrors", [[ findings fleet live loops selection ]] },
     { "work", [[ bulk health hooks lifecycle progress screen steps uncaught wait ]] },
     { "jobs", [[ job jobs journal memory store ]] },
-    { "this run", [[ again changes config confirm connect events limits log profile properties state successor ]] },
+    { "this run", [[ again changes config confirm connect ended events limits log profile properties state
+        successor ]] },
     { "texts and values", [[ annotations batches connector csv file json literal meant modules options problem regex
         shell sparkline table terminal text textfile usage ]] },
     { "native modules", [[ runtime/host runtime/httpd runtime/line runtime/mirrors runtime/outcome runtime/outfile

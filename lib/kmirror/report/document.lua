@@ -10,7 +10,7 @@ local M = {}
 ---@field number? integer of a job
 ---@field started number seconds since the epoch
 ---@field seconds number how long it took, or has taken
----@field state string running, done, partly, failed, interrupted, killed
+---@field state string one of kmirror.ended
 ---@field status? integer exit status
 ---@field record kmirror.report.record
 ---@field under_way? kmirror.report.call[]

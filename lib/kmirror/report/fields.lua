@@ -34,7 +34,7 @@ M.all = {
         { "number", "from 1" },
         { "started", "when" },
         { "seconds", "how long it took, or has taken" },
-        { "state", "running, done, partly, failed, interrupted or killed" },
+        { "state", "running, or how it ended, as kmirror jobs says it" },
         { "status", "exit status, when it has ended" },
         { "journal_only", "true: only its changes are known" },
         { "rate_limit", "requests that any one second may have; 0: no limit" },

@@ -5,6 +5,7 @@
 
 local again = require("kmirror.again")
 local documents = require("kmirror.report.document")
+local ended = require("kmirror.ended")
 local events = require("kmirror.events")
 local fields = require("kmirror.report.fields")
 local files = require("kmirror.file")
@@ -57,17 +58,11 @@ local function target_of(given)
     return ("%s as %s"):format(current.endpoint or "https://api.instaclustr.com", current.username or "nobody")
 end
 
-local function state_of(self)
-    if self.status then
-        return journal.state(self.status)
-    end
-    return "running"
-end
-
 local function this_run(self)
     return {
         number = #self.earlier + 1, started = self.started, seconds = self.collector:seconds(),
-        state = state_of(self), status = self.status, record = self.collector, under_way = self.collector:under_way(),
+        state = ended.state(self.status, true),
+        status = self.status, record = self.collector, under_way = self.collector:under_way(),
     }
 end
 

@@ -2,6 +2,7 @@
 
 local changes = require("kmirror.changes")
 local json = require("kmirror.json")
+local ended = require("kmirror.ended")
 local mirrors = require("mirrors")
 local records = require("kmirror.report.record")
 local shell = require("kmirror.shell")
@@ -9,15 +10,6 @@ local stores = require("kmirror.store")
 local usage = require("kmirror.usage")
 
 local M = {}
-
-local states = { [0] = "done", [3] = "partly", [130] = "interrupted" }
-
---- How a run ended, by its exit status.
----@param status integer
----@return string
-function M.state(status)
-    return states[status] or "failed"
-end
 
 local outcomes = { done = "done", failed = "failed", sent = "not answered" }
 
@@ -60,7 +52,7 @@ local function run_of(run, recorded, running)
     return {
         number = run.number, started = run.started, seconds = (run.ended or last) - run.started, journal = true,
         status = run.status, record = record,
-        state = run.ended and M.state(run.status) or running and "running" or "killed",
+        state = ended.state(run.ended and run.status, running),
     }
 end
 

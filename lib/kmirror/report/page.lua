@@ -14,12 +14,6 @@ local M = {}
 local most_rows = 200 -- failures that are plain HTML
 local longest = 300 -- characters of one text that are shown
 
--- Of runs, by their state.
-local states = {
-    running = "running", done = "done", partly = "done, some items failed", failed = "failed",
-    interrupted = "interrupted", killed = "killed",
-}
-
 -- What comes of calls without being a failure; else it is the kind of an error, or "not answered" (from a journal).
 local fine = { "done", "recorded", "planned", "gone", "under way" }
 local is_fine = {}
@@ -201,7 +195,7 @@ local function words()
     for i, operation in ipairs(mirrors.operations) do
         operations[i] = { name = operation.name, noun = operation.noun, effect = operation.effect }
     end
-    return json.encode({ operations = operations, states = states, fine = fine })
+    return json.encode({ operations = operations, fine = fine })
 end
 
 --- The page.
@@ -212,7 +206,7 @@ function M.of(document, record)
     local template, run = host.source("lib/kmirror/report/page.html"), document.runs[#document.runs]
     local failed, broken_ones = failures(document), troubled(run.record)
     return fill(template, {
-        command = cut(document.command, longest), state = run.state, result = states[run.state],
+        command = cut(document.command, longest), state = run.state,
         about = about(document, run), style = hash(template, "style"), script = hash(template, "script"),
         running = one_if(run.state == "running", { written = moment(document.written) }),
         error = one_if(document.error, { lines = lines_of(document.error) }),
