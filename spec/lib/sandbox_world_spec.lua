@@ -261,6 +261,17 @@ describe("the sandbox's world", function()
             assert.same(described(first), described(second))
         end)
 
+        it("keeps the order in which its mirrors were made, whatever was deleted meanwhile", function()
+            local it_, made = new { mirrors = 0 }, {}
+            for i = 1, 30 do made[i] = it_:create(EAST.connect, spec()).id end
+            it_:delete(EAST.connect, table.remove(made, 20))
+            it_:delete(EAST.connect, table.remove(made, 1))
+            made[#made + 1] = it_:create(EAST.connect, spec()).id
+            assert.same(made, each(it_:list(EAST.connect), "id"))
+            it_:delete(EAST.connect, table.remove(made, 5))
+            assert.same(made, each(it_:state().connects[EAST.connect], "id"))
+        end)
+
         it("by another version is refused", function()
             local state = new():state()
             state.version = 2
@@ -279,6 +290,22 @@ describe("the sandbox's world", function()
 end)
 
 describe("the sandbox's topics", function()
+    it("that a regex takes are those that match it as a whole, however it begins", function()
+        local region = topics.of_region(200, "us-east")
+        local regexes = { "orders\\..*", "orders-1\\..*", "orders-?1?\\.shipped", "orders.*|carts\\..*", "(?i)ORDERS\\..*",
+            
+            "order.*", "orders+\\..*", "orders{1}\\..*", "orders*\\..*", "^orders\\..*", "\\Qorders.created\\E", "[op].*",
+            "orders\\.creat\\x65d", "orders.created", "cdc\\.crm\\..*", "zzz.*", "", ".*-7\\..*", "\\w+\\.items" }
+        local rex = require "rex_pcre2"
+        for _, regex in ipairs(regexes) do
+            local whole, expected = rex.new("^(?:" .. regex .. ")$"), {}
+            for _, name in ipairs(region) do
+                if not topics.is_internal(name) and whole:find(name) then expected[#expected + 1] = name end
+            end
+            assert.same(expected, topics.select(regex, region), regex)
+        end
+    end)
+
     it("are left out of mirrors when they are internal", function()
         for _, name in ipairs { "__consumer_offsets", "__x", "a.internal", "a-internal", "a.b.replica" } do
             assert.is_true(topics.is_internal(name), name)

@@ -58,7 +58,7 @@ function world.new(options, saved)
         random = random.new(options.seed),
         families = math.max(options.mirrors, world.SIZES.demo),
         created = 0,
-        connects = {}, -- Connect cluster id -> { alias, mirrors by id, order, gone }
+        connects = {}, -- Connect cluster id -> { alias, mirrors by id, order: see order_of(), added, gone }
         kafkas = {}, -- Kafka cluster id -> names of its topics
         stopped = {}, -- Kafka cluster id -> when its producers were stopped; those of the others run
     }, world)
@@ -79,7 +79,7 @@ function world:_lay_out()
     for name, cluster in pairs(self.clusters) do
         local peer = name == "us-west" and "us-east" or "us-west"
         self.kafkas[cluster.kafka] = topics.of_region(self.families, peer)
-        self.connects[cluster.connect] = { alias = cluster.alias, mirrors = {}, order = {}, gone = {} }
+        self.connects[cluster.connect] = { alias = cluster.alias, mirrors = {}, order = {}, added = 0, gone = {} }
     end
 end
 
@@ -109,8 +109,31 @@ function world:_add(connect_id, mirror, taken)
     for i, name in ipairs(taken) do
         mirror.topics[i] = topics.traffic(name)
     end
+    connect.added = connect.added + 1
+    mirror.place = connect.added
     connect.mirrors[mirror.id] = mirror
-    table.insert(connect.order, mirror)
+    if connect.order then
+        table.insert(connect.order, mirror)
+    end
+end
+
+--- The mirrors of a Connect cluster in the order in which they were added. After deletes it is made anew when somebody
+--- asks for it: to take each out would be a pass over all of them.
+local function order_of(connect)
+    if not connect.order then
+        local order = {}
+        for _, mirror in pairs(connect.mirrors) do
+            order[#order + 1] = mirror
+        end
+        table.sort(order, function(a, b)
+            return a.place < b.place
+        end)
+        for i, mirror in ipairs(order) do
+            mirror.place = i
+        end
+        connect.order, connect.added = order, #order
+    end
+    return connect.order
 end
 
 --- Is there a Kafka Connect cluster of that id?
@@ -199,13 +222,7 @@ function world:delete(connect_id, id)
     if not mirror then
         return nil
     end
-    connect.mirrors[id] = nil
-    for i, other in ipairs(connect.order) do
-        if other == mirror then
-            table.remove(connect.order, i)
-            break
-        end
-    end
+    connect.mirrors[id], connect.order = nil, nil
     if self.memory > 0 then
         mirror.deleted_at = self.clock()
         table.insert(connect.gone, mirror)
@@ -247,7 +264,7 @@ function world:list(connect_id, delay)
                 topicsRegex = mirror.topicsRegex, targetLatency = mirror.targetLatency })
         end
     end
-    for _, mirror in ipairs(connect.order) do
+    for _, mirror in ipairs(order_of(connect)) do
         show(mirror)
     end
     forget(connect.gone, now - self.memory)
@@ -348,7 +365,7 @@ function world:state()
     local connects = {}
     for id, connect in pairs(self.connects) do
         local mirrors = {}
-        for i, mirror in ipairs(connect.order) do
+        for i, mirror in ipairs(order_of(connect)) do
             mirrors[i] = {
                 id = mirror.id,
                 connectorName = mirror.connectorName,
