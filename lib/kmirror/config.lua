@@ -32,7 +32,7 @@
 
 local connects = require("kmirror.config.connects")
 local log = require("kmirror.log")
-local meant = require("kmirror.meant")
+local meant = require("mirrors").fields.meant
 local mirrors = require("mirrors")
 local shell = require("kmirror.shell")
 local textfile = require("kmirror.textfile")

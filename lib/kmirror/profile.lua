@@ -3,7 +3,7 @@
 --- For now it comes from the sandbox, or holds nothing but what the command line and the environment say.
 
 local fields = require("mirrors").fields
-local meant = require("kmirror.meant")
+local meant = require("mirrors").fields.meant
 local usage = require("kmirror.usage")
 
 local M = {}

@@ -18,7 +18,7 @@ rooms.floors = {
     { "jobs", [[ job jobs journal memory store ]] },
     { "this run", [[ again changes config confirm connect ended events limits log profile properties state
         successor ]] },
-    { "texts and values", [[ annotations batches connector csv file json literal meant modules options problem regex
+    { "texts and values", [[ annotations batches connector csv file json literal modules options problem regex
         shell sparkline table terminal text textfile usage ]] },
     { "native modules", [[ runtime/host runtime/httpd runtime/line runtime/mirrors runtime/outcome runtime/outfile
         runtime/probe runtime/task ]] },

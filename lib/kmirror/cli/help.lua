@@ -2,7 +2,7 @@ local argparse = require("argparse")
 local commands = require("kmirror.cli.commands")
 local fleet = require("kmirror.fleet")
 local host = require("host")
-local meant = require("kmirror.meant")
+local meant = require("mirrors").fields.meant
 local sets = require("kmirror.cli.sets")
 local usage = require("kmirror.usage")
 

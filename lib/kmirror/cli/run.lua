@@ -1,6 +1,6 @@
 local bulk = require("kmirror.bulk")
 local host = require("host")
-local meant = require("kmirror.meant")
+local meant = require("mirrors").fields.meant
 local modules = require("kmirror.modules")
 local textfile = require("kmirror.textfile")
 local usage = require("kmirror.usage")

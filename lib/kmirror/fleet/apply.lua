@@ -4,22 +4,33 @@
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local health = require("kmirror.health")
-local items_of = require("kmirror.fleet.items").of
 local lifecycle = require("kmirror.lifecycle")
 local log = require("kmirror.log")
 local stepping = require("kmirror.steps")
 local task = require("task")
+local text = require("kmirror.text")
 local wait = require("kmirror.wait")
-local wait_for_lists = require("kmirror.fleet.listing")
 
 local M = {}
 
 local may_fail = 2 -- changes of a kind; after one more nothing new is begun
 local settling = 30 -- seconds for a target latency to show
+local pause = 1 -- seconds between two lists of a cluster
 
 ---@class kmirror.fleet.apply_options
 ---@field wait? number seconds for new mirrors to come up, and for the lists to show what was done; 600
 ---@field canary? integer so many are created first; the others only when these are up
+
+---@class kmirror.fleet.item a change
+---@field change kmirror.fleet.create|kmirror.fleet.retune|kmirror.fleet.found
+---@field what string in words, with its place in the file
+---@field cluster string UUID of the Kafka Connect cluster
+---@field id? string of the mirror
+---@field latency? integer that is wanted, ms
+---@field since? number when it was created, on task.now()'s clock
+---@field is_done? boolean its request was answered
+---@field problem? any what it failed of
+---@field details? mirrors.Mirror
 
 ---@class kmirror.fleet.result in the order of the plan
 ---@field created kmirror.fleet.item[] and up
@@ -36,6 +47,83 @@ local settling = 30 -- seconds for a target latency to show
 ---@field wait number
 local Run = {}
 Run.__index = Run
+
+-- ---- changes ----------------------------------------------------------------------------------------------
+
+local function item_of(plan, verb, change)
+    local wanted, found = change.wanted, change.found
+    if not wanted then
+        found = change
+    end
+    local about = wanted or found
+    local place = wanted and plan.fleet.document:at(wanted.line) .. ": " or ""
+    return {
+        change = change,
+        what = ("%s%s '%s' from %s into %s"):format(place, verb, text.short(about.topicsRegex), about.sourceAlias,
+            plan.names[about.cluster]),
+        cluster = about.cluster,
+        id = found and found.id,
+        latency = wanted and wanted.targetLatency,
+    }
+end
+
+-- The changes of a plan, by kind.
+local function items_of(plan)
+    local items = {}
+    for _, verb in ipairs({ "create", "retune", "delete" }) do
+        items[verb] = {}
+        for i, change in ipairs(plan[verb]) do
+            items[verb][i] = item_of(plan, verb, change)
+        end
+    end
+    return items
+end
+
+-- ---- what the lists show ----------------------------------------------------------------------------------
+
+local function by_cluster(items)
+    local groups = {}
+    for _, item in ipairs(items) do
+        groups[item.cluster] = groups[item.cluster] or {}
+        table.insert(groups[item.cluster], item)
+    end
+    local list = {}
+    for cluster, group in pairs(groups) do
+        list[#list + 1] = { cluster = cluster, items = group }
+    end
+    return list
+end
+
+-- Those that the list does not show as they are by now.
+local function not_shown(api, items)
+    local listed, left = {}, {}
+    for _, mirror in ipairs(api:list()) do
+        listed[mirror.id] = true
+    end
+    for _, item in ipairs(items) do
+        local is_there = item.change.spec ~= nil
+        left[#left + 1] = (listed[item.id] or false) ~= is_there and item or nil
+    end
+    return left
+end
+
+-- Waits until the lists of the clusters show what was done, no longer than so many seconds: they can run behind, and as
+-- long as they do, another plan would take what was done for not done. Returns what they do not show.
+local function wait_for_lists(api, items, seconds)
+    local deadline, missing = task.now() + seconds, {}
+    bulk.map(by_cluster(items), function(group)
+        local there = api:on(group.cluster)
+        local left = not_shown(there, group.items)
+        while #left > 0 and task.now() < deadline do
+            task.sleep(pause)
+            left = not_shown(there, left)
+        end
+        table.move(left, 1, #left, #missing + 1, missing)
+    end)
+    return missing
+end
+
+-- ---- a run ------------------------------------------------------------------------------------------------
 
 local function add(list, more)
     return table.move(more, 1, #more, #list + 1, list)

@@ -1,6 +1,6 @@
 local host = require("host")
 local jobs = require("kmirror.jobs")
-local meant = require("kmirror.meant")
+local meant = require("mirrors").fields.meant
 local shown = require("kmirror.cli.jobs.shown")
 local usage = require("kmirror.usage")
 
