@@ -12,7 +12,7 @@ local connects = {}
 ---@field name? string          filled in
 
 ---What a cluster may be called, for messages.
-connects.NAME_FORM = "the name of a Kafka Connect cluster: letters, digits and the likes of . : _ - "
+connects.NAME_FORM = "the name of a Kafka Connect cluster: letters, digits and . : _ - [ ]"
 
 ---@param value any
 ---@return boolean
@@ -51,6 +51,7 @@ end
 local cluster_fields = { urls = true, alias = true, kafka = true, kafka_id = true, metrics = true, name = true }
 
 local function check_cluster(name, cluster, all)
+    fields.check("clusters." .. name, fields.table, cluster)
     local function is_url(url)
         return type(url) == "string" and native.url_allowed(url, all.insecure) and not url:find("[?#@%c]")
     end
@@ -59,15 +60,17 @@ local function check_cluster(name, cluster, all)
             fields.invalid("clusters.%s: %s", name, fields.unknown("field", field, cluster_fields))
         end
     end
-    for _, field in ipairs { "urls", "metrics" } do
-        if cluster[field] and not connects.each(cluster[field], is_url) then
+    for field, is_needed in pairs { urls = true, metrics = false } do
+        if (is_needed or cluster[field]) and not connects.each(cluster[field], is_url) then
             fields.invalid("clusters.%s: %s must be https URLs, without user, query or fragment; http goes to this "
                 .. "machine's own addresses only, unless insecure = true says that it may go to others, too", name,
                 field)
         end
     end
-    local ok, expected = connects.check_kafka(cluster.kafka or "bootstrap.servers=none:1")
-    if not ok then fields.invalid("clusters.%s: kafka must be %s (it is not shown)", name, expected) end
+    if cluster.alias ~= nil then fields.check(("clusters.%s.alias"):format(name), fields.text, cluster.alias) end
+    if cluster.kafka_id ~= nil then fields.check(("clusters.%s.kafka_id"):format(name), fields.uuid, cluster.kafka_id) end
+    local ok, expected = connects.check_kafka(cluster.kafka)
+    if cluster.kafka ~= nil and not ok then fields.invalid("clusters.%s: kafka must be %s (it is not shown)", name, expected) end
 end
 
 ---The UUID by which a create names the Kafka cluster of a Kafka Connect cluster, where it is given none.

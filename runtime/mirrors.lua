@@ -12,7 +12,7 @@ local wire = load("runtime/wire.lua", native, fields)
 local complete = load("runtime/failure.lua")
 local Outage = load("runtime/outage.lua", task, new_error)
 local retry = load("runtime/retry.lua", native, task, complete, new_error, Outage)
-local several = load("runtime/several.lua", native, retry, task, new_error)
+local several = load("runtime/several.lua", native, retry, task, new_error, wire)
 
 ---@class mirrors
 local mirrors = {}

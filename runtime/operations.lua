@@ -21,7 +21,6 @@ Api = Api or {}
 ---@field sentence? fun(change: mirrors.Change): string      of a change: what it does, in words
 ---@field missing? string       of one that not every backend has: why the vendor's API cannot do it
 
----@type table<integer|string, mirrors.Operation>
 -- Of a change that takes nothing but the mirror.
 local function plainly(what)
     return function(change) return ("%s mirror %s on cluster %s"):format(what, change.id, change.cluster) end
@@ -46,6 +45,7 @@ local function offsets_of(text)
     return offsets
 end
 
+---@type table<integer|string, mirrors.Operation>
 local operations = {
     {
         name = "list", title = "list mirrors", takes_id = false, effect = "reads",

@@ -244,7 +244,9 @@ function options.resolve(given)
     given = with_plain_key(given)
     check_options("mirrors.connect", given, set_by_host)
     local all = {}
-    for name in pairs(checks) do all[name] = given[name] or set_by_host[name] end
+    for name in pairs(checks) do
+        if given[name] ~= nil then all[name] = given[name] else all[name] = set_by_host[name] end
+    end
     local environment = from_environment(all)
     check_options("the environment", environment, all)
     for name in pairs(checks) do all[name] = all[name] or environment[name] end

@@ -185,6 +185,7 @@ function properties.problem(text)
     end
     return again and shown(again) .. " stands there twice, with different values" or sasl_problem(values)
 end
+
 ---Do they lead to the same source? A server may write them down in another order, or with other blanks; those that
 ---differ otherwise, but are of the same servers, perhaps do.
 ---@param one string

@@ -41,8 +41,7 @@ local tracer, wants_attempts
 ---@field ended number
 
 ---Tells a function of every attempt that was answered or failed, of every wait before a retry, and of what becomes of
----creates whose answer was lost. Attempts are many: who does not
----want them at times says so.
+---creates whose answer was lost. Attempts are many: who does not always want them can say so.
 ---@param fn? fun(event: mirrors.Event)
 ---@param wants? fun(): boolean  asked before each attempt is told; without it, all are
 function retry.trace(fn, wants)

@@ -1,13 +1,8 @@
 -- several: an operation that takes several requests. Each is made, retried and told of like any other, and all of them
 -- are within one deadline. They go to the workers of a Kafka Connect cluster, in turn where one is out of reach.
-local native, retry, task, new_error = ...
+local native, retry, task, new_error, wire = ...
 
 local several = {}
-
--- What a place is in a path is sent as it is; all else is escaped.
-local function escaped(text)
-    return (text:gsub("[^%w%-._~]", function(c) return ("%%%02X"):format(c:byte()) end))
-end
 
 ---@class mirrors.Way to a server of a few that stand for one another
 ---@field servers { native: userdata, base: string }[]
@@ -46,7 +41,7 @@ Session.__index = Session
 -- Asks a part of whoever is next on the way. What cannot be reached is passed over at the next attempt.
 local function part_of(session, way, name, names, ...)
     local call, part = session.call, session.parts[name]
-    local path = part.path:gsub("{(%w+)}", function(place) return escaped(names[place]) end)
+    local path = part.path:gsub("{(%w+)}", function(place) return wire.escaped(names[place]) end)
     local body = part.body and part.body(...)
     local request = { account = call.account, operation = call.operation, cluster = call.cluster, id = call.id,
         attempts = 0, backend = call.backend, spec = call.spec, until_ = session.until_ }

@@ -4,9 +4,11 @@ local native, fields = ...
 
 local wire = {}
 
--- Sent as they are; all else is escaped, with small digits, as libcurl would make them in any case.
-local function escaped(id)
-    return (id:gsub("[^%w%-._~]", function(c) return ("%%%02x"):format(c:byte()) end))
+---A text as one part of a path: what RFC 3986 does not call unreserved is escaped.
+---@param text string
+---@return string
+function wire.escaped(text)
+    return (text:gsub("[^%w%-._~]", function(c) return ("%%%02X"):format(c:byte()) end))
 end
 
 -- What no request is made without.
@@ -47,7 +49,7 @@ local function preparer(operation, its)
         if id_kind then
             if not native.is_uuid(id) then
                 fields.check("id", id_kind, id)
-                id = escaped(id)
+                id = wire.escaped(id)
             end
             path = path .. id .. rest
         end

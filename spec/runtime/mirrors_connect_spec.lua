@@ -567,6 +567,27 @@ describe("a Kafka Connect cluster of one's own:", function()
             assert.are.equal("connect-east:8083", mirrors.connect(options).cluster)
         end)
 
+        it("says by its field what is wrong with a cluster that the options name", function()
+            for cluster, expected in pairs {
+                [1] = "clusters.east must be a table",
+                [{}] = "clusters.east: urls must be",
+                [{ urls = "http://127.0.0.1:1", alias = 5 }] = "clusters.east.alias must be a non-empty string",
+                [{ urls = "http://127.0.0.1:1", kafka_id = "x" }] = "clusters.east.kafka_id must be a UUID",
+                [{ urls = "http://127.0.0.1:1", url = "x" }] = "clusters.east: unknown field 'url'",
+            } do
+                local e = support.raises("invalid", mirrors.connect, { api = "connect", clusters = { east = cluster } })
+                assert.is_truthy(e.message:find(expected, 1, true), e.message)
+            end
+        end)
+
+        it("does not go insecurely where its own options say no, whatever the host's say", function()
+            mirrors.defaults { insecure = true }
+            local e = support.raises("invalid", mirrors.connect, { api = "connect", cluster = "east", insecure = false,
+                clusters = { east = { urls = "http://connect-east:8083" } } })
+            mirrors.defaults {}
+            assert.is_truthy(e.message:find("clusters.east: urls must be https", 1, true), e.message)
+        end)
+
         it("wants an endpoint, or clusters", function()
             local e = support.raises("invalid", mirrors.connect, { api = "connect" })
             assert.is_truthy(e.message:find("endpoint", 1, true))
