@@ -25,7 +25,8 @@ local their_status = { { "connector", "table", true }, { "tasks", "table", true 
 
 ---@type table<string, mirrors.Wire>
 local parts = {
-    all = { method = "GET", path = "/connectors?expand=info&expand=status", success = 200, shape = ANY },
+    -- Without their status: Kafka Connect leaves out a connector that has none yet.
+    all = { method = "GET", path = "/connectors?expand=info", success = 200, shape = ANY },
     info = { method = "GET", path = CONNECTOR, success = 200, shape = { { "config", "table", true } } },
     status = { method = "GET", path = CONNECTOR .. "/status", success = 200, shape = their_status },
     tasks = { method = "GET", path = CONNECTOR .. "/tasks", success = 200, shape = ANY },
@@ -285,7 +286,7 @@ local function unknown_outcome(session, name, id, what, e)
     session:fail("unknown_outcome", ("%s, and whether that was done cannot be told (%s): look with `kmirror list "
         .. "--cluster %s`, where the mirror's name is %s; delete it, or go on with the job, before you create it again")
         :format(what, e.message, session.cluster.name, name), {
-        candidates = { { id = id, connectorName = name, topicsRegex = session.call.spec.topicsRegex } },
+        candidates = { { id = id, connectorName = name, topicsRegex = (session.call.spec or {}).topicsRegex } },
         cause = tostring(e),
     })
 end
@@ -327,6 +328,7 @@ local function create(session, _, spec, how)
         if refused then session:try("remove", { name = name }) end -- half a mirror is none
         error(e, 0)
     end
+    session.cluster.known[id:lower()] = { id = id, name = name, checkpoint = checkpoint_name(name), foreign = false }
     if spec.initialState ~= "STOPPED" then start(session, name, id) end
     return id
 end
@@ -385,8 +387,15 @@ end
 
 -- ---- the operations ----
 
+-- A create that was cut off may have made one connector of the two; or somebody has deleted one.
+local function complete(session, found, source)
+    if found.foreign or known_of(session, "info", checkpoint_name(found.name)) then return end
+    add(session, checkpoint_name(found.name), config.lost_checkpoint(source))
+    found.checkpoint = checkpoint_name(found.name)
+end
+
 local control = load("runtime/connect_control.lua", { find = find, forget = forget, config_of = config_of,
-    known_of = known_of, reconfigure = reconfigure }, config, lag, status)
+    known_of = known_of, reconfigure = reconfigure, complete = complete }, config, lag, status, task)
 
 local offset = { topic = fields.text, partition = fields.integer(0), offset = fields.integer(0) }
 
@@ -403,7 +412,7 @@ local operations = {
     set_offsets = { steps = control.set_offsets, check = check_offsets },
     set_topics = { steps = control.set_topics, check = config.check_regex },
 }
-for _, name in ipairs { "lag", "offsets", "pause", "resume", "stop", "restart" } do
+for _, name in ipairs { "lag", "offsets", "target_ends", "pause", "resume", "stop", "restart" } do
     operations[name] = { steps = control[name] }
 end
 for name in pairs(operations) do can[name] = true end

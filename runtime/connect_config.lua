@@ -94,6 +94,15 @@ local function with(base, more)
     return made
 end
 
+local function checkpoint_of(base, latency)
+    return with(base, {
+        ["connector.class"] = config.CHECKPOINT, ["tasks.max"] = "1", groups = ".*",
+        ["sync.group.offsets.enabled"] = "true", ["emit.checkpoints.interval.seconds"] = "60",
+        ["checkpoints.topic.replication.factor"] = "-1",
+        [config.TARGET_LATENCY] = ("%d"):format(latency or specification.FIRST_TARGET_LATENCY),
+    })
+end
+
 ---The configurations of the two connectors of a mirror. Raises nothing that check() did not.
 ---@param spec mirrors.Spec
 ---@param target mirrors.ConnectCluster
@@ -108,13 +117,20 @@ function config.make(spec, target, clusters, marks)
         ["sync.topic.acls.enabled"] = "false", ["refresh.topics.interval.seconds"] = "60",
         ["replication.factor"] = "-1", ["offset-syncs.topic.replication.factor"] = "-1", -- as the brokers have it
     })
-    local checkpoint = with(base, {
-        ["connector.class"] = config.CHECKPOINT, ["tasks.max"] = "1", groups = ".*",
-        ["sync.group.offsets.enabled"] = "true", ["emit.checkpoints.interval.seconds"] = "60",
-        ["checkpoints.topic.replication.factor"] = "-1",
-        [config.TARGET_LATENCY] = ("%d"):format(spec.targetLatency or specification.FIRST_TARGET_LATENCY),
-    })
-    return source, checkpoint
+    return source, checkpoint_of(base, spec.targetLatency)
+end
+
+---The configuration of the checkpoint connector that a source connector has lost, or never got.
+---@param source table<string, string>
+---@return table<string, string>
+function config.lost_checkpoint(source)
+    local base = {}
+    for name, value in pairs(source) do
+        local is_common = name:find("^source%.cluster%.") or name:find("^target%.cluster%.")
+            or name:find("^replication%.policy") or name:find("%.converter$") or name:find("^kmirror%.")
+        base[name] = is_common and value or nil
+    end
+    return checkpoint_of(base)
 end
 
 -- ---- and back ----

@@ -1,6 +1,6 @@
 -- connect_control: what can be done with a mirror on Kafka Connect beyond what the vendor's API offers: to tell how
 -- many records are left, to pause it and start it again, to change its topics in place, to say from where it copies.
-local its, config, lag, status = ...
+local its, config, lag, status, task = ...
 
 local control = {}
 
@@ -60,18 +60,28 @@ function control.offsets(session, id)
     return offsets
 end
 
+local ATTEMPTS <const>, PAUSE <const> = 25, 0.2 -- s
+
+-- One that was just made stopped, or stopped, is not so for all workers at once.
 function control.set_offsets(session, id, offsets)
     local found, source = with_source(session, id)
-    session:ask("set_offsets", { name = found.name }, source["source.cluster.alias"], offsets)
+    local alias = source["source.cluster.alias"]
+    for attempt = 1, ATTEMPTS do
+        local answer, e = session:try("set_offsets", { name = found.name }, alias, offsets)
+        if answer then return end
+        local may_pass = e.status == 400 and e.message:find("STOPPED", 1, true) and attempt < ATTEMPTS
+        if not may_pass then error(e, 0) end
+        task.sleep(PAUSE)
+    end
 end
 
----The offsets at which a mirror that starts now copies only what is written from now on: those of the last records that
----are there. An empty partition has none.
-function control.ends(session, id, topics)
+-- Those of the last records that are there; an empty partition has none.
+function control.target_ends(session, id)
     local found, source = with_source(session, id)
-    local partitions = topics or partitions_of(session, found, {})
-    local offsets = {}
-    for i, bounds in ipairs(bounds_of(session, source, "source", partitions)) do
+    local replicated = lag.replicated(session:ask("offsets", { name = found.name }))
+    local partitions, offsets = partitions_of(session, found, replicated), {}
+    for _, each in ipairs(partitions) do each[1] = config.remote_topic(source, each[1]) end
+    for i, bounds in ipairs(bounds_of(session, source, "target", partitions)) do
         if bounds.ending and bounds.ending > 0 then
             offsets[#offsets + 1] = { topic = partitions[i][1], partition = partitions[i][2],
                 offset = bounds.ending - 1 }
@@ -87,14 +97,15 @@ local function connectors_of(found)
     return found.foreign and { found.name } or { found.name, found.name .. ".checkpoint" }
 end
 
-local function each_of(part)
+local function each_of(part, before)
     return function(session, id)
-        local found = with_source(session, id)
+        local found, source = with_source(session, id)
+        if before then before(session, found, source) end
         for _, name in ipairs(connectors_of(found)) do session:ask(part, { name = name }) end
     end
 end
 
-control.pause, control.resume, control.stop = each_of("pause"), each_of("resume"), each_of("stop")
+control.pause, control.stop, control.resume = each_of("pause"), each_of("stop"), each_of("resume", its.complete)
 
 -- Returns why each of those that had failed did so.
 function control.restart(session, id)

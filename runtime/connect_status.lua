@@ -63,7 +63,8 @@ local function missing(look)
     if look.source and (look.checkpoint or not look.pair) then return nil end
     local which = look.source and "checkpoint" or "source"
     if look.age < SETTING_UP then return "CREATING" end
-    return "FAILED", ("its %s connector is missing: delete the mirror, and create it again"):format(which)
+    return "FAILED", ("its %s connector is missing: %s"):format(which, look.source and "`kmirror resume` makes it again"
+        or "delete the mirror, and create it again")
 end
 
 local function set_up(look)

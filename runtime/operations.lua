@@ -91,6 +91,10 @@ local operations = {
         missing = "the vendor's API does not tell offsets",
     },
     {
+        name = "target_ends", title = "tell where the topics end that are written by mirror", takes_id = true,
+        effect = "reads", missing = "the vendor's API does not tell offsets",
+    },
+    {
         name = "pause", title = "pause mirror", takes_id = true, effect = "alters", noun = "pause",
         sentence = plainly("pause"), missing = NO_STATE,
     },
@@ -202,6 +206,15 @@ function Api:offsets(id)
     return perform(self, operations.offsets, id)
 end
 
+---The last record of each partition that a mirror writes to, in its target: at these offsets one the other way starts
+---that copies only what is written from now on. An empty partition has none. api:can "target_ends"; needs librdkafka.
+---@param id string
+---@return mirrors.Offset[]  topic: of the target
+---Raises what lag() raises.
+function Api:target_ends(id)
+    return perform(self, operations.target_ends, id)
+end
+
 ---Pauses a mirror: its tasks stay, and copy nothing until resume(). api:can "pause".
 ---@param id string
 ---Raises what get() raises; `unsupported`, `read_only`.
@@ -210,7 +223,8 @@ function Api:pause(id)
     perform(self, operations.pause, id)
 end
 
----Lets a mirror that was paused or stopped go on, from where it was. api:can "resume".
+---Lets a mirror that was paused or stopped go on, from where it was. Its checkpoint connector is made again where it is
+---missing. api:can "resume".
 ---@param id string
 ---Raises what get() raises; `unsupported`, `read_only`.
 ---@async

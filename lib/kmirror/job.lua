@@ -36,19 +36,11 @@ local function absolute(script, directory)
     return directory .. "/" .. script
 end
 
-local function own_clusters(current)
-    local urls = {}
-    for _, cluster in pairs(current.clusters) do urls[#urls + 1] = cluster.url end
-    table.sort(urls)
-    return table.concat(urls, ", ")
-end
-
 -- What is changed. The sandbox has a new address each time, but with a state file it is the same world.
 local function target_of(given)
     if given.sandbox then return "the sandbox" end
-    local current = profile.current()
-    local own = own_clusters(current)
-    if own ~= "" then return "Kafka Connect at " .. own end
+    local current, own = profile.current(), profile.own_urls()
+    if own and not current.endpoint then return "Kafka Connect at " .. own end
     return ("%s as %s"):format(current.endpoint or "the API", current.username or "nobody")
 end
 

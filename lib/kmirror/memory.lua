@@ -23,7 +23,7 @@ end
 --- Whose mirrors they are.
 ---@return string URL
 function M.endpoint()
-    return profile.current().endpoint or "https://api.instaclustr.com"
+    return profile.current().endpoint or profile.own_urls() or "https://api.instaclustr.com"
 end
 
 --- Where it is kept unless the operator says where: the same place for the same regions, so that running the same

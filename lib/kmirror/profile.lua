@@ -12,6 +12,7 @@ local M = {}
 ---@field connect string UUID of the Kafka Connect cluster, where mirrors *into* this region run
 ---@field kafka string UUID of the Kafka cluster
 ---@field alias string what mirrors call it
+---@field url string|nil of a worker, where it is Kafka Connect of one's own
 
 ---@class kmirror.profile
 ---@field name string|nil
@@ -28,6 +29,17 @@ local current = { sandbox = false, clusters = {}, runbooks = {} }
 ---@return kmirror.profile
 function M.current()
     return current
+end
+
+--- Where the workers of its own Kafka Connect clusters are, in one text; nil where it has none.
+---@return string|nil
+function M.own_urls()
+    local urls = {}
+    for _, cluster in pairs(current.clusters) do
+        urls[#urls + 1] = cluster.url
+    end
+    table.sort(urls)
+    return urls[1] and table.concat(urls, ", ")
 end
 
 --- Makes that the profile of this run.
@@ -114,6 +126,7 @@ end
 
 return fields.guard("profile", M, {
     current = {},
+    own_urls = {},
     use = { "profile", fields.table },
     name_of = { "connect", fields.string },
     is_uuid = { "value?", fields.any },

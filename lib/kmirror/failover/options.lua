@@ -34,7 +34,11 @@ append all that TO's topics hold to FROM's topics of the same names, behind what
 is there. To avoid that: --use-renaming, --no-reverse, or the hook empty.
 
 "Caught up" means that the average latency of the last minute is not above the
-target latency (IN_SYNC). The API does not count records.]]
+target latency (IN_SYNC). The API does not count records.
+
+With Kafka Connect of one's own (and librdkafka) records are counted: it is
+drained when none is left, and the new mirrors begin where TO's topics end, so
+that nothing is copied twice.]]
 
 -- The API's rates and latencies are averages over 2 x 30 s, refreshed every 20 s: what is seen for a shorter time may
 -- be one number seen twice.
@@ -139,7 +143,7 @@ local function is_simulated()
 end
 
 local function raise_still(given)
-    if given.still < least_still and not is_simulated() then
+    if given.still < least_still and not is_simulated() and not profile.own_urls() then
         log.warn("--still %g is below the resolution of the API's numbers (averages over 2 x 30 s, refreshed every "
             .. "20 s): raised to %d", given.still, least_still)
         given.still = least_still

@@ -4,6 +4,7 @@ local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
 local fence = require("kmirror.failover.fence")
 local host = require("host")
+local left = require("kmirror.failover.left")
 local log = require("kmirror.log")
 local task = require("task")
 
@@ -42,6 +43,32 @@ local function confirm_fence(run, guard)
     end)
 end
 
+-- The same where records can be counted: nothing has to be deduced from averages.
+local function count_to_zero(run, counter)
+    local given = run.given
+    run:step("wait until producers have stopped writing", function()
+        local seconds = counter:still(given.fence_wait, given.said.still)
+        run:set({ still_since = host.time() - seconds })
+        return ("no record for %.1f s"):format(seconds)
+    end)
+    run:step("drain", function()
+        counter:drained(given.fence_wait)
+        return ("0 records left of %d"):format(counter.written)
+    end)
+    run:step("wait for a sync of group offsets", function()
+        counter:hold(given.offset_sync, given.fence_wait)
+        run:set({ drained_lag = 0, counted = counter.written })
+        return ("%g s, nothing was written meanwhile"):format(given.offset_sync)
+    end)
+end
+
+-- How it is made sure that all has arrived.
+local function counter_of(run)
+    local counter, why = left.new(run.forward, run.live)
+    if why then log.warn("records cannot be counted, so that latencies have to do: %s", why) end
+    return counter
+end
+
 --- Stops the producers, and goes on only when nothing is written any more and all has arrived. Not needed by a run
 --- that goes on, as its earlier one has done that; there is nothing to wait for when nothing will be changed.
 ---@param run kmirror.failover.run
@@ -58,12 +85,21 @@ function M.stop(run)
         guard:caught_up(run.given.fence_wait, run.given.max_lag)
         return ("highest lag %d ms, %.1f records/s"):format(guard:lag(), guard:rate())
     end)
+    local counter = counter_of(run)
     stop_producers(run)
-    confirm_fence(run, guard)
+    if counter then
+        count_to_zero(run, counter)
+    else
+        confirm_fence(run, guard)
+    end
     if run.given.hooks:has("drained") then
         run:hook("drained")
         run:step("look again", function() -- that may have taken its time
-            guard:drained(run.given.fence_wait, task.now())
+            if counter then
+                counter:drained(run.given.fence_wait)
+            else
+                guard:drained(run.given.fence_wait, task.now())
+            end
             return "nothing is written"
         end)
     end

@@ -4,6 +4,7 @@
 --- from the beginning of its topics. With names kept, the mirrors TO -> FROM append all that TO's topics hold to FROM's
 --- topics of the same names, behind the originals.
 
+local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local log = require("kmirror.log")
 local reversal = require("kmirror.failover.reversal")
@@ -13,6 +14,46 @@ local text = require("kmirror.text")
 local M = {}
 
 local most_bytes = 65536 -- of names in an environment variable
+
+-- ---- where it need not be ----------------------------------------------------------------------------------
+
+--- Whether the new mirrors can be told to begin where TO's topics end, so that they copy nothing twice.
+---@param run kmirror.failover.run
+---@return boolean
+function M.is_exact(run)
+    if run.state.ends then return true end
+    if not (run.reverse and run.reverse:can("set_offsets") and run.forward:can("target_ends") and run.live[1]) then
+        return false
+    end
+    local known, problem = pcall(run.forward.target_ends, run.forward, run.live[1].id)
+    if not known and (type(problem) ~= "table" or problem.kind == "cancelled") then error(problem, 0) end
+    if not known then log.warn("where %s's topics end cannot be told: %s", run.to.alias, tostring(problem)) end
+    return known
+end
+
+--- Notes down where TO's topics end, while nobody writes to them but the mirrors FROM -> TO, and these are still there.
+---@param run kmirror.failover.run
+function M.note_ends(run)
+    if run.state.ends or run.given.no_reverse or changes.harmless() or not M.is_exact(run) then return end
+    local ends = {}
+    for i, offsets in ipairs(bulk.map(run.state.mirrors, function(mirror)
+        return run.forward:target_ends(mirror.id)
+    end, bulk.reads)) do
+        ends[run.state.mirrors[i].id] = offsets
+    end
+    run:set({ ends = ends })
+end
+
+--- Where the mirror that replaces another has to begin; nil where it begins with its topics.
+---@param run kmirror.failover.run
+---@param mirror table
+---@return mirrors.Offset[]|nil
+function M.begins_at(run, mirror)
+    local offsets = run.state.ends and run.state.ends[mirror.id]
+    return offsets and #offsets > 0 and not reversal.renames(run, mirror) and offsets or nil
+end
+
+-- ---- where it is -------------------------------------------------------------------------------------------
 
 -- Those whose successors keep the topics' names.
 local function that_keep_names(run)
@@ -42,7 +83,7 @@ end
 
 -- Nothing is appended when topics get another name, when no mirror is created, or when there is nothing to append to.
 local function is_avoided(run)
-    return #that_keep_names(run) == 0 or run.given.no_reverse or run.given.hooks:has("empty")
+    return #that_keep_names(run) == 0 or run.given.no_reverse or run.given.hooks:has("empty") or M.is_exact(run)
 end
 
 local function some(names)

@@ -118,7 +118,9 @@ local function result(run)
     local count = #run.after
     return ("%d of %d new mirrors %s work.\n"
         .. "         IN_SYNC means caught up: the average latency of the last minute is not above the target.\n"
-        .. "         The API does not count records."):format(count - #broken(run), count, run.back)
+        .. "         %s"):format(count - #broken(run), count, run.back, run.state.counted
+        and ("Of %d records 0 were left when the mirrors were reversed."):format(run.state.counted)
+        or "The API does not count records.")
 end
 
 -- The other runbook, the other way round.

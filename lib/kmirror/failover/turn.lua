@@ -47,6 +47,7 @@ end
 --- Deletes the mirrors FROM -> TO, and makes sure that they are gone.
 ---@param run kmirror.failover.run
 function M.delete(run)
+    recopy.note_ends(run)
     run:set({ acting = run.state.acting or memory.time() })
     run:step("delete " .. run.way, function()
         local gone = delete_all(run)
@@ -95,16 +96,32 @@ local function adopt(run)
     end
 end
 
+local at_work = { RUNNING = true, FAILED = true, PAUSED = true }
+
+-- A mirror that is to begin where the topics of TO ended is made stopped, and told so before it copies anything. One
+-- that an earlier run has made may have come so far, or not.
+local function begin(run, wanted, id)
+    local offsets = recopy.begins_at(run, wanted)
+    if offsets and (run.born[id] or not at_work[run.reverse:get(id).mirrorStatus]) then
+        run.reverse:set_offsets(id, offsets)
+        run.reverse:resume(id)
+    end
+    return id
+end
+
 -- The mirror that replaces a deleted one, noted down at once.
 local function turn_round(run, wanted)
     if wanted.reverse then
-        return wanted.reverse
+        return begin(run, wanted, wanted.reverse)
     end
-    local id = run.reverse:create(reversal.spec(run, wanted, up.latency(run, wanted)))
+    local spec = reversal.spec(run, wanted, up.latency(run, wanted))
+    spec.initialState = recopy.begins_at(run, wanted) and "STOPPED" or nil
+    local id = run.reverse:create(spec)
     run.counts.created = run.counts.created + 1
     if not changes.planned() then
         wanted.reverse, run.born[id] = id, task.now()
         run:note_down({ reverse = { of = wanted.id, id = id } })
+        begin(run, wanted, id)
     end
     return id
 end

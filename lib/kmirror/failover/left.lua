@@ -1,0 +1,119 @@
+--- left: proof by counting that nothing is written any more, and that all has arrived: where the ends of topics are
+--- known. It needs no averages: two looks at the ends tell whether anything was written between them.
+
+local bulk = require("kmirror.bulk")
+local progress = require("kmirror.progress")
+local task = require("task")
+local text = require("kmirror.text")
+
+local M = {}
+
+local pause = 1 -- seconds between two looks
+local still_by_default = 5 -- seconds without a record
+
+---@class kmirror.failover.left
+---@field api mirrors.Api
+---@field mirrors table[] in full
+---@field written integer records, where the topics ended at the last look
+---@field remaining integer|nil records left at the last look; nil while those of a mirror are not known
+local Left = {}
+Left.__index = Left
+
+--- For mirrors whose records can be counted; nil and why where they cannot.
+---@param api mirrors.Api
+---@param mirrors table[] in full
+---@return kmirror.failover.left|nil
+---@return string|nil why
+function M.new(api, mirrors)
+    if not api:can("lag") or not mirrors[1] then return nil end
+    local self = setmetatable({ api = api, mirrors = mirrors, written = 0 }, Left)
+    local counted, problem = pcall(self.look, self)
+    if counted then return self end
+    if type(problem) ~= "table" or problem.kind == "cancelled" then error(problem, 0) end
+    return nil, tostring(problem)
+end
+
+local function ends_of(told)
+    local sum = 0
+    for _, topic in ipairs(told.topics) do
+        for _, partition in ipairs(topic.partitions) do
+            sum = sum + (partition.endOffset or 0)
+        end
+    end
+    return sum
+end
+
+--- Looks at all mirrors.
+---@return integer new records since the look before
+function Left:look()
+    local written, left = 0, 0
+    for _, told in ipairs(bulk.map(self.mirrors, function(mirror)
+        return self.api:lag(mirror.id)
+    end, bulk.reads)) do
+        written = written + ends_of(told)
+        left = left and told.recordsLeft and left + told.recordsLeft
+    end
+    local new = written - self.written
+    self.written, self.remaining = written, left
+    return new
+end
+
+local function unconfirmed(seconds, why)
+    error(("the fence cannot be confirmed after %g seconds: %s; no mirror was deleted"):format(seconds, why), 0)
+end
+
+--- Waits until nothing is written.
+---@param seconds number how long at most
+---@param still number|nil seconds without a record that are enough
+---@return number seconds without a record
+function Left:still(seconds, still)
+    still = still or still_by_default
+    local began, bar <close> = task.now(), progress.part({ limit = seconds })
+    self:look()
+    local since, new = task.now(), 0
+    while task.now() - since < still do
+        if task.now() - began >= seconds then
+            unconfirmed(seconds, ("%s were written in the last second or so"):format(text.count(new, "record")))
+        end
+        task.sleep(math.min(pause, still))
+        local last = self:look()
+        if last ~= 0 then since, new = task.now(), last end
+        bar:note(("%s written"):format(text.count(last, "record")))
+    end
+    return task.now() - since
+end
+
+-- What was written behind the fence is not waited for: somebody has to look first.
+local function look_behind_fence(self)
+    local new = self:look()
+    if new ~= 0 then
+        error(("the fence does not hold: %s were written; no mirror was deleted"):format(text.count(new, "record")), 0)
+    end
+end
+
+--- Waits until no record is left. Raises when something is written meanwhile.
+---@param seconds number how long at most
+function Left:drained(seconds)
+    local began, bar <close> = task.now(), progress.part({ limit = seconds })
+    look_behind_fence(self)
+    while self.remaining ~= 0 do
+        if task.now() - began >= seconds then
+            error(("not drained after %g seconds: %s; no mirror was deleted"):format(seconds, self.remaining
+                and text.count(self.remaining, "record") .. " left" or "how many records are left is not known"), 0)
+        end
+        task.sleep(pause)
+        look_behind_fence(self)
+        bar:note(self.remaining and text.count(self.remaining, "record") .. " left" or "")
+    end
+end
+
+--- Waits for so long. Raises when something was written meanwhile, or has not arrived.
+---@param seconds number
+---@param limit number seconds that what has not arrived may take longer
+function Left:hold(seconds, limit)
+    local _ <close> = progress.part({ seconds = seconds })
+    task.sleep(seconds)
+    self:drained(limit)
+end
+
+return M

@@ -1,0 +1,174 @@
+local kafka = require "spec.kafka.kafka"
+local socket = require "socket"
+local support = require "spec.support"
+
+local east, west = kafka.east, kafka.west
+local RATE <const>, PATIENCE <const> = 1000, 240
+
+describe("on a real Kafka, a failover", function()
+    before_each(kafka.clear)
+    after_each(kafka.clear)
+
+    -- So many topics in west, each with a mirror into east that keeps its name.
+    local function mirrored(count)
+        local api, topics = kafka.connect(east), {}
+        for i = 1, count do
+            topics[i] = kafka.make_topic(west, kafka.name("failover"), 2)
+            api:create(kafka.spec(east, topics[i], { useRenaming = false }))
+        end
+        kafka.eventually(function()
+            for _, listed in ipairs(api:list()) do
+                local found = api:get(listed.id)
+                if found.status ~= "IN_SYNC" or #found.topicStatuses == 0 then return nil, found.cause end
+            end
+            return true
+        end, 90)
+        return topics
+    end
+
+    -- Producers of numbers to topics of a region, at RATE a second; stop() ends them, and returns the last numbers.
+    local function producers(region, topics)
+        local directory = support.temporary_directory("producers")
+        for _, topic in ipairs(topics) do
+            os.execute(("(lua5.4 spec/kafka/producer.lua %d %s/stop | tee %s/%s.sent | kcat -P -b %s -t %s "
+                .. "-X sticky.partitioning.linger.ms=0; touch %s/%s.done) > /dev/null 2>&1 &"):format(RATE, directory,
+                directory, topic, region.broker, topic, directory, topic))
+        end
+        local done = {}
+        for i, topic in ipairs(topics) do done[i] = ("%s/%s.done"):format(directory, topic) end
+        local it = {
+            -- For a hook: ends them, and waits until all is written.
+            command = ("touch %s/stop; for f in %s; do while [ ! -e $f ]; do sleep 0.05; done; done"):format(directory,
+                table.concat(done, " ")),
+        }
+        function it.last(topic)
+            local pipe <close> = io.popen(("tail -n 1 %s/%s.sent"):format(directory, topic))
+            return pipe:read("n")
+        end
+        return it
+    end
+
+    local function run(words, env)
+        local all = { "run", "--yes", env = env, timeout = PATIENCE }
+        table.move(words, 1, #words, #all + 1, all)
+        return support.run(all)
+    end
+
+    local function failover(env, more)
+        local words = { "failover", "--from", "west", "--to", "east", "--offset-sync", "2", "--fence-wait", "90" }
+        return run(table.move(more or {}, 1, #(more or {}), #words + 1, words), env)
+    end
+
+    local function all_once(region, topic, first, last)
+        assert.are.same({ once = last - first + 1, more = 0, lost = 0 }, kafka.tally(region, topic, first, last))
+    end
+
+    it("and back, under load, loses no record and copies none twice, though topics keep their names", function()
+        local topics, env = mirrored(3), kafka.home()
+        local there = producers(west, topics)
+        socket.sleep(5)
+        local result = failover(env, { "--hook", "fence=" .. there.command })
+        assert.are.equal(0, result.status, result.stderr)
+        assert.is_truthy(result.stderr:find("drain: 0 records left of %d+"), result.stderr)
+        local last = {}
+        for _, topic in ipairs(topics) do
+            last[topic] = there.last(topic)
+            assert.is_true(last[topic] > 4 * RATE)
+            all_once(east, topic, 1, last[topic])
+        end
+        -- The clients write in east from now on; what they write goes west.
+        for _, topic in ipairs(topics) do kafka.produce(east, topic, last[topic] + 1, last[topic] + 500) end
+        for _, topic in ipairs(topics) do
+            kafka.wait_for_records(west, topic, last[topic] + 500)
+            all_once(west, topic, 1, last[topic] + 500)
+        end
+        local clients = {}
+        for i, topic in ipairs(topics) do
+            clients[i] = ("seq %d %d | kcat -P -b %s -t %s"):format(last[topic] + 501, last[topic] + 600, west.broker,
+                topic)
+        end
+        result = run({ "failback", "--from", "east", "--to", "west", "--offset-sync", "2", "--max-lag", "100000000",
+            "--hook", "clients=" .. table.concat(clients, "; ") }, env)
+        assert.are.equal(0, result.status, result.stderr)
+        for _, topic in ipairs(topics) do
+            kafka.wait_for_records(east, topic, last[topic] + 600)
+            socket.sleep(1)
+            all_once(east, topic, 1, last[topic] + 600)
+            all_once(west, topic, 1, last[topic] + 600)
+        end
+    end)
+
+    it("that is killed, again and again, is gone on with, and copies no record twice", function()
+        local topics, env = mirrored(4), kafka.home()
+        for _, topic in ipairs(topics) do kafka.produce(west, topic, 1, 300) end
+        for _, topic in ipairs(topics) do kafka.wait_for_records(east, topic, 300) end
+        local words = { "run", "--yes", "failover", "--from", "west", "--to", "east", "--offset-sync", "1", env = env }
+        for _, delay in ipairs { "delete west", "create east" } do
+            local running = support.start(words)
+            kafka.eventually(function() return running:stderr():find(delay, 1, true) end, 120)
+            socket.sleep(0.4)
+            running:signal("KILL")
+            running:wait()
+        end
+        local result = failover(env)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(0, #kafka.connectors(east))
+        assert.are.equal(2 * #topics, #kafka.connectors(west))
+        for _, topic in ipairs(topics) do
+            kafka.produce(east, topic, 301, 310)
+            kafka.wait_for_records(west, topic, 310)
+            all_once(west, topic, 1, 310)
+        end
+    end)
+
+    it("appends all records to FROM's topics where the new mirrors begin at the beginning, else none", function()
+        local topic = mirrored(1)[1]
+        kafka.produce(west, topic, 1, 200)
+        kafka.wait_for_records(east, topic, 200)
+        local api = kafka.connect(east)
+        local offsets = api:target_ends(api:list()[1].id)
+        api:delete(api:list()[1].id)
+        local back = kafka.connect(west)
+        local exact = back:create(kafka.spec(west, topic, { useRenaming = false, initialState = "STOPPED" }))
+        back:set_offsets(exact, offsets)
+        back:resume(exact)
+        kafka.eventually(function() return back:get(exact).status == "IN_SYNC" end)
+        socket.sleep(3)
+        assert.are.equal(200, select(2, kafka.records(west, topic)))
+        back:delete(exact)
+        back:create(kafka.spec(west, topic, { useRenaming = false }))
+        kafka.wait_for_records(west, topic, 400)
+        assert.are.same({ once = 0, more = 200, lost = 0 }, kafka.tally(west, topic, 1, 200))
+    end)
+
+    it("does not go on while something is written behind the fence, and deletes nothing", function()
+        local topics, env = mirrored(1), kafka.home()
+        local there = producers(west, topics)
+        local result = failover(env, { "--hook", "fence=true", "--fence-wait", "8" })
+        os.execute(there.command)
+        assert.are.equal(1, result.status)
+        assert.is_truthy(result.stderr:find("the fence cannot be confirmed", 1, true), result.stderr)
+        assert.are.equal(2, #kafka.connectors(east))
+        assert.are.equal(0, #kafka.connectors(west))
+    end)
+
+    it("in a disaster, with FROM's broker gone, turns to TO, and reverses exactly once FROM is back", function()
+        local topics, env = mirrored(2), kafka.home()
+        for _, topic in ipairs(topics) do kafka.produce(west, topic, 1, 100) end
+        for _, topic in ipairs(topics) do kafka.wait_for_records(east, topic, 100) end
+        kafka.rig("worker", "west", "kill")
+        kafka.rig("broker", "west", "kill")
+        local result = failover(env, { "--disaster", "--wait", "20" })
+        assert.are.equal(0, #kafka.connectors(east), result.stderr)
+        for _, topic in ipairs(topics) do kafka.produce(east, topic, 101, 130) end
+        kafka.rig("broker", "west", "start")
+        kafka.rig("worker", "west", "start")
+        result = failover(env, { "--disaster" })
+        assert.are.equal(0, result.status, result.stderr)
+        for _, topic in ipairs(topics) do
+            kafka.wait_for_records(west, topic, 130)
+            socket.sleep(1)
+            all_once(west, topic, 1, 130)
+        end
+    end)
+end)
