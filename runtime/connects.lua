@@ -67,10 +67,13 @@ local function check_cluster(name, cluster, all)
                 field)
         end
     end
-    if cluster.alias ~= nil then fields.check(("clusters.%s.alias"):format(name), fields.text, cluster.alias) end
-    if cluster.kafka_id ~= nil then fields.check(("clusters.%s.kafka_id"):format(name), fields.uuid, cluster.kafka_id) end
+    for field, kind in pairs { alias = fields.text, kafka_id = fields.uuid } do
+        if cluster[field] ~= nil then fields.check(("clusters.%s.%s"):format(name, field), kind, cluster[field]) end
+    end
     local ok, expected = connects.check_kafka(cluster.kafka)
-    if cluster.kafka ~= nil and not ok then fields.invalid("clusters.%s: kafka must be %s (it is not shown)", name, expected) end
+    if cluster.kafka ~= nil and not ok then
+        fields.invalid("clusters.%s: kafka must be %s (it is not shown)", name, expected)
+    end
 end
 
 ---The UUID by which a create names the Kafka cluster of a Kafka Connect cluster, where it is given none.

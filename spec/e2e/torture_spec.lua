@@ -78,7 +78,8 @@ end)
 
 describe("a library that cannot be opened", function()
     it("is not told as one that is not installed", function()
-        local options = { "--job", "j", "run", "-", stdin = "", env = { XDG_STATE_HOME = support.temporary_directory() } }
+        local env = { XDG_STATE_HOME = support.temporary_directory() }
+        local options = { "--job", "j", "run", "-", stdin = "", env = env }
         local counts = support.temporary("counts")
         assert.are.equal(0, run(nil, { FAILING_COUNTS = counts }, options).status)
         local opened, told = support.read(counts), 0
