@@ -231,7 +231,7 @@ describe("path parts", function()
         local requests = server:requests()
         assert.are.equal(#ids, #requests)
         for i, id in ipairs(ids) do
-            local encoded = id:gsub("[^%w%-._~]", function(char) return ("%%%02x"):format(char:byte()) end)
+            local encoded = id:gsub("[^%w%-._~]", function(char) return ("%%%02X"):format(char:byte()) end)
             assert.are.equal(support.path .. "/" .. encoded, requests[i].target)
             assert.is_nil(requests[i].headers["x-evil"])
         end
