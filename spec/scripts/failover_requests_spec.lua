@@ -1,5 +1,6 @@
 local json = require "kmirror.json"
 local regions = require "spec.support.regions"
+local support = require "spec.support"
 
 describe("the requests of the failover runbook", function()
     local it_ = regions.fresh()
@@ -35,14 +36,15 @@ describe("the requests of the failover runbook", function()
         assert.are.equal(3, watched)
     end)
 
-    it("reads those once more whose target latency it has set", function()
+    it("reads those once more whose target latency it has set; version 2 of the API spares both", function()
         start()
         local path, its = regions.saved("--target-latency", "50000")
         assert.are.equal(0, it_:failover({ "--yes" }, its).status)
         local reads, counts = count_requests()
-        assert.are.same({ list = 3, delete = 6, create = 6, update_target_latency = 6 }, counts)
+        local updates = support.api == "v1" and 6 or nil
+        assert.are.same({ list = 3, delete = 6, create = 6, update_target_latency = updates }, counts)
         for _, mirror in ipairs(json.read(path).mirrors) do
-            assert.are.equal(2, reads[mirror.reverse])
+            assert.are.equal(updates and 2 or 1, reads[mirror.reverse])
         end
     end)
 

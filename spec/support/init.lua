@@ -309,12 +309,15 @@ function sandbox:options(overrides)
     return options
 end
 
+---The version of the API that specs of runbooks speak: KMIRROR_API, as in `KMIRROR_API=v2 make test SPECS=…`.
+support.api = os.getenv("KMIRROR_API") or "v1"
+
 ---The same as environment variables, for `run`.
 ---@return table
 function sandbox:env()
     return {
         KMIRROR_ENDPOINT = self.url, KMIRROR_CLUSTER = support.us_east,
-        KMIRROR_USERNAME = "sandbox", KMIRROR_API_KEY = "sandbox-full-key",
+        KMIRROR_USERNAME = "sandbox", KMIRROR_API_KEY = "sandbox-full-key", KMIRROR_API = support.api,
     }
 end
 

@@ -14,6 +14,7 @@ mkdir -p "$results"
 
 # Nothing of the developer's own settings; HOME is given to each unit.
 unset XDG_CONFIG_HOME XDG_STATE_HOME
+if [ $# -eq 0 ]; then unset KMIRROR_API; fi # which only some specs can speak either version by
 
 # What the address sanitizer or valgrind finds goes to files, as nobody may be looking at the process that found it.
 reports=$(realpath "$KMIRROR_BUILD")/report

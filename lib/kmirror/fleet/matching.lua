@@ -1,5 +1,5 @@
 --- fleet.matching: which mirror that is there is which one of a fleet file. It is known by its cluster, its source's
---- alias and its topics regex; of several that have these in common, by all else that the API tells of them.
+--- alias and its topics regex; of several that have these in common, by source and renaming, where the API tells.
 
 local connector = require("kmirror.connector")
 local drift = require("kmirror.fleet.drift")
@@ -55,13 +55,23 @@ function M.index(found)
     return by_key, unclear
 end
 
--- Gives each wanted one up to so many of those that are just as it should be. Returns what is left.
-local function give_exact(document, group, matches, assigned, most)
+-- In what two mirrors differ that are not the same one, nor its duplicate: their records are others.
+local tells_apart = { sourceType = true, kafkaSource = true, sourceConnectionProperties = true, useRenaming = true }
+
+local function is_same(document, mirror, found)
+    for _, difference in ipairs((drift.of(mirror, found, document.directory))) do
+        if tells_apart[difference.field] then return false end
+    end
+    return true
+end
+
+-- Gives each wanted one up to so many of those that are the same. Returns what is left.
+local function give_same(document, group, matches, assigned, most)
     local left = table.move(matches, 1, #matches, 1, {})
     for _, mirror in ipairs(group) do
         local i = 1
         while left[i] and #assigned[mirror] < most do
-            if #drift.of(mirror, left[i], document.directory) == 0 then
+            if is_same(document, mirror, left[i]) then
                 table.insert(assigned[mirror], table.remove(left, i))
             else
                 i = i + 1
@@ -71,13 +81,13 @@ local function give_exact(document, group, matches, assigned, most)
     return left
 end
 
--- Of several that have the same key: each wanted one gets what is just as it should be, its duplicates, too; one of
--- which there is none gets what is left.
+-- Of several that have the same key: each wanted one gets what is of its source and renaming, its duplicates, too; one
+-- of which there is none gets what is left.
 local function tell_apart(document, group, matches, assigned)
     local open = {}
     for _, mirror in ipairs(group) do assigned[mirror] = {} end
-    local left = give_exact(document, group, matches, assigned, 1)
-    left = give_exact(document, group, left, assigned, math.huge)
+    local left = give_same(document, group, matches, assigned, 1)
+    left = give_same(document, group, left, assigned, math.huge)
     for _, mirror in ipairs(group) do
         open[#open + 1] = #assigned[mirror] == 0 and mirror or nil
     end
