@@ -10,6 +10,7 @@ local keys = require("kmirror.repl.keys")
 local line = require("line")
 local output = require("kmirror.repl.output")
 local parts = require("kmirror.repl.parts")
+local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
 local sessions = require("kmirror.repl.session")
 local state = require("kmirror.state")
@@ -32,7 +33,7 @@ local function turn(fn, ...)
 end
 
 local function is_cancelled(problem)
-    return type(problem) == "table" and problem.kind == "cancelled"
+    return problems.is(problem, "cancelled")
 end
 
 local function with_traceback(problem)

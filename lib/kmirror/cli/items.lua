@@ -2,6 +2,7 @@
 
 local json = require("kmirror.json")
 local log = require("kmirror.log")
+local problems = require("kmirror.problem")
 local task = require("task")
 
 local M = {}
@@ -36,7 +37,7 @@ function M.error_shape(problem)
 end
 
 local function is_cancelled(problem)
-    return type(problem) == "table" and problem.kind == "cancelled"
+    return problems.is(problem, "cancelled")
 end
 
 local function attempt(work, item)

@@ -2,6 +2,7 @@ local bulk = require("kmirror.bulk")
 local host = require("host")
 local meant = require("mirrors").fields.meant
 local modules = require("kmirror.modules")
+local problems = require("kmirror.problem")
 local textfile = require("kmirror.textfile")
 local usage = require("kmirror.usage")
 
@@ -88,7 +89,7 @@ end })
 -- Tasks that a runbook has left are part of it: a job and a report are not over before they are.
 local waits_for_tasks = setmetatable({}, { __close = function(_, problem)
     local left = host.left()
-    if left > 0 and not (type(problem) == "table" and problem.kind == "cancelled") then
+    if left > 0 and not problems.is(problem, "cancelled") then
         require("kmirror.log").info("the runbook has ended, but %s still; waiting for %s",
             left == 1 and "a task of it runs" or left .. " tasks of it run", left == 1 and "it" or "them")
     end

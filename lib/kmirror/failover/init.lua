@@ -11,6 +11,7 @@ local host = require("host")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local options = require("kmirror.failover.options")
+local problems = require("kmirror.problem")
 local producers = require("kmirror.failover.producers")
 local profile = require("kmirror.profile")
 local report = require("kmirror.failover.report")
@@ -210,7 +211,7 @@ end
 -- The run ended between the fence and the first deletion: the producers stand still for nothing.
 function Run:let_go_on(problem)
     log.error("the producers in %s may be stopped, and the mirrors %s are as they were", self.from.alias, self.way)
-    local cancelled = type(problem) == "table" and problem.kind == "cancelled"
+    local cancelled = problems.is(problem, "cancelled")
     if not self.given.hooks:has("unfence") or cancelled then
         log.error("let the producers resume%s, or run it again", cancelled and ": the hook unfence was not run" or "")
         return

@@ -5,6 +5,7 @@ local connect = require("kmirror.connect")
 local evaluate = require("kmirror.repl.evaluate")
 local known = require("kmirror.repl.known")
 local mirrors = require("mirrors")
+local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
 local show = require("kmirror.repl.show")
 local suggest = require("mirrors").fields.nearest
@@ -176,7 +177,7 @@ end
 ---@param traceback? string
 function Session:complain(problem, traceback)
     self.failed = true
-    if type(problem) == "table" and problem.kind == "cancelled" then
+    if problems.is(problem, "cancelled") then
         if self.interactive then io.stdout:write("\n") end -- the terminal has put a ^C there
         return self:note("%s", problem.message:find("deadlock") and problem.message or "interrupted")
     end

@@ -13,6 +13,7 @@ local host = require("host")
 local journal = require("kmirror.report.journal")
 local log = require("kmirror.log")
 local metrics = require("kmirror.report.metrics")
+local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
 local records = require("kmirror.report.record")
 local task = require("task")
@@ -135,7 +136,7 @@ local function words_of(problem, status)
     if status == 130 then
         return "interrupted"
     end
-    local exited = type(problem) == "table" and problem.kind == "cancelled"
+    local exited = problems.is(problem, "cancelled")
     return not exited and require("kmirror.uncaught").words(problem) or nil
 end
 

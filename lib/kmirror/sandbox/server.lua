@@ -2,6 +2,7 @@
 
 local cjson = require "cjson"
 local files = require "kmirror.file"
+local problems = require "kmirror.problem"
 local task = require "task"
 local usage = require "kmirror.usage"
 
@@ -116,7 +117,7 @@ function server.main(given)
         error("sandbox: cannot say where it listens: " .. tostring(why_not), 0)
     end
     local ended, why = pcall(serve, sandbox, listener)
-    if not ended and not (type(why) == "table" and why.kind == "cancelled") then
+    if not ended and not problems.is(why, "cancelled") then
         error(why, 0)
     end
     return 0
