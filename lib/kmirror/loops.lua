@@ -257,16 +257,17 @@ local function judge_circle(path, topic, refuse, warn)
     for _, way in ipairs(path) do
         uncertain = uncertain or way.doubt and way
     end
-    local circle = ("with %s, '%s' %%s in a loop%s"):format(others_of(path), text.short(topic):gsub("%%", "%%%%"),
-        way_round(path))
+    local function circle(goes_round)
+        return ("with %s, '%s' %s in a loop%s"):format(others_of(path), text.short(topic), goes_round, way_round(path))
+    end
     if uncertain then
-        warn(path[1], "%s: %s; if it does, %s", circle:format("may go round"),
+        warn(path[1], "%s: %s; if it does, %s", circle("may go round"),
             uncertain.doubt:format(name_of(uncertain)),
             is_there and "delete one of them" or "set useRenaming, or delete it first")
     elseif is_there then
-        refuse(path[1], "%s: its records are copied again and again; delete one of them", circle:format("goes round"))
+        refuse(path[1], "%s: its records are copied again and again; delete one of them", circle("goes round"))
     else
-        refuse(path[1], "%s; set useRenaming, or keep %s", circle:format("would go round"),
+        refuse(path[1], "%s; set useRenaming, or keep %s", circle("would go round"),
             #path == 2 and "one of them" or "one of them out")
     end
 end

@@ -75,12 +75,12 @@ F has 3 problems:
             local function ring(count, regexes)
                 local parts = {}
                 for i = 1, count do
-                    parts[i] = ('{ from = "c%d", to = "c%d", topicsRegex = %q, useRenaming = false, maxTasks = 1 }')
-                        :format(i, i % count + 1, regexes[i] or "orders.*")
+                    parts[i] = ('{ from = "50%%d-%d", to = "50%%d-%d", topicsRegex = %q, useRenaming = false, '
+                        .. 'maxTasks = 1 }'):format(i, i % count + 1, regexes[i] or "orders.*")
                 end
                 local names = {}
                 for i = 1, count do
-                    names[i] = ('c%d = { kafka = "5a9b1c52-0000-4000-8000-%012x", alias = "c%d", '
+                    names[i] = ('["50%%d-%d"] = { kafka = "5a9b1c52-0000-4000-8000-%012x", alias = "c%d", '
                         .. 'connect = "5a9b1c52-0000-4000-8000-0000000000%02x" }'):format(i, i, i, 0xc0 + i)
                 end
                 return support.temporary("ring.lua", ("return { clusters = { %s }, mirrors = { %s } }"):format(
