@@ -128,11 +128,11 @@ print(("\nDrain: %d of %s %s, after %.1f seconds."):format(#result.done, text.co
     changes.planned() and "would be gone" or "gone", steps:seconds()))
 if not changes.harmless() then
     print("Previous state:  " .. path)
-    if fleet_path then
-        print(("To create anew:  %sapply %s"):format(again.prefix():gsub("%-%-job %S+ ", ""), shell.word(fleet_path)))
+    if fleet_path and not profile.current().sandbox then
+        print(("To create anew:  %sapply %s"):format(again.prefix(true), shell.word(fleet_path)))
     end
 end
 if result:status() ~= 0 then
-    print("To continue:     " .. again.note(again.command("drain", ...)))
+    print(again.line("To continue:     ", again.command("drain", ...)))
 end
 return result:status()

@@ -100,8 +100,8 @@ local command = again.command("migrate", ...)
 local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then
         local _, created = how_far()
-        log.error("stopped: %s created in this run; to continue: %s", text.count(created, "mirror"),
-            again.note(command))
+        log.error("stopped: %s created in this run", text.count(created, "mirror"))
+        log.error("%s", again.line("to continue: ", command))
     end
 end })
 local stopped = fleets.migration.run({
@@ -144,6 +144,6 @@ if stopped then
 end
 if #bad > 0 then
     local replaces = has_failed and not given.replace_failed
-    print("To continue:  " .. again.note(replaces and again.anew("migrate", ...) .. " --replace-failed" or command))
+    print(again.line("To continue:  ", replaces and again.anew("migrate", ...) .. " --replace-failed" or command))
 end
 return #bad == 0 and 0 or well == 0 and 1 or 3

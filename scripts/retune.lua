@@ -138,6 +138,6 @@ print(("\nRetune: %d of %s %s, %s unknown, after %.1f seconds."):format(#result.
     text.count(#work, "target latency", "target latencies"), changes.planned() and "would be set" or "set",
     text.count(left, "latency", "latencies"), steps:seconds()))
 if result:status() ~= 0 then
-    print("To continue:  " .. again.note(again.command("retune", ...)))
+    print(again.line("To continue:  ", again.command("retune", ...)))
 end
 return result:status()

@@ -190,7 +190,7 @@ local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then
         log.error("stopped: %s healthy, %s deleted", text.count(#run.passed, "new mirror is", "new mirrors are"),
             text.count(#run.replaced, "old one", "old ones"))
-        log.error(in_sandbox and "this sandbox ends now" or "to continue: %s", again.note(command))
+        log.error("%s", again.line("to continue: ", command))
     end
 end })
 if saved_path and not changes.harmless() then
@@ -222,7 +222,6 @@ if passed > replaced and not adds then
 end
 local complete = passed == #plan.changes and (adds or replaced == passed)
 if not complete then
-    print("To continue:  " .. again.note(command)
-        .. (in_sandbox and "  (with a sandbox that stays; this one ends now)" or ""))
+    print(again.line("To continue:  ", command))
 end
 return complete and 0 or stopped and 1 or 3

@@ -9,26 +9,31 @@ local M = {}
 -- Of kmirror's own options, those that say what is worked on, in the order in which they are written.
 local kept = {
     { "profile", "--profile" }, { "endpoint", "--endpoint" }, { "api", "--api" }, { "cluster", "--cluster" },
-    { "ca_file", "--ca-file" }, { "store", "--store" }, { "job", "--job" },
+    { "ca_file", "--ca-file" }, { "store", "--store" },
 }
 
-local options, noted = "", nil
+local options, anew, in_sandbox = "", "", false -- anew: without the job
+local noted ---@type string|false|nil false: there is no way to continue
 
 --- Takes kmirror's own options from a command line that has been read, for the commands that are made from then on.
 ---@param given table
 function M.remember(given)
     local words = {}
-    for _, option in ipairs(kept) do
-        local value = not given.sandbox and given[option[1]]
-        words[#words + 1] = value and option[2] .. " " .. shell.word(value) .. " " or nil
+    in_sandbox = given.sandbox == true
+    local function keep(option, value)
+        words[#words + 1] = not in_sandbox and value and option .. " " .. shell.word(value) .. " " or nil
     end
+    for _, option in ipairs(kept) do keep(option[2], given[option[1]]) end
+    anew = table.concat(words)
+    keep("--job", given.job)
     options = table.concat(words)
 end
 
 --- How a command begins that works on the same: "kmirror --profile production ".
+---@param is_anew? boolean it is no part of the job
 ---@return string
-function M.prefix()
-    return "kmirror " .. options
+function M.prefix(is_anew)
+    return "kmirror " .. (is_anew and anew or options)
 end
 
 local function write(own, name, ...)
@@ -53,24 +58,30 @@ end
 ---@param ... string|number its arguments
 ---@return string
 function M.anew(name, ...)
-    return write((options:gsub("%-%-job %S+ ", "")), name, ...)
+    return write(anew, name, ...)
 end
 
---- Notes down the command that continues this run; the runbook tells it.
+--- A line that tells how this run is continued, and notes the command down. What has run in a sandbox of its own cannot
+--- be: without --sandbox the command would be about what is real.
+---@param label string "To continue:  "
 ---@param command string
----@return string command
-function M.note(command)
-    noted = command
-    return command
+---@return string line
+function M.line(label, command)
+    noted = not in_sandbox and command
+    return noted and label .. command or "There is nothing to continue, as this sandbox ends now."
 end
 
---- The command that was noted down; nil when there is none.
----@return string|nil
+--- The command that was noted down; nil when there is none, and false when nothing can be continued.
+---@return string|false|nil
 function M.noted()
     return noted
 end
 
 return fields.guard("again", M, {
-    remember = { "given", fields.table }, prefix = {}, noted = {}, note = { "command", fields.string },
-    command = { "name", fields.string, "...", fields.word }, anew = { "name", fields.string, "...", fields.word },
+    remember = { "given", fields.table },
+    prefix = { "is_anew?", fields.boolean },
+    command = { "name", fields.string, "...", fields.word },
+    anew = { "name", fields.string, "...", fields.word },
+    line = { "label", fields.string, "command", fields.string },
+    noted = {},
 })

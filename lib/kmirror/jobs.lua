@@ -86,7 +86,7 @@ function M.closing(summary)
     if summary.problem then
         lines[#lines + 1] = ("nothing more could be written down: %s"):format(tostring(summary.problem))
     end
-    if summary.resume and not again.noted() then
+    if summary.resume and again.noted() == nil then
         lines[#lines + 1] = "to continue: " .. summary.resume
     end
     return lines

@@ -13,7 +13,6 @@ local mirrors = require("mirrors")
 local options = require("kmirror.failover.options")
 local problems = require("kmirror.problem")
 local producers = require("kmirror.failover.producers")
-local profile = require("kmirror.profile")
 local report = require("kmirror.failover.report")
 local memory = require("kmirror.memory")
 local saved = require("kmirror.failover.saved")
@@ -234,7 +233,7 @@ function Run:__close(problem)
     end
     log.error("stopped: %s deleted, %d created in this run", text.count(self.counts.deleted, "mirror"),
         self.counts.created)
-    log.error(profile.current().sandbox and "this sandbox ends now" or "to continue: %s", again.note(self:again()))
+    log.error("%s", again.line("to continue: ", self:again()))
 end
 
 --- The mirrors that a finished failover the other way has turned round: those that a failback has to bring back.

@@ -137,9 +137,9 @@ local function next_lines(run)
     if run.given.no_reverse and not run.reverse then
         return { ("None can be created: no Kafka Connect cluster is known in %s."):format(run.from.alias) }
     elseif run.given.no_reverse then
-        return { "To create them:  " .. again.note(run:again()) }
+        return { again.line("To create them:  ", run:again()) }
     elseif not run.state.finished then
-        return { "To continue:     " .. again.note(run:again()) }
+        return { again.line("To continue:     ", run:again()) }
     end
     local lines = { (run.runbook == "failover" and "To fail back:    " or "To fail over:    ") .. way_back(run) }
     if profile.current().sandbox then

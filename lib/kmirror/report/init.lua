@@ -67,13 +67,21 @@ local function this_run(self)
     }
 end
 
+local function way_on(self)
+    local noted = again.noted()
+    if noted ~= nil then
+        return noted
+    end
+    return self.job and journal.resume(self.job, self.given.store)
+end
+
 local function document_of(self)
     local runs = table.move(self.earlier, 1, #self.earlier, 1, {})
     runs[#runs + 1] = this_run(self)
     local given = self.given
     return {
         command = command_of(given), job = self.job, target = target_of(given), runs = runs, error = self.problem,
-        resume = self.status ~= 0 and (again.noted() or self.job and journal.resume(self.job, given.store)) or nil,
+        resume = self.status ~= 0 and way_on(self) or nil,
     }
 end
 
