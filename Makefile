@@ -131,7 +131,7 @@ help:
 	@echo 'make test-v2    run the specs of runbooks with version 2 of the API'
 	@echo 'make test-kafka run the specs that need a real Kafka, which it fetches and starts (build/kafka, 1 GB of memory)'
 	@echo 'make torture    fail every allocation and call of the system in turn (an hour); ATTEMPTS=N: so many'
-	@echo 'make rate       how much of the allowed rate is used (a minute)'
+	@echo 'make rate       how much of the allowed rate is used (a minute; RATE=auto: sixteen)'
 	@echo 'make lossy      100 creates against a server that loses answers, for 50 seeds (two minutes)'
 	@echo 'make migrate    800 mirrors over 20 clusters, killed twice (three minutes)'
 	@echo 'make bench      how fast kmirror is, beside others (ten minutes); bench-quick: a look (one minute)'

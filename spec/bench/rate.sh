@@ -3,7 +3,9 @@
 # log of the server, a sandbox that accepts RATE requests in any one second. `make rate` calls it.
 #
 # With RATE=auto the clients do not know the limit. Limits of 10, 35, 60 and 200 are found out by processes that begin
-# with nothing, and once more by those that begin with what these have learnt; others change halfway.
+# with nothing, and once more by those that begin with what these have learnt; others change halfway. What may be
+# accepted from the first request to the last is a second's worth more than so many seconds have: a limit that is not
+# known cannot be used up at once, which is 3 % of 30 s.
 set -eu
 kmirror=${KMIRROR_BUILD:-build}/kmirror
 seconds=${SECONDS_EACH:-30}
@@ -101,7 +103,9 @@ for processes in ${PROCESSES:-1 4}; do
         measure_anew "$processes" "$limit" "nothing known"
         measure "$processes" "$limit" "once more"
     done
+    seconds=$((2 * seconds))
     for limit in ${CHANGES:-35-60 60-35 60-200 200-10}; do
-        measure_anew "$processes" "$limit" "changes halfway"
+        measure_anew "$processes" "$limit" "changes halfway, $seconds s"
     done
+    seconds=$((seconds / 2))
 done
