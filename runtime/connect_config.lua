@@ -172,19 +172,15 @@ function config.remote_topic(source, topic)
     return source["source.cluster.alias"] .. (source["replication.policy.separator"] or ".") .. topic
 end
 
-local KEYS_OF_SECRETS <const> = { "password", "secret", "jaas", "token", "keystore%.key" }
-
 ---A text of Kafka Connect's, without the secrets of a configuration, should it repeat one.
 ---@param text string
 ---@param its table<string, string>
 ---@return string
 function config.without_secrets(text, its)
     for name, value in pairs(its) do
-        for _, key in ipairs(KEYS_OF_SECRETS) do
-            if name:find(key) then
-                for part in (value .. '"' .. value):gmatch('[^"]+') do
-                    if #part >= 4 then text = text:gsub(part:gsub("%p", "%%%0"), "[hidden]") end
-                end
+        if properties.is_secret(name) then
+            for part in (value .. '"' .. value):gmatch('[^"]+') do
+                if #part >= 4 then text = text:gsub(part:gsub("%p", "%%%0"), "[hidden]") end
             end
         end
     end

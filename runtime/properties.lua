@@ -52,6 +52,18 @@ function properties.read(text)
     return (values_of(text))
 end
 
+local words_of_secrets <const> = { "password", "secret", "jaas", "token", "keystore%.key" }
+
+---Whether the property of that name may hold a secret.
+---@param name string
+---@return boolean
+function properties.is_secret(name)
+    for _, word in ipairs(words_of_secrets) do
+        if name:find(word) then return true end
+    end
+    return false
+end
+
 -- ---- variables and placeholders ----
 
 local whole_placeholders = {

@@ -31,10 +31,9 @@
 --- others than its owner.
 
 local connects = require("kmirror.config.connects")
-local log = require("kmirror.log")
 local meant = require("mirrors").fields.meant
 local mirrors = require("mirrors")
-local shell = require("kmirror.shell")
+local output_of = require("kmirror.config.command")
 local textfile = require("kmirror.textfile")
 local usage = require("kmirror.usage")
 
@@ -193,36 +192,12 @@ local function expand(path)
     return (path:gsub("^~/", (os.getenv("HOME") or "") .. "/"))
 end
 
-local most_told = 1000 -- bytes of what a command says on stderr
-
--- Tells what the command said, as text from outside: not as it is to the terminal.
-local function tell(name, path)
-    local file <close> = io.open(path, "r")
-    for line in (file and file:read("a") or ""):gmatch("[^\r\n]*%S[^\r\n]*") do
-        log.info("profile %s: api_key_command: %s", name, line)
-    end
-end
-
--- What a command printed; nil when it failed. It is told what it said on stderr, when it has ended.
-local function output_of(name, command)
-    local said = os.tmpname()
-    local failed = said .. ".failed"
-    local words = "{ { sh -c %s 2>&1 1>&3 3>&- || : > %s; } | { head -c %d > %s; cat > /dev/null; }; } 3>&1; "
-        .. "[ ! -e %s ]"
-    local pipe <close> = io.popen(words:format(shell.quote(command), failed, most_told, said, failed), "r")
-    local printed = pipe and pipe:read("a")
-    local ok = pipe and pipe:close()
-    tell(name, said)
-    os.remove(said)
-    os.remove(failed)
-    return ok and printed or nil
-end
-
 -- The first line that holds something: `pass show` tells more behind it.
 local function key_from_command(name, command)
-    local line = (output_of(name, command) or ""):match("[^\r\n]*%S[^\r\n]*")
+    local where = ("profile %s: api_key_command"):format(name)
+    local line = (output_of(command, where) or ""):match("[^\r\n]*%S[^\r\n]*")
     if not line then
-        usage("profile %s: api_key_command gave no key: run it by hand to see why: %s", name, command)
+        usage("%s gave no key: run it by hand to see why: %s", where, command)
     end
     return mirrors.key.of(line, ("profile %s: what api_key_command printed"):format(name))
 end

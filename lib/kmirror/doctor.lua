@@ -26,6 +26,7 @@ local M = {}
 ---@field prepared boolean the command line could be set up
 ---@field problem string|nil why it could not
 ---@field blamed_settings? boolean for that, by a finding of its own
+---@field own? mirrors.ConnectCluster the cluster that is used, where it runs Kafka Connect of one's own
 ---@field reached boolean the API's server has answered
 local Case = {}
 Case.__index = Case

@@ -152,6 +152,16 @@ describe("kmirror doctor", function()
         is("skip", "fix the failures above first", found.authentication)
     end)
 
+    it("says that no cluster is named where the profile has Kafka Connect clusters, but none to use", function()
+        local home = support.temporary_directory()
+        assert(os.execute("mkdir " .. home .. "/kmirror"))
+        support.write(home .. "/kmirror/config.lua", ("return { profile = 'p', profiles = { p = { endpoint = '%s', "
+            .. "username = 'sandbox', api_key_command = 'echo sandbox-full-key', clusters = { lab = { "
+            .. "connect_url = 'http://127.0.0.1:1' } } } } }"):format(sandbox.url))
+        local found = examined { env = { XDG_CONFIG_HOME = home, XDG_STATE_HOME = home } }
+        is("fail", "none is named", found.cluster)
+    end)
+
     it("goes on when the configuration is wrong", function()
         local home = support.temporary_directory()
         assert(os.execute("mkdir " .. home .. "/kmirror"))

@@ -114,6 +114,19 @@ describe("the configuration file", function()
                 missing.stderr, 1, true)
         end)
 
+        it("tells what a secret's command says on stderr, printable, and which one failed", function()
+            local kafka = [[{ ["bootstrap.servers"] = "h:1",
+                ["sasl.password"] = { command = "printf 'a\\033b' >&2; %s" } }]]
+            local place = "profile lab: clusters.east.kafka.sasl.password: "
+            local good = with(own(kafka:format("echo " .. secret)), { "list" })
+            assert.are.equal(0, good.status, good.stderr)
+            assert.matches(place .. "a\\u{1B}b\n", good.stderr, 1, true)
+            local failing = with(own(kafka:format("exit 3")), { "list" })
+            assert.are.equal(2, failing.status)
+            assert.matches(place .. "its command failed: run it by hand to see why: printf", failing.stderr, 1, true)
+            assert.is_nil(failing.stderr:find("\27", 1, true))
+        end)
+
         it("is refused when others can read a secret in it", function()
             local kafka = ('{ ["bootstrap.servers"] = "h:1", ["sasl.password"] = "%s" }'):format(secret)
             assert.are.equal(0, with(own(kafka), { "list" }).status)

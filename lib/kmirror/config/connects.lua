@@ -12,6 +12,7 @@
 ---     },
 
 local mirrors = require("mirrors")
+local output_of = require("kmirror.config.command")
 local usage = require("kmirror.usage")
 
 local M = {}
@@ -55,16 +56,12 @@ M.kafka = {
     end,
 }
 
-local words_of_secrets <const> = { "password", "secret", "jaas", "token", "keystore%.key" }
-
 --- Whether a secret stands in that table itself.
 ---@param kafka table<string, string|table>
 ---@return boolean
 function M.holds_secret(kafka)
     for name, value in pairs(kafka) do
-        for _, word in ipairs(words_of_secrets) do
-            if type(value) == "string" and name:find(word) then return true end
-        end
+        if type(value) == "string" and mirrors.properties.is_secret(name) then return true end
     end
     return false
 end
@@ -89,10 +86,7 @@ function readers.env(name, where)
 end
 
 function readers.command(command, where)
-    local pipe <close> = io.popen(command, "r")
-    local text = pipe and pipe:read("a")
-    if not pipe or not pipe:close() then usage("%s: its command failed: run it by hand to see why", where) end
-    return text
+    return output_of(command, where) or usage("%s: its command failed: run it by hand to see why: %s", where, command)
 end
 
 local function value_of(value, where)

@@ -135,7 +135,7 @@ local function prepare(case)
     case.prepared, case.problem = ok, not ok and message_of(problem) or nil
     local connected, api = pcall(mirrors.connect, {})
     local own = ok and connected and api.account.options.clusters
-    case.own = own and own[api.cluster:lower()]
+    case.own = own and api.cluster and own[api.cluster:lower()]
     if case.own then case.endpoint = case.own.urls[1] end
 end
 
