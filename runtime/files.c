@@ -75,7 +75,7 @@ int files_read(lua_State *L, const char *name) {
 /* ---- require() ---- */
 
 /* Where the module `a.b` may be among the files. */
-static const char *const places[] = {"lib/%s.lua", "lib/%s/init.lua", "%s.lua", "%s/init.lua"};
+static const char *const places[] = {"lib/%s.lua", "%s.lua", "%s/init.lua"};
 
 /* Pushes the file as a function, and its name, and returns 2; 0 when there is none. One on disk that is as it was
  * when kmirror was built need not be compiled again. [-0, +(0|2), e] */

@@ -225,7 +225,7 @@ end
 
 local function source_of(module)
     local path = module:gsub("%.", "/")
-    return source_at("lib/" .. path .. ".lua") or source_at("lib/" .. path .. "/init.lua")
+    return source_at("lib/" .. path .. ".lua")
         or source_at("runtime/" .. path .. ".lua")
 end
 

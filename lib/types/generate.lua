@@ -152,7 +152,7 @@ local list <close> = assert(io.popen("find lib/kmirror -name '*.lua'"))
 for path in list:lines() do
     local name = path:match("^lib/kmirror/(.*)%.lua$")
     if not inner[name:match("^[^/]+")] then
-        local module = "kmirror." .. name:gsub("/init$", ""):gsub("/", ".")
+        local module = "kmirror." .. name:gsub("/", ".")
         write(("%s/kmirror/%s.lua"):format(directory, name), module, interface(path))
     end
 end

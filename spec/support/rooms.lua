@@ -85,6 +85,7 @@ function rooms.read()
         local source = file:read("a")
         local _, count = source:gsub("\n", "")
         lines[room_of(path)] = (lines[room_of(path)] or 0) + count
+        assert(not path:find("/init%.lua$"), path .. ": the file of a folder lies beside it: x.lua and x/")
         local its = needs(path, without_comments(path, source))
         table.move(its, 1, #its, #arrows + 1, arrows)
     end

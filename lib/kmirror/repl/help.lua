@@ -57,7 +57,7 @@ end
 -- Where the source of a module may be.
 local function home_of(module)
     local path = module:gsub("%.", "/")
-    for _, place in ipairs({ "lib/" .. path .. ".lua", "lib/" .. path .. "/init.lua", "runtime/" .. path .. ".lua" }) do
+    for _, place in ipairs({ "lib/" .. path .. ".lua", "runtime/" .. path .. ".lua" }) do
         if host.source(place) then return place end
     end
 end
