@@ -123,7 +123,7 @@ describe("kmirror export", function()
                     name, name))
             end
             local settled = is_settled("v2", format, result.stdout, 3)
-            regions.has(settled.stderr, "the connection properties of 'a' are not compared: cannot read")
+            regions.has(settled.stderr, "the connection properties of 'a' and 1 more mirror are not compared: cannot ")
             local directory = support.temporary_directory("fleet")
             for name, servers in pairs { dc = "kafka-1", ["dc-2"] = "kafka-3" } do
                 local path = support.write(directory .. "/" .. name .. ".properties",

@@ -102,6 +102,35 @@ describe("on version 2 of the API", function()
         regions.has(result.stderr, properties[1])
     end)
 
+    it("a migration adopts what copies the same records, tells what else is not as wanted, and no twin of elsewhere",
+        function()
+            it_.start { world = "empty", clusters = 3 }
+            local twin = it_:create(EAST, "us-west", KAFKA:gsub("1$", "3"), "orders")
+            it_:create(EAST, "us-west", KAFKA, "carts\\..*", { maxTasks = 1 })
+            local line = ("%s,us-west,%s,%%s,false,3\n"):format(EAST, KAFKA)
+            local file = support.temporary("list.csv", "to,sourceAlias,kafkaSource,topicsRegex,useRenaming,maxTasks\n"
+                .. line:format("orders") .. line:format("carts\\..*"))
+            local result = it_:kmirror("--api", "v2", "--yes", "run", "migrate", file)
+            assert.are.equal(3, result.status, result.stderr)
+            regions.has(result.stdout, ("is there as %s, but has kafkaSource %s, not %s: delete it, or change the file")
+                :format(twin, KAFKA:gsub("1$", "3"), KAFKA))
+            regions.has(result.stderr, "'carts\\..*' from us-west is there, but has maxTasks 1, not 3")
+            assert.are.equal(2, #it_:mirrors_on(EAST))
+        end)
+
+    it("plan says once what keeps it from comparing connection properties, for however many mirrors", function()
+        it_.start { world = "empty" }
+        for _, regex in ipairs { "a", "b", "c" } do
+            it_:create(EAST, "dc", nil, regex, { sourceType = "custom",
+                sourceConnectionProperties = "bootstrap.servers=k:9092" })
+        end
+        local file = support.temporary("fleet.lua", it_:kmirror("--api", "v2", "export").stdout)
+        local result = it_:kmirror("--api", "v2", "plan", "--exit-code", file)
+        assert.are.equal(0, result.status, result.stderr)
+        regions.has(result.stderr, "the connection properties of 'a' and 2 more mirrors are not compared: cannot read")
+        assert.are.equal(1, select(2, result.stderr:gsub("not compared", "")))
+    end)
+
     it("drain saves a fleet file, too, by which the mirrors can be created anew as they were", function()
         it_.start { world = 2 }
         it_:create(EAST, "us-west", KAFKA, "returns", { useRenaming = true, maxTasks = 7 })

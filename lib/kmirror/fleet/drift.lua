@@ -51,6 +51,20 @@ function M.of(wanted, found, directory)
     return differences, add_properties(differences, directory, wanted, listed)
 end
 
+-- What two mirrors differ in that are not the same one, nor its duplicate.
+local tells_apart = { sourceType = true, kafkaSource = true, sourceConnectionProperties = true, useRenaming = true }
+
+--- Those of the differences by which the records are others, or go elsewhere.
+---@param differences kmirror.fleet.difference[]
+---@return kmirror.fleet.difference[]
+function M.of_records(differences)
+    local found = {}
+    for _, each in ipairs(differences) do
+        found[#found + 1] = tells_apart[each.field] and each or nil
+    end
+    return found
+end
+
 --- In words: "maxTasks 3, not 5; useRenaming true, not false".
 ---@param differences kmirror.fleet.difference[]
 ---@return string

@@ -55,14 +55,9 @@ function M.index(found)
     return by_key, unclear
 end
 
--- In what two mirrors differ that are not the same one, nor its duplicate: their records are others.
-local tells_apart = { sourceType = true, kafkaSource = true, sourceConnectionProperties = true, useRenaming = true }
-
 local function is_same(document, mirror, found)
-    for _, difference in ipairs((drift.of(mirror, found, document.directory))) do
-        if tells_apart[difference.field] then return false end
-    end
-    return true
+    local differences = drift.of(mirror, found, document.directory)
+    return #drift.of_records(differences) == 0
 end
 
 -- Gives each wanted one up to so many of those that are the same. Returns what is left.

@@ -7,6 +7,7 @@ local batches = require("kmirror.batches")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local creation = require("kmirror.fleet.creation")
+local drift = require("kmirror.fleet.drift")
 local events = require("kmirror.events")
 local health = require("kmirror.health")
 local limits = require("kmirror.limits")
@@ -56,11 +57,26 @@ local function ids_of(list)
     return table.concat(ids, ", ")
 end
 
-local function item_for(fleet, api, mirror, found, unclear)
+-- One that is there is adopted, unless it copies other records, or to elsewhere; it is told what else is not as wanted.
+local function adopt(item, fleet, found, warnings)
+    local differences = drift.of(item.wanted, found, fleet.document.directory)
+    local others = drift.of_records(differences)
+    if #others > 0 then
+        item.problem = ("is there as %s, but has %s: delete it, or change the file"):format(found.id,
+            drift.words(others))
+        return
+    elseif #differences > 0 then
+        table.insert(warnings, { line = item.wanted.line, message = ("'%s' from %s is there, but has %s"):format(
+            text.short(item.wanted.topicsRegex), item.wanted.sourceAlias, drift.words(differences)) })
+    end
+    item.id, item.adopted = found.id, true
+end
+
+local function item_for(fleet, api, mirror, found, unclear, warnings)
     local item = { wanted = mirror, place = fleet.document:at(mirror.line) }
     local other = #found == 0 and matching.look_alikes(mirror, unclear)[1]
     if #found == 1 then
-        item.id, item.adopted = found[1].id, true
+        adopt(item, fleet, found[1], warnings)
     elseif #found > 1 then
         item.problem = ("is there %d times: %s; delete all but one"):format(#found, ids_of(found))
     elseif other then
@@ -93,13 +109,14 @@ end
 function M.look(api, fleet)
     local found = live.list(api, matching.targets(fleet, fleet.mirrors))
     local by_key, unclear = matching.index(found)
-    local items, is_new = {}, {}
+    local items, is_new, warnings = {}, {}, {}
     local assigned = matching.assign(api, fleet.document, fleet.mirrors, by_key)
     for i, mirror in ipairs(fleet.mirrors) do
-        items[i] = item_for(fleet, api, mirror, assigned[mirror], unclear)
+        items[i] = item_for(fleet, api, mirror, assigned[mirror], unclear, warnings)
         is_new[mirror] = items[i].spec ~= nil
     end
-    local warnings = loops.check(api, fleet, fleet.mirrors, is_new, besides(found, items))
+    local of_loops = loops.check(api, fleet, fleet.mirrors, is_new, besides(found, items))
+    table.move(of_loops, 1, #of_loops, #warnings + 1, warnings)
     fleet.document:finish()
     return items, warnings
 end

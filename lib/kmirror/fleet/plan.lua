@@ -82,9 +82,8 @@ end
 local function compare_one(plan, mirror, found)
     local differences, problem = drift.of(mirror, found, plan.fleet.document.directory)
     if problem then
-        local message = ("the connection properties of '%s' are not compared: %s"):format(
-            text.short(mirror.topicsRegex), problem)
-        table.insert(plan.warnings, { line = mirror.line, message = message })
+        plan.uncompared[problem] = plan.uncompared[problem] or { first = mirror, count = 0 }
+        plan.uncompared[problem].count = plan.uncompared[problem].count + 1
     end
     local latency = mirror.targetLatency and found.details.targetLatency
     if #differences > 0 then
@@ -96,6 +95,16 @@ local function compare_one(plan, mirror, found)
     elseif #differences == 0 then
         plan.unchanged = plan.unchanged + 1
     end
+end
+
+-- Once for what is wrong with a file, for however many mirrors.
+local function warn_of_uncompared(plan)
+    for problem, each in pairs(plan.uncompared) do
+        local more = each.count > 1 and (" and %s"):format(text.count(each.count - 1, "more mirror")) or ""
+        table.insert(plan.warnings, { line = each.first.line, message = ("the connection properties of '%s'%s are not "
+            .. "compared: %s"):format(text.short(each.first.topicsRegex), more, problem) })
+    end
+    plan.uncompared = nil
 end
 
 local function compare(plan, api, mirror, matches)
@@ -142,7 +151,7 @@ function M.make(api, fleet, options)
     local by_key, unclear = matching.index(live.list(api, targets))
     local plan = {
         fleet = fleet, create = {}, retune = {}, delete = {}, blocked = {}, unlisted = {}, unclear = unclear,
-        unchanged = 0, warnings = {}, names = {}, whole = true,
+        unchanged = 0, warnings = {}, uncompared = {}, names = {}, whole = true,
     }
     for _, target in ipairs(targets) do
         plan.names[target.cluster] = target.name
@@ -157,6 +166,7 @@ function M.make(api, fleet, options)
         table.move(matches, 1, #matches, #matched + 1, matched)
         compare(plan, api, mirror, matches)
     end
+    warn_of_uncompared(plan)
     table.sort(plan.unlisted, before)
     if options.prune then
         plan.delete, plan.unlisted = plan.unlisted, {}
