@@ -190,7 +190,7 @@ local function prepare(api, operation, id, argument)
     local backend = backend_of(account, api.cluster)
     local request = backend.requests[name]
     if not request then
-        error(new_error("unsupported", operation.missing .. "; it takes Kafka Connect of one's own (--api connect)",
+        error(new_error("unsupported", operation.missing .. "; it takes Kafka Connect of your own (--api connect)",
             { operation = name, cluster = api.cluster, id = id }), 0)
     end
     local ok, call = pcall(request.prepare, account, api.cluster, id, argument)

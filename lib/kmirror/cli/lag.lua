@@ -45,9 +45,9 @@ return {
     arguments = "ID...",
     summary = "How many records mirrors have still to copy.",
     details = [[
-Only with Kafka Connect of one's own (--api connect), and with librdkafka on
-this machine (Debian's librdkafka1). Kafka Connect records what was copied now
-and then, each minute by default: so much older are the numbers of it.
+Only on Kafka Connect of your own (--api connect), and with librdkafka on this
+machine (Debian's librdkafka1). Kafka Connect records what was copied once a
+minute by default, so what is told as left may have been copied already.
 
 In a pipe: a line with the mirror's id and the records left, then one for each
 partition: topic, partition, end, last one replicated, records left; a tab

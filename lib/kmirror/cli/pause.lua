@@ -1,5 +1,5 @@
 return require("kmirror.cli.control").command("pause", "paused", "Pause mirrors: nothing is copied until resume.", [[
-Only with Kafka Connect of one's own (--api connect). Its tasks stay where they
+Only on Kafka Connect of your own (--api connect). Its tasks stay where they
 are, so that it goes on quickly.
 
 With --json: {"id", "paused": true}; with several ids an array of them, in the

@@ -1,5 +1,5 @@
 return require("kmirror.cli.control").command("restart", "restarted", "Restart what has failed of mirrors.", [[
-Only with Kafka Connect of one's own (--api connect). Connectors and tasks that
+Only on Kafka Connect of your own (--api connect). Connectors and tasks that
 have failed are started again; why each had failed is told. Others go on.
 
 With --json: {"id", "restarted": true, "causes": [...]}; with several ids an

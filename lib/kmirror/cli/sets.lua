@@ -38,8 +38,8 @@ function M.connection(parser)
         parser,
         "Connection",
         parser:option("--endpoint", "Base URL of the API; default: KMIRROR_ENDPOINT."):argname("URL"),
-        parser:option("--api", "Version of the API, or connect; default: KMIRROR_API, or v1."):argname("VERSION")
-            :choices({ "v1", "v2", "connect" }),
+        parser:option("--api", "v1 or v2 of the API, or connect, Kafka Connect's own; default: KMIRROR_API, or v1.")
+            :argname("VERSION"):choices({ "v1", "v2", "connect" }),
         parser:option("--cluster", "Kafka Connect cluster; default: KMIRROR_CLUSTER."):argname("UUID|NAME"),
         parser:option("--profile", "Profile of the configuration file; default: KMIRROR_PROFILE."):argname("NAME"),
         parser:flag("--sandbox", "Use a simulated API, started for this command."),

@@ -1,5 +1,5 @@
 return require("kmirror.cli.control").command("stop", "stopped", "Stop mirrors: their tasks end, until resume.", [[
-Only with Kafka Connect of one's own (--api connect). As pause, but its tasks
+Only on Kafka Connect of your own (--api connect). As pause, but its tasks
 end, and from where it copies can be set.
 
 With --json: {"id", "stopped": true}; with several ids an array of them, in the

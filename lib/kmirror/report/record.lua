@@ -28,7 +28,7 @@ M.buckets = { 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 } -- seconds; of answers, 
 ---@field topicsRegex? string
 ---@field asked number
 ---@field ended? number nil while it goes on
----@field outcome string in words; see document.lua
+---@field outcome string in words; see fields.lua
 ---@field message? string
 ---@field attempts kmirror.report.attempt[]
 ---@field waits { from: number, to: number, reason: string }[] before its retries
