@@ -159,12 +159,30 @@ local function json(value)
     return type(value) == "string" and native.json_string(value) or tostring(value)
 end
 
-local backends = {}
-for _, name in ipairs { "v1", "v2" } do
-    backends[name] = load("runtime/" .. name .. ".lua", json, fields, specification, secret, properties)
+local function load_backend(name)
+    if name == "v1" or name == "v2" then
+        return load("runtime/" .. name .. ".lua", json, fields, specification, secret, properties)
+    elseif name == "connect" then
+        return load("runtime/connect.lua", load, native, json, fields, specification, secret, properties, task)
+    end
 end
-backends.connect = load("runtime/connect.lua", load, native, json, fields, specification, secret, properties,
-    task)
+
+local function compile(backend)
+    backend.requests = {}
+    for _, operation in ipairs(mirrors.operations) do
+        local its = backend.operations[operation.name]
+        backend.requests[operation.name] = its and wire.compile(operation, its)
+    end
+    backend.compiled = wire.compile_parts(backend.parts or {})
+    return backend
+end
+
+-- Each is made when somebody asks for it: most runs speak to one.
+local backends = setmetatable({}, { __index = function(made, name)
+    local backend = load_backend(name)
+    if backend then made[name] = compile(backend) end
+    return backend
+end })
 
 ---The same, for whoever serves what they ask for.
 ---@type table<string, mirrors.Backend>
@@ -244,15 +262,6 @@ end
 ---All operations, in the order in which they are shown; by their names, too.
 ---@type table<integer|string, mirrors.Operation>
 mirrors.operations = load("runtime/operations.lua", Api, perform)
-
-for _, backend in pairs(backends) do
-    backend.requests = {}
-    for _, operation in ipairs(mirrors.operations) do
-        local its = backend.operations[operation.name]
-        backend.requests[operation.name] = its and wire.compile(operation, its)
-    end
-    backend.compiled = wire.compile_parts(backend.parts or {})
-end
 
 -- What their arguments may be, whichever the backend.
 local declared = {
