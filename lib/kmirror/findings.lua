@@ -215,7 +215,7 @@ function M.of_loops(api, mirrors, listed)
     local found, aliases = live.of(listed)
     for _, loop in ipairs(loops.among(api, found, aliases, function(each) return is_asked[each.id] ~= nil end)) do
         findings[#findings + 1] = finding(loop.certain and "error" or "warning", "loop",
-            loop.mirror and is_asked[loop.mirror.id] or mirrors[1], "%s", loop.message)
+            loop.mirror and is_asked[loop.mirror.id] or { cluster = mirrors[1].cluster }, "%s", loop.message)
     end
     return findings
 end

@@ -181,22 +181,33 @@ local function in_circles(ways)
     return inside
 end
 
+-- The ways that may be in a circle with one that is its last: by the place where they begin.
+local function that_may_follow(first, neighbours, is_one)
+    local leaving = {}
+    for way in pairs(neighbours) do
+        if is_one[way] and not (way.is_asked and way.index > first.index) then
+            leaving[way.from] = leaving[way.from] or {}
+            table.insert(leaving[way.from], way)
+        end
+    end
+    for _, list in pairs(leaving) do
+        table.sort(list, function(a, b) return a.index < b.index end)
+    end
+    return leaving
+end
+
 -- Calls visit(path, topic) for circles of mirrors that are asked for, and that are not told of yet; each is told once,
 -- at the last such mirror, and for each such mirror the shortest that was found first.
 -- Returns false when there was so much to look at that some was not.
 local function each_circle(ways, neighbours, told, visit)
-    local leaving, steps = {}, 0
-    for _, way in ipairs(ways) do
-        leaving[way.from] = leaving[way.from] or {}
-        table.insert(leaving[way.from], way)
-    end
-    local function follow(path, visited, longest)
+    local is_one, steps = {}, 0
+    for _, way in ipairs(ways) do is_one[way] = true end
+    local function follow(path, visited, longest, leaving)
         local first, last = path[1], path[#path]
         for _, way in ipairs(leaving[last.to] or {}) do
             steps = steps + 1
             if steps > most_steps then return false end
-            local fits = neighbours[first][way] and not (way.is_asked and way.index > first.index)
-            if fits and way.to == first.from then
+            if way.to == first.from then
                 path[#path + 1] = way
                 local topic = common_topic(path, neighbours)
                 if topic then
@@ -204,9 +215,9 @@ local function each_circle(ways, neighbours, told, visit)
                     return true
                 end
                 path[#path] = nil
-            elseif fits and #path + 1 < longest and not visited[way.to] then
+            elseif #path + 1 < longest and not visited[way.to] then
                 path[#path + 1], visited[way.to] = way, true
-                if follow(path, visited, longest) then return true end
+                if follow(path, visited, longest, leaving) then return true end
                 path[#path], visited[way.to] = nil, nil
             end
         end
@@ -214,7 +225,9 @@ local function each_circle(ways, neighbours, told, visit)
     end
     for _, way in ipairs(ways) do
         if way.is_asked and not told[way] then
-            told[way] = follow({ way }, { [way.to] = true }, 2) or follow({ way }, { [way.to] = true }, math.huge)
+            local leaving = that_may_follow(way, neighbours[way], is_one)
+            told[way] = follow({ way }, { [way.to] = true }, 2, leaving)
+                or follow({ way }, { [way.to] = true }, math.huge, leaving)
         end
     end
     return steps <= most_steps

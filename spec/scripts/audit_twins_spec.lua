@@ -66,6 +66,22 @@ describe("the audit runbook", function()
             .. "delete it")
     end)
 
+    it("finds each of hundreds of loops", function()
+        it_.start { world = 400 }
+        name_all()
+        local specs = {}
+        for i, mirror in ipairs(it_:mirrors_on(EAST)) do
+            specs[i] = { sourceType = "instaclustr", kafkaSource = EAST_KAFKA, sourceAlias = "us-east", maxTasks = 1,
+                topicsRegex = mirror.topicsRegex, useRenaming = false }
+        end
+        local made = it_:kmirror("--api", "v1", "--log-level", "error", "--cluster", WEST, "create",
+            support.temporary("specs.json", json.encode(specs)))
+        assert.are.equal(0, made.status, made.stderr)
+        local lines = found("v2", "loop")
+        assert.are.equal(400, select(2, lines:gsub("error loop ", "")))
+        assert.is_nil(lines:find("warning", 1, true))
+    end)
+
     it("finds nothing in mirrors that rename on one of the ways, or match other topics", function()
         it_.start { world = "empty" }
         name_all()
