@@ -24,8 +24,12 @@ local function escape(character)
     return escapes[character] or ("\\u%04x"):format(utf8.codepoint(character))
 end
 
--- JSON may reach a terminal, too: what one would obey is an escape, all of which are below U+10000.
+-- JSON may reach a terminal, too: what one would obey is an escape, all of which are below U+10000. Most text is nothing
+-- but characters that stand for themselves.
 local function quote(value)
+    if not value:find("[^]-~ !#-[]") then
+        return '"' .. value .. '"'
+    end
     local safe = text.valid(value):gsub('[%c"\\]', escape)
     if safe:find("[\x80-\xFF]") then
         safe = safe:gsub("[\xC2-\xF4][\x80-\xBF]+", function(character)
@@ -45,54 +49,122 @@ local function number(value)
     return tonumber(short) == value and short or ("%.17g"):format(value)
 end
 
-local function sorted_keys(value)
-    local keys = {}
+local function by_text(a, b)
+    return tostring(a) < tostring(b)
+end
+
+local function sorted(keys)
+    local list = table.move(keys, 1, #keys, 1, {})
+    local all_text = true
+    for _, key in ipairs(list) do
+        all_text = all_text and type(key) == "string"
+    end
+    table.sort(list, not all_text and by_text or nil)
+    return list
+end
+
+---@class kmirror.json.writer
+---@field pieces string[] of the text, so far
+---@field names table<any, string> keys as they are written
+---@field tables table<integer, { keys: any[], sorted: any[] }> by depth: that of the last table there
+---@field colon string
+---@field indents table<integer, string>|nil by depth; nil: all in one line
+
+-- Tables at the same depth are much alike: often they have the same keys, and even in the same order.
+local function sorted_keys(writer, value, depth)
+    local last, count = writer.tables[depth], 0
     for key in pairs(value) do
-        keys[#keys + 1] = key
-    end
-    table.sort(keys, function(a, b)
-        return tostring(a) < tostring(b)
-    end)
-    return keys
-end
-
-local encode
-
-local function members(value, indent, inner)
-    local parts = {}
-    if #value > 0 or getmetatable(value) == array then
-        for i, item in ipairs(value) do
-            parts[i] = encode(item, inner)
+        count = count + 1
+        if not last or last.keys[count] ~= key then
+            last = nil
+            break
         end
-        return "[", parts, "]"
     end
-    for i, key in ipairs(sorted_keys(value)) do
-        parts[i] = quote(tostring(key)) .. (indent and ": " or ":") .. encode(value[key], inner)
+    if not last or #last.keys ~= count then
+        local keys = {}
+        for key in pairs(value) do
+            keys[#keys + 1] = key
+        end
+        last = { keys = keys, sorted = sorted(keys) }
+        writer.tables[depth] = last
     end
-    return "{", parts, "}"
+    return last.sorted
 end
 
-function encode(value, indent)
-    local kind = type(value)
+local function name_of(writer, key)
+    local name = writer.names[key]
+    if not name then
+        name = quote(tostring(key)) .. writer.colon
+        writer.names[key] = name
+    end
+    return name
+end
+
+local write
+
+local function write_list(writer, list, between, depth)
+    local pieces = writer.pieces
+    for i, item in ipairs(list) do
+        if i > 1 then
+            pieces[#pieces + 1] = between
+        end
+        write(writer, item, depth)
+    end
+end
+
+local function write_fields(writer, value, between, depth)
+    local pieces = writer.pieces
+    for i, key in ipairs(sorted_keys(writer, value, depth)) do
+        if i > 1 then
+            pieces[#pieces + 1] = between
+        end
+        pieces[#pieces + 1] = name_of(writer, key)
+        write(writer, value[key], depth)
+    end
+end
+
+-- A new line, that far in; nothing where all is in one line.
+local function break_line(writer, depth)
+    local indents = writer.indents
+    if not indents then
+        return ""
+    end
+    indents[depth] = indents[depth] or "\n" .. ("  "):rep(depth)
+    return indents[depth]
+end
+
+local function write_table(writer, value, depth)
+    local pieces = writer.pieces
+    local is_list = #value > 0 or getmetatable(value) == array
+    local write_inside = is_list and write_list or write_fields
+    local first, inner = #pieces + 1, break_line(writer, depth + 1)
+    pieces[first] = (is_list and "[" or "{") .. inner
+    write_inside(writer, value, "," .. inner, depth + 1)
+    if #pieces == first then
+        pieces[first] = is_list and "[]" or "{}"
+    else
+        pieces[#pieces + 1] = break_line(writer, depth) .. (is_list and "]" or "}")
+    end
+end
+
+function write(writer, value, depth)
+    local kind, piece = type(value), nil
     if kind == "string" then
-        return quote(value)
+        piece = quote(value)
     elseif kind == "number" then
-        return number(value)
+        piece = number(value)
     elseif kind == "boolean" then
-        return tostring(value)
+        piece = tostring(value)
     elseif value == nil or value == cjson.null then
-        return "null"
+        piece = "null"
     elseif getmetatable(value) == "mirrors.secret" then
-        return quote(tostring(value))
+        piece = quote(tostring(value))
     elseif kind ~= "table" then
         error(("cannot write a %s as JSON"):format(kind), 0)
+    else
+        return write_table(writer, value, depth)
     end
-    local inner = indent and indent .. "  "
-    local open, parts, close = members(value, indent, inner)
-    if #parts == 0 or not indent then
-        return open .. table.concat(parts, ",") .. close
-    end
-    return open .. "\n" .. inner .. table.concat(parts, ",\n" .. inner) .. "\n" .. indent .. close
+    writer.pieces[#writer.pieces + 1] = piece
 end
 
 --- The value as JSON, keys in alphabetical order. A table with items is an array.
@@ -100,7 +172,9 @@ end
 ---@param pretty? boolean on several lines
 ---@return string
 function M.encode(value, pretty)
-    return encode(value, pretty and "" or nil)
+    local writer = { pieces = {}, names = {}, tables = {}, colon = pretty and ": " or ":", indents = pretty and {} }
+    write(writer, value, 0)
+    return table.concat(writer.pieces)
 end
 
 -- cjson makes every number a float, and null a userdata.

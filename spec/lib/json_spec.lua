@@ -26,6 +26,30 @@ describe("JSON written", function()
             json.encode({ a = { 1 }, b = json.array {} }, true))
     end)
 
+    it("has the keys of each object in order, whatever the one before it had", function()
+        assert.are.equal('[{"a":1,"b":2},{"b":1,"c":2},{},{"a":{"y":1,"z":2},"b":3},{"2.5":1,"true":2,"x":3},{"a":1}]',
+            json.encode { { b = 2, a = 1 }, { c = 2, b = 1 }, {}, { b = 3, a = { z = 2, y = 1 } },
+                { x = 3, [true] = 2, [2.5] = 1 }, { a = 1 } })
+        for _ = 1, 200 do
+            local object, names, parts = {}, {}, {}
+            for i = 1, math.random(0, 6) do names[i] = ("%c"):format(96 + math.random(1, 8)) end
+            for _, name in ipairs(names) do object[name] = true end
+            for i = 97, 104 do
+                parts[#parts + 1] = object[string.char(i)] and ('"%c":true'):format(i) or nil
+            end
+            local text = "{" .. table.concat(parts, ",") .. "}"
+            assert.are.equal("[" .. text .. ',{"a":1,"b":2},' .. text .. "]",
+                json.encode { object, { a = 1, b = 2 }, object })
+        end
+    end)
+
+    it("writes every character of ASCII that needs no escape as it is", function()
+        local text = ""
+        for byte = 32, 126 do text = text .. string.char(byte) end
+        assert.are.equal('"' .. text:gsub('["\\]', "\\%0") .. '"', json.encode(text))
+        assert.are.equal('"\\u007f"', json.encode("\127"))
+    end)
+
     it("refuses what JSON has no word for", function()
         assert.has_error(function() json.encode { print } end, "cannot write a function as JSON")
     end)
