@@ -24,8 +24,8 @@ local function escape(character)
     return escapes[character] or ("\\u%04x"):format(utf8.codepoint(character))
 end
 
--- JSON may reach a terminal, too: what one would obey is an escape, all of which are below U+10000. Most text is nothing
--- but characters that stand for themselves.
+-- JSON may reach a terminal, too: what one would obey is an escape, all of which are below U+10000. Most text has only
+-- characters that stand for themselves.
 local function quote(value)
     if not value:find("[^]-~ !#-[]") then
         return '"' .. value .. '"'
@@ -63,12 +63,8 @@ local function sorted(keys)
     return list
 end
 
----@class kmirror.json.writer
----@field pieces string[] of the text, so far
----@field names table<any, string> keys as they are written
----@field tables table<integer, { keys: any[], sorted: any[] }> by depth: that of the last table there
----@field colon string
----@field indents table<integer, string>|nil by depth; nil: all in one line
+-- A writer has `pieces` of the text so far; `names`, keys as they are written; `tables`, by depth, the keys of the last
+-- object there as they came, and sorted; the `colon` behind keys; and `indents` by depth, or nil for one line.
 
 -- Tables at the same depth are much alike: often they have the same keys, and even in the same order.
 local function sorted_keys(writer, value, depth)
