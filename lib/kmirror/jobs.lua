@@ -94,14 +94,6 @@ end
 
 -- ---- looking ----------------------------------------------------------------------------------------------
 
-local function is_running(store, name)
-    local lock = store:lock(name)
-    if lock then
-        lock:close()
-    end
-    return lock == nil
-end
-
 -- Calls a function with an open store. What the store raises is for the user to put right.
 local function with_store(url, body)
     local ok, result = pcall(function()
@@ -188,7 +180,7 @@ local function describe(store, job)
     local summary = journal.summary(job.name, runs, store:changes(job.name))
     return {
         name = job.name, script = job.script, target = job.target, created = time_of(job.created),
-        state = state_of(last, is_running(store, job.name)), runs = #runs,
+        state = state_of(last, stores.is_running(store, job.name)), runs = #runs,
         started = time_of(last.started), ended = time_of(last.ended), status = last.status,
         done = summary.done, failed = summary.failed, unanswered = summary.unanswered, unasked = #summary.unasked,
     }
@@ -253,7 +245,7 @@ end
 -- Why a job cannot be resumed here; nil when it can be.
 local function obstacle(store, job, run, directory)
     local summary = journal.summary(job.name, { run }, store:changes(job.name))
-    if is_running(store, job.name) then
+    if stores.is_running(store, job.name) then
         return "job '%s' is running in another kmirror process", job.name
     elseif run.status == 0 and summary.unanswered == 0 then
         return "job '%s' has succeeded (%s): there is nothing to resume; to start over: kmirror jobs forget %s",

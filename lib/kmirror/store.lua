@@ -111,4 +111,16 @@ function M.open(url)
     return require("kmirror.store.sqlite").open(path)
 end
 
+--- Whether a run of a job goes on: it holds the job's lock.
+---@param store kmirror.store
+---@param name string of the job
+---@return boolean
+function M.is_running(store, name)
+    local lock = store:lock(name)
+    if lock then
+        lock:close()
+    end
+    return lock == nil
+end
+
 return M

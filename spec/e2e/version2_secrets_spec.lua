@@ -84,7 +84,7 @@ describe("on version 2 of the API, a password in connection properties", functio
             { "--yes", "--job", "j", "--report", report .. ".html", "apply", file }, { "export" },
             { "export", "--output", "json" }, { "export", "--output", "csv" }, { "run", "audit" },
             { "run", "audit", "--json", "--fleet", file }, { "jobs" }, { "jobs", "show", "j", "--json" },
-            { "report", "j" }, { "--report", report .. ".json", "run", "audit" }, { "doctor" },
+            { "report", "j", report .. "-j.html" }, { "--report", report .. ".json", "run", "audit" }, { "doctor" },
             { "--metrics", it_.home .. "/metrics", "list" }, { "--log-format", "json", "run", "audit" },
             { "run", "watch", "--until", "in-sync", "--for", "5" }, { "--dry-run", "apply", file },
             { "run", "rollout", "--source", "legacy", "--target", regions.east, "--to", "{old}|x", "--strategy",

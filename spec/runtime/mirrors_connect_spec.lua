@@ -208,7 +208,7 @@ describe("a Kafka Connect cluster of one's own:", function()
             assert.are.equal(requests[1].body, requests[2].body)
         end)
 
-        it("takes a request that timed out for done where the connector is there, by its name", function()
+        it("takes no connector of its name, but of another's id, for its own after a request timed out", function()
             -- The second POST finds what the first has made; the look at it finds another's id.
             local e, requests, ok = exchange({ TIMED_OUT, problem(409, "Connector x already exists"),
                 json(200, { config = source_config() }) }, create, { retries = 1 })

@@ -56,14 +56,6 @@ local function run_of(run, recorded, running)
     }
 end
 
-local function is_running(store, name)
-    local lock = store:lock(name)
-    if lock then
-        lock:close()
-    end
-    return lock == nil
-end
-
 local function command_of(job, run)
     local words = { "kmirror run", job.script }
     table.move(run.args, 1, #run.args, #words + 1, words)
@@ -76,7 +68,7 @@ local function read(store, name)
         return nil
     end
     local runs, recorded, found = store:runs(name), store:changes(name), {}
-    local running = is_running(store, name)
+    local running = stores.is_running(store, name)
     for i, run in ipairs(runs) do
         found[i] = run_of(run, recorded, running and i == #runs)
     end
