@@ -1,4 +1,5 @@
 -- audit: what is wrong with the mirrors of one cluster or of many: for a look in the morning, and for CI.
+-- Changes nothing.
 
 local argparse = require("argparse")
 local findings = require("kmirror.findings")

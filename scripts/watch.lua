@@ -1,4 +1,4 @@
--- watch: the mirrors of one or several clusters, live, until a condition holds.
+-- watch: the mirrors of one or several clusters, live, until a condition holds. Changes nothing.
 --
 -- A round is one list per cluster and one get per mirror. It takes as long as the rate allows, and no more than half of
 -- that rate is used: the rest is for whoever works meanwhile.

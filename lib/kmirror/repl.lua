@@ -8,6 +8,7 @@ local histories = require("kmirror.repl.history")
 local host = require("host")
 local keys = require("kmirror.repl.keys")
 local line = require("line")
+local locals = require("kmirror.repl.locals")
 local output = require("kmirror.repl.output")
 local parts = require("kmirror.repl.parts")
 local problems = require("kmirror.problem")
@@ -235,16 +236,24 @@ local function can_edit()
     return kind ~= "" and kind ~= "dumb"
 end
 
+-- What a runbook has left: its variables, and the error that ended it.
+local function take_over(session, left)
+    for name, value in pairs(left.names) do session.env[name] = value end
+    if left.caught then session:complain(left.caught.problem, session.traceback and left.caught.traceback or nil) end
+end
+
 --- Talks to whoever is at standard input until the end of it.
 ---@param given table options of the command line
+---@param left? { names: table<string, any>, caught: table|nil } by what ran before: its variables, and what ended it
 ---@return integer exit status 0; from a program, 1 when an input failed
-function M.run(given)
+function M.run(given, left)
     local interactive = host.isatty(0) and host.isatty(1)
     local session = sessions.new(given, interactive)
     local directory = interactive and state.directory()
     session.history = histories.new(directory and directory .. "/history" or nil)
     session.traceback = given.traceback
     session.start_cluster = session.env.api.cluster
+    if left then take_over(session, left) end
     local _ <close> = setmetatable({}, turns)
     local talk = can_edit() and talk_by_keys or talk_by_lines
     local status = (interactive and talk or obey)(session)
@@ -252,6 +261,38 @@ function M.run(given)
     line.turn()
     line.finish()
     return status
+end
+
+--- Does some work, then talks about it, with the variables that a function of it had last.
+---@param given table options of the command line
+---@param fn function
+---@param work fun() calls it
+---@return integer exit status that of the prompt; 1 when the work failed and a program is at standard input
+function M.after(given, fn, work)
+    local left = {}
+    local function watched()
+        local names, watch <close> = locals.watch(fn)
+        left.names = names
+        work()
+    end
+    local ok, caught = xpcall(watched, with_traceback)
+    if type(caught) == "string" then caught = { problem = caught } end
+    if not ok and is_cancelled(caught.problem) then error(caught.problem, 0) end
+    left.caught = not ok and caught or nil
+    local status = M.run(given, left)
+    return not ok and not host.isatty(0) and 1 or status
+end
+
+--- Runs a line of code, where the prompt's names are there. Shows what an expression comes to.
+---@param given table options of the command line
+---@param code string
+---@return any ... what statements return; raises what the code raises
+function M.evaluate(given, code)
+    local session = sessions.bare(given)
+    local chunk, expression = session:compile(code)
+    if not expression then return chunk() end
+    local values = table.pack(chunk())
+    for i = 1, values.n do session:show(values[i]) end
 end
 
 return M

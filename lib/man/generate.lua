@@ -82,7 +82,7 @@ local function runbook(name)
 end
 
 local sets = {
-    { "Connection", "connection" }, { "Safety", "safety" }, { "Jobs", "job" }, { "Results", "results", "tables" },
+    { "Code", "code" }, { "Connection", "connection" }, { "Safety", "safety" }, { "Jobs", "job" }, { "Results", "results", "tables" },
     { "Report", "report" }, { "Messages", "messages" }, { "Sandbox", "world" },
 }
 

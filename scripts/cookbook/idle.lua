@@ -1,4 +1,4 @@
--- Topics that get no records. Mind that a rate of 0 can mean an idle producer as well as a fault.
+-- Topics that get no records. Mind that a rate of 0 can mean an idle producer as well as a fault. Changes nothing.
 --   kmirror run --sandbox scripts/cookbook/idle.lua
 
 local bulk = require "kmirror.bulk"

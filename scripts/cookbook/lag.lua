@@ -1,4 +1,4 @@
--- The mirrors that lag most.
+-- The mirrors that lag most. Changes nothing.
 --   kmirror run --sandbox scripts/cookbook/lag.lua 5
 
 local bulk = require "kmirror.bulk"

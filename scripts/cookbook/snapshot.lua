@@ -1,4 +1,4 @@
--- Saves every mirror in full, and says what has changed since it was last saved in that file.
+-- Saves every mirror in full, and says what has changed since it was last saved in that file. Changes nothing.
 --   kmirror run --sandbox scripts/cookbook/snapshot.lua /tmp/mirrors.json
 
 local bulk = require "kmirror.bulk"

@@ -1,4 +1,4 @@
--- How many mirrors there are in each status, on every cluster that the profile names.
+-- How many mirrors there are in each status, on every cluster that the profile names. Changes nothing.
 --   kmirror run --sandbox scripts/cookbook/status_count.lua
 
 local bulk = require "kmirror.bulk"

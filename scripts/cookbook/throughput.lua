@@ -1,4 +1,4 @@
--- Records a second over all mirrors, looked at a few times.
+-- Records a second over all mirrors, looked at a few times. Changes nothing.
 --   kmirror run --sandbox scripts/cookbook/throughput.lua 3 0.5
 
 local bulk = require "kmirror.bulk"

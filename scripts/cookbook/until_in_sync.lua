@@ -1,4 +1,5 @@
 -- Waits until all mirrors are in sync; exit status 3 when they are not in time. For scripts around kmirror.
+-- Changes nothing.
 --   kmirror run --sandbox scripts/cookbook/until_in_sync.lua 60
 
 local bulk = require "kmirror.bulk"

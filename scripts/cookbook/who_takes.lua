@@ -1,4 +1,4 @@
--- Which mirrors match a topic, or would match it if it existed.
+-- Which mirrors match a topic, or would match it if it existed. Changes nothing.
 --   kmirror run --sandbox scripts/cookbook/who_takes.lua orders.created
 
 local regex = require "kmirror.regex"

@@ -46,7 +46,7 @@ end
 
 local function build_parser(seen, view, arguments)
     local parser = argparse("kmirror"):add_help(false):require_command(false):command_target("command")
-    for _, set in ipairs({ "connection", "safety", "job", "results", "formats", "report", "messages", "world" }) do
+    for _, set in ipairs({ "code", "connection", "safety", "job", "results", "formats", "report", "messages", "world" }) do
         sets[set](parser)
     end
     refuse_keys(parser, seen)
@@ -81,6 +81,15 @@ local function complain(problem, taken)
     options.complain(problem, "kmirror help")
 end
 
+-- What makes no sense beside -e.
+local function refuse_beside_code(result)
+    if result.command then
+        usage("-e runs code instead of a command: give it without '%s'", result.command)
+    elseif result.job then
+        usage("-e is no job that could be resumed: put the code into a file, and kmirror run --job %s FILE", result.job)
+    end
+end
+
 --- Reads the arguments. Raises usage for what is wrong with them.
 ---@param arguments string[]
 ---@return table given the command and its options; `rest` is what belongs to the runbook
@@ -96,6 +105,16 @@ function M.read(arguments)
         complain(result, table.move(arguments, 1, view.taken, 1, {}))
     elseif result.show_version then
         return { command = "version" }
+    end
+    if result.code then
+        refuse_beside_code(result)
+        result.command = "evaluate"
+    end
+    if result.command == "run" and not result.script then
+        if not result.list_runbooks then
+            usage("missing argument 'SCRIPT': a file, or the name of a runbook that ships; see kmirror run --list")
+        end
+        result.command = "runbooks"
     end
     result.command = result.command or "help"
     result.rest = table.move(arguments, view.taken + 1, #arguments, 1, {})

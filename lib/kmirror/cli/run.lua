@@ -2,6 +2,7 @@ local bulk = require("kmirror.bulk")
 local host = require("host")
 local meant = require("mirrors").fields.meant
 local modules = require("kmirror.modules")
+local outcome = require("kmirror.cli.outcome")
 local problems = require("kmirror.problem")
 local textfile = require("kmirror.textfile")
 local usage = require("kmirror.usage")
@@ -36,6 +37,10 @@ local function load_file(script)
     return compile(source, "@" .. script, _G)
 end
 
+local function shelf()
+    return require("kmirror.cli.shelf")
+end
+
 -- A file, standard input, or the name of a shipped runbook. That name wins: what lies in the current folder is run only
 -- when it is asked for, as ./NAME.
 local function load_runbook(script)
@@ -50,23 +55,14 @@ local function load_runbook(script)
     elseif not source then
         local shipped = {}
         for _, each in ipairs(host.scripts()) do shipped[each] = true end
+        if shelf().in_cookbook(script) then
+            usage("'%s' is in the cookbook, to be copied: kmirror show %s > %s.lua, then kmirror run %s.lua", script,
+                script, script, script)
+        end
         usage("no runbook '%s': expected a file, or one of those that ship with kmirror: %s%s", script,
             table.concat(host.scripts(), ", "), meant(script, shipped))
     end
     return compile(source, name, _ENV) -- kmirror's own
-end
-
--- What a runbook returns: nothing, an exit status, or nil and why it failed.
-local function status_of(script, value, why)
-    if not value and why ~= nil then
-        error(type(why) == "table" and why or ("%s: %s"):format(script, tostring(why)), 0)
-    elseif value == nil then
-        return 0
-    elseif math.type(value) == "integer" and value >= 0 and value <= 255 then
-        return value
-    end
-    local expected = "expected nothing, or an exit status from 0 to 255"
-    error(("%s returned %s: %s"):format(script, tostring(value), expected), 0)
 end
 
 local own_sets = { "connection", "safety", "job", "results", "report", "messages", "world" }
@@ -96,6 +92,11 @@ local waits_for_tasks = setmetatable({}, { __close = function(_, problem)
     host.rest(problem == nil)
 end })
 
+-- As lua has it: the script, and what follows.
+local function set_arg(options)
+    _G.arg = table.move(options.rest, 1, #options.rest, 1, { [0] = options.script })
+end
+
 ---@type kmirror.command
 return {
     name = "run",
@@ -107,24 +108,38 @@ follows it belongs to the runbook, which has it as `...`; options for kmirror
 come before it. The exit status is what the runbook returns, or gives os.exit();
 0 when it returns nothing, 1 when it returns nil and why it failed.
 
+It also has them as `arg`, with its own name as arg[0].
+
+With -i, the prompt comes when the runbook has ended or failed, with the
+variables that its main part had then. With --list, the runbooks that ship and
+those of the cookbook are told, whether each may change anything, and what it
+does; kmirror show NAME prints one. With --list --json:
+[{"name", "kind", "changes", "summary"}, ...].
+
 With --sandbox it takes the options of the sandbox's world, too; see
 kmirror help sandbox.]],
     sets = { "connection", "safety", "job", "messages" },
 
     -- `end_here` makes kmirror's own arguments end: the rest belongs to the runbook.
     define = function(parser, end_here)
-        local script = parser:argument("SCRIPT", "The runbook."):argname("SCRIPT"):target("script")
+        local script = parser:argument("SCRIPT", "The runbook."):args("?"):argname("SCRIPT"):target("script")
         script:action(function(result, target, value)
             result[target] = value
-            end_here()
+            if value then end_here() end
         end)
+        parser:flag("-i", "Then the prompt, with the runbook's variables."):target("then_talk")
+        parser:flag("--list", "Only tell which runbooks there are."):target("list_runbooks")
     end,
 
     run = function(options)
         require("kmirror.options").of_kmirror = of_kmirror
         local runbook = load_runbook(options.script)
+        set_arg(options)
         local _ <close> = told_at_the_end
         local _ <close> = waits_for_tasks
-        return bulk.finish(status_of(options.script, runbook(table.unpack(options.rest))))
+        local function work()
+            return bulk.finish(outcome.status(options.script, runbook(table.unpack(options.rest))))
+        end
+        return options.then_talk and require("kmirror.repl").after(options, runbook, work) or work()
     end,
 }

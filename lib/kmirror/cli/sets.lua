@@ -32,6 +32,12 @@ function M.limit(parser)
     rate(parser, "Accepted in any one second; default: 35, 0: no limit.", number)
 end
 
+--- A line of Lua in the place of a command.
+function M.code(parser)
+    add(parser, "Code", parser:option("-e", "Run this instead of a command: api and the library are there by name, and "
+        .. "an expression shows its value."):argname("CODE"):count("*"):target("code"):init(nil))
+end
+
 --- Where the API is.
 function M.connection(parser)
     add(

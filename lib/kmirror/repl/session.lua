@@ -34,8 +34,19 @@ M.modules = {
     profile = "kmirror.profile", steps = "kmirror.steps", log = "kmirror.log",
 }
 
+local function connected()
+    local ok, api = pcall(mirrors.connect, {})
+    api = ok and api or connect()
+    known.listen(api)
+    return api
+end
+
 local function new_env()
     return setmetatable({}, { __index = function(env, name)
+        if name == "api" then
+            rawset(env, name, connected())
+            return rawget(env, name)
+        end
         local module = M.modules[name]
         if not module then return _G[name] end
         local loaded = require(module)
@@ -58,11 +69,19 @@ function M.new(given, interactive)
         env = new_env(), interactive = interactive, style = { json = given.json }, timing = false, inputs = {},
         failed = false, done = false, only_reads = given.read_only,
     }, Session)
-    local ok, api = pcall(mirrors.connect, {})
-    self.env.api = ok and api or connect()
-    known.listen(self.env.api)
+    self.env.api = connected()
     self:set_mode(first_mode(given))
     return self
+end
+
+--- What a line of code is run in that is no prompt's: it connects when it says `api`, and nothing keeps it from changes
+--- but what the command line asks for.
+---@param given table options of the command line
+---@return kmirror.repl.session
+function M.bare(given)
+    return setmetatable({
+        env = new_env(), interactive = false, style = { json = given.json }, inputs = {}, mode = "writable",
+    }, Session)
 end
 
 -- ---- what it is connected to -------------------------------------------------------------------------------

@@ -94,6 +94,15 @@ function M.runbooks()
     return candidates
 end
 
+-- The cookbook's, too.
+function M.shelf()
+    local candidates = {}
+    for i, entry in ipairs(require("kmirror.cli.shelf").list()) do
+        candidates[i] = { entry.name, entry.summary }
+    end
+    return candidates
+end
+
 function M.commands()
     local candidates = {}
     for i, name in ipairs(require("kmirror.cli.commands").names) do
@@ -121,7 +130,7 @@ end
 local by_name = { ["--profile"] = M.profiles, ["--job"] = M.jobs, ["--faults"] = M.fault_plans }
 local by_placeholder = {
     ["UUID|NAME"] = M.clusters, ["UUID|NAME|all"] = M.clusters, REGION = M.clusters, JOB = M.jobs, SCRIPT = M.runbooks,
-    COMMAND = M.commands,
+    COMMAND = M.commands, RUNBOOK = M.shelf,
 }
 local file_names = { FILE = true, FLEET = true, LIST = true, SCRIPT = true }
 
