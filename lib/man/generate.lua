@@ -82,7 +82,8 @@ local function runbook(name)
 end
 
 local sets = {
-    { "Code", "code" }, { "Connection", "connection" }, { "Safety", "safety" }, { "Jobs", "job" }, { "Results", "results", "tables" },
+    { "Code", "code" },
+    { "Connection", "connection" }, { "Safety", "safety" }, { "Jobs", "job" }, { "Results", "results", "tables" },
     { "Report", "report" }, { "Messages", "messages" }, { "Sandbox", "world" },
 }
 

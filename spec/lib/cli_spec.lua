@@ -105,7 +105,7 @@ describe("a wrong command line", function()
 
     it("is told what is missing or too much", function()
         assert.are.equal("missing argument 'ID'; see kmirror help get", usage_error("get"))
-        assert.are.equal("missing argument 'SCRIPT'; see kmirror help run", usage_error("run"))
+        assert.are.equal("missing argument 'SCRIPT'; see kmirror help run, and kmirror run --list", usage_error("run"))
         assert.are.equal("unexpected argument 'all'; see kmirror help list", usage_error("list", "all"))
         assert.are.equal("option '--rate' requires an argument; see kmirror help list", usage_error("list", "--rate"))
     end)

@@ -112,7 +112,7 @@ function M.read(arguments)
     end
     if result.command == "run" and not result.script then
         if not result.list_runbooks then
-            usage("missing argument 'SCRIPT': a file, or the name of a runbook that ships; see kmirror run --list")
+            usage("missing argument 'SCRIPT'; see kmirror help run, and kmirror run --list")
         end
         result.command = "runbooks"
     end
