@@ -83,7 +83,7 @@ local function outside_source(mirror, known)
         if properties and other:leads_where(properties) ~= "no" then return "outside " .. i end
     end
     known[#known + 1] = properties
-    return "outside " .. (properties and #known or mirror.sourceAlias)
+    return "outside " .. (properties and #known or mirror.sourceAlias or mirror.connectorName or mirror.id)
 end
 
 -- Where a mirror's records come from and go to. Where the API does not tell, it is its connector's name without the
@@ -91,7 +91,7 @@ end
 local function way_of(mirror, outside)
     local way
     if mirror.useRenaming == nil then
-        way = connector.way(mirror.connectorName)
+        way = connector.way(mirror.connectorName or "")
     else
         local source = mirror.kafkaSource and mirror.kafkaSource:lower() or outside_source(mirror, outside)
         way = source .. " " .. (mirror.useRenaming and mirror.sourceAlias or "")

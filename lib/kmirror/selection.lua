@@ -97,8 +97,8 @@ end
 ---@return fun(listed: mirrors.Summary): boolean
 function M.between(source, target, kafka, on_other)
     return function(listed)
-        if listed.useRenaming == nil then
-            return connector.is_between(listed.connectorName, source, target)
+        if listed.sourceAlias == nil then
+            return connector.is_between(listed.connectorName or "", source, target)
         elseif listed.sourceAlias ~= source then
             return false
         end
@@ -111,7 +111,7 @@ end
 -- An alias may hold dots: then only the profile can tell where it ends.
 local function has_source(listed, alias)
     if listed.sourceAlias then return listed.sourceAlias == alias end
-    local name = listed.connectorName
+    local name = listed.connectorName or ""
     if not connector.may_come_from(name, alias) then
         return false
     end
@@ -125,7 +125,7 @@ end
 
 -- Most likely, as an alias may hold dots.
 local function source_of(listed)
-    return listed.sourceAlias or connector.likely_source(listed.connectorName)
+    return listed.sourceAlias or connector.likely_source(listed.connectorName or "")
 end
 
 local function any(several, holds)

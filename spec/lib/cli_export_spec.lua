@@ -197,4 +197,41 @@ describe("kmirror export", function()
         regions.has(result.stderr, "'--output' must be 'csv' for kmirror list")
         assert.are.equal(2, export("v2", "--in", "us-est").status)
     end)
+
+    it("writes what plan can read, however little or odd version 2 tells of a mirror; audit copes with it", function()
+        it_.start { world = "empty" } -- for its home
+        local whole = [[{"id":"m%d","connectorName":"us-west.us-east.x","topicsRegex":"%s","targetLatency":30000%s}]]
+        local parts = {}
+        for i, more in ipairs { "", ',"renameMirroredTopics":true,"sourceCluster":[],"maxTasks":0,"targetLatency":10',
+            ',"renameMirroredTopics":false,"sourceCluster":[{"alias":"us-west"}],"maxTasks":1',
+            ',"renameMirroredTopics":false,"sourceCluster":[{"alias":"us-west","externalCluster":[{}]}],"maxTasks":1',
+            ',"renameMirroredTopics":false,"sourceCluster":[{"alias":"us-west","externalCluster":[{'
+            .. '"sourceConnectionProperties":"****"}]}],"maxTasks":1',
+            ',"renameMirroredTopics":false,"sourceCluster":[{"alias":"us-west","managedCluster":[{'
+            .. '"sourceKafkaClusterId":"none"}]}],"maxTasks":1',
+            ',"renameMirroredTopics":false,"sourceCluster":[{"alias":"a b","managedCluster":[]}],"maxTasks":1' } do
+            parts[i] = whole:format(i, "r" .. i, more)
+        end
+        local list = { body = '[{"mirrors":[' .. table.concat(parts, ",") .. "]}]" }
+        local server = support.server { list }
+        local env = it_:env()
+        env.KMIRROR_ENDPOINT = server.url
+        local result = support.run { "--api", "v2", "export", env = env }
+        assert.are.equal(3, result.status, result.stderr)
+        regions.has(result.stderr, "left out: targetLatency of m2 is 10; expected milliseconds")
+        regions.has(result.stderr, "left out: the kafkaSource of m6 is 'none'; expected the UUID of a Kafka cluster")
+        regions.has(result.stderr, "left out: the sourceAlias of m7 is 'a b'; expected letters")
+        regions.has(result.stderr, "5 mirrors exported, 2 left out")
+        local file = support.temporary("fleet.lua", result.stdout)
+        server:stop()
+        assert.are.equal(5, #require("kmirror.fleet.wanted").read(file).mirrors)
+        for i, part in ipairs(parts) do
+            local one = support.server { { body = '[{"mirrors":[' .. part .. "]}]" }, { body = part } }
+            env.KMIRROR_ENDPOINT = one.url
+            local audit = support.run { "--api", "v2", "run", "audit", "--json", env = env }
+            one:stop()
+            assert.are.equal(3, audit.status, i .. audit.stderr)
+            assert.are.equal(1, json.decode(audit.stdout).mirrors)
+        end
+    end)
 end)

@@ -52,6 +52,9 @@ end
 
 -- Whether the file may call a source so: nothing else that the file or the profile has is called that.
 local function may_be_called(exported, name, source)
+    for _, other in ipairs(exported.sources) do
+        if other.name == name then return false end
+    end
     for _, cluster in ipairs({ exported.clusters[name] or {}, profile.current().clusters[name] or {} }) do
         local other_kafka = cluster.kafka and (cluster.kafka:lower() ~= source.kafka or source.properties)
         if other_kafka or cluster.sourceConnectionPropertiesFile or source.properties and cluster.connect
@@ -144,9 +147,13 @@ local function add_mirror(exported, seen, names, found)
     elseif not found.sourceAlias then
         return leave_out(exported, "left out, as its name does not tell its source: %s %s", found.id,
             found.connectorName)
-    elseif not fields.of.cluster.alias.check(found.sourceAlias) then
-        return leave_out(exported, "left out, as its source's alias is '%s', not %s: %s", found.sourceAlias,
-            fields.of.cluster.alias.expected, found.id)
+    end
+    for _, field in ipairs({ "sourceAlias", "kafkaSource", "topicsRegex" }) do
+        local kind, value = fields.of.mirror[field], found[field]
+        if value ~= nil and not kind.check(value) then
+            return leave_out(exported, "left out: the %s of %s is '%s'; expected %s", field, found.id, value,
+                kind.expected)
+        end
     end
     local from = name_source(exported, found)
     local key = key_of(found, from)
