@@ -88,8 +88,9 @@ end
 ---@param options mirrors.Options
 ---@return mirrors.Error
 function Outage.too_long(e, since, options)
-    return new_error(e.kind, ("%s; the API has been away for %s, and longer than %s is not waited for (option outage)")
-        :format(e.message, words(task.now() - since), words(options.outage)), { status = e.status })
+    return new_error(e.kind, ("%s; the API has been away for %s: to wait longer than %s, give more to --outage, or to "
+        .. "the option outage"):format(e.message, words(task.now() - since), words(options.outage)),
+        { status = e.status })
 end
 
 -- Asks once it is time. The others may look meanwhile, but do not ask.

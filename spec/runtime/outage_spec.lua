@@ -119,7 +119,7 @@ describe("an outage #native", function()
         local result = start(closed_port(), "20", "0.5", "4"):wait(10)
         assert.is_true(support.now() - began > 0.5)
         assert.are.equal(1, result.status)
-        assert.matches("the API has been away for %S+ s, and longer than 0%.5 s is not waited for %(option outage%)",
+        assert.matches("the API has been away for %S+ s: to wait longer than 0%.5 s, give more to %-%-outage",
             result.stderr)
     end)
 

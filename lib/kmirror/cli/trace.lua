@@ -47,6 +47,7 @@ local function tell_away(event, fields, write)
         away_told = now
     end
     local since = os.time() - event.away // 1
+    fields.away, fields.patience = event.away, event.patience
     write(level, fields, "the API has not answered since %s (%s): %s; it is asked again in %.0f s, and so on until %s; "
         .. "nothing else is sent meanwhile; Ctrl-C stops", os.date("%T", since // 1 | 0), clock(event.away),
         tostring(event.error), math.max(0, event.wait), os.date("%T", (since + event.patience) // 1 | 0))
