@@ -22,6 +22,9 @@ describe("the rooms", function()
         for from, to in pairs({ text = "table", ["runtime/chunk"] = "runtime/error" }) do
             assert.is_truthy(with({ from = from, to = to, file = "x" }):find("a circle: ", 1, true))
         end
+        local within = { from = "fleet", to = "fleet", file = "lib/kmirror/fleet/plan.lua",
+            leads_to = "lib/kmirror/fleet.lua" }
+        assert.is_truthy(with(within):find("a circle: lib/kmirror/fleet", 1, true))
     end)
 
     it("are refused an arrow into another one's inside", function()

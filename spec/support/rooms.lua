@@ -41,6 +41,7 @@ rooms.held = {
 ---@field to string room
 ---@field file string that has it
 ---@field inside? string the module of `to` that it leads to
+---@field leads_to? string a file of the library; then it may be one of the same room
 
 local native = {}
 for name in ("host httpd line mirrors outfile probe task"):gmatch("%l+") do native[name] = "runtime/" .. name end
@@ -58,15 +59,16 @@ end
 -- The rooms that a file needs, and what it needs of their inside.
 local function needs(path, source)
     local found = {}
-    local function add(to, inside)
-        if to and to ~= room_of(path) then
-            found[#found + 1] = { from = room_of(path), to = to, file = path, inside = inside }
+    local function add(to, inside, leads_to)
+        if to and (to ~= room_of(path) or leads_to) then
+            found[#found + 1] = { from = room_of(path), to = to, file = path, inside = inside, leads_to = leads_to }
         end
     end
     for name in source:gmatch('#include "(%l%w*)[%w_]*%.h"') do add("runtime/" .. name) end
     for module in source:gmatch('require%s*%(?%s*"([^"]+)"') do
         local name, inside = module:match("^kmirror%.([%w_]+)%.?(.*)$")
-        add(name or native[module], inside ~= "" and inside or nil)
+        add(name or native[module], name ~= room_of(path) and inside ~= "" and inside or nil,
+            name and "lib/" .. module:gsub("%.", "/") .. ".lua")
     end
     if path:find("^runtime/") then
         for name in source:gmatch('"runtime/(%l%w*)[%w_]*%.lua"') do add("runtime/" .. name) end
@@ -122,11 +124,16 @@ local function floors_of(lines)
     return floors, problems
 end
 
-local function needed_by(arrows)
+-- What is needed by each room, or by each file of the library.
+local function needed_by(arrows, of_files)
     local needed = {}
     for _, arrow in ipairs(arrows) do
-        needed[arrow.from] = needed[arrow.from] or {}
-        needed[arrow.from][arrow.to] = needed[arrow.from][arrow.to] or arrow.file
+        local from, to = arrow.from, arrow.to
+        if of_files then from, to = arrow.file, arrow.leads_to end
+        if to and from ~= to then
+            needed[from] = needed[from] or {}
+            needed[from][to] = true
+        end
     end
     return needed
 end
@@ -172,8 +179,10 @@ function rooms.problems(lines, arrows)
     for each in pairs(unused) do
         problems[#problems + 1] = ("%s is gone: take it off the list in spec/support/rooms.lua"):format(each)
     end
-    local circle = find_circle(needed_by(arrows))
-    problems[#problems + 1] = circle and "a circle: " .. circle
+    for _, of_files in ipairs({ false, true }) do
+        local circle = find_circle(needed_by(arrows, of_files))
+        problems[#problems + 1] = circle and "a circle: " .. circle
+    end
     table.sort(problems)
     return problems
 end

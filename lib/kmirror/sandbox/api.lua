@@ -1,10 +1,10 @@
 --- The mirroring API, in both its versions, as a function from a request to an answer. It knows nothing of the network:
 --- httpd brings the requests, specs make their own. How a version speaks is told in v1.lua and v2.lua.
 
+local account = require "kmirror.sandbox.account"
 local answers = require "kmirror.sandbox.answers"
 local cjson = require("cjson").new()
 local mirrors = require "mirrors"
-local sandbox = require "kmirror.sandbox"
 
 local api = {}
 api.__index = api
@@ -332,11 +332,11 @@ end
 --- What the key in a request allows; nil when user name or key are not known.
 ---@return "full"|"read-only"|nil
 function api.access(request)
-    if request.username ~= sandbox.username then
+    if request.username ~= account.username then
         return nil
     end
-    return request.password == sandbox.api_key and "full"
-        or request.password == sandbox.read_only_api_key and "read-only"
+    return request.password == account.api_key and "full"
+        or request.password == account.read_only_api_key and "read-only"
         or nil
 end
 

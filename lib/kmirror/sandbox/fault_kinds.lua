@@ -1,8 +1,8 @@
 --- What can go wrong: each kind of fault, the fields that a rule may set for it, and what it does.
 
+local account = require "kmirror.sandbox.account"
 local cjson = require "cjson"
 local check = require "kmirror.sandbox.fault_checks"
-local sandbox = require "kmirror.sandbox"
 local topics = require "kmirror.sandbox.topics"
 
 --- What a kind's functions get: the request that met the fault, and all that they may touch.
@@ -249,7 +249,7 @@ kinds.eats_quota = {
         local step = 1 / (rule.rate or 20)
         local at = math.max(rule.ate_until or 0, meeting.now - 1) + step
         while at <= meeting.now do
-            meeting.api:accept(sandbox.username, at)
+            meeting.api:accept(account.username, at)
             rule.ate_until = at
             at = at + step
         end

@@ -3,8 +3,8 @@
 --- Nothing happens in the background: what a mirror looks like is worked out from its age when somebody asks,
 --- so a world with an injected clock is the same every time.
 
+local account = require "kmirror.sandbox.account"
 local random = require "kmirror.sandbox.random"
-local sandbox = require "kmirror.sandbox"
 local topics = require "kmirror.sandbox.topics"
 
 local world = {}
@@ -47,7 +47,7 @@ end
 function world.new(options, saved)
     local self = setmetatable({
         clock = options.clock,
-        clusters = sandbox.clusters_of(options.clusters or 2),
+        clusters = account.clusters_of(options.clusters or 2),
         creating_seconds = options.creating_seconds,
         sync_seconds = options.sync_seconds,
         lag_ms = options.lag_ms,
@@ -84,8 +84,8 @@ function world:_lay_out()
 end
 
 function world:_populate(count)
-    local failover = sandbox.runbooks.failover
-    local from, to = sandbox.clusters[failover.from], sandbox.clusters[failover.to]
+    local failover = account.runbooks.failover
+    local from, to = account.clusters[failover.from], account.clusters[failover.to]
     local now = self.clock()
     for i = 1, count do
         self:_add(to.connect, {
