@@ -46,7 +46,7 @@ static int slept(lua_State *L, int status, lua_KContext context) {
     scheduler *s = scheduler_of(L);
     loop_timer *timer = status == LUA_YIELD ? &s->running->timer : &((nap *)lua_touserdata(L, -1))->timer;
     loop_stop(s->loop, timer);
-    if (w->cancelled)
+    if (w->cancelled || task_is_cancelled(L)) /* or since its time was over */
         return scheduler_cancelled(L);
     return 0;
 }

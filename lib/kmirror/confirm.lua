@@ -2,6 +2,7 @@
 
 local changes = require("kmirror.changes")
 local fields = require("mirrors").fields
+local log = require("kmirror.log")
 local task = require("task")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
@@ -23,6 +24,15 @@ function M.assumed()
     return agreed or changes.harmless()
 end
 
+-- It may have been Ctrl-C that ended the input.
+local function raise_interrupt(unchanged)
+    local ok, problem = pcall(task.sleep, 0)
+    if not ok then
+        log.error("not confirmed: %s", unchanged)
+        error(problem, 0)
+    end
+end
+
 --- Goes on only when the person types that word, or when no change will be sent anyway. Raises when another
 --- word is typed, and usage when there is no terminal to ask on.
 ---@param question string what is about to happen
@@ -36,13 +46,13 @@ function M.typed(question, word, otherwise)
         usage("%s: there is no terminal to confirm it on; give --yes to skip the confirmation", question)
     end
     io.stderr:write(text.clean(question), "\nType ", word, " to continue: ")
-    local answer = io.read("l")
+    local answer, unchanged = io.read("l"), otherwise or "nothing was changed"
     if not answer then
         io.stderr:write("\n")
-        task.sleep(0) -- raises when it was Ctrl-C that ended the input
+        raise_interrupt(unchanged)
     end
     if (answer or ""):match("^%s*(.-)%s*$") ~= word then
-        error("not confirmed: " .. (otherwise or "nothing was changed"), 0)
+        error("not confirmed: " .. unchanged, 0)
     end
 end
 
