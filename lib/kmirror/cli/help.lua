@@ -30,8 +30,9 @@ end
 local epilog = [[
 Shipped runbooks: %s
 
-Environment: KMIRROR_ENDPOINT, KMIRROR_CLUSTER, KMIRROR_USERNAME, the key in
-KMIRROR_API_KEY or in the file named by KMIRROR_API_KEY_FILE; NO_COLOR.
+Environment: KMIRROR_ENDPOINT, KMIRROR_API, KMIRROR_CLUSTER, KMIRROR_USERNAME,
+NO_COLOR; the key in KMIRROR_API_KEY, or in the file named by
+KMIRROR_API_KEY_FILE.
 Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 done but some
 items failed, 130 interrupted.
 
