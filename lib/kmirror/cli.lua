@@ -117,7 +117,7 @@ end
 
 -- What may take hours, and can be resumed, waits for the API when that is away for a few minutes.
 local function outage_of(given)
-    local is_shipped = given.command == "run" and host.script(given.script) ~= nil
+    local is_shipped = given.command == "run" and given.script and host.script(given.script) ~= nil
     return (given.job or is_shipped) and 300 or 0
 end
 

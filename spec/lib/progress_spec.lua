@@ -141,6 +141,18 @@ describe("progress on a terminal", function()
         assert.is_truthy(written:find("look  0:0%d  5 calls\r?\n[^\n]*5 of 35 requests/s"))
     end)
 
+    it("says since when the API does not answer, and when it is asked again", function()
+        local written = on_terminal(80, [[
+            local task = require "task"
+            local api = require("mirrors").connect { endpoint = "http://127.0.0.1:9", outage = 60, backoff = 0.01 }
+            require("kmirror.steps").new():run("look", function()
+                pcall(task.timeout, 1, api.list, api)
+                return "seen"
+            end)
+        ]])
+        assert.is_truthy(written:find("the API has not answered for 0:0%d %(transport%), asking again in 0:0%d; "))
+    end)
+
     it("has no colour with NO_COLOR, and draws nothing on a dumb terminal or with --json", function()
         assert.is_truthy(on_terminal(80, script):find("\27%[2m"))
         local plain = on_terminal(80, script, { NO_COLOR = "1" })

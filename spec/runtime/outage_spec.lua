@@ -56,6 +56,23 @@ describe("an outage #native", function()
         assert.matches("the API answers again, after 0:0%d\n", result.stderr)
     end)
 
+    it("is in the report as what calls have waited for", function()
+        local server, report = away_for(8), support.temporary("report.json")
+        local script = support.temporary("lists.lua", lists)
+        local result = support.run { "--report", report, "run", script, "10", "60", "2", env = environment(server.url) }
+        server:stop()
+        assert.are.equal(0, result.status, result.stderr)
+        local away = 0
+        for _, run in ipairs(json.read(report).runs) do
+            for _, call in ipairs(run.calls) do
+                for _, wait in ipairs(call.waits) do
+                    away = away + (wait.reason == "away" and wait.to > wait.from and 1 or 0)
+                end
+            end
+        end
+        assert.is_true(away >= 2, away .. " have waited")
+    end)
+
     it("keeps back what already waits for its turn", function()
         local server = away_for(23)
         local result = support.start({ "--rate", "20", "run", support.temporary("lists.lua", lists),
