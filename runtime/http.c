@@ -24,6 +24,7 @@ struct http_client {
     http_options options;
     CURLU *base;
     char *base_path;
+    char *origin;  /* of plain http to another machine, with a slash at its end; NULL: all else */
     bool loopback; /* the base is on this machine */
     headers headers;
     http_request *active; /* under way or unreleased */
@@ -265,14 +266,18 @@ static long milliseconds(double seconds) {
 }
 
 /* The options that are the same for each request of a client. The URL only says where to connect to: libcurl takes one
- * apart and puts it together again for each request. The path is the target, which it sends as it is. */
+ * apart and puts it together again for each request. The path is the target, which it sends as it is. But a proxy of
+ * plain http wants the whole URL as the target, and gets the headers of the request itself. */
 static bool configure(http_request *r) {
     const http_options *o = &r->client->options;
     CURL *e = r->transfer.easy;
     bool ok = true;
 #define SET(option, value) ok = ok && curl_easy_setopt(e, option, value) == CURLE_OK
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_CURLU, r->client->base);
+    if (r->client->origin == NULL)
+        SET(CURLOPT_CURLU, r->client->base);
+    else
+        SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     /* By HTTP/2 a server that ends a connection refuses the requests it has not begun (RFC 9113, 6.8): they may safely
@@ -282,7 +287,8 @@ static bool configure(http_request *r) {
     SET(CURLOPT_QUICK_EXIT, 1L); /* or a request's end waits for a resolver that does not answer */
     SET(CURLOPT_ACCEPT_ENCODING, HEADERS_ENCODING);
     SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* a proxy is not told the user */
-    SET(CURLOPT_PROXYHEADER, r->client->headers.to_proxy);
+    if (r->client->origin == NULL)
+        SET(CURLOPT_PROXYHEADER, r->client->headers.to_proxy);
     SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(o->connect_timeout));
     SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)o->max_body);
     SET(CURLOPT_ERRORBUFFER, r->error);
@@ -307,11 +313,27 @@ static bool configure(http_request *r) {
     return ok;
 }
 
+static bool set_url(CURL *e, const char *origin, const char *path) {
+    size_t size = strlen(origin) + strlen(path);
+    char *url = malloc(size);
+    bool ok = url != NULL;
+    if (ok) {
+        snprintf(url, size, "%s%s", origin, path + 1);
+        ok = curl_easy_setopt(e, CURLOPT_URL, url) == CURLE_OK;
+    }
+    free(url);
+    return ok;
+}
+
 /* The options that differ from one request to the next. */
 static bool address(http_request *r, const char *method, const char *path, const char *body, size_t length) {
     CURL *e = r->transfer.easy;
+    const char *origin = r->client->origin;
     bool ok = path[0] == '/';
-    SET(CURLOPT_REQUEST_TARGET, path);
+    if (origin == NULL)
+        SET(CURLOPT_REQUEST_TARGET, path);
+    else
+        ok = ok && set_url(e, origin, path);
     if (body != NULL) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
         SET(CURLOPT_COPYPOSTFIELDS, body);
@@ -427,6 +449,15 @@ static void free_options(http_options *o) {
         free((char *)strings[i]);
 }
 
+/* The base without its path. */
+static bool find_origin(http_client *c) {
+    CURLU *url = curl_url_dup(c->base);
+    bool ok = url != NULL && curl_url_set(url, CURLUPART_PATH, "/", 0) == CURLUE_OK &&
+              curl_url_get(url, CURLUPART_URL, &c->origin, 0) == CURLUE_OK;
+    curl_url_cleanup(url);
+    return ok;
+}
+
 /* Takes the base apart: what may go there, and the path that begins every path. */
 static bool parse_base(http_client *c) {
     c->base = curl_url();
@@ -436,7 +467,7 @@ static bool parse_base(http_client *c) {
         return false;
     if (strcmp(c->base_path, "/") == 0)
         c->base_path[0] = '\0';
-    return true;
+    return is_allowed(c->base, false, &c->loopback) || find_origin(c);
 }
 
 const char *http_base_path(const http_client *c) {
@@ -469,6 +500,7 @@ void http_client_free(http_client *c) {
     headers_free(&c->headers);
     curl_url_cleanup(c->base);
     curl_free(c->base_path);
+    curl_free(c->origin);
     free_options(&c->options);
     free(c);
     curl_global_cleanup();

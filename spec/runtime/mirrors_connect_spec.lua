@@ -600,6 +600,22 @@ describe("a Kafka Connect cluster of one's own:", function()
             assert.is_truthy(e.message:find("clusters.east: urls must be https", 1, true), e.message)
         end)
 
+        it("asks a proxy of plain http for whole URLs", function()
+            local proxy = support.server { LIST, DONE, NOT_FOUND, DONE, NOT_FOUND }
+            local api = mirrors.connect { api = "connect", endpoint = "http://connect.example:8083/a",
+                cluster = "east", insecure = true, proxy = proxy.url, username = "u", api_key = "pass-word" }
+            api:list()
+            api:delete(ID)
+            proxy:stop()
+            local requests = proxy:requests()
+            local origin = "http://connect.example:8083/a/connectors"
+            assert.are.same({ "GET " .. origin .. "?expand=info", "DELETE " .. origin .. "/" .. NAME },
+                table.move(lines_of(requests), 1, 2, 1, {}))
+            assert.are.equal(1, select(2, requests[1].raw:lower():gsub("\nuser%-agent:", "")))
+            assert.is_truthy(requests[1].headers.authorization:find("^Basic "))
+            assert.are.equal("connect.example:8083", requests[1].headers.host)
+        end)
+
         it("wants an endpoint, or clusters", function()
             local e = support.raises("invalid", mirrors.connect, { api = "connect" })
             assert.is_truthy(e.message:find("endpoint", 1, true))
