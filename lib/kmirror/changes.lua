@@ -54,7 +54,7 @@ end
 
 -- Asks for what the change is about, so that a dry run fails where the real run would.
 local function check(change, known)
-    local api = change.api:on(change.cluster)
+    local api = change.api
     if change.id and not known[change.id] then
         api:get(change.id)
     elseif not change.id and not known[change.cluster] then
