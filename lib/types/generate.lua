@@ -146,8 +146,7 @@ write(directory .. "/mirrors.lua", "mirrors", declarations("runtime/error.lua"),
 write(directory .. "/task.lua", "task", interface("runtime/task.lua"))
 
 -- What the command line is made of is not for runbooks.
-local inner = { cli = true, completion = true, doctor = true, sandbox = true, repl = true, report = true,
-    metrics = true }
+local inner = { cli = true, doctor = true, sandbox = true, repl = true, report = true }
 local list <close> = assert(io.popen("find lib/kmirror -name '*.lua'"))
 for path in list:lines() do
     local name = path:match("^lib/kmirror/(.*)%.lua$")
