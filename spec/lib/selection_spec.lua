@@ -26,7 +26,7 @@ describe("which clusters a runbook is about", function()
             local apis = require "kmirror.selection".apis({ clusters = { select(2, ...) } }, (...) == "everywhere")
             for _, api in ipairs(apis) do print(api.cluster) end
         ]])
-        local result = support.run { "run", runbook, everywhere and "everywhere" or "here", ..., env = env }
+        local result = support.run { env = env, "run", runbook, everywhere and "everywhere" or "here", ... }
         return result.status == 0 and result.stdout:gsub("\n", " ") or result.stderr, result.status
     end
 
