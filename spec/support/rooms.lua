@@ -20,19 +20,19 @@ rooms.floors = {
         successor ]] },
     { "texts and values", [[ annotations batches connector csv file json literal modules options problem regex
         shell sparkline table terminal text textfile usage ]] },
-    { "native modules", [[ runtime/host runtime/httpd runtime/line runtime/mirrors runtime/outcome runtime/outfile
-        runtime/probe runtime/task ]] },
+    { "C of single commands: the sandbox's server, the prompt, doctor", [[ runtime/httpd runtime/keys runtime/line
+        runtime/probe runtime/terminal runtime/turn ]] },
+    { "native modules", [[ runtime/host runtime/mirrors runtime/outcome runtime/outfile runtime/task ]] },
     { "parts of mirrors", [[ runtime/connect runtime/connects runtime/failure runtime/fields runtime/key runtime/meant
         runtime/network runtime/options runtime/outage runtime/properties runtime/reconcile runtime/retry runtime/secret
         runtime/several runtime/specification runtime/uuid runtime/v1 runtime/v2 runtime/wire ]] },
     { "tasks, errors, embedded files", [[ runtime/child runtime/chunk runtime/computing runtime/error runtime/exit
-        runtime/files runtime/group runtime/operations runtime/result runtime/scheduler runtime/turn ]] },
+        runtime/files runtime/group runtime/operations runtime/result runtime/scheduler ]] },
     { "ground, mostly plain C", [[ runtime/* ]] },
 }
 
 -- Arrows into a room's inside that are still there. This list only gets shorter.
-rooms.held = {
-}
+rooms.held = {}
 
 -- ---- reading ----------------------------------------------------------------------------------------------
 
