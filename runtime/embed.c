@@ -1,5 +1,5 @@
-/* embed DATA FILE...: run by make, no part of kmirror. Writes files, and what Lua compiles those that are Lua to, one after
- * the other into DATA, and to standard output a C file that tells embedded.c where each of them is.
+/* embed DATA FILE...: run by make, no part of kmirror. Writes files, and what Lua compiles those that are Lua to, one
+ * after the other into DATA, and to standard output a C file that tells embedded.c where each of them is.
  *
  * A file is known by the path given here; one from outside the tree by its path in a folder of Lua's modules, such as
  * /usr/share/lua/5.4. */

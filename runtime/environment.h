@@ -1,5 +1,5 @@
-/* environment: the API key, and a store that is a URL, which may hold a password, are taken out of the environment at the
- * start, so that no process which kmirror, a hook or a runbook starts inherits them, and /proc does not show them.
+/* environment: the API key, and a store that is a URL, which may hold a password, are taken out of the environment at
+ * the start, so that no process which kmirror, a hook or a runbook starts inherits them, and /proc does not show them.
  *
  * All else is inherited: the user's own settings, without which a hook might not find its programs, or, by a proxy's
  * variables, not the network. Those may hold a password, too, but are there for every program of the user. */

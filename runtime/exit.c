@@ -91,8 +91,8 @@ static void call_in(lua_State *L, lua_State *co) {
         lua_error(L);
 }
 
-/* resume(coroutine, ...), close(coroutine), load(function, ...): what they return of an exit is raised again. A coroutine
- * that dies of it is closed. */
+/* resume(coroutine, ...), close(coroutine), load(function, ...): what they return of an exit is raised again. A
+ * coroutine that dies of it is closed. */
 static int pass_on(lua_State *L) {
     luaL_checkany(L, 1);
     lua_State *co = lua_tothread(L, 1);

@@ -11,8 +11,8 @@ void exit_open(lua_State *L);
 /* catch(fn, ...): Lua's pcall(), which stops the exit, too. For those who see the run to its end. */
 int exit_catch(lua_State *L);
 
-/* The garbage collector has caught an error of a finalizer that is no text. True when it was an exit: what runs now raises
- * it again. */
+/* The garbage collector has caught an error of a finalizer that is no text. True when it was an exit: what runs now
+ * raises it again. */
 bool exit_swallowed(void);
 /* What a finalizer gave os.exit() as the Lua state was closed; -1: nothing. */
 int exit_closing_status(void);

@@ -1,5 +1,5 @@
-/* headers: those that requests are sent with, made once and ready. libcurl takes 75 instructions for each byte of what it
- * formats anew for each request. Plain C, knows nothing of Lua. */
+/* headers: those that requests are sent with, made once and ready. libcurl takes 75 instructions for each byte of what
+ * it formats anew for each request. Plain C, knows nothing of Lua. */
 #ifndef KMIRROR_HEADERS_H
 #define KMIRROR_HEADERS_H
 

@@ -543,8 +543,8 @@ static void poll_ready(loop_watch *w, short events) {
     run(w->owner);
 }
 
-/* Makes room for whoever wants to connect: an eighth of the connections, those that nobody has used for longest, are cut
- * off. Those with a request are left alone. False when there is none to cut. */
+/* Makes room for whoever wants to connect: an eighth of the connections, those that nobody has used for longest, are
+ * cut off. Those with a request are left alone. False when there is none to cut. */
 static bool make_room(server *s) {
     size_t cut = 0, place = 0, kept = s->count - s->count / 8;
     for (connection *c = s->connections; c != NULL; c = c->next)

@@ -1,6 +1,6 @@
-/* kafka: where the partitions of topics begin and end, asked of a Kafka cluster by librdkafka. The library is loaded when
- * it is first needed, so that nobody else has to have it. What waits for the cluster is a thread of its own: Lua looks
- * now and then whether it is done. */
+/* kafka: where the partitions of topics begin and end, asked of a Kafka cluster by librdkafka. The library is loaded
+ * when it is first needed, so that nobody else has to have it. What waits for the cluster is a thread of its own: Lua
+ * looks now and then whether it is done. */
 #ifndef KMIRROR_KAFKA_H
 #define KMIRROR_KAFKA_H
 

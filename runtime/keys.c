@@ -4,8 +4,8 @@
 
 enum { LONGEST = 16 }; /* of a key, in bytes */
 
-/* Functions that begin with kmirror- are decided about in Lua; see line.c. Keys that are not here do nothing: among what
- * libedit binds by itself are functions that read a line of their own, and crash when there is none. */
+/* Functions that begin with kmirror- are decided about in Lua; see line.c. Keys that are not here do nothing: among
+ * what libedit binds by itself are functions that read a line of their own, and crash when there is none. */
 const key_binding key_bindings[] = {
     {"^M", "kmirror-enter"},
     {"^J", "kmirror-enter"},

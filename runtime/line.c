@@ -22,8 +22,8 @@
 
 #define READER "line.reader"
 
-/* In milliseconds: how soon the next byte of a paste comes, and how long after the last one a paste is over for certain.
- * The first is short, as what is typed ahead is no paste. */
+/* In milliseconds: how soon the next byte of a paste comes, and how long after the last one a paste is over for
+ * certain. The first is short, as what is typed ahead is no paste. */
 #define PASTING 2
 #define PASTED 50
 
@@ -237,7 +237,7 @@ static size_t first_key(const reader *r) {
     return length == 0 && r->search != NULL && r->count == 1 && r->bytes[0] == '\033' ? 1 : length;
 }
 
-/* True when libedit can have a whole key: it would block for the rest of one. Keys that mean nothing are passed over. */
+/* True when libedit can have a whole key: it would block for the rest of one. Keys without a meaning are skipped. */
 static bool has_key(reader *r) {
     size_t length;
     while ((length = first_key(r)) > 0 && r->search == NULL && text_length(r) == 0 && !key_is_bound(r->bytes, length))
@@ -245,8 +245,8 @@ static bool has_key(reader *r) {
     return length > 0;
 }
 
-/* What libedit reads characters with. In a search it takes all keys for that of the search, and where a key begins, text
- * for that of key_insert(). */
+/* What libedit reads characters with. In a search it takes all keys for that of the search, and where a key begins,
+ * text for that of key_insert(). */
 static int next_character(EditLine *el, wchar_t *c) {
     reader *r = of(el);
     bool begins = r->at_key;
@@ -334,9 +334,9 @@ static bool goes_on(void) {
 }
 
 /* Calls keys[name](text, cursor, more, key) in Lua, where the cursor is in bytes, `more` says that more input is there
- * already, and `key` is what was pressed in a search, or pasted, else nil. It returns a text and a cursor, true to accept the
- * line, false to end the input, or nil to beep. A third value is the prompt of a search, which has the next key, or
- * true when this key ended one and is to do now what it does elsewhere. */
+ * already, and `key` is what was pressed in a search, or pasted, else nil. It returns a text and a cursor, true to
+ * accept the line, false to end the input, or nil to beep. A third value is the prompt of a search, which has the next
+ * key, or true when this key ended one and is to do now what it does elsewhere. */
 static void call_key(lua_State *L, reader *r, const char *name, size_t key, bool more) {
     const LineInfo *line = el_line(r->el);
     int top = lua_gettop(L);

@@ -10,7 +10,7 @@ enum { DONE = 0, FAILED = 1, USAGE = 2, INTERRUPTED = 130 };
 
 /* Whether the value at the index is an error object of that kind. [-0, +0, m] */
 bool outcome_has_kind(lua_State *L, int index, const char *kind);
-/* Whether a run that ended with the error at the index did so by os.exit(), and there is no more to tell. [-0, +0, m] */
+/* Whether a run that ended with the error at the index did so by os.exit(), with no more to tell. [-0, +0, m] */
 bool outcome_is_exit(lua_State *L, int index);
 
 /* The exit status of a run that ended with the error at the index. [-0, +0, m] */

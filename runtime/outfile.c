@@ -153,9 +153,9 @@ static int result(lua_State *L, const char *path, const char *problem) {
     return 2;
 }
 
-/* write(path, content | nil: only try, whether it is to be on the disk when this returns) -> true | nil, problem. A file
- * of one's own is replaced as a whole, by way of another one, or is as it was; a link to one stays a link; into pipes and
- * devices it is written plainly. Nothing else is touched. */
+/* write(path, content | nil: only try, whether it is to be on the disk when this returns) -> true | nil, problem. A
+ * file of one's own is replaced as a whole, by way of another one, or is as it was; a link to one stays a link; into
+ * pipes and devices it is written plainly. Nothing else is touched. */
 static int write_file(lua_State *L) {
     size_t size = 0;
     const char *path = luaL_checkstring(L, 1), *content = luaL_optlstring(L, 2, NULL, &size);
@@ -193,8 +193,8 @@ static const char *not_to_be_opened(const char *path) {
     return stat(path, &status) == 0 && S_ISBLK(status.st_mode) ? "it is neither a file nor a pipe" : NULL;
 }
 
-/* open(path, "append" | "new") -> file, not buffered: a line of a log is one write | nil, problem. "new": it must not be
- * there yet. */
+/* open(path, "append" | "new") -> file, not buffered: a line of a log is one write | nil, problem. "new": it must not
+ * be there yet. */
 static int open_file(lua_State *L) {
     static const char *const ways[] = {"append", "new", NULL};
     const char *path = luaL_checkstring(L, 1);

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* To be called first thing: no file that is opened later gets the number of a standard stream that is closed, and so the
- * output of the whole run. What is read from such a stream, or written to it, fails. */
+/* To be called first thing: no file that is opened later gets the number of a standard stream that is closed, and so
+ * the output of the whole run. What is read from such a stream, or written to it, fails. */
 void output_open(void);
 /* A file that was asked for could not be written, and somebody has said so. */
 void output_lost(void);

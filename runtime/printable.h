@@ -1,5 +1,5 @@
-/* printable: text from outside as it may be shown on a terminal. The one gate for whatever reaches one: table cells, log
- * lines, progress titles, messages of the API and of runbooks.
+/* printable: text from outside as it may be shown on a terminal. The one gate for whatever reaches one: table cells,
+ * log lines, progress titles, messages of the API and of runbooks.
  *
  * A character that would move the cursor, hide text or reverse its direction (C0, DEL, C1, bidirectional marks, the
  * separators of lines and paragraphs) is written as an escape such as \u{9B}, \n or \t; a byte that is not UTF-8 as

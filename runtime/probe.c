@@ -164,9 +164,10 @@ static CURL **push_handle(lua_State *L) {
     return e;
 }
 
-/* visit(URL, seconds, CA file | nil, folder of CAs | nil, through no proxy) -> { stage = "dns"|"proxy"|"connect"|"tls"|"http", reason when it failed there,
- * address (the proxy's, if it was proxied), proxied, status, name_seconds, connect_seconds, tls_seconds (each from
- * the beginning), date, expires (each in seconds since the epoch; nil when not told) }. Blocks; Ctrl-C ends it. */
+/* visit(URL, seconds, CA file | nil, folder of CAs | nil, through no proxy) -> { stage =
+ * "dns"|"proxy"|"connect"|"tls"|"http", reason when it failed there, address (the proxy's, if it was proxied), proxied,
+ * status, name_seconds, connect_seconds, tls_seconds (each from the beginning), date, expires (each in seconds since
+ * the epoch; nil when not told) }. Blocks; Ctrl-C ends it. */
 static int visit_server(lua_State *L) {
     visit v = {.url = luaL_checkstring(L, 1),
                .timeout = luaL_checknumber(L, 2),

@@ -15,7 +15,8 @@
 
 #define MAGIC UINT64_C(0x6b6d6972726f7233) /* kmirror3 */
 
-/* Whoever has the lock has it for microseconds. One that keeps it for longer was stopped meanwhile, or is no kmirror. */
+/* Whoever has the lock has it for microseconds. One that keeps it for longer was stopped meanwhile, or is no
+ * kmirror. */
 enum { LOCK_TRIES = 500, LOCK_PAUSE_NS = 1000000 };
 
 enum { CLOCK_NAME = 64, PROBLEM = 160 };

@@ -1,8 +1,8 @@
 /* quota: the log of when requests went out, which the processes of this machine share through a file. Plain C.
  *
  * A file outlives a boot and may be on a disk of several machines, but its moments are those of one clock: it knows
- * whose. What another clock has written counts for nothing, but for the rate that was found out. A file that cannot be used does not stop the work: from
- * then on this process counts alone, in memory, and quota_alone() says why. */
+ * whose. What another clock has written counts for nothing, but for the rate that was found out. A file that cannot be
+ * used does not stop the work: from then on this process counts alone, in memory, and quota_alone() says why. */
 #ifndef KMIRROR_QUOTA_H
 #define KMIRROR_QUOTA_H
 
@@ -30,7 +30,8 @@ void quota_free(quota *q); /* NULL is fine */
 /* Locks the log, so that the functions below may be called, and returns what time it is on loop_now()'s clock. */
 double quota_begin(quota *q);
 quota_head *quota_head_of(quota *q);
-/* When request n went out, or may go out, negative when it was rejected; the log keeps the last QUOTA_PLACES of them. */
+/* When request n went out, or may go out, negative when it was rejected; the log keeps the last QUOTA_PLACES of
+ * them. */
 double quota_moment(quota *q, uint64_t place);
 void quota_set_moment(quota *q, uint64_t place, double at);
 /* Writes down what was changed, and unlocks. */

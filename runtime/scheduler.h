@@ -44,8 +44,8 @@ bool task_failure(lua_State *L);
 /* Whether there is such a failure. */
 bool task_has_failures(lua_State *L);
 
-/* Names the Lua state that task_interrupt() is about. When not all ends at once then, `waiting` is called to say what is
- * waited for. [-0, +0, m] */
+/* Names the Lua state that task_interrupt() is about. When not all ends at once then, `waiting` is called to say what
+ * is waited for. [-0, +0, m] */
 void task_interruptible(lua_State *L, void (*waiting)(lua_State *L));
 /* Cancels every task of it, as Ctrl-C does. Made for signal handlers. */
 void task_interrupt(void);

@@ -78,8 +78,8 @@ int scheduler_stop(lua_State *L, const char *why);
 int scheduler_exit(lua_State *L, int status);
 /* Whether that is the error at the index. */
 bool scheduler_is_exit(lua_State *L, int index);
-/* A debug hook stops the code of this coroutine as soon as it goes on: by the exit, when os.exit() was called, else as an
- * interrupt does. The other: whatever code runs now. */
+/* A debug hook stops the code of this coroutine as soon as it goes on: by the exit, when os.exit() was called, else as
+ * an interrupt does. The other: whatever code runs now. */
 void scheduler_stop_soon(lua_State *L);
 void scheduler_stop_running(const scheduler *s);
 /* The one that task_interruptible() named; NULL when there is none, or no more. */
