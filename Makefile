@@ -129,6 +129,7 @@ help:
 	@echo 'make demo       fail a small fleet over, in the sandbox'
 	@echo 'make test       run all specs, or those in SPECS=, KMIRROR_TEST_JOBS= files at a time'
 	@echo 'make test-v2    run the specs of runbooks with version 2 of the API'
+	@echo 'make kafka-demo fail twenty topics of a real Kafka over and back, and count what arrived (three minutes)'
 	@echo 'make test-kafka run the specs that need a real Kafka, which it fetches and starts (build/kafka, 1 GB of memory)'
 	@echo 'make torture    fail every allocation and call of the system in turn (an hour); ATTEMPTS=N: so many'
 	@echo 'make rate       how much of the allowed rate is used (a minute; RATE=auto: sixteen)'
@@ -249,7 +250,7 @@ lint-lua:
 # Brokers, Connect workers and MirrorMaker, from Maven Central. Fetched once, and again when pom.xml changes.
 KAFKA = build/kafka
 
-.PHONY: kafka test-kafka
+.PHONY: kafka test-kafka kafka-demo
 kafka: $(KAFKA)/pom.xml
 
 $(KAFKA)/pom.xml: spec/kafka/pom.xml
@@ -264,6 +265,11 @@ test-kafka: test-packages kafka all
 	@bash spec/kafka/rig.sh start
 	@KMIRROR_TEST_JOBS=1 KMIRROR_TEST_SECONDS=900 KMIRROR_BUILD=$(BUILD) bash spec/support/suites.sh \
 	  $(or $(SPECS),$(wildcard spec/kafka/*_spec.lua)); status=$$?; bash spec/kafka/rig.sh stop; exit $$status
+
+# A planned failover and failback of twenty topics under load, on a real Kafka. Nothing stays behind.
+kafka-demo: test-packages kafka all
+	@bash spec/kafka/rig.sh start
+	@KMIRROR_BUILD=$(BUILD) lua5.4 spec/kafka/demo.lua; status=$$?; bash spec/kafka/rig.sh stop; exit $$status
 
 # ---- figures ---------------------------------------------------------------------------------------------------
 

@@ -30,11 +30,11 @@ local turned_round = failover.turned_round(given)
 if not turned_round then
     log.warn("the failover is unknown (see --failover): what it has reversed cannot be checked")
 end
-local note = duplicates:format(given.to.alias)
-log.warn("%s", note)
-
 local run <close> = failover.begin("failback", given)
-run.note = note
+if not run.forward:can("set_offsets") then -- else the failover has told its mirrors where to begin
+    run.note = duplicates:format(given.to.alias)
+    log.warn("%s", run.note)
+end
 run:look()
 run:check({ none_back = true, mirrors = turned_round })
 run:confirm()

@@ -16,36 +16,8 @@ describe("on a real Kafka, a failover", function()
             topics[i] = kafka.make_topic(west, kafka.name("failover"), 2)
             api:create(kafka.spec(east, topics[i], { useRenaming = false }))
         end
-        kafka.eventually(function()
-            for _, listed in ipairs(api:list()) do
-                local found = api:get(listed.id)
-                if found.status ~= "IN_SYNC" or #found.topicStatuses == 0 then return nil, found.cause end
-            end
-            return true
-        end, 90)
+        kafka.wait_until_in_sync(api)
         return topics
-    end
-
-    -- Producers of numbers to topics of a region, at RATE a second; stop() ends them, and returns the last numbers.
-    local function producers(region, topics)
-        local directory = support.temporary_directory("producers")
-        for _, topic in ipairs(topics) do
-            os.execute(("(lua5.4 spec/kafka/producer.lua %d %s/stop | tee %s/%s.sent | kcat -P -b %s -t %s "
-                .. "-X sticky.partitioning.linger.ms=0; touch %s/%s.done) > /dev/null 2>&1 &"):format(RATE, directory,
-                directory, topic, region.broker, topic, directory, topic))
-        end
-        local done = {}
-        for i, topic in ipairs(topics) do done[i] = ("%s/%s.done"):format(directory, topic) end
-        local it = {
-            -- For a hook: ends them, and waits until all is written.
-            command = ("touch %s/stop; for f in %s; do while [ ! -e $f ]; do sleep 0.05; done; done"):format(directory,
-                table.concat(done, " ")),
-        }
-        function it.last(topic)
-            local pipe <close> = io.popen(("tail -n 1 %s/%s.sent"):format(directory, topic))
-            return pipe:read("n")
-        end
-        return it
     end
 
     local function run(words, env)
@@ -65,9 +37,10 @@ describe("on a real Kafka, a failover", function()
 
     it("and back, under load, loses no record and copies none twice, though topics keep their names", function()
         local topics, env = mirrored(3), kafka.home()
-        local there = producers(west, topics)
+        local there = kafka.producers(west, topics, RATE)
+        os.execute(there.start)
         socket.sleep(5)
-        local result = failover(env, { "--hook", "fence=" .. there.command })
+        local result = failover(env, { "--hook", "fence=" .. there.stop })
         assert.are.equal(0, result.status, result.stderr)
         assert.is_truthy(result.stderr:find("drain: 0 records left of %d+"), result.stderr)
         local last = {}
@@ -143,9 +116,10 @@ describe("on a real Kafka, a failover", function()
 
     it("does not go on while something is written behind the fence, and deletes nothing", function()
         local topics, env = mirrored(1), kafka.home()
-        local there = producers(west, topics)
+        local there = kafka.producers(west, topics, RATE)
+        os.execute(there.start)
         local result = failover(env, { "--hook", "fence=true", "--fence-wait", "8" })
-        os.execute(there.command)
+        os.execute(there.stop)
         assert.are.equal(1, result.status)
         assert.is_truthy(result.stderr:find("the fence cannot be confirmed", 1, true), result.stderr)
         assert.are.equal(2, #kafka.connectors(east))

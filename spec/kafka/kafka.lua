@@ -49,6 +49,14 @@ function kafka.make_topic(region, topic, partitions)
     return topic
 end
 
+--- Makes many, several at a time.
+function kafka.make_topics(region, topics)
+    done(("printf '%%s\\n' %s | xargs -P 3 -I TOPIC java -XX:TieredStopAtLevel=1 "
+        .. "-Dlog4j2.configurationFile=spec/kafka/log4j2.properties -cp 'build/kafka/libs/*' "
+        .. "org.apache.kafka.tools.TopicCommand --bootstrap-server %s --create --topic TOPIC --partitions 2"):format(
+        table.concat(topics, " "), region.broker))
+end
+
 function kafka.delete_topic(region, topic)
     java("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", region.broker, "--delete", "--topic", topic)
 end
@@ -183,6 +191,42 @@ function kafka.age(region, name, seconds)
         kafka.ask(region, "PATCH", "/connectors/" .. each .. "/config",
             { ["kmirror.created"] = ("%d"):format(os.time() - seconds) })
     end
+end
+
+--- Producers of numbers to topics of a region, RATE a second each: the commands that start them, in the background, and
+--- that end them and wait until all is written; and the last number written to a topic.
+---@param before? table  producers that have ended: these go on where they stopped
+---@param last? integer  where they end by themselves
+function kafka.producers(region, topics, rate, before, last)
+    local directory, lines, files = support.temporary_directory("producers"), {}, {}
+    for i, topic in ipairs(topics) do
+        local from = before and ("%d %s/%s.sent"):format(last or 1 << 50, before.directory, topic) or ""
+        lines[i] = ("setsid sh -c 'lua5.4 spec/kafka/producer.lua %d %s/stop %s | tee %s/%s.sent | kcat -P -b %s -t %s "
+            .. "-X sticky.partitioning.linger.ms=0; touch %s/%s.done' > /dev/null 2>&1 < /dev/null &"):format(rate,
+            directory, from, directory, topic, region.broker, topic, directory, topic)
+        files[i] = ("%s/%s.done"):format(directory, topic)
+    end
+    support.write(directory .. "/start", table.concat(lines, "\n") .. "\n")
+    local wait = ("for f in %s; do while [ ! -e $f ]; do sleep 0.05; done; done"):format(table.concat(files, " "))
+    support.write(directory .. "/end", ("touch %s/stop; %s\n"):format(directory, wait))
+    local it = { directory = directory, wait = wait, start = "sh " .. directory .. "/start",
+        stop = "sh " .. directory .. "/end" }
+    function it.last(topic)
+        local pipe <close> = io.popen(("tail -n 1 %s/%s.sent"):format(directory, topic))
+        return pipe:read("n")
+    end
+    return it
+end
+
+--- Waits until all mirrors of an api are in sync, and list topics.
+function kafka.wait_until_in_sync(api)
+    kafka.eventually(function()
+        for _, listed in ipairs(api:list()) do
+            local found = api:get(listed.id)
+            if found.status ~= "IN_SYNC" or #found.topicStatuses == 0 then return nil, found.cause or found.status end
+        end
+        return true
+    end, 120)
 end
 
 -- ---- kmirror -----------------------------------------------------------------------------------------------

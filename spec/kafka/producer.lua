@@ -1,20 +1,25 @@
--- producer.lua RATE STOP: writes the numbers from 1 on, RATE a second, until the file STOP is there.
+-- producer.lua RATE STOP [LAST [BEFORE]]: writes numbers, RATE a second, until LAST or until the file STOP is there;
+-- from 1 on, or from behind those that the file BEFORE holds.
 local socket = require "socket"
 
-local rate, stop = tonumber(arg[1]), arg[2]
+local rate, stop, last, before = tonumber(arg[1]), arg[2], tonumber(arg[3]), arg[4]
 local STEP <const> = 0.05 -- s
 
-io.stdout:setvbuf("full")
-local began, number = socket.gettime(), 0
-local function is_over()
-    local file <close> = io.open(stop)
+local function exists(name)
+    local file <close> = io.open(name)
     return file ~= nil
 end
 
-while not is_over() do
-    while number < (socket.gettime() - began) * rate do
+local first = 1
+for line in io.lines(before or "/dev/null") do first = tonumber(line) + 1 end
+
+io.stdout:setvbuf("full")
+local began, number = socket.gettime(), first - 1
+while not exists(stop) and number < (last or math.huge) do
+    local due = math.min(last or math.huge, first - 1 + (socket.gettime() - began) * rate)
+    while number < due do
         number = number + 1
-        io.stdout:write(number, "\n")
+        io.stdout:write(("%d\n"):format(number))
     end
     io.stdout:flush()
     socket.sleep(STEP)
