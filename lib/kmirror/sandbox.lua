@@ -1,7 +1,7 @@
 --- sandbox: a local stand-in for the API. Here is what those need who start one or talk to one; what it is made of is
 --- loaded only where it serves.
 
-local account = require "kmirror.sandbox.account"
+local account = require("kmirror.sandbox.account")
 
 local sandbox = {
     username = account.username, api_key = account.api_key, read_only_api_key = account.read_only_api_key,

@@ -1,6 +1,6 @@
 --- What answers of the sandbox are made of, whichever version of the API they belong to.
 
-local cjson = require "cjson"
+local cjson = require("cjson")
 
 local answers = {}
 

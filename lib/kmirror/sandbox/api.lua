@@ -1,10 +1,10 @@
 --- The mirroring API, in both its versions, as a function from a request to an answer. It knows nothing of the network:
 --- httpd brings the requests, specs make their own. How a version speaks is told in v1.lua and v2.lua.
 
-local account = require "kmirror.sandbox.account"
-local answers = require "kmirror.sandbox.answers"
+local account = require("kmirror.sandbox.account")
+local answers = require("kmirror.sandbox.answers")
 local cjson = require("cjson").new()
-local mirrors = require "mirrors"
+local mirrors = require("mirrors")
 
 local api = {}
 api.__index = api
@@ -13,7 +13,7 @@ cjson.decode_invalid_numbers(false) -- no NaN, no 0x10, no 010: JSON has none of
 
 local INT32_MAX = 0x7fffffff
 local LEAST_TARGET_LATENCY = 1000
-local FORMS = { (require "kmirror.sandbox.v1"), (require "kmirror.sandbox.v2") }
+local FORMS = { (require("kmirror.sandbox.v1")), (require("kmirror.sandbox.v2")) }
 
 ---@class kmirror.sandbox.api
 ---@field world kmirror.sandbox.world

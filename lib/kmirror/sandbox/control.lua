@@ -11,7 +11,7 @@
 --- It asks for no key, counts against no limit, and meets no fault: it is not the API. Once the producers of a
 --- region have stopped, the rates and the lag of the mirrors from there fall to zero within `sync_seconds`.
 
-local cjson = require "cjson"
+local cjson = require("cjson")
 
 local control = {}
 

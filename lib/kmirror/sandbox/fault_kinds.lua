@@ -1,9 +1,9 @@
 --- What can go wrong: each kind of fault, the fields that a rule may set for it, and what it does.
 
-local account = require "kmirror.sandbox.account"
-local cjson = require "cjson"
-local check = require "kmirror.sandbox.fault_checks"
-local topics = require "kmirror.sandbox.topics"
+local account = require("kmirror.sandbox.account")
+local cjson = require("cjson")
+local check = require("kmirror.sandbox.fault_checks")
+local topics = require("kmirror.sandbox.topics")
 
 --- What a kind's functions get: the request that met the fault, and all that they may touch.
 ---@class kmirror.sandbox.meeting

@@ -1,10 +1,10 @@
 --- Fault plans: the ready-made ones, and those in files. What a plan is, is said in faults.lua.
 
-local check = require "kmirror.sandbox.fault_checks"
-local kinds = require "kmirror.sandbox.fault_kinds"
-local mirrors = require "mirrors"
-local textfile = require "kmirror.textfile"
-local usage = require "kmirror.usage"
+local check = require("kmirror.sandbox.fault_checks")
+local kinds = require("kmirror.sandbox.fault_kinds")
+local mirrors = require("mirrors")
+local textfile = require("kmirror.textfile")
+local usage = require("kmirror.usage")
 
 local plans = {}
 

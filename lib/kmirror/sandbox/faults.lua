@@ -25,8 +25,8 @@
 --- Each rule is asked about each request and draws from a random stream of its own. So what one rule does
 --- depends on the seed, its place in the plan and the requests before, and on no other rule.
 
-local kinds = require "kmirror.sandbox.fault_kinds"
-local random = require "kmirror.sandbox.random"
+local kinds = require("kmirror.sandbox.fault_kinds")
+local random = require("kmirror.sandbox.random")
 
 local faults = {}
 faults.__index = faults

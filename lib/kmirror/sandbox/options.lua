@@ -1,6 +1,6 @@
 --- The sandbox's options: what each is by default and what it may be.
 
-local world = require "kmirror.sandbox.world"
+local world = require("kmirror.sandbox.world")
 
 local options = {}
 

@@ -1,9 +1,9 @@
 --- sandbox.requests: the sandbox without its network: requests in, answers out, each told to a log.
 
-local api = require "kmirror.sandbox.api"
-local control = require "kmirror.sandbox.control"
-local faults = require "kmirror.sandbox.faults"
-local world = require "kmirror.sandbox.world"
+local api = require("kmirror.sandbox.api")
+local control = require("kmirror.sandbox.control")
+local faults = require("kmirror.sandbox.faults")
+local world = require("kmirror.sandbox.world")
 
 local sandbox = {}
 sandbox.__index = sandbox

@@ -1,16 +1,16 @@
 --- `kmirror sandbox`: the sandbox on the network, with its files.
 
-local cjson = require "cjson"
-local files = require "kmirror.file"
-local problems = require "kmirror.problem"
-local task = require "task"
-local usage = require "kmirror.usage"
+local cjson = require("cjson")
+local files = require("kmirror.file")
+local problems = require("kmirror.problem")
+local task = require("task")
+local usage = require("kmirror.usage")
 
 local server = {}
 
 --- Seconds since the epoch, on a clock that nobody sets.
 local function steady_clock()
-    local host = require "host"
+    local host = require("host")
     local offset = host.time() - host.monotonic()
     return function()
         return host.monotonic() + offset

@@ -1,6 +1,6 @@
 --- The topics of the sandbox's Kafka clusters, and which of them a regex takes.
 
-local random = require "kmirror.sandbox.random"
+local random = require("kmirror.sandbox.random")
 
 local topics = {}
 
@@ -136,7 +136,7 @@ local ENDANCHORED = 0x20000000
 ---@return string[]|nil taken nil when it is not a regex, or takes too long
 ---@return string|nil why
 function topics.select(regex, names)
-    local rex = require "rex_pcre2"
+    local rex = require("rex_pcre2")
     local taken = {}
     local done, why = pcall(function()
         local whole, text = rex.new(regex, rex.flags().ANCHORED | ENDANCHORED), beginning(regex)

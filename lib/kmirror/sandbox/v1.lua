@@ -1,7 +1,7 @@
 --- Version 1 of the API, as the sandbox speaks it: what requests say and what answers look like.
 
-local answers = require "kmirror.sandbox.answers"
-local mirrors = require "mirrors"
+local answers = require("kmirror.sandbox.answers")
+local mirrors = require("mirrors")
 
 local LINK = "https://www.instaclustr.com/support/documentation/" -- where the API's own errors point, too
 

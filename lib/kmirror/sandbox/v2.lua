@@ -1,8 +1,8 @@
 --- Version 2 of the API, as the sandbox speaks it. Its words differ, it tells a mirror's whole specification, and a
 --- mirror's path names no cluster.
 
-local answers = require "kmirror.sandbox.answers"
-local mirrors = require "mirrors"
+local answers = require("kmirror.sandbox.answers")
+local mirrors = require("mirrors")
 
 ---@type kmirror.sandbox.form
 local v2 = { operations = mirrors.backends.v2.operations, prefix = "/cluster-management/v2/", required = 422 }

@@ -3,9 +3,9 @@
 --- Nothing happens in the background: what a mirror looks like is worked out from its age when somebody asks,
 --- so a world with an injected clock is the same every time.
 
-local account = require "kmirror.sandbox.account"
-local random = require "kmirror.sandbox.random"
-local topics = require "kmirror.sandbox.topics"
+local account = require("kmirror.sandbox.account")
+local random = require("kmirror.sandbox.random")
+local topics = require("kmirror.sandbox.topics")
 
 local world = {}
 world.__index = world
