@@ -4,7 +4,7 @@ return function(bench)
     local function side(name, processes)
         local script = ("PROCESSES=%d SECONDS_EACH=%d bash spec/bench/rate.sh"):format(processes, seconds)
         return { name = name, measured = false,
-            command = script .. [[ | awk 'NR > 2 { print "accepted", $2; print "refused", $3; print "used", $5 }']] }
+            command = script .. [[ | awk 'NR > 2 { print "accepted", $3; print "refused", $4; print "used", $8 }']] }
     end
     local function printed(figure)
         return function(figures) return figures[figure] end
