@@ -27,6 +27,12 @@
 #define SPREAD 32
 #define LEARNING_MARGIN 0.01
 
+/* A request may go out long after it was granted: a connection takes its time, a process is stopped. Until it does, its
+ * moment has UNSENT added to it, and others count it as of now; for no longer than LONGEST_UNSENT seconds, as its process
+ * may have been killed. */
+#define UNSENT 0x1p33
+#define LONGEST_UNSENT 5.0
+
 /* No place is given out further ahead than to a crowd of processes, each of which waits for one. */
 #define CROWD 256.0
 
@@ -74,10 +80,15 @@ static quota_head *head_of(governor *g, double now) {
     return h;
 }
 
-/* When the request at that place went out, or may go out; long ago when what is written there cannot be true. */
-static double moment(const governor *g, uint64_t place, double now) {
+/* When the request at that place went out, or may go out; long ago when what is written there cannot be true. One that
+ * was granted less than `patience` seconds ago and is not sent yet may go out any moment: now. */
+static double moment(const governor *g, uint64_t place, double now, double patience) {
     double at = fabs(quota_moment(g->quota, place));
     double furthest = now + GOVERNOR_LONGEST_PAUSE + CROWD * g->hold * SLOWEST / (double)g->slots;
+    bool unsent = at >= UNSENT;
+    at -= unsent ? UNSENT : 0;
+    if (unsent && now - at < patience)
+        return now;
     return at <= furthest ? at : 0;
 }
 
@@ -90,10 +101,10 @@ static double due(governor *g, uint64_t place, double now) {
     const quota_head *h = head_of(g, now);
     double at = h->not_before, slow = g->learns ? 1 : slowness(h, now);
     if (place >= g->slots)
-        at = fmax(at, moment(g, place - g->slots, now) + g->hold * slow);
+        at = fmax(at, moment(g, place - g->slots, now, LONGEST_UNSENT) + g->hold * slow);
     uint64_t few = g->slots / SPREAD > 0 ? g->slots / SPREAD : 1;
     if (g->learns && place >= few)
-        at = fmax(at, moment(g, place - few, now) + (double)few / g->rate / 2);
+        at = fmax(at, moment(g, place - few, now, 0) + (double)few / g->rate / 2);
     return at;
 }
 
@@ -113,7 +124,7 @@ static bool take_place(governor *g, double *at) {
     bool taken = *at <= now;
     if (taken && g->learns && *at > now - fmax(1 / g->rate, MARGIN)) /* more than the rate is asked for */
         climb_step(&h->learnt, g->place);
-    quota_set_moment(g->quota, g->place, taken ? now : *at);
+    quota_set_moment(g->quota, g->place, taken ? now + UNSENT : *at);
     quota_end(g->quota);
     return taken;
 }
@@ -218,25 +229,36 @@ void governor_enter(governor *g, governor_pass *p) {
     pump_soon(g);
 }
 
-void governor_sent(governor *g, const governor_pass *p, double at) {
+void governor_sent(governor *g, governor_pass *p, double at) {
+    p->state = GOVERNOR_SENT;
     if (g->slots == 0)
         return;
     double now = quota_begin(g->quota);
     if (is_known(head_of(g, now), p->place))
-        quota_set_moment(g->quota, p->place, fmax(moment(g, p->place, now), at));
+        quota_set_moment(g->quota, p->place, fmax(moment(g, p->place, now, 0), at));
     quota_end(g->quota);
 }
 
-void governor_arrived(governor *g, const governor_pass *p, double at) {
+void governor_arrived(governor *g, governor_pass *p, double at) {
     if (g->learns)
         governor_sent(g, p, at);
+}
+
+/* It was not sent, and will not be. */
+static void forget_unsent(governor *g, uint64_t place) {
+    double now = quota_begin(g->quota);
+    if (is_known(head_of(g, now), place))
+        quota_set_moment(g->quota, place, moment(g, place, now, 0));
+    quota_end(g->quota);
 }
 
 void governor_leave(governor *g, governor_pass *p) {
     if (p->state == GOVERNOR_QUEUED)
         unlink_pass(g, p);
-    else if (p->state == GOVERNOR_GRANTED)
+    else if (p->state == GOVERNOR_GRANTED || p->state == GOVERNOR_SENT)
         g->under_way--;
+    if (p->state == GOVERNOR_GRANTED && g->slots > 0)
+        forget_unsent(g, p->place);
     p->state = GOVERNOR_NONE;
     pump_soon(g);
 }
@@ -263,7 +285,7 @@ static double accepted_before(const governor *g, const quota_head *h, double at)
 /* Learns from the first 429 of those that went out before one was known. Says whether that was not enough the last time,
  * and it is time to wait: after a limit has dropped, what was accepted before still counts. */
 static bool learn(governor *g, quota_head *h, uint64_t place, double now) {
-    double went = moment(g, place, now);
+    double went = moment(g, place, now, 0);
     bool again = now - h->throttled_at < WINDOW;
     quota_set_moment(g->quota, place, -went);
     climb_rejected(&h->learnt, h->next);
@@ -329,7 +351,8 @@ governor *governor_new(loop *l, double rate, int concurrency, const char *file) 
 static void give_back(governor *g) {
     double now = quota_begin(g->quota);
     if (is_known(head_of(g, now), g->place))
-        quota_set_moment(g->quota, g->place, g->place >= g->slots ? moment(g, g->place - g->slots, now) : 0);
+        quota_set_moment(g->quota, g->place,
+                         g->place >= g->slots ? moment(g, g->place - g->slots, now, LONGEST_UNSENT) : 0);
     quota_end(g->quota);
 }
 

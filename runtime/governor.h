@@ -20,7 +20,7 @@ typedef struct governor governor;
 
 /* One request's pass. Lives inside its owner; zero it before first use. */
 typedef struct governor_pass {
-    enum { GOVERNOR_NONE, GOVERNOR_QUEUED, GOVERNOR_GRANTED, GOVERNOR_TURNED_AWAY } state;
+    enum { GOVERNOR_NONE, GOVERNOR_QUEUED, GOVERNOR_GRANTED, GOVERNOR_SENT, GOVERNOR_TURNED_AWAY } state;
     void (*granted)(struct governor_pass *); /* called once, from loop_step() */
     /* Called instead of that, and earlier, when a 429 holds the queue beyond `latest`: for so many seconds from now. */
     void (*turned_away)(struct governor_pass *, double seconds);
@@ -40,10 +40,10 @@ void governor_free(governor *g); /* nothing may be queued or granted any more; N
 
 /* Asks for a pass. */
 void governor_enter(governor *g, governor_pass *p);
-/* Says when the request really went out, where that was later than granted. */
-void governor_sent(governor *g, const governor_pass *p, double at);
+/* Says when the request really goes out; until then it counts as if it did so now. */
+void governor_sent(governor *g, governor_pass *p, double at);
 /* Says when the server may have counted it, as far as can be told: only a rate that is found out needs to know. */
-void governor_arrived(governor *g, const governor_pass *p, double at);
+void governor_arrived(governor *g, governor_pass *p, double at);
 /* Turns away whoever is queued: for 0 seconds, as it is nobody's fault. */
 void governor_recall(governor *g);
 /* Gives the pass back, in whatever state it is. */

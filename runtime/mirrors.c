@@ -92,7 +92,7 @@ static void sending(void *owner, double at) {
 }
 
 /* What took longer than it does at the quickest may have been longer on the way there. */
-static void arrived(const call *c) {
+static void arrived(call *c) {
     double took = c->ended_at - c->sent_at, *quickest = &c->wire->quickest;
     if (*quickest == 0 || took < *quickest)
         *quickest = took;

@@ -38,8 +38,9 @@ end
 
 -- The environment of a process whose requests count; it is killed just before the step `killed_at`, when that is
 -- given, of those by which a place in the log is taken and a request sent.
-function Sends:env(sandbox, killed_at)
-    local env = support.preload("sends", { SENDS = self.path, KILLED_AT = killed_at and tostring(killed_at) })
+function Sends:env(sandbox, killed_at, stalled)
+    local env = support.preload("sends", { SENDS = self.path, KILLED_AT = killed_at and tostring(killed_at),
+        STALLED = stalled and tostring(stalled) })
     for name, value in pairs(sandbox:env()) do env[name] = value end
     return env
 end
@@ -50,9 +51,9 @@ function Sends:times()
     return times
 end
 
-local function counted_gets(sandbox, sends, count, quota, killed_at)
+local function counted_gets(sandbox, sends, count, quota, killed_at, stalled)
     return support.start { "run", "--rate", "20", support.temporary("gets.lua", many_gets), tostring(count), quota,
-        env = sends:env(sandbox, killed_at) }
+        env = sends:env(sandbox, killed_at, stalled) }
 end
 
 local function counts(sandbox)
@@ -91,6 +92,19 @@ describe("the governor #native", function()
         assert.is_true(#times > 60, #times .. " went out")
         local most = most_in_a_second(times)
         assert.is_true(most <= 20, most .. " went out in one second")
+        sandbox:stop()
+    end)
+
+    it("counts what it let go, and what is not sent for a long while, as of when it is", function()
+        local sandbox, sends, quota = support.sandbox { rate = 0 }, new_sends(), support.temporary("quota")
+        local late = counted_gets(sandbox, sends, 20, quota, nil, 2)
+        support.eventually("the places to be taken", function() return #support.read(quota) >= 136 + 20 * 8 end)
+        local prompt = counted_gets(sandbox, sends, 20, quota)
+        assert.are.equal(0, late:wait(20).status)
+        assert.are.equal(0, prompt:wait(20).status)
+        local times = sends:times()
+        assert.are.equal(40, #times)
+        assert.are.equal(20, most_in_a_second(times))
         sandbox:stop()
     end)
 

@@ -1,5 +1,6 @@
 /* A library to preload: it knows when requests really went out, whatever becomes of them on their way.
  *   SENDS=FILE     each request adds a line: when it went out, in seconds of the monotonic clock
+ *   STALLED=N      the first connection takes so many seconds, in which the process does nothing else
  *   KILLED_AT=N    SIGKILL comes just before the Nth call of send(), pwrite() or flock() */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -40,6 +41,17 @@ ssize_t send(int fd, const void *data, size_t length, int flags) {
     if (path != NULL && sent > 4 && memcmp(data, "GET ", 4) == 0)
         write_down(path);
     return sent;
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t length) {
+    static int (*real)(int, const struct sockaddr *, socklen_t);
+    const char *seconds = getenv("STALLED");
+    if (real == NULL) {
+        *(void **)&real = dlsym(RTLD_NEXT, "connect");
+        if (seconds != NULL)
+            nanosleep(&(struct timespec){.tv_sec = atoi(seconds)}, NULL);
+    }
+    return real(fd, address, length);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t length, off_t at) {
