@@ -695,14 +695,16 @@ static lua_Integer integer_option(lua_State *L, const char *name, lua_Integer le
 
 /* Refuses options that are not known. [-0, +0, v] */
 static void check_names(lua_State *L) {
-    static const char *const known[] = {"host", "port", "handler", "max_body", NULL};
+    static const char *const known[] = {"host", "port", "handler", "max_body", "background", NULL};
     for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
         const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2);
         size_t i = 0;
         while (known[i] != NULL && strcmp(known[i], name) != 0)
             i++;
         if (known[i] == NULL)
-            error_raise(L, "invalid", "httpd.listen: unknown option '%s'; it takes host, port, handler, max_body",
+            error_raise(L, "invalid",
+                        "httpd.listen: unknown option '%s'; it takes host, port, handler, max_body, "
+                        "background",
                         name);
     }
 }
@@ -723,7 +725,8 @@ static server *new_server(lua_State *L) {
     return s;
 }
 
-/* httpd.listen{ host=, port=, handler=, max_body= } -> server */
+/* httpd.listen{ host=, port=, handler=, max_body=, background= } -> server; one in the background does not keep the loop
+ * from being idle */
 static int httpd_listen(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -736,6 +739,9 @@ static int httpd_listen(lua_State *L) {
     const char *host = luaL_optstring(L, 3, "127.0.0.1");
     server *s = new_server(L);
     s->max_body = (size_t)max_body;
+    lua_getfield(L, 1, "background");
+    s->listening.background = s->polling.background = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, 1);
     read_address(L, s, host, port);

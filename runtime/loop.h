@@ -48,6 +48,10 @@ void loop_free(loop *l);
 /* Seconds on the monotonic clock; the same clock in every process of this machine until it reboots. */
 double loop_now(void);
 
+/* From now on nobody waits for a timer: when nothing else happens, the clock jumps to the next one. For a process that
+ * waits for nothing outside of it. */
+void loop_jump(void);
+
 /* Starts a timer, or moves one that runs. Returns false when memory is short. */
 bool loop_start(loop *l, loop_timer *t, double at);
 /* Stops a timer; one that does not run is left alone. */

@@ -42,7 +42,11 @@ local function start_sandbox(given)
     }
     profile.use(its_profile)
     local cluster = profile.connect_cluster(given.cluster or sandbox.runbooks.failover.to)
-    its_profile.endpoint = host.start_sandbox(arguments)
+    if given.jump then
+        its_profile.endpoint, M.door = sandbox.jump(world)
+    else
+        its_profile.endpoint = host.start_sandbox(arguments)
+    end
     require("kmirror.log").info("sandbox at %s: not the real API; ends with this run", its_profile.endpoint)
     return {
         endpoint = its_profile.endpoint,
@@ -189,8 +193,14 @@ local function work_of(given)
     return require("kmirror.job").run(given, work)
 end
 
+-- The task of a sandbox in this process ends with the run.
+local closes_door = setmetatable({}, { __close = function()
+    if M.door then M.door:cancel() end
+end })
+
 local function run(given)
     set_up(given)
+    local _ <close> = closes_door
     if commands.needs_api(given.command) then
         M.prepare(given)
     end

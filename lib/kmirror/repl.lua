@@ -271,7 +271,8 @@ end
 function M.after(given, fn, work)
     local left = {}
     local function watched()
-        local names, watch <close> = locals.watch(fn)
+        local names, watch = locals.watch(fn)
+        local _ <close> = watch
         left.names = names
         work()
     end

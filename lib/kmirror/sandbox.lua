@@ -22,6 +22,22 @@ function sandbox.serve(given)
     return require("kmirror.sandbox.server").main(given)
 end
 
+--- Serves from within this process, where time jumps: what would be waited for is there at once.
+---@param given table options by name
+---@return string url
+---@return task.Task|nil door a task that is to be cancelled in the end; nil when there is none
+function sandbox.jump(given)
+    require("host").jump()
+    return require("kmirror.sandbox.server").beside(given)
+end
+
+--- A world for a state file, with the mirrors that a table says.
+---@param mirrors kmirror.test.mirror[]
+---@return table
+function sandbox.state_of(mirrors)
+    return require("kmirror.sandbox.state").of(mirrors, sandbox.clusters_of(63))
+end
+
 --- The names of the ready-made fault plans, in order.
 ---@return string[]
 function sandbox.fault_plans()

@@ -19,7 +19,7 @@ local prints = {
 
 local function scripts()
     local names = {}
-    local pipe <close> = assert(io.popen("ls scripts/cookbook/*.lua"))
+    local pipe <close> = assert(io.popen("ls scripts/cookbook/*.lua | grep -v _spec"))
     for path in pipe:lines() do names[#names + 1] = path:match("([%w_]+)%.lua$") end
     return names
 end
@@ -63,8 +63,21 @@ local function guide()
     return blocks
 end
 
-describe("the guide's", function()
+local function is_test(block)
+    return block.text:find("\ndescribe(", 1, true) ~= nil
+end
+
+-- The runbooks, without the tests of them.
+local function runbooks()
+    local found = {}
     for _, block in ipairs(guide()) do
+        if not is_test(block) then found[#found + 1] = block end
+    end
+    return found
+end
+
+describe("the guide's", function()
+    for _, block in ipairs(runbooks()) do
         it(("example at line %d runs"):format(block.line), function()
             local result = support.run { "run", "--sandbox", "--creating-seconds", "0.1", "--sync-seconds", "0.1", "-",
                 stdin = block.text }
@@ -74,6 +87,21 @@ describe("the guide's", function()
     end
 
     it("examples are found", function()
-        assert.are.equal(6, #guide())
+        assert.are.equal(6, #runbooks())
+    end)
+
+    it("test passes with the runbook that it is about", function()
+        local directory, tests = support.temporary_directory(), 0
+        for _, block in ipairs(guide()) do
+            local name = is_test(block) and "tighten_spec.lua" or block.text:find('argparse("tighten"', 1, true)
+                and "tighten.lua"
+            tests = tests + (is_test(block) and 1 or 0)
+            if name then support.write(directory .. "/" .. name, block.text) end
+        end
+        local pwd <close> = assert(io.popen("realpath " .. support.executable))
+        local result = support.run { "test", directory = directory, executable = pwd:read("l") }
+        assert.are.equal(0, result.status, result.stdout .. result.stderr)
+        assert.is_truthy(result.stdout:find("1 success / 0 failures", 1, true), result.stdout)
+        assert.are.equal(1, tests)
     end)
 end)

@@ -71,7 +71,7 @@ describe("kmirror run", function()
         assert.are.same({ name = "lag", kind = "cookbook", changes = false, summary = "The mirrors that lag most." },
             by_name.lag)
         assert.is_truthy(run("run", "--list").stdout:find("audit\trunbook\tno\tReports what is wrong", 1, true))
-        assert.is_truthy(support.usage_error("run"):find("missing argument 'SCRIPT'.*see kmirror run %-%-list"))
+        assert.is_truthy(support.usage_error("run"):find("missing argument 'SCRIPT'.*kmirror run %-%-list"))
     end)
 
     it("says of none that it changes nothing when its text asks for a change", function()

@@ -7,7 +7,7 @@ local reference = {}
 local modules = {
     "bulk", "bulk.result", "wait", "health", "steps", "confirm", "changes", "options", "limits", "again", "selection",
     "findings", "profile", "hooks", "fleet", "regex", "table", "text", "csv", "sparkline", "file", "shell", "json",
-    "log", "terminal", "usage",
+    "log", "terminal", "usage", "test",
 }
 
 local introduction = [[

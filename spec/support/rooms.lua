@@ -11,7 +11,7 @@ local rooms = {}
 rooms.floors = {
     { "programs", [[ scripts/* runtime/main lib/man lib/types lib/pictures ]] },
     { "the command line", [[ cli ]] },
-    { "rooms of commands", [[ check doctor repl report sandbox ]] },
+    { "rooms of commands", [[ check doctor repl report sandbox test ]] },
     { "runbooks' engines", [[ failover rollout ]] },
     { "mirrors", [[ findings fleet live loops selection ]] },
     { "work", [[ bulk health hooks lifecycle progress screen steps uncaught wait ]] },

@@ -46,7 +46,8 @@ end
 
 local function build_parser(seen, view, arguments)
     local parser = argparse("kmirror"):add_help(false):require_command(false):command_target("command")
-    for _, set in ipairs({ "code", "connection", "safety", "job", "results", "formats", "report", "messages", "world" }) do
+    local all_sets = { "code", "connection", "safety", "job", "results", "formats", "report", "messages", "world" }
+    for _, set in ipairs(all_sets) do
         sets[set](parser)
     end
     refuse_keys(parser, seen)
@@ -146,6 +147,10 @@ function M.check(given)
         usage("kmirror %s has no %s; see kmirror help %s", given.command, reported, given.command)
     end
     local _, world = sets.world_given(given)
+    if given.jump and given.command == "sandbox" then
+        usage("--jump goes with --sandbox: the clock can jump only where runbook and sandbox are one process")
+    end
+    world[#world + 1] = given.jump and "--jump" or nil
     if #world > 0 and not (given.sandbox or taken.world) then
         usage("%s is about the sandbox: give --sandbox, too", world[1])
     end

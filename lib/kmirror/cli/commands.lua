@@ -15,7 +15,8 @@ local M = {}
 --- Their names, in the order in which help shows them.
 M.names = {
     "run", "repl", "list", "get", "create", "delete", "latency", "lag", "pause", "stop", "resume", "restart", "plan",
-    "apply", "export", "jobs", "report", "check", "show", "sandbox", "doctor", "completion", "version", "help",
+    "apply", "export", "jobs", "report", "new", "check", "test", "show", "sandbox", "doctor", "completion", "version",
+    "help",
 }
 
 ---@param name string of a command

@@ -156,6 +156,7 @@ function M.world(parser)
     for i, option in ipairs(world_options) do
         elements[i] = parser:option(option[2], option[4]):argname(option[3]):target(option[1])
     end
+    elements[#elements + 1] = parser:flag("--jump", "No waits: the clock jumps over them. Not for the sandbox command.")
     add(parser, "World", table.unpack(elements))
 end
 

@@ -56,7 +56,7 @@ function M.list()
         entries[#entries + 1] = entry_of(name, "runbook", definitions.runbook(name).summary)
     end
     for _, name in ipairs(host.scripts(cookbook)) do
-        entries[#entries + 1] = entry_of(name, "cookbook")
+        entries[#entries + 1] = not name:find("_spec$") and entry_of(name, "cookbook") or nil
     end
     return entries
 end

@@ -1,5 +1,5 @@
---- repl.locals: the local variables of a function, as they were last: after it has ended they are gone, so they are taken
---- down line by line while it runs.
+--- repl.locals: the local variables of a function, as they were last: after it has ended they are gone, so they are
+--- taken down line by line while it runs.
 
 local M = {}
 

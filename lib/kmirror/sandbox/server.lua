@@ -75,9 +75,10 @@ local function assemble(options)
 end
 
 --- Listens, and keeps the door as the fault plan has it.
-local function listen(options, sandbox)
+local function listen(options, sandbox, background)
     local listener
     listener = require("httpd").listen {
+        background = background,
         host = options.listen,
         port = options.port,
         handler = function(request)
@@ -87,6 +88,27 @@ local function listen(options, sandbox)
         end,
     }
     return listener
+end
+
+--- Keeps the door where nobody serves: in the background, as long as the process lives.
+local function keep_door(sandbox, listener)
+    while true do
+        listener:refuse(sandbox:refusing())
+        task.sleep(0.02, true)
+    end
+end
+
+--- Serves from within this process, beside all else that it does.
+---@param given table options by name: see kmirror.sandbox.options
+---@return string url
+---@return task.Task|nil door a task that is to be cancelled in the end; nil when there is none
+function server.beside(given)
+    local options = require("kmirror.sandbox.options").read(given)
+    options.listen, options.port = "127.0.0.1", 0
+    local sandbox = assemble(options)
+    local listener = listen(options, sandbox, true)
+    local door = sandbox.faults:may_refuse() and require("host").background(task.spawn(keep_door, sandbox, listener))
+    return ("http://127.0.0.1:%d"):format(listener:port()), door or nil
 end
 
 --- Serves until it is cancelled. A plan that refuses connects has times to keep, also when no request comes.
