@@ -244,9 +244,13 @@ describe("work on many things", function()
 
     it("has a bar for each of several steps side by side", function()
         assert.are.equal("outer 1 7/8, outer 2 0/nil\n\n", lines [[
+            local shown = false
             local other = task.spawn(function()
                 task.sleep(0.01)
-                steps:run("outer 2", function() task.sleep(0.2) return "" end)
+                steps:run("outer 2", function()
+                    while not shown do task.sleep(0.01) end
+                    return ""
+                end)
             end)
             steps:run("outer 1", function()
                 bulk.map(items, function(j)
@@ -255,6 +259,7 @@ describe("work on many things", function()
                 end, 1)
                 return ""
             end)
+            shown = true
             other:join()]])
     end)
 

@@ -283,6 +283,7 @@ describe("which version of the API is spoken", function()
         local sandbox = support.sandbox { world = "small" }
         local function spoken(words, environment)
             local env = sandbox:env()
+            env.KMIRROR_API = nil
             for name, value in pairs(environment or {}) do env[name] = value end
             table.insert(words, 1, "list")
             words.env = env
