@@ -88,6 +88,22 @@ describe("kmirror by itself", function()
     end)
 end)
 
+describe("a command line", function()
+    it("may have names of commands and options as values and arguments", function()
+        for message, words in pairs {
+            ["unknown profile 'list'"] = { "--profile", "list", "list" },
+            ["unknown profile '--json'"] = { "--profile=--json", "list" },
+            ["option '--cluster' requires an argument; see kmirror help list"] = { "list", "--cluster", "--traceback" },
+            ["option '--dry-run' can not be used together with option '--read-only'"] =
+                { "list", "--read-only", "--dry-run" },
+            ["an API key is not taken as an argument"] = { "list", "--api-key", "get" },
+        } do
+            local refusal = usage_error(table.unpack(words))
+            assert.is_truthy(refusal:find(message, 1, true), refusal)
+        end
+    end)
+end)
+
 describe("a wrong command line", function()
     it("is told what may have been meant", function()
         assert.are.equal("unknown command 'lsit'. Did you mean 'list'? See kmirror help", usage_error("lsit"))

@@ -28,14 +28,43 @@ local function view_of(arguments)
     return view
 end
 
--- Of a command that is not mentioned, the name is enough.
-local function add_commands(parser, arguments, view)
+local function mentioned_in(arguments)
     local mentioned = {}
     for _, argument in ipairs(arguments) do
-        mentioned[argument] = true
+        mentioned[argument:match("^%-%-[^=]+") or argument] = true
     end
+    return mentioned
+end
+
+-- Takes any method, and does nothing.
+local nothing = setmetatable({}, { __index = function(self)
+    return function()
+        return self
+    end
+end })
+
+-- A parser for the sets that makes only the options that are mentioned: to make all takes as long as a short run does.
+local function sparing(parser, mentioned)
+    local function only_mentioned(make)
+        return function(_, name, ...)
+            return mentioned[name] and parser[make](parser, name, ...) or nothing
+        end
+    end
+    local function mutex(_, one, other)
+        if one ~= nothing and other ~= nothing then
+            parser:mutex(one, other)
+        end
+    end
+    return {
+        option = only_mentioned("option"), flag = only_mentioned("flag"), mutex = mutex, group = nothing.group,
+        _groups = {},
+    }
+end
+
+-- Of a command that is not mentioned, the name is enough, if that.
+local function add_commands(parser, mentioned, view, all)
     for _, name in ipairs(commands.names) do
-        local command = parser:command(name):add_help(false):target("is_" .. name)
+        local command = (all or mentioned[name]) and parser:command(name):add_help(false):target("is_" .. name)
         if mentioned[name] then
             commands.of(name).define(command, function()
                 view.ended = true
@@ -44,18 +73,19 @@ local function add_commands(parser, arguments, view)
     end
 end
 
-local function build_parser(seen, view, arguments)
-    local parser = argparse("kmirror"):add_help(false):require_command(false):command_target("command")
+local function build_parser(seen, view, arguments, all)
+    local parser, mentioned = argparse("kmirror"), mentioned_in(arguments)
+    parser:add_help(false):require_command(false):command_target("command")
     local all_sets = { "code", "connection", "safety", "job", "results", "formats", "report", "messages", "world" }
     for _, set in ipairs(all_sets) do
-        sets[set](parser)
+        sets[set](all and parser or sparing(parser, mentioned))
     end
     refuse_keys(parser, seen)
     parser:flag("-h --help"):action(function(result)
         seen.help = result.command or true
     end)
     parser:flag("--version"):target("show_version")
-    add_commands(parser, arguments, view)
+    add_commands(parser, mentioned, view, all)
     return parser
 end
 
@@ -91,12 +121,20 @@ local function refuse_beside_code(result)
     end
 end
 
+local function parse(arguments, all)
+    local seen, view = {}, view_of(arguments)
+    local ok, result = build_parser(seen, view, arguments, all):pparse(view.arguments)
+    return ok, result, seen, view
+end
+
 --- Reads the arguments. Raises usage for what is wrong with them.
 ---@param arguments string[]
 ---@return table given the command and its options; `rest` is what belongs to the runbook
 function M.read(arguments)
-    local seen, view = {}, view_of(arguments)
-    local ok, result = build_parser(seen, view, arguments):pparse(view.arguments)
+    local ok, result, seen, view = parse(arguments)
+    if not ok then -- to tell what was meant takes all there is
+        ok, result, seen, view = parse(arguments, true)
+    end
     if seen.key then
         usage("an API key is not taken as an argument, where others can read it: set KMIRROR_API_KEY, or "
             .. "KMIRROR_API_KEY_FILE to the name of a file that holds it")
