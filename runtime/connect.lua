@@ -313,6 +313,14 @@ local function start(session, name, id)
     end
 end
 
+-- Half a mirror is none. When it cannot be deleted, the error that made it one says so.
+local function take_back(session, name, id, e)
+    local done, problem = session:try("remove", { name = name })
+    if done or problem.kind == "not_found" then return end
+    e.message = ("%s; connector %s, which was made before, could not be deleted (%s): kmirror delete --cluster %s %s")
+        :format(e.message, name, problem.message, session.cluster.name, id)
+end
+
 local function create(session, _, spec, how)
     how = how or {}
     local name = how.lost and how.lost.spec.connectorName
@@ -325,7 +333,7 @@ local function create(session, _, spec, how)
     local ok, e = pcall(add, session, checkpoint_name(name), checkpoint)
     if not ok then
         local refused = type(e) == "table" and e.kind ~= "cancelled" and e.kind ~= "unknown_outcome"
-        if refused then session:try("remove", { name = name }) end -- half a mirror is none
+        if refused then take_back(session, name, id, e) end
         error(e, 0)
     end
     session.cluster.known[id:lower()] = { id = id, name = name, checkpoint = checkpoint_name(name), foreign = false }

@@ -26,12 +26,12 @@ if not given then
     return
 end
 
-local turned_round = failover.turned_round(given)
+local turned_round, is_exact = failover.turned_round(given)
 if not turned_round then
     log.warn("the failover is unknown (see --failover): what it has reversed cannot be checked")
 end
 local run <close> = failover.begin("failback", given)
-if not run.forward:can("set_offsets") then -- else the failover has told its mirrors where to begin
+if not is_exact then
     run.note = duplicates:format(given.to.alias)
     log.warn("%s", run.note)
 end

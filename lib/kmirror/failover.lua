@@ -239,17 +239,18 @@ end
 --- The mirrors that a finished failover the other way has turned round: those that a failback has to bring back.
 ---@param given table the options of the failback
 ---@return table[]|nil mirrors in full, as they were; nil when nothing is known of one
+---@return boolean is_exact whether those that replaced them were told where to begin, and copied nothing twice
 function M.turned_round(given)
     local path = given.failover or memory.path("failover", given.to, given.from)
     local before = saved.read(path, given.to, given.from)
     if given.failover and not before then
         usage("--failover %s: there is no such file", path)
     elseif before and not before.acting then
-        return nil -- it has changed nothing
+        return nil, false -- it has changed nothing
     elseif before and not before.finished then
         usage("%s belongs to a failover that has not finished: continue that one first", path)
     end
-    return before and before.mirrors
+    return before and before.mirrors, before ~= nil and before.ends ~= nil
 end
 
 --- Puts aside what that failover has saved: it is undone.

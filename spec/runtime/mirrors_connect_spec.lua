@@ -246,6 +246,14 @@ describe("a Kafka Connect cluster of one's own:", function()
             assert.are.equal("DELETE /connectors/" .. cjson.decode(requests[1].body).name, lines_of(requests)[4])
         end)
 
+        it("names the half that it cannot take back, and the command that deletes it", function()
+            local e, requests = exchange({ MADE, problem(400, "no"), NOT_FOUND, problem(400, "never") }, create)
+            local its = cjson.decode(requests[1].body)
+            assert.are.equal("invalid", e.kind)
+            assert.is_truthy(e.message:find(("connector %s, which was made before, could not be deleted (never): "
+                .. "kmirror delete --cluster east %s"):format(its.name, its.config["kmirror.id"]), 1, true), e.message)
+        end)
+
         local refusals = {
             ["a quantifier with a comma, which ends a regex in MirrorMaker's list"] =
                 { spec_with { topicsRegex = "a{1,3}" }, "quantifier with a comma" },

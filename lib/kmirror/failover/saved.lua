@@ -2,7 +2,8 @@
 ---
 --- A file of JSON: `from` and `to` (regions), `runbook`, `mode`, `endpoint`, `saved` (when), `mirrors` (in full, as
 --- they were; each gets `reverse`, the id of what replaces it), `steps` (what was done), `acting` (when the first
---- mirror was about to be deleted: from then on a run goes on, before that it starts afresh), and `finished`.
+--- mirror was about to be deleted: from then on a run goes on, before that it starts afresh), `ends` (where the topics
+--- ended that the mirrors wrote to, by their ids, when those that replace them begin there), and `finished`.
 
 local memory = require("kmirror.memory")
 local usage = require("kmirror.usage")
