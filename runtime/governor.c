@@ -85,10 +85,10 @@ static quota_head *head_of(governor *g, double now) {
 static double moment(const governor *g, uint64_t place, double now, double patience) {
     double at = fabs(quota_moment(g->quota, place));
     double furthest = now + GOVERNOR_LONGEST_PAUSE + CROWD * g->hold * SLOWEST / (double)g->slots;
-    bool unsent = at >= UNSENT;
-    at -= unsent ? UNSENT : 0;
-    if (unsent && now - at < patience)
-        return now;
+    if (at >= UNSENT) {
+        at -= UNSENT;
+        return at > now ? 0 : now - at < patience ? now : at;
+    }
     return at <= furthest ? at : 0;
 }
 

@@ -152,6 +152,7 @@ describe("the governor #native", function()
             ["written in the future"] = { written = 250, moment = 20, pause = 20 },
             ["held for longer than any 429 may"] = { pause = 250 },
             ["a moment that nobody was given"] = { moment = 2000 },
+            ["let go in the future"] = { moment = 2 ^ 33 + 20 },
             ["no number"] = { slowness = 0 / 0, moment = 0 / 0, rate = 0 / 0 },
             ["more requests than there are numbers for"] = { next = -1 },
         }
