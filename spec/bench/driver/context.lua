@@ -3,6 +3,7 @@
 local context = {
     quick = os.getenv "QUICK" == "1",
     began = os.time(),
+    load = io.open "/proc/loadavg":read "n", -- of the last minute, when nothing has been measured yet
     kmirror_path = os.getenv "KMIRROR",
     endpoint = os.getenv "KMIRROR_ENDPOINT",
     tls = os.getenv "BENCH_TLS",

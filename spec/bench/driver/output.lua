@@ -88,6 +88,20 @@ local function bars(result)
     return plot.bars(result.row.title, shown[1], all)
 end
 
+-- ---- how far it can be trusted ----
+
+local function doubts(results)
+    local lines = {}
+    for _, result in ipairs(results) do
+        local wander = rounds.wander(result.row, result.samples)
+        if wander and wander > rounds.STEADY then
+            lines[#lines + 1] = ("%s: its baseline wandered by %.0f %%, also when tried again: the machine was busy\n")
+                :format(result.row.name, 100 * (wander - 1))
+        end
+    end
+    return table.concat(lines)
+end
+
 -- ---- where it was ----
 
 local function first_line(command)
@@ -97,13 +111,14 @@ local function first_line(command)
     return text or "?"
 end
 
-local function machine()
-    return ("%s; %s processors: %s; Linux %s; nginx, one worker, on the same machine"):format(os.date "%Y-%m-%d %H:%M",
-        first_line "nproc", first_line [[sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo]], first_line "uname -r")
+local function machine(context)
+    return ("%s; %s processors: %s; load %.1f before; Linux %s; nginx, one worker, on the same machine"):format(
+        os.date "%Y-%m-%d %H:%M", first_line "nproc", first_line [[sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo]],
+        context.load, first_line "uname -r")
 end
 
 local function report(results, where)
-    local parts = { "# Benchmarks\n", where .. "\n", markdown(ratio_lines(results)) }
+    local parts = { "# Benchmarks\n", where .. "\n", markdown(ratio_lines(results)), doubts(results) }
     for _, result in ipairs(results) do
         parts[#parts + 1] = "## " .. result.row.title .. "\n"
         parts[#parts + 1] = markdown(figure_lines(result))
@@ -129,7 +144,7 @@ end
 ---@param results { row: bench.row, samples: bench.samples }[]
 ---@param context table
 function output.write(results, context)
-    local where = machine() .. (context.quick and "; small counts: a quick look" or "")
+    local where = machine(context) .. (context.quick and "; small counts: a quick look" or "")
     local function write(name, content)
         local file = assert(io.open(context.results .. "/" .. name, "w"))
         assert(file:write(content))
@@ -139,7 +154,7 @@ function output.write(results, context)
     write("bench.json", document(results, where))
     for _, result in ipairs(results) do write(result.row.name .. ".svg", bars(result)) end
     print(where .. "\n")
-    io.stdout:write(markdown(ratio_lines(results)))
+    io.stdout:write(markdown(ratio_lines(results)), doubts(results))
     print(("\n%d s; more in %s/bench.md"):format(os.difftime(os.time(), context.began), context.results))
 end
 

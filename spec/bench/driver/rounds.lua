@@ -21,6 +21,7 @@ local rounds = {}
 ---@field rounds? integer      when it is not as many as the others have
 ---@field sides bench.side[]|fun(): bench.side[]  a function is asked in each round
 ---@field ratios bench.ratio[]
+---@field baseline? fun(sides: table<string, table<string, number>>): number  of what is the same whatever kmirror does
 ---@field figures table[]      { title, format, function(figures, side) } of what is shown for each side
 
 ---@alias bench.samples table<string, table<string, number>>[]  of each round: figures by name, by side
@@ -54,11 +55,7 @@ local function in_turn(sides, round)
     return order
 end
 
----@param row bench.row
----@param count integer  rounds
----@return bench.samples
----Raises a text when a side fails.
-function rounds.run(row, count)
+local function run_all(row, count)
     local samples = {}
     for round = 1, row.rounds or count do
         local figures = {}
@@ -66,6 +63,30 @@ function rounds.run(row, count)
         samples[round] = figures
     end
     return samples
+end
+
+rounds.STEADY = 1.15 -- more than this between the best and the worst round of the baseline is another machine each time
+
+---How much the baseline of a row wandered: its best round over its worst; nil when it has none.
+---@param row bench.row
+---@param samples bench.samples
+---@return number?
+function rounds.wander(row, samples)
+    local spread = row.baseline and rounds.spread(samples, row.baseline)
+    return spread and spread.maximum / spread.minimum
+end
+
+---Runs a row; once more when its baseline wandered: the steadier of the two counts.
+---@param row bench.row
+---@param count integer  rounds
+---@return bench.samples
+---Raises a text when a side fails.
+function rounds.run(row, count)
+    local samples = run_all(row, count)
+    local wander = rounds.wander(row, samples)
+    if not wander or wander <= rounds.STEADY then return samples end
+    local again = run_all(row, count)
+    return rounds.wander(row, again) < wander and again or samples
 end
 
 function rounds.sides(row)

@@ -31,6 +31,7 @@ return function(bench)
             { name = "curl -Z", command = ("curl -f --no-progress-meter -Z --parallel-max 64 -K '%s'"):format(
                 bench.curl_config(url, count)) },
         },
+        baseline = function(sides) return rate(sides["bare libcurl"]) end,
         ratios = {
             { what = "requests/s, beside the bare libcurl loop", at_least = 0.80,
                 of = function(sides) return rate(sides.kmirror) / rate(sides["bare libcurl"]) end },

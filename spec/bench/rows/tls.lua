@@ -14,6 +14,7 @@ return function(bench)
             { name = "bare libcurl", command = ("%s '%s' %d 64 '%s'"):format(bench.peer "bare",
                 bench.mirror_url(bench.tls), count, ca) },
         },
+        baseline = function(sides) return rate(sides["bare libcurl"]) end,
         ratios = {
             { what = "requests/s, beside the bare libcurl loop", at_least = 0.85,
                 of = function(sides) return rate(sides.kmirror) / rate(sides["bare libcurl"]) end },
