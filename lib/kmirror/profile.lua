@@ -58,6 +58,18 @@ function M.is_uuid(value)
     return type(value) == "string" and value:find(uuid_pattern) ~= nil
 end
 
+--- True for the name of a cluster of the profile that runs Kafka Connect of one's own.
+---@param value string
+---@return boolean
+function M.is_own(value)
+    for name, cluster in pairs(current.clusters) do
+        if cluster.url and name:lower() == value:lower() then
+            return true
+        end
+    end
+    return false
+end
+
 --- What the profile calls a Kafka Connect cluster; nil when it has no name for it.
 ---@param connect string UUID
 ---@return string|nil
@@ -127,6 +139,7 @@ end
 return fields.guard("profile", M, {
     current = {},
     own_urls = {},
+    is_own = { "value", fields.string },
     use = { "profile", fields.table },
     name_of = { "connect", fields.string },
     is_uuid = { "value?", fields.any },

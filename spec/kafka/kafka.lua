@@ -163,6 +163,7 @@ function kafka.spec(region, topics, fields)
     local spec = { sourceType = "custom", sourceConnectionProperties = "bootstrap.servers=" .. other.broker,
         sourceAlias = other.name, topicsRegex = topics, useRenaming = true, maxTasks = 2 }
     for name, value in pairs(fields or {}) do spec[name] = value end
+    if spec.kafkaSource then spec.sourceConnectionProperties = nil end
     return spec
 end
 

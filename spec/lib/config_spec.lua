@@ -127,6 +127,16 @@ describe("the configuration file", function()
             assert.is_nil(failing.stderr:find("\27", 1, true))
         end)
 
+        it("is named as it is in a fleet file", function()
+            local fleet = support.temporary("fleet.lua", [[return { clusters = { east = { connect = "east" } },
+                mirrors = { { from = "west", to = "east", topicsRegex = "a", useRenaming = true, maxTasks = 1 } } }]])
+            local both = own():gsub("clusters = {", ('%%0 west = { connect_url = "%s", kafka = { '
+                .. '["bootstrap.servers"] = "127.0.0.1:9093" } },'):format(connect.url))
+            local result = with(both, { "plan", fleet })
+            assert.are.equal(0, result.status, result.stderr)
+            assert.matches("1 to create", result.stdout .. result.stderr, 1, true)
+        end)
+
         it("is refused when others can read a secret in it", function()
             local kafka = ('{ ["bootstrap.servers"] = "h:1", ["sasl.password"] = "%s" }'):format(secret)
             assert.are.equal(0, with(own(kafka), { "list" }).status)

@@ -47,6 +47,12 @@ local function uuid(of_what)
     }
 end
 
+-- Kafka Connect of one's own has a name in place of a UUID.
+local connect = uuid("Kafka Connect")
+connect.check = function(value)
+    return type(value) == "string" and (profile.is_uuid(value) or profile.is_own(value))
+end
+
 local booleans = { ["true"] = true, ["false"] = false }
 
 local boolean = {
@@ -96,7 +102,7 @@ end
 --- The fields by name, of each kind of table that a file holds.
 ---@type table<string, table<string, kmirror.fleet.kind>>
 M.of = {
-    cluster = with(connection, { connect = uuid("Kafka Connect"), kafka = uuid("Kafka"), alias = alias }),
+    cluster = with(connection, { connect = connect, kafka = uuid("Kafka"), alias = alias }),
     defaults = with(settings, { from = name, to = name }),
     mirror = with(connection, settings, {
         from = name, to = name, sourceType = source_type, sourceAlias = alias, kafkaSource = uuid("Kafka"),

@@ -1,0 +1,63 @@
+local kafka = require "spec.kafka.kafka"
+local support = require "spec.support"
+
+local east, west = kafka.east, kafka.west
+
+describe("on a real Kafka, the runbooks and commands that ship:", function()
+    local env, topics, directory
+
+    local function run(...)
+        local words = { ... }
+        words.env, words.timeout = env, 200
+        local result = support.run(words)
+        assert.are.equal(0, result.status, result.stderr)
+        return result.stdout, result.stdout .. result.stderr
+    end
+
+    setup(function()
+        kafka.clear()
+        env, topics, directory = kafka.home(), {}, support.temporary_directory("runbooks")
+        local api = kafka.connect(east)
+        for i = 1, 3 do
+            topics[i] = kafka.make_topic(west, kafka.name("runbook"))
+            api:create(kafka.spec(east, topics[i], { sourceType = "instaclustr",
+                kafkaSource = require("mirrors").kafka_id("west"), maxTasks = 1 }))
+        end
+        kafka.wait_until_in_sync(api)
+    end)
+    teardown(kafka.clear)
+
+    it("audit finds nothing wrong, watch sees all in sync", function()
+        local _, told = run("run", "audit")
+        assert.is_truthy(told:find("3 mirrors on 2 clusters: 0 errors, 0 warnings.", 1, true), told)
+        _, told = run("run", "watch", "--until", "in-sync", "--for", "60")
+        assert.is_truthy(told:find("3 IN_SYNC", 1, true), told)
+    end)
+
+    it("retune sets the target latencies of all", function()
+        run("run", "--yes", "retune", "--latency", "45000")
+        for _, listed in ipairs(kafka.connect(east):list()) do assert.are.equal(45000, listed.targetLatency) end
+    end)
+
+    it("plan finds nothing to do of what export writes, and apply creates anew what drain has deleted", function()
+        local fleet = support.write(directory .. "/fleet.lua", run("export"))
+        assert.is_truthy(run("plan", fleet):find("Nothing to change; 3 as wanted", 1, true))
+        run("run", "--yes", "drain", "--regex", topics[1], "--save", directory .. "/saved.json")
+        assert.are.equal(2, #kafka.connect(east):list())
+        run("apply", "--yes", directory .. "/saved.fleet.lua")
+        assert.is_truthy(run("plan", fleet):find("Nothing to change; 3 as wanted", 1, true))
+    end)
+
+    it("rollout gives a mirror a new regex, migrate adopts what is there and creates the rest", function()
+        run("run", "--yes", "rollout", "--source", "west", "--target", "east", "--only", topics[2], "--to",
+            topics[2] .. "|x", "--strategy", "create-first", "--allow-overlap", "--wait", "120")
+        local regexes = {}
+        for _, listed in ipairs(kafka.connect(east):list()) do regexes[listed.topicsRegex] = true end
+        assert.are.same({ [topics[1]] = true, [topics[2] .. "|x"] = true, [topics[3]] = true }, regexes)
+        local more = kafka.make_topic(west, kafka.name("runbook"))
+        local list = support.write(directory .. "/list.csv", ("from,to,topicsRegex,useRenaming,maxTasks\n"
+            .. "west,east,%s,true,1\nwest,east,%s,true,1\n"):format(topics[3], more))
+        local _, told = run("run", "--yes", "migrate", "--wait", "60", list)
+        assert.is_truthy(told:find("2 of 2 mirrors up, 1 created, 1 adopted", 1, true), told)
+    end)
+end)
