@@ -34,12 +34,15 @@ local function is_own(path)
 end
 
 -- The innermost frame that is not of kmirror's own files.
-local function place_in(traceback)
+local function innermost(traceback)
     for path, line in traceback:gmatch("\n\t([^\n]-):(%d+): in ") do
-        if not is_own(path) then
-            return path .. ":" .. line .. ": "
-        end
+        if not is_own(path) then return path, line end
     end
+end
+
+local function place_in(traceback)
+    local path, line = innermost(traceback)
+    if path then return path .. ":" .. line .. ": " end
     return modules.runbook and modules.runbook .. ": " or "" -- a call that was returned took the place of its frame
 end
 
@@ -54,6 +57,44 @@ local function has_place(problem, traceback)
     return true
 end
 
+-- ---- the line -----------------------------------------------------------------------------------------------
+
+local function read_line(path, number)
+    local file <close> = io.open(path, "rb")
+    local at = 0
+    for line in file and file:lines() or function() end do
+        at = at + 1
+        if at == number then return line end
+    end
+end
+
+local secrets = { "key", "password", "passwd", "secret", "sasl", "jaas", "token", "credential", "properties", "auth" }
+
+-- A runbook may have written one down.
+local function may_hold_secret(code)
+    code = code:lower()
+    for _, word in ipairs(secrets) do
+        if code:find(word, 1, true) then return true end
+    end
+    return false
+end
+
+-- Where the runbook was, as it stands there: "    book.lua:3 | api:get(id)". nil when that cannot be told.
+local function line_of(message, traceback)
+    local path, line = message:match("^([^\n:]+):(%d+): ")
+    if not path or is_own(path) then path, line = innermost(traceback or "") end
+    local code = path and read_line(path, math.tointeger(line))
+    code = code and code:match("^%s*(.-)%s*$")
+    if not code or code == "" or not utf8.len(code) or may_hold_secret(code) then return nil end
+    local before = ("    %s:%s | "):format(path, line)
+    return text.clean(text.cut(before .. code, math.max(#before + 20, terminal.of(io.stderr).width or 120)))
+end
+
+-- What the operator did, and not the runbook.
+local function is_outside(problem)
+    return type(problem) == "table" and (problem.kind == "usage" or problem.kind == "cancelled")
+end
+
 --- What is said of an error.
 ---@param problem any
 ---@param traceback string|nil of where it was raised
@@ -61,8 +102,10 @@ end
 function M.message(problem, traceback)
     local place = traceback and has_place(problem, traceback) and place_in(traceback) or ""
     local message = place .. M.words(problem)
-    return log.is_json() and message
-        or text.message(text.valid(message), terminal.of(io.stderr).width, #"kmirror: ")
+    if log.is_json() then return message end
+    local line = not is_outside(problem) and line_of(message, traceback)
+    local told = text.message(text.valid(message), terminal.of(io.stderr).width, #"kmirror: ")
+    return line and told .. "\n" .. line or told
 end
 
 return M

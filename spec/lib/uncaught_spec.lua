@@ -52,10 +52,34 @@ describe("an error that ends a runbook", function()
     end)
 
     it("is left as it is where it has a place, or happened elsewhere", function()
-        assert.are.equal("book.lua:3: no", (said("error('no')")))
-        assert.are.equal("no more", (said("error('no more', 0)")))
+        assert.are.equal("book.lua:3: no", (said("error('no')"):match("^[^\n]*")))
+        assert.are.equal("no more", (said("error('no more', 0)"):match("^[^\n]*")))
         begins("api:get('34b8f365-a739-4077-b804-cbe741cfbac0')", "get mirror 34b8f365")
         assert.are.equal("do that", (said("require 'kmirror.usage' 'do that'")))
+    end)
+
+    it("shows the line of the innermost place in the runbook, also of what happened elsewhere", function()
+        local get = "api:get('34b8f365-a739-4077-b804-cbe741cfbac0')"
+        for _, line in ipairs { "error('no')", "error('no more', 0)", "api.list()", get, "local x = nil + 1",
+            "task.spawn(function() api.list() end):join()", "  local function f() bulk.each(5) end f() ", "x = = 2" } do
+            local told = said(line)
+            assert.are.equal("    book.lua:3 | " .. line:match("^%s*(.-)%s*$"), told:match("[^\n]*$"))
+        end
+        assert.is_nil(said("require 'kmirror.usage' 'do that'"):find("|", 1, true))
+    end)
+
+    it("shows no line that may hold a secret, and none of kmirror's own", function()
+        for _, line in ipairs { "require('mirrors').connect { api_key = 'hidden-one', x = 1 }",
+            "api:create { sourceConnectionProperties = 'password=hidden-one' }" } do
+            assert.is_nil(said(line):find("hidden", 1, true))
+        end
+        local result = support.run { "run", "--sandbox", "drain", "--all", "--max-delete", "0", "--status", "FAILED" }
+        assert.is_nil(result.stderr:find(" | ", 1, true))
+    end)
+
+    it("cuts a long line to the terminal's width, or to 120 columns", function()
+        local told = said("error('no') -- " .. ("x"):rep(300)):match("[^\n]*$")
+        assert.is_true(utf8.len(told) <= 120, told)
     end)
 
     it("is also nil and why, returned", function()
