@@ -211,6 +211,7 @@ end
 ---@param id string
 ---@return mirrors.Offset[]  topic: of the target
 ---Raises what lag() raises.
+---@async
 function Api:target_ends(id)
     return perform(self, operations.target_ends, id)
 end

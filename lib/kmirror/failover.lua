@@ -39,6 +39,7 @@ local M = { options = options.read }
 ---@field went_on boolean an earlier run has begun to delete
 ---@field born table<string, number> task.now() when a new mirror was created, by id
 ---@field after table[] the new mirrors as last seen
+---@field exact boolean|nil whether the new mirrors can be told where to begin, once that was asked
 local Run = {}
 Run.__index = Run
 

@@ -7,6 +7,7 @@
 --- among mirrors that are there.
 
 local live = require("kmirror.live")
+local try = require("kmirror.problem").try
 local profile = require("kmirror.profile")
 local regex = require("kmirror.regex")
 local text = require("kmirror.text")
@@ -87,12 +88,10 @@ end
 local function look_back(api, ways, places, way, warn)
     local cluster, first = places.cluster[way.from], #ways + 1
     local target = { cluster = cluster.connect:lower(), name = way.from, perhaps = cluster.alias }
-    local ok, found = pcall(live.list, api, { target })
+    local ok, found = try(live.list, api, { target })
     if ok then
         add_found(ways, places, found)
         for i = first, #ways do ways[i].leads_back = true end
-    elseif type(found) ~= "table" or found.kind == "cancelled" then
-        error(found, 0)
     else
         warn(way, "whether mirrors lead back into '%s' cannot be told: %s", way.from, tostring(found))
     end

@@ -17,6 +17,22 @@ function M.is_gone(problem)
     return M.is(problem, "not_found")
 end
 
+local function judged(ok, ...)
+    local problem = ...
+    if not ok and (type(problem) ~= "table" or problem.kind == "cancelled") then error(problem, 0) end
+    return ok, ...
+end
+
+--- pcall for calls that may fail: what is no failure of the call, but a mistake in the program or the end of this
+--- task, is raised all the same.
+---@param call function
+---@param ... any
+---@return boolean ok
+---@return any ... what it returned, or the error object
+function M.try(call, ...)
+    return judged(pcall(call, ...))
+end
+
 local passing = { transport = true, timeout = true, server = true, rate_limited = true }
 
 --- Whether it passes by itself, so that another try may go well.

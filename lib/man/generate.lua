@@ -121,7 +121,7 @@ end
 section("ENVIRONMENT")
 for _, variable in ipairs({
     { "KMIRROR_ENDPOINT", "Base URL of the API." },
-    { "KMIRROR_API", "Version of the API: v1, which is the default, or v2." },
+    { "KMIRROR_API", "Which API: v1, which is the default, v2, or connect, a Kafka Connect cluster of your own." },
     { "KMIRROR_CLUSTER", "Id of the Kafka Connect cluster, or its name in the profile." },
     { "KMIRROR_USERNAME", "User name of the account." },
     { "KMIRROR_API_KEY", "A provisioning API key." },

@@ -24,4 +24,14 @@ describe("what was raised", function()
             end
         end
     end)
+
+    it("comes back from a call that was tried, unless it is a mistake in the program or the task's end", function()
+        local timeout = of "timeout"
+        assert.are.same({ false, timeout }, { problem.try(error, timeout, 0) })
+        assert.are.same({ true, 1, 2 }, { problem.try(function(...) return ... end, 1, 2) })
+        assert.has_error(function() problem.try(error, "a mistake", 0) end, "a mistake")
+        local cancelled = of "cancelled"
+        local ok, raised = pcall(problem.try, error, cancelled, 0)
+        assert.are.same({ false, true }, { ok, rawequal(raised, cancelled) })
+    end)
 end)

@@ -4,6 +4,7 @@ local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
 local health = require("kmirror.health")
 local log = require("kmirror.log")
+local try = require("kmirror.problem").try
 local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local report = require("kmirror.failover.report")
@@ -23,11 +24,9 @@ local function look_opposite(run)
     elseif not run.given.disaster then
         return regions.between(run.reverse, run.to, run.from)
     end
-    local answered, found = pcall(task.timeout, answer_wait, regions.between, run.reverse, run.to, run.from)
+    local answered, found = try(task.timeout, answer_wait, regions.between, run.reverse, run.to, run.from)
     if answered then
         return found
-    elseif type(found) ~= "table" or found.kind == "cancelled" then
-        error(found, 0)
     end
     run.unreachable = tostring(found)
     log.warn("%s does not answer, its mirrors come later: %s", run.from.alias, run.unreachable)

@@ -2,6 +2,7 @@
 --- known. It needs no averages: two looks at the ends tell whether anything was written between them.
 
 local bulk = require("kmirror.bulk")
+local problems = require("kmirror.problem")
 local progress = require("kmirror.progress")
 local task = require("task")
 local text = require("kmirror.text")
@@ -27,9 +28,8 @@ Left.__index = Left
 function M.new(api, mirrors)
     if not api:can("lag") or not mirrors[1] then return nil end
     local self = setmetatable({ api = api, mirrors = mirrors, written = 0 }, Left)
-    local counted, problem = pcall(self.look, self)
+    local counted, problem = problems.try(self.look, self)
     if counted then return self end
-    if type(problem) ~= "table" or problem.kind == "cancelled" then error(problem, 0) end
     return nil, tostring(problem)
 end
 

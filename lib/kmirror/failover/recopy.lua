@@ -7,6 +7,7 @@
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local log = require("kmirror.log")
+local problems = require("kmirror.problem")
 local reversal = require("kmirror.failover.reversal")
 local memory = require("kmirror.memory")
 local text = require("kmirror.text")
@@ -17,18 +18,22 @@ local most_bytes = 65536 -- of names in an environment variable
 
 -- ---- where it need not be ----------------------------------------------------------------------------------
 
+local function can_be_exact(run)
+    if not (run.reverse and run.reverse:can("set_offsets") and run.forward:can("target_ends") and run.live[1]) then
+        return false
+    end
+    local known, problem = problems.try(run.forward.target_ends, run.forward, run.live[1].id)
+    if not known then log.warn("where %s's topics end cannot be told: %s", run.to.alias, tostring(problem)) end
+    return known
+end
+
 --- Whether the new mirrors can be told to begin where TO's topics end, so that they copy nothing twice.
 ---@param run kmirror.failover.run
 ---@return boolean
 function M.is_exact(run)
     if run.state.ends then return true end
-    if not (run.reverse and run.reverse:can("set_offsets") and run.forward:can("target_ends") and run.live[1]) then
-        return false
-    end
-    local known, problem = pcall(run.forward.target_ends, run.forward, run.live[1].id)
-    if not known and (type(problem) ~= "table" or problem.kind == "cancelled") then error(problem, 0) end
-    if not known then log.warn("where %s's topics end cannot be told: %s", run.to.alias, tostring(problem)) end
-    return known
+    if run.exact == nil then run.exact = can_be_exact(run) end
+    return run.exact
 end
 
 --- Notes down where TO's topics end, while nobody writes to them but the mirrors FROM -> TO, and these are still there.

@@ -4,6 +4,7 @@ local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local lifecycle = require("kmirror.lifecycle")
 local log = require("kmirror.log")
+local problems = require("kmirror.problem")
 local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local reversal = require("kmirror.failover.reversal")
@@ -145,10 +146,7 @@ local function answers(run)
     if not run.given.disaster then
         return true
     end
-    local answered, problem = pcall(task.timeout, 20, run.reverse.list, run.reverse)
-    if not answered and (type(problem) ~= "table" or problem.kind == "cancelled") then
-        error(problem, 0)
-    end
+    local answered, problem = problems.try(task.timeout, 20, run.reverse.list, run.reverse)
     run.unreachable = not answered and tostring(problem) or nil
     return answered
 end
