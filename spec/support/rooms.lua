@@ -31,9 +31,6 @@ rooms.floors = {
     { "ground, mostly plain C", [[ runtime/* ]] },
 }
 
--- Arrows into a room's inside that are still there. This list only gets shorter.
-rooms.held = {}
-
 -- ---- reading ----------------------------------------------------------------------------------------------
 
 ---@class rooms.arrow
@@ -163,21 +160,14 @@ end
 ---@return string[]
 function rooms.problems(lines, arrows)
     local floors, problems = floors_of(lines)
-    local held, unused = {}, {}
-    for _, each in ipairs(rooms.held) do held[each], unused[each] = true, true end
     for _, arrow in ipairs(arrows) do
         if (floors[arrow.from] or 0) > (floors[arrow.to] or math.huge) then
             problems[#problems + 1] = ("%s: %s needs %s, which is above it"):format(arrow.file, arrow.from, arrow.to)
         end
-        local inside = arrow.inside and ("%s -> %s.%s"):format(arrow.file, arrow.to, arrow.inside)
-        if inside and held[inside] then
-            unused[inside] = nil
-        elseif inside then
-            problems[#problems + 1] = ("%s is its inside: require kmirror.%s"):format(inside, arrow.to)
+        if arrow.inside then
+            problems[#problems + 1] = ("%s -> %s.%s is its inside: require kmirror.%s"):format(arrow.file, arrow.to,
+                arrow.inside, arrow.to)
         end
-    end
-    for each in pairs(unused) do
-        problems[#problems + 1] = ("%s is gone: take it off the list in spec/support/rooms.lua"):format(each)
     end
     for _, of_files in ipairs({ false, true }) do
         local circle = find_circle(needed_by(arrows, of_files))

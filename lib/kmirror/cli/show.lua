@@ -13,7 +13,7 @@ told by kmirror run --list.]],
     sets = { "messages" },
 
     define = function(parser)
-        parser:argument("NAME", "Of a shipped runbook, or of the cookbook."):argname("RUNBOOK"):target("runbook")
+        parser:argument("RUNBOOK", "Name of a shipped runbook, or of one of the cookbook."):target("runbook")
     end,
 
     run = function(options)
