@@ -101,6 +101,7 @@ local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then
         local _, created = how_far()
         log.error("stopped: %s created in this run", text.count(created, "mirror"))
+        again.warn_of_haste()
         log.error("%s", again.line("to continue: ", command))
     end
 end })

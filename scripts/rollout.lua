@@ -190,6 +190,7 @@ local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then
         log.error("stopped: %s healthy, %s deleted", text.count(#run.passed, "new mirror is", "new mirrors are"),
             text.count(#run.replaced, "old one", "old ones"))
+        again.warn_of_haste()
         log.error("%s", again.line("to continue: ", command))
     end
 end })

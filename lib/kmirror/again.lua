@@ -2,6 +2,7 @@
 --- notes it down; the job and the report of the run then tell that one, and none of their own.
 
 local fields = require("mirrors").fields
+local log = require("kmirror.log")
 local shell = require("kmirror.shell")
 
 local M = {}
@@ -71,6 +72,15 @@ function M.line(label, command)
     return noted and label .. command or "There is nothing to continue, as this sandbox ends now."
 end
 
+--- Warns whoever continues a run at once that was stopped amid creates. A job knows of them; any other run has but the
+--- lists, and these may be behind by as much as reconcile.lua grants them.
+function M.warn_of_haste()
+    if options == anew and not in_sandbox then
+        log.warn("wait 10 s before you continue: the mirrors that were created last may not be listed yet, and "
+            .. "would be created a second time (with --job NAME that cannot happen)")
+    end
+end
+
 --- The command that was noted down; nil when there is none, and false when nothing can be continued.
 ---@return string|false|nil
 function M.noted()
@@ -83,5 +93,6 @@ return fields.guard("again", M, {
     command = { "name", fields.string, "...", fields.word },
     anew = { "name", fields.string, "...", fields.word },
     line = { "label", fields.string, "command", fields.string },
+    warn_of_haste = {},
     noted = {},
 })

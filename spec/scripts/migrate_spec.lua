@@ -88,6 +88,24 @@ describe("the migrate runbook", function()
         assert.are.equal(3, #migrate:mirrors())
     end)
 
+    it("that is stopped amid creates says to wait before it is continued, unless it is a job", function()
+        migrate:start { world = 0, list_delay = 2, faults = support.temporary("slow.lua",
+            [[return { { fault = "stall", operation = "create", seconds = 0.5 } }]]) }
+        local file, warning = list(30), "wait 10 s before you continue: the mirrors that were created last may not be"
+        for job, told in pairs { ["--yes"] = true, ["--job=night"] = false } do
+            local words = migrate:arguments({ job, "--concurrency", "2" }, { file })
+            words.env.XDG_STATE_HOME = support.temporary_directory("state")
+            local before = migrate:changes().create or 0
+            local process = support.start(words)
+            support.eventually("a create", function() return (migrate:changes().create or 0) > before end)
+            process:signal("INT")
+            local result = process:wait()
+            assert.are.equal(130, result.status, result.stderr)
+            assert.are.equal(told, result.stderr:find(warning, 1, true) ~= nil, result.stderr)
+            contains(result.stderr, "error: to continue: kmirror ")
+        end
+    end)
+
     it("as a job tells one way to continue, and that one works", function()
         migrate:start { world = 0, fail_every = 5 }
         local file = list(6)
