@@ -133,7 +133,9 @@ local Api = { __name = "mirrors.api" }
 Api.__index = Api
 
 function Api:__tostring()
-    return ("mirrors of cluster %s at %s"):format(self.cluster or "(none)", self.account.options.endpoint)
+    local all = self.account.options
+    local own = connects.of(all, self.cluster)
+    return ("mirrors of cluster %s at %s"):format(self.cluster or "(none)", own and own.urls[1] or all.endpoint)
 end
 
 -- ---- what a call sends ----

@@ -75,6 +75,12 @@ if given.replace_failed then
     local failed = bulk.filter(adopted, function(item)
         return api:on(item.wanted.cluster):get(item.id).status == "FAILED"
     end)
+    if #failed > 0 and api:can("restart") then
+        failed = steps:run("restart those that FAILED", function()
+            local left = fleets.migration.restart(api, failed)
+            return ("%d restarted, %d still FAILED"):format(#failed, #left), left
+        end)
+    end
     limits.check_deletes(#failed, given.max_delete)
     if #failed > 0 then
         confirm.typed(("migrate: delete %s FAILED, and create %s again"):format(

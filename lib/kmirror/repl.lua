@@ -171,7 +171,8 @@ end
 
 local function greet(session)
     local current = profile.current()
-    local place = not current.sandbox and " at " .. (current.endpoint or "https://api.instaclustr.com") or ""
+    local endpoint = current.endpoint or profile.own_urls() or "https://api.instaclustr.com"
+    local place = not current.sandbox and " at " .. endpoint or ""
     session:note("kmirror %s%s. Try :help; Ctrl-D ends.", host.version, place)
     if session.mode == "read-only" then session:note("Changes are refused; :readonly off lets them through.") end
 end

@@ -48,6 +48,23 @@ describe("on a real Kafka, the runbooks and commands that ship:", function()
         assert.is_truthy(run("plan", fleet):find("Nothing to change; 3 as wanted", 1, true))
     end)
 
+    it("migrate --replace-failed restarts first, and creates anew what is FAILED after that", function()
+        local api, broken = kafka.connect(east), kafka.make_topic(west, kafka.name("runbook"))
+        local id = api:create(kafka.spec(east, broken, { sourceType = "instaclustr", maxTasks = 1,
+            kafkaSource = require("mirrors").kafka_id("west") }))
+        kafka.ask(east, "PATCH", "/connectors/" .. api:get(id).connectorName .. "/config",
+            { ["source.cluster.security.protocol"] = "NONE" })
+        kafka.eventually(function() return api:get(id).status == "FAILED" end)
+        local list = support.write(directory .. "/failed.csv", ("from,to,topicsRegex,useRenaming,maxTasks\n"
+            .. "west,east,%s,true,1\n"):format(broken))
+        local _, told = run("run", "--yes", "migrate", "--replace-failed", "--wait", "60", list)
+        assert.is_truthy(told:find("1 restarted, 1 still FAILED", 1, true), told)
+        support.raises("not_found", api.get, api, id)
+        for _, listed in ipairs(api:list()) do
+            if listed.topicsRegex == broken then api:delete(listed.id) end
+        end
+    end)
+
     it("rollout gives a mirror a new regex, migrate adopts what is there and creates the rest", function()
         run("run", "--yes", "rollout", "--source", "west", "--target", "east", "--only", topics[2], "--to",
             topics[2] .. "|x", "--strategy", "create-first", "--allow-overlap", "--wait", "120")

@@ -555,6 +555,7 @@ describe("a Kafka Connect cluster of one's own:", function()
         it("calls the cluster by the name that it is given, or by where its worker is", function()
             local api = connect({ url = "http://127.0.0.1:18083" })
             assert.are.equal("east", api.cluster)
+            assert.are.equal("mirrors of cluster east at http://127.0.0.1:18083", tostring(api))
             assert.are.equal("127.0.0.1:18083", mirrors.connect { api = "connect",
                 endpoint = "http://127.0.0.1:18083/" }.cluster)
         end)

@@ -121,6 +121,28 @@ function M.look(api, fleet)
     return items, warnings
 end
 
+local recovery = 5 -- seconds in which one that was restarted fails again, if it does
+
+--- Restarts mirrors that have FAILED, where the backend can: one that is well after that need not be copied anew.
+---@param api mirrors.Api
+---@param items kmirror.migration.item[]
+---@return kmirror.migration.item[] those that are still FAILED
+function M.restart(api, items)
+    local function api_for(item) return api:on(item.wanted.cluster) end
+    local restarted = 0
+    bulk.map(items, function(item)
+        if api_for(item):can("restart") then
+            api_for(item):restart(item.id)
+            restarted = restarted + 1
+        end
+    end)
+    if restarted == 0 or changes.planned() then return items end
+    task.sleep(recovery)
+    return bulk.filter(items, function(item)
+        return api_for(item):get(item.id).status == "FAILED"
+    end)
+end
+
 --- Has adopted mirrors deleted and created anew when their batch comes.
 ---@param api mirrors.Api
 ---@param fleet kmirror.fleet
