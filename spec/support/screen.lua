@@ -99,8 +99,10 @@ end
 
 ---Sends the program a signal.
 ---@param name string
+---@return boolean sent  false when it has ended already
 function screen:signal(name)
-    assert(os.execute(("kill -%s %s"):format(name, support.read(self.socket .. ".pid"):match("%d+"))))
+    local pid = support.read(self.socket .. ".pid"):match("%d+")
+    return (os.execute(("kill -%s %s 2> /dev/null"):format(name, pid))) == true
 end
 
 ---Ends it, whatever runs there.
