@@ -5,6 +5,7 @@ local connector = require("kmirror.connector")
 local fields = require("mirrors").fields
 local health = require("kmirror.health")
 local mirrors = require("mirrors")
+local naming = require("kmirror.naming")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local regex = require("kmirror.regex")
@@ -19,18 +20,22 @@ end
 
 --- Adds the options to a runbook's parser: --in, --source, --regex, --topic, --id, --status.
 ---@param parser table an argparse parser
-function M.define(parser)
-    parser:group(
-        "Which mirrors",
-        parser:option("--in", "On this Kafka Connect cluster; all: on each that the profile names.")
-            :argname("UUID|NAME|all"):count("*"):target("clusters"),
+---@param on_one? boolean without --in: it is about the one cluster of the connection
+function M.define(parser, on_one)
+    local elements = {
         parser:option("--source", "From a source of this alias."):argname("ALIAS"):count("*"):target("sources"),
         parser:option("--regex", "With exactly this topics regex."):argname("REGEX"):count("*"):target("regexes"),
         parser:option("--topic", "That match this topic."):argname("NAME"):count("*"):target("topics"),
-        parser:option("--id", "With this id."):argname("UUID"):count("*"):target("ids"):convert(id_of),
+        parser:option("--id", "With this id, a beginning of it, or this connector's name."):argname("ID"):count("*")
+            :target("ids"):convert(id_of),
         parser:option("--status", "In this status: IN_SYNC, OUT_OF_SYNC, CREATING, ..."):argname("STATUS"):count("*")
-            :target("statuses"):convert(options.one_of("--status", health.statuses))
-    )
+            :target("statuses"):convert(options.one_of("--status", health.statuses)),
+    }
+    if not on_one then
+        table.insert(elements, 1, parser:option("--in", "On this Kafka Connect cluster; all: on each that the profile "
+            .. "names."):argname("UUID|NAME|all"):count("*"):target("clusters"))
+    end
+    parser:group("Which mirrors", table.unpack(elements))
 end
 
 --- True when any option but --in was given.
@@ -146,9 +151,7 @@ local function has_regex(listed, text)
     return listed.topicsRegex == text
 end
 
-local function has_id(listed, id)
-    return listed.id:lower() == id:lower()
-end
+local has_id = naming.means
 
 --- What the options say of a mirror as it is listed.
 ---@param given table
@@ -171,6 +174,19 @@ local values = {
     { "--topic", "topics", takes },
     { "--id", "ids", has_id },
 }
+
+-- A beginning of an id has to be of one mirror alone.
+local function refuse_ambiguous_ids(given, listed)
+    for _, id in ipairs(given.ids) do
+        local found
+        for _, each in ipairs(listed) do
+            if naming.means(each, id) then
+                if found then naming.find(listed, id) end
+                found = each
+            end
+        end
+    end
+end
 
 local function missing_from(given, listed)
     local missing = {}
@@ -217,6 +233,18 @@ end
 ---@field value string
 ---@field message string in words
 
+--- What of the options no mirror has that is listed. Raises usage for a source that there is none of, but nearly, and
+--- for an id that means several mirrors.
+---@param given table
+---@param listed mirrors.Summary[]
+---@return kmirror.selection.missing[]
+function M.missing(given, listed)
+    refuse_ambiguous_ids(given, listed)
+    local missing = missing_from(given, listed)
+    refuse_mistaken_sources(missing)
+    return missing
+end
+
 --- The mirrors that the options are about, in full, and what of them is not there.
 ---@param given table
 ---@param apis mirrors.Api[]
@@ -234,8 +262,8 @@ function M.details(given, apis, on_problem)
         whole = false
         on_problem(...)
     end)
-    local missing = whole and missing_from(given, listed) or {}
-    refuse_mistaken_sources(missing)
+    refuse_ambiguous_ids(given, listed)
+    local missing = whole and M.missing(given, listed) or {}
     for _, mirror in ipairs(mirrors_in_full) do
         if any(given.statuses, function(status) return mirror.status == status end) then
             found[#found + 1] = mirror
@@ -252,7 +280,8 @@ local given = fields.made("what a parser with selection.define() made of the arg
 local clusters = fields.made("a table with clusters, a list", "clusters")
 
 return fields.guard("selection", M, {
-    define = { "parser", parser },
+    define = { "parser", parser, "on_one?", fields.boolean },
+    missing = { "given", given, "listed", fields.list(fields.table) },
     is_narrowed = { "given", given },
     apis = { "given", clusters, "everywhere?", fields.boolean },
     cluster_name = { "cluster", fields.string },

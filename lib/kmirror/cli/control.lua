@@ -3,6 +3,7 @@
 local changes = require("kmirror.changes")
 local connect = require("kmirror.connect")
 local items = require("kmirror.cli.items")
+local naming = require("kmirror.naming")
 
 local M = {}
 
@@ -27,14 +28,15 @@ function M.command(name, done, summary, details)
         sets = { "connection", "safety", "results", "messages" },
 
         define = function(parser)
-            parser:argument("ID", "Id of a mirror."):args("+"):argname("ID"):target("id")
+            parser:argument("ID", "A mirror: its id or name; see kmirror help get."):args("+"):argname("ID"):target("id")
         end,
 
         run = function(options)
             local api = connect()
-            return items.each(options.id, {
+            local ids = naming.resolve(api, options.id)
+            return items.each(ids, {
                 json = options.json,
-                single = #options.id == 1,
+                single = #ids == 1,
                 run = function(id)
                     return api[name](api, id)
                 end,

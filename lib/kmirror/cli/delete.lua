@@ -2,6 +2,7 @@ local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
 local connect = require("kmirror.connect")
 local items = require("kmirror.cli.items")
+local naming = require("kmirror.naming")
 local profile = require("kmirror.profile")
 local text = require("kmirror.text")
 local usage = require("kmirror.usage")
@@ -9,7 +10,7 @@ local usage = require("kmirror.usage")
 local function check_ids(ids)
     local seen = {}
     for _, id in ipairs(ids) do
-        if not profile.is_uuid(id) then
+        if not profile.is_uuid(id) and not naming.may_mean(id) then
             usage("'%s' is no mirror's id: expected a UUID, as kmirror list shows; nothing was deleted", id)
         elseif seen[id:lower()] then
             usage("%s is given twice; nothing was deleted", id)
@@ -18,8 +19,18 @@ local function check_ids(ids)
     end
 end
 
-local function ask(ids, cluster)
-    local what = #ids == 1 and "mirror " .. ids[1] or text.count(#ids, "mirror")
+-- What was named otherwise than by its id is told with its topics.
+local function described(id, named)
+    return named[id] and ("%s (%s)"):format(id, text.clean(tostring(named[id].topicsRegex))) or id
+end
+
+local function ask(ids, named, cluster)
+    local what = #ids == 1 and "mirror " .. described(ids[1], named) or text.count(#ids, "mirror")
+    if #ids > 1 and next(named) then
+        local told = {}
+        for i, id in ipairs(ids) do told[i] = described(id, named) end
+        what = what .. ": " .. table.concat(told, ", ")
+    end
     confirm.typed(("delete %s on cluster %s"):format(what, cluster), "delete")
 end
 
@@ -38,17 +49,19 @@ the order asked for, where one that failed is
     sets = { "connection", "safety", "results", "messages" },
 
     define = function(parser)
-        parser:argument("ID", "Id of a mirror."):args("+"):argname("ID"):target("id")
+        parser:argument("ID", "A mirror: its id or name; see kmirror help get."):args("+"):argname("ID"):target("id")
     end,
 
     run = function(options)
         check_ids(options.id)
         local api = connect()
-        ask(options.id, api.cluster)
+        local ids, named = naming.resolve(api, options.id)
+        check_ids(ids)
+        ask(ids, named, api.cluster)
         local planned = changes.planned()
-        return items.each(options.id, {
+        return items.each(ids, {
             json = options.json,
-            single = #options.id == 1,
+            single = #ids == 1,
             run = function(id)
                 api:delete(id)
             end,

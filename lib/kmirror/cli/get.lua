@@ -1,6 +1,7 @@
 local connect = require("kmirror.connect")
 local csv = require("kmirror.csv")
 local items = require("kmirror.cli.items")
+local naming = require("kmirror.naming")
 local json = require("kmirror.json")
 local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
@@ -93,6 +94,10 @@ return {
     arguments = "ID...",
     summary = "One or more mirrors in full.",
     details = [[
+ID is, here and in every command that takes one, the id of a mirror, a unique
+beginning of it (4 characters or more), the name of its connector, or topics:
+and its topics regex as it stands: kmirror get 'topics:orders\..*'
+
 In a pipe: a line for each field with its value, and one for each topic with
 name, latency and rate; a tab between them.
 
@@ -104,14 +109,15 @@ With --output csv: a row for each topic, the mirror's fields in each.]],
     sets = { "connection", "results", "tables", "messages" },
 
     define = function(parser)
-        parser:argument("ID", "Id of a mirror."):args("+"):argname("ID"):target("id")
+        parser:argument("ID", "A mirror: its id or name; see above."):args("+"):argname("ID"):target("id")
     end,
 
     run = function(options)
         local api = connect()
-        return items.each(options.id, {
+        local ids = naming.resolve(api, options.id)
+        return items.each(ids, {
             json = options.json,
-            single = #options.id == 1,
+            single = #ids == 1,
             run = function(id)
                 return api:get(id)
             end,

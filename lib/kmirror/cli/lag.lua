@@ -1,5 +1,6 @@
 local connect = require("kmirror.connect")
 local items = require("kmirror.cli.items")
+local naming = require("kmirror.naming")
 local json = require("kmirror.json")
 local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
@@ -60,15 +61,16 @@ where one that failed is {"id", "error": {"kind", "message", ...}}.]],
     sets = { "connection", "results", "messages" },
 
     define = function(parser)
-        parser:argument("ID", "Id of a mirror."):args("+"):argname("ID"):target("id")
+        parser:argument("ID", "A mirror: its id or name; see kmirror help get."):args("+"):argname("ID"):target("id")
     end,
 
     run = function(options)
         local api = connect()
         local where, before = terminal.of(io.stdout), ""
-        return items.each(options.id, {
+        local ids = naming.resolve(api, options.id)
+        return items.each(ids, {
             json = options.json,
-            single = #options.id == 1,
+            single = #ids == 1,
             run = function(id)
                 return api:lag(id)
             end,

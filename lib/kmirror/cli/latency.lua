@@ -1,6 +1,7 @@
 local changes = require("kmirror.changes")
 local connect = require("kmirror.connect")
 local json = require("kmirror.json")
+local naming = require("kmirror.naming")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local usage = require("kmirror.usage")
@@ -18,16 +19,18 @@ With --json: {"id", "targetLatency"}.]],
     sets = { "connection", "safety", "results", "messages" },
 
     define = function(parser)
-        parser:argument("ID", "Id of the mirror."):argname("ID"):target("id")
+        parser:argument("ID", "The mirror: its id or name; see kmirror help get."):argname("ID"):target("id")
         parser:argument("MS", "Its target latency in milliseconds, 1000 or more."):argname("MS"):target("ms")
             :convert(options.integer("MS", "milliseconds, from 1000 to 2147483647", 1000))
     end,
 
     run = function(given)
-        if not profile.is_uuid(given.id) then
+        if not profile.is_uuid(given.id) and not naming.may_mean(given.id) then
             usage("'%s' is not the id of a mirror: expected a UUID, as kmirror list shows it", given.id)
         end
-        connect():update_target_latency(given.id, given.ms)
+        local api = connect()
+        given.id = naming.resolve(api, { given.id })[1]
+        api:update_target_latency(given.id, given.ms)
         if given.json then
             local shape = { id = given.id, targetLatency = given.ms, dryRun = changes.planned() or nil }
             io.stdout:write(json.encode(shape, true), "\n")

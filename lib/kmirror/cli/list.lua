@@ -1,7 +1,9 @@
 local connect = require("kmirror.connect")
 local csv = require("kmirror.csv")
+local health = require("kmirror.health")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
+local selection = require("kmirror.selection")
 local tables = require("kmirror.table")
 
 local columns = {
@@ -9,6 +11,44 @@ local columns = {
     { "CONNECTOR", "connectorName" },
     { "TOPICS", "topicsRegex", key = true },
 }
+
+-- What each mirror says of itself: --wide.
+local wide_columns = {
+    { "ID", "id", whole = true },
+    { "CONNECTOR", "connectorName" },
+    { "TOPICS", "topicsRegex", key = true },
+    { "STATUS", "status" },
+    { "LAG ms", health.lag, align = "right" },
+    { "TARGET ms", "targetLatency", align = "right" },
+}
+local names = { "id", "connectorName", "topicsRegex" }
+local wide_names = { "id", "connectorName", "topicsRegex", "status", "lag", "targetLatency" }
+
+-- The fields that are shown of each.
+local function shown(found, fields)
+    local rows = {}
+    for i, mirror in ipairs(found) do
+        rows[i] = {}
+        for _, name in ipairs(fields) do rows[i][name] = mirror[name] end
+        if fields == wide_names then rows[i].lag = health.lag(mirror) end
+    end
+    return rows
+end
+
+-- The mirrors that are meant, and what of the options none has.
+local function find(given)
+    local api = connect()
+    given.clusters = {} -- the sandbox has an option of that name
+    if given.wide or #given.statuses > 0 then return selection.details(given, { api }) end
+    local listed, found, is_meant = api:list(), {}, selection.filter(given)
+    for _, each in ipairs(listed) do
+        each.cluster = api.cluster
+        if is_meant(each) then found[#found + 1] = each end
+    end
+    local missing = selection.missing(given, listed)
+    for _, each in ipairs(listed) do each.cluster = nil end -- as the API has it
+    return found, missing
+end
 
 local function by_connector(a, b)
     local left, right = a.connectorName or "", b.connectorName or ""
@@ -22,29 +62,40 @@ end
 return {
     name = "list",
     arguments = "",
-    summary = "All mirrors of a cluster.",
+    summary = "All mirrors of a cluster, or some.",
     details = [[
 Sorted by connector name. In a pipe: id, connector name and topics with a tab
-between, without titles.
+between, without titles; with --wide also status, lag and target latency.
 
-With --json: [{"id", "connectorName", "topicsRegex"}, ...]; --output csv has
-the same names for titles.]],
+With --wide or --status each mirror is read in full: a request for each.
+
+With --json: [{"id", "connectorName", "topicsRegex"}, ...], with --wide also
+"status", "lag" and "targetLatency"; --output csv has the same names for titles.
+Exit status: 0; 1 when no mirror has what an option asks for, as --source or
+--id; none in a --status is fine.]],
     sets = { "connection", "results", "tables", "messages" },
 
-    define = function() end,
+    define = function(parser)
+        parser:flag("--wide", "Status, lag and target latency, too.")
+        selection.define(parser, true)
+    end,
 
     run = function(options)
-        local found = connect():list()
+        local found, missing = find(options)
+        local fields = options.wide and wide_names or names
         table.sort(found, by_connector)
         if options.json then
-            io.stdout:write(json.encode(json.array(found), true), "\n")
+            local in_full = options.wide or #options.statuses > 0
+            io.stdout:write(json.encode(json.array(in_full and shown(found, fields) or found), true), "\n")
         elseif options.output == "csv" then
-            io.stdout:write(csv.shown(io.stdout, csv.rows({ "id", "connectorName", "topicsRegex" }, found)))
+            io.stdout:write(csv.shown(io.stdout, csv.rows(fields, shown(found, fields))))
         elseif #found > 0 then
-            tables.write(io.stdout, columns, found)
-        else
-            log.info("there are no mirrors on this cluster")
+            tables.write(io.stdout, options.wide and wide_columns or columns, found)
+        elseif #missing == 0 then
+            log.info(selection.is_narrowed(options) and "no mirror on this cluster is so"
+                or "there are no mirrors on this cluster")
         end
-        return 0
+        for _, each in ipairs(missing) do log.error("%s", each.message) end
+        return #missing > 0 and 1 or 0
     end,
 }
