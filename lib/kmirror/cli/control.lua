@@ -28,7 +28,8 @@ function M.command(name, done, summary, details)
         sets = { "connection", "safety", "results", "messages" },
 
         define = function(parser)
-            parser:argument("ID", "A mirror: its id or name; see kmirror help get."):args("+"):argname("ID"):target("id")
+            parser:argument("ID", "A mirror: its id or name; see kmirror help get."):args("+"):argname("ID")
+                :target("id")
         end,
 
         run = function(options)
