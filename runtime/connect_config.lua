@@ -98,6 +98,7 @@ local function checkpoint_of(base, latency)
     return with(base, {
         ["connector.class"] = config.CHECKPOINT, ["tasks.max"] = "1", groups = ".*",
         ["sync.group.offsets.enabled"] = "true", ["emit.checkpoints.interval.seconds"] = "60",
+        ["refresh.groups.interval.seconds"] = "60", -- else new groups are unknown for ten minutes
         ["checkpoints.topic.replication.factor"] = "-1",
         [config.TARGET_LATENCY] = ("%d"):format(latency or specification.FIRST_TARGET_LATENCY),
     })

@@ -126,6 +126,23 @@ describe("on a real Kafka, a failover", function()
         assert.are.equal(0, #kafka.connectors(west))
     end)
 
+    it("in a disaster says how many records are missing in TO, as long as FROM can be asked", function()
+        local topic, env = mirrored(1)[1], kafka.home()
+        local api = kafka.connect(east)
+        kafka.produce(west, topic, 1, 100)
+        kafka.wait_for_records(east, topic, 100)
+        api:pause(api:list()[1].id)
+        kafka.eventually(function()
+            local _, look = kafka.ask(east, "GET", "/connectors/" .. api:list()[1].connectorName .. "/status")
+            return look.tasks[1].state == "PAUSED"
+        end)
+        socket.sleep(1.5) -- until what was copied is recorded
+        kafka.produce(west, topic, 101, 137)
+        local result = failover(env, { "--disaster", "--no-reverse" })
+        assert.is_truthy(result.stdout:find("May be missing in east: 37 records, counted at", 1, true), result.stdout)
+        assert.are.same({ once = 100, more = 0, lost = 37 }, kafka.tally(east, topic, 1, 137))
+    end)
+
     it("in a disaster, with FROM's broker gone, turns to TO, and reverses exactly once FROM is back", function()
         local topics, env = mirrored(2), kafka.home()
         for _, topic in ipairs(topics) do kafka.produce(west, topic, 1, 100) end

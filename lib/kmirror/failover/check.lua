@@ -3,6 +3,7 @@
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
 local health = require("kmirror.health")
+local left = require("kmirror.failover.left")
 local log = require("kmirror.log")
 local try = require("kmirror.problem").try
 local recopy = require("kmirror.failover.recopy")
@@ -101,6 +102,18 @@ local function find_obstacles(run, expected)
     return obstacles
 end
 
+-- In a disaster FROM's Kafka cluster may still answer: then what has not arrived can be counted.
+local function count_missing(run)
+    local counted, counter, why = pcall(task.timeout, answer_wait, left.new, run.forward, run.live)
+    if not counted and (type(counter) ~= "table" or counter.kind == "cancelled") then
+        error(counter, 0)
+    elseif not counted or why then
+        log.warn("how many records have not arrived cannot be counted: %s", tostring(why or counter))
+        return nil
+    end
+    return counter and counter.remaining
+end
+
 local function check_all(run, expected)
     run:step("check", function()
         local problems = regions.problems(run.live)
@@ -109,6 +122,7 @@ local function check_all(run, expected)
     end)
     run.state = saved.new(run.runbook, run.given, run.live)
     run.state.steps = run.noted
+    run.state.missing = run.given.disaster and count_missing(run) or nil
     if not changes.harmless() then
         saved.put_aside(run.path)
         log.info("the previous state is saved in %s", run.path)
@@ -138,7 +152,7 @@ end
 --- Has the operator confirm it, then runs the hook `check`.
 ---@param run kmirror.failover.run
 function M.confirm(run)
-    local count, loss = #run.live, run.given.disaster and report.loss(run.state.mirrors)
+    local count, loss = #run.live, run.given.disaster and report.loss(run.state)
     reversal.warn(run)
     recopy.warn(run)
     local reverse = run.given.no_reverse and "create none the other way"

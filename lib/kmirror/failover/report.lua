@@ -19,10 +19,15 @@ local M = {}
 
 -- ---- what may be missing -----------------------------------------------------------------------------------
 
---- What was under way at the last look, and so may be lost with the source: an estimate.
----@param mirrors table[] in full
+--- What was under way at the last look, and so may be lost with the source: counted where that could be done, else an
+--- estimate.
+---@param state table
 ---@return string
-function M.loss(mirrors)
+function M.loss(state)
+    if state.missing then
+        return ("%s, counted at %s"):format(text.count(state.missing, "record"), state.saved)
+    end
+    local mirrors = state.mirrors
     local records, lag, unknown = 0, 0, 0
     for _, mirror in ipairs(mirrors) do
         unknown = unknown + (health.lag(mirror) and 0 or 1)
@@ -44,7 +49,12 @@ local function about_records(run)
     local state, from, to = run.state, run.from.alias, run.to.alias
     if state.mode == "disaster" then
         return ("Producers in %s were not waited for. May be missing in %s: %s."):format(from, to,
-            M.loss(state.mirrors))
+            M.loss(state))
+    end
+    if state.counted then
+        return ("Nothing was written in %s from %s on, and of the %s of its topics none was left to be copied\n"
+            .. "         to %s when the first mirror was deleted."):format(from, memory.time(state.still_since),
+            text.count(state.counted, "record"), to)
     end
     local lines = { ("Nothing was written in %s from %s on, and all had arrived in %s (highest lag %d ms)"):format(from,
         memory.time(state.still_since), to, state.drained_lag or 0), "before the first mirror was deleted." }
