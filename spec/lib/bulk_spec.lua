@@ -162,6 +162,20 @@ describe("bulk.each", function()
             print(("a: %d times, b: %d times, c: %d times; %s"):format(tried.a, tried.b, tried.c, result:summary()))]])
     end)
 
+    it("waits between two rounds for as long as it is told to, and not after the last", function()
+        assert.are.equal("true\n", run [[
+            local mirrors, began = require "mirrors", task.now()
+            local result = bulk.each({ 1 }, function() error(mirrors.error("server", "down"), 0) end,
+                { rounds = 3, pause = 0.5 })
+            local took = task.now() - began
+            print(#result.failed == 1 and took >= 1 and took < 1.5 or took)]])
+    end)
+
+    it("says of a failure without a reason that it has none", function()
+        assert.are.equal("no reason given\n", run [[
+            print(bulk.each({ 1 }, function() error() end).failed[1].problem)]])
+    end)
+
     it("tells of its progress", function()
         assert.are.equal("1/2, 0 failed; 2/2, 1 failed\n", each [[
             local told = {}

@@ -47,6 +47,13 @@ describe("an API key", function()
         end
     end)
 
+    it("is no longer than a key can be", function()
+        assert.are.equal(1, list { KMIRROR_API_KEY = ("x"):rep(4096) }.status)
+        local result = list { KMIRROR_API_KEY = ("x"):rep(4097) }
+        assert.are.equal(2, result.status)
+        assert.matches("KMIRROR_API_KEY is longer than 4096 characters", result.stderr, 1, true)
+    end)
+
     it("is not alone in that: a user name, an endpoint and a cluster of the environment are, too", function()
         local env = sandbox:env()
         assert.are.equal(0, list {
