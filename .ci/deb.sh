@@ -39,8 +39,6 @@ strip --strip-unneeded --remove-section=.comment "$root/usr/bin/kmirror" "$root/
     echo " -- $maintainer  $(date -u -R -d "@$SOURCE_DATE_EPOCH")"
 } > "$doc/changelog.Debian"
 cp CHANGELOG.md "$doc/changelog"
-cp README.md "$doc/README.md"
-cp runtime/README.md "$doc/mirrors-and-task.md"
 gzip -9n "$doc/changelog" "$doc/changelog.Debian" "$root"/usr/share/man/man?/*
 
 # dpkg-shlibdeps looks for the control file of a source package.
@@ -58,7 +56,7 @@ Maintainer: $maintainer
 Installed-Size: $(du -k -s --apparent-size "$root/usr" | cut -f 1)
 Depends: $linked, $loaded
 Recommends: ca-certificates
-Suggests: lua5.4, bash-completion
+Suggests: lua5.4, lua-busted, bash-completion
 Section: utils
 Priority: optional
 Description: runbooks that operate Kafka mirrors

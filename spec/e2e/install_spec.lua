@@ -35,6 +35,13 @@ describe("make install", function()
         root = root .. "/opt/k"
     end)
 
+    it("installs guide, references and cookbook, with the links between them", function()
+        for _, path in ipairs { "README.md", "scripts/README.md", "lib/README.md", "runtime/README.md",
+            "scripts/cookbook/lag.lua", "scripts/cookbook/canary_spec.lua" } do
+            assert.are.equal(support.read(path), support.read(root .. "/share/doc/kmirror/" .. path), path)
+        end
+    end)
+
     it("installs an executable, a module, manual pages, completions and types", function()
         for _, path in ipairs { "bin/kmirror", "lib/lua/5.4/mirrors.so", "share/man/man1/kmirror.1",
             "share/man/man7/kmirror-runbook.7", "share/bash-completion/completions/kmirror",
@@ -122,7 +129,8 @@ describe("make deb", function()
         for _, path in ipairs { "./usr/bin/kmirror", "./usr/share/man/man1/kmirror.1.gz",
             "./usr/share/man/man7/kmirror-runbook.7.gz", "./usr/share/bash-completion/completions/kmirror",
             "./usr/share/zsh/vendor-completions/_kmirror", "./usr/share/fish/vendor_completions.d/kmirror.fish",
-            "./usr/share/doc/kmirror/copyright", "/lua/5.4/mirrors.so" } do
+            "./usr/share/doc/kmirror/copyright", "/lua/5.4/mirrors.so", "./usr/share/doc/kmirror/scripts/README.md",
+            "./usr/share/doc/kmirror/scripts/cookbook/lag.lua" } do
             assert.is_truthy(contents:find(path .. "\n", 1, true), path)
         end
         assert.is_nil(contents:find("/local/", 1, true))
