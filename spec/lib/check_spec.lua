@@ -64,6 +64,7 @@ describe("kmirror check", function()
         local path = support.write(directory .. "/a.lua", 'require "regions"\nrequire("argparse")\nrequire "regoins"')
         assert.are.equal(path .. ":3:9: module 'regoins' is neither beside the runbook nor where Lua's modules are\n",
             support.run { "check", path }.stdout)
+        assert.are.equal("", check("package.path = '/opt/x/?.lua;' .. package.path\nrequire 'elsewhere'"))
     end)
 
     it("finds unknown fields of a mirror, however the runbook got it", function()

@@ -87,11 +87,15 @@ local function is_built_in(name)
         or type(searchers[#searchers](name)) == "function"
 end
 
+-- A module of a runbook's may be looked at, too: the runbook is then rather in the current folder.
 local function is_there(folder, name)
     local path = name:gsub("%.", "/")
-    local places = folder and ("%s%s.lua;%s%s/init.lua;%s%s.so"):format(folder, path, folder, path, folder, path)
-    return is_built_in(name) or places and package.searchpath("", places)
-        or package.searchpath(name, package.path) or package.searchpath(name, package.cpath)
+    for _, place in ipairs({ folder or "./", "./" }) do
+        local found = package.searchpath("", ("%s%s.lua;%s%s/init.lua;%s%s.so"):format(place, path, place, path, place,
+            path))
+        if found then return true end
+    end
+    return is_built_in(name) or package.searchpath(name, package.path) or package.searchpath(name, package.cpath)
 end
 
 local function check_require(look, node)
@@ -102,6 +106,8 @@ local function check_require(look, node)
         if not known[name] and not annotations.module(name) then
             look.tell(node[2], ("there is no module '%s'%s"):format(name, fields.meant(name, known)))
         end
+    elseif look.program.assigned.path or look.program.assigned.cpath then
+        return -- it looks elsewhere
     elseif name ~= "mirrors" and name ~= "task" and not is_there(look.folder, name) then
         local own = library()["kmirror." .. name] and (": 'kmirror.%s' is one of kmirror's"):format(name) or ""
         look.tell(node[2], ("module '%s' is neither beside the runbook nor where Lua's modules are%s")
