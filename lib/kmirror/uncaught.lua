@@ -1,5 +1,6 @@
 --- uncaught: what is said of an error that ended a run: what it is, and the place in the runbook where it was made.
 
+local files = require("kmirror.file")
 local host = require("host")
 local literal = require("kmirror.literal")
 local log = require("kmirror.log")
@@ -60,6 +61,7 @@ end
 -- ---- the line -----------------------------------------------------------------------------------------------
 
 local function read_line(path, number)
+    if files.is_stream(path) then return nil end -- it was read, and to open a pipe again would wait for a writer
     local file <close> = io.open(path, "rb")
     local at = 0
     for line in file and file:lines() or function() end do

@@ -77,6 +77,14 @@ describe("an error that ends a runbook", function()
         assert.is_nil(result.stderr:find(" | ", 1, true))
     end)
 
+    it("is told without its line when the runbook came from a pipe, which nobody writes to any more", function()
+        local pipe = support.temporary_directory() .. "/pipe"
+        local result = support.run { "-c", ("mkfifo %s; echo 'error(1)' > %s & exec %s run %s"):format(pipe, pipe,
+            support.executable, pipe), command = "sh", timeout = 10 }
+        assert.are.equal(1, result.status)
+        assert.is_truthy(result.stderr:find("kmirror: [^\n]*1\n$"), result.stderr)
+    end)
+
     it("cuts a long line to the terminal's width, or to 120 columns", function()
         local told = said("error('no') -- " .. ("x"):rep(300)):match("[^\n]*$")
         assert.is_true(utf8.len(told) <= 120, told)
