@@ -10,7 +10,7 @@ local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
 local tables = require("kmirror.table")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local parser = argparse("kmirror run audit", [[
 Reports what is wrong with mirrors: FAILED, stale, late, duplicate, overlapping,
@@ -35,7 +35,7 @@ local given = options.parse(parser, ...)
 if not given then
     return
 elseif given.fleet and selection.is_narrowed(given) then
-    usage("--fleet compares whole clusters: give it without --source, --regex, --topic, --id and --status")
+    refuse("--fleet compares whole clusters: give it without --source, --regex, --topic, --id and --status")
 end
 local fleet = given.fleet and fleets.read(given.fleet)
 local apis = selection.apis(given, true)

@@ -18,7 +18,7 @@ local selection = require("kmirror.selection")
 local shell = require("kmirror.shell")
 local steps = require("kmirror.steps").new()
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local parser = argparse("kmirror run drain", [[
 Deletes the mirrors that the options are about. What there was is saved first;
@@ -44,7 +44,7 @@ local given = options.parse(parser, ...)
 if not given then
     return
 elseif given.all == selection.is_narrowed(given) or not given.all and not selection.is_narrowed(given) then
-    usage("say which mirrors: give --source, --regex, --topic, --id or --status, or else --all; see "
+    refuse("say which mirrors: give --source, --regex, --topic, --id or --status, or else --all; see "
         .. "kmirror run drain --help")
 end
 local batches = limits.batches("--batches", given.batches)

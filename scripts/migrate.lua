@@ -16,7 +16,7 @@ local options = require("kmirror.options")
 local steps = require("kmirror.steps").new()
 local tables = require("kmirror.table")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local parser = argparse("kmirror run migrate", [[
 Creates the mirrors in a list, waits until they are up, and sets their target
@@ -46,7 +46,7 @@ end
 local batches = limits.batches("--batches", given.batches)
 local fleet = fleets.read(given.file)
 if #fleet.mirrors == 0 then
-    usage("%s: there is no mirror in it; expected at least one", given.file)
+    refuse("%s: there is no mirror in it; expected at least one", given.file)
 end
 local api = mirrors.connect({})
 

@@ -14,7 +14,7 @@ local steps = require("kmirror.steps").new()
 local tables = require("kmirror.table")
 local task = require("task")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local function milliseconds(name)
     return options.integer(name, "milliseconds, 1000 or more", 1000)
@@ -47,9 +47,9 @@ local given = options.parse(parser, ...)
 if not given then
     return
 elseif not (given.latency or given.from_measured) then
-    usage("give --latency MS or --from-measured; see kmirror run retune --help")
+    refuse("give --latency MS or --from-measured; see kmirror run retune --help")
 elseif given.least > given.most then
-    usage("--least %d is more than --most %d", given.least, given.most)
+    refuse("--least %d is more than --most %d", given.least, given.most)
 end
 local apis = selection.apis(given)
 local api = apis[1]

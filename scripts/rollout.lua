@@ -20,7 +20,7 @@ local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
 local successor = require("kmirror.successor")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local function uuid_of(text_given)
     return profile.is_uuid(text_given) and text_given or nil, "--kafka-source must be the UUID of a Kafka cluster"
@@ -77,10 +77,10 @@ local given = options.parse(parser, ...)
 if not given then
     return
 elseif not (given.source and given.target and given.strategy) then
-    usage("give --source, --target and --strategy; see kmirror run rollout --help")
+    refuse("give --source, --target and --strategy; see kmirror run rollout --help")
 end
 if given.kafka_source and given.source_properties then
-    usage("--kafka-source and --source-properties exclude each other")
+    refuse("--kafka-source and --source-properties exclude each other")
 end
 local source, target = profile.source(given.source), profile.cluster(given.target)
 local properties = successor.properties(given)
@@ -98,10 +98,10 @@ local function source_for(old)
     if properties or given.kafka_source then
         return { alias = source.alias, kafka = kafka, properties = properties }
     elseif old.sourceType == "custom" and not old.sourceConnectionProperties then
-        usage("the connection properties of mirror %s of '%s' are not known any more: give --source-properties FILE",
+        refuse("the connection properties of mirror %s of '%s' are not known any more: give --source-properties FILE",
             old.id, old.topicsRegex)
     elseif not (old.kafkaSource or old.sourceConnectionProperties or kafka) then
-        usage("which Kafka cluster is '%s'? Give --kafka-source UUID, or --source-properties FILE, or --source "
+        refuse("which Kafka cluster is '%s'? Give --kafka-source UUID, or --source-properties FILE, or --source "
             .. "ALIAS=CONNECT-UUID,KAFKA-UUID", source.alias)
     end
     return { alias = source.alias, kafka = old.kafkaSource or kafka, properties = old.sourceConnectionProperties }
@@ -118,7 +118,7 @@ end
 local function refuse_unsaved(list)
     for _, change in ipairs(list) do
         if given.strategy == "delete-first" and change.old.sourceConnectionProperties and not properties then
-            usage("mirror %s of '%s' has connection properties, which are nowhere once it is deleted: give "
+            refuse("mirror %s of '%s' has connection properties, which are nowhere once it is deleted: give "
                 .. "--source-properties FILE, or --strategy create-first", change.old.id, change.old.topicsRegex)
         end
     end

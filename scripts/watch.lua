@@ -16,7 +16,7 @@ local sparkline = require("kmirror.sparkline")
 local tables = require("kmirror.table")
 local task = require("task")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 -- ---- options ----------------------------------------------------------------------------------------------
 
@@ -79,13 +79,13 @@ local function check_statuses(expression)
             words[word] = true
         end
         if not words[status] and (name == "status" or mirrors.fields.nearest(status, words)) then
-            usage("--until '%s': %s", expression, mirrors.fields.unknown(name, status, words))
+            refuse("--until '%s': %s", expression, mirrors.fields.unknown(name, status, words))
         end
     end
 end
 
-local function refuse(expression, problem)
-    usage("--until '%s': expected in-sync, up, idle, gone, or an expression in Lua that is true or false: %s",
+local function refuse_condition(expression, problem)
+    refuse("--until '%s': expected in-sync, up, idle, gone, or an expression in Lua that is true or false: %s",
         expression, problem)
 end
 
@@ -94,7 +94,7 @@ local function refuse_name(expression, name)
     for each in pairs(named) do all[each] = true end
     for each in pairs(known) do all[each] = true end
     local question = mirrors.fields.meant(name, all)
-    refuse(expression, question ~= "" and ("unknown name '%s'%s"):format(name, question)
+    refuse_condition(expression, question ~= "" and ("unknown name '%s'%s"):format(name, question)
         or mirrors.fields.unknown("name", name, all))
 end
 
@@ -135,7 +135,7 @@ local function check(expression, chunk)
     if not ran and type(value) == "table" then
         error(value, 0)
     elseif ran and value ~= nil and type(value) ~= "boolean" then
-        refuse(expression, ("it is %s"):format(mirrors.fields.shown(value)))
+        refuse_condition(expression, ("it is %s"):format(mirrors.fields.shown(value)))
     end
 end
 
@@ -144,7 +144,7 @@ local function compile(expression)
     local names = names_for(function() return seen end, expression)
     local chunk, problem = load("return " .. expression, "=--until", "t", names)
     if not chunk then
-        refuse(expression, problem)
+        refuse_condition(expression, problem)
     end
     check(expression, chunk)
     return function(mirror)
@@ -179,7 +179,7 @@ for i, name in ipairs(given.clusters) do
     apis[i] = { name = name, api = default:on(profile.connect_cluster(name)) }
 end
 if #apis == 0 and not default.cluster then
-    usage("no cluster: name one or several, or give --cluster")
+    refuse("no cluster: name one or several, or give --cluster")
 elseif #apis == 0 then
     apis[1] = { api = default }
 end

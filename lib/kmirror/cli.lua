@@ -9,7 +9,7 @@ local mirrors = require("mirrors")
 local profile = require("kmirror.profile")
 local progress = require("kmirror.progress")
 local terminal = require("kmirror.terminal")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -25,7 +25,7 @@ end
 
 local function start_sandbox(given)
     if given.endpoint then
-        usage("--sandbox and --endpoint exclude each other: the sandbox is the endpoint")
+        refuse("--sandbox and --endpoint exclude each other: the sandbox is the endpoint")
     end
     if given.job and not given.state_file then
         given.state_file = require("kmirror.job").sandbox_state(given.job)
@@ -135,7 +135,7 @@ local function set_defaults(given)
     defaults.outage = defaults.outage or outage_of(given)
     local ok, problem = pcall(mirrors.defaults, defaults)
     if not ok then
-        usage("%s", tostring(problem):gsub("^mirrors%.defaults: (%S+)", function(name)
+        refuse("%s", tostring(problem):gsub("^mirrors%.defaults: (%S+)", function(name)
             return name == "username" and "the user name" or "--" .. name:gsub("_", "-")
         end))
     end

@@ -35,7 +35,7 @@ local meant = require("mirrors").fields.meant
 local mirrors = require("mirrors")
 local output_of = require("kmirror.config.command")
 local textfile = require("kmirror.textfile")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -126,20 +126,20 @@ end
 -- Refuses what is not in `fields`, naming where it stands. Values are not shown: one may be a key.
 local function check(path, where, given, fields)
     if type(given) ~= "table" then
-        usage("%s: %s must be a table, got a %s", path, where == "" and "what it returns" or where, type(given))
+        refuse("%s: %s must be a table, got a %s", path, where == "" and "what it returns" or where, type(given))
     end
     local prefix = where == "" and "" or where .. "."
     for name, value in pairs(given) do
         local field = fields[name]
         if not field then
-            usage("%s: unknown field %s%s; known are %s", path, prefix, tostring(name), sorted_names(fields))
+            refuse("%s: unknown field %s%s; known are %s", path, prefix, tostring(name), sorted_names(fields))
         elseif not field.check(value) then
-            usage("%s: %s%s must be %s", path, prefix, name, field.expected)
+            refuse("%s: %s%s must be %s", path, prefix, name, field.expected)
         end
     end
     for name, field in pairs(fields) do
         if field.required and given[name] == nil then
-            usage("%s: %s%s is missing: expected %s", path, prefix, name, field.expected)
+            refuse("%s: %s%s is missing: expected %s", path, prefix, name, field.expected)
         end
     end
 end
@@ -155,7 +155,7 @@ local function check_profile(path, name, given)
         holds_secret = holds_secret or is_own and fields.kafka and connects.holds_secret(fields.kafka)
     end
     if holds_secret and mirrors.is_private(path) ~= true then
-        usage("%s holds %s and can be read by others than its owner: chmod 600 %s", path,
+        refuse("%s holds %s and can be read by others than its owner: chmod 600 %s", path,
             given.api_key and "an API key" or "a secret", path)
     end
 end
@@ -180,7 +180,7 @@ function M.read(path)
     file:close()
     local source = textfile.read(path, "a file in Lua that returns profiles")
     local ok, given = textfile.evaluate(source, path, { getenv = os.getenv })
-    if not ok then usage("%s", tostring(given)) end
+    if not ok then refuse("%s", tostring(given)) end
     check(path, "", given, file_fields)
     for name, fields in pairs(given.profiles or {}) do check_profile(path, name, fields) end
     return { profile = given.profile, profiles = given.profiles or {} }
@@ -197,7 +197,7 @@ local function key_from_command(name, command)
     local where = ("profile %s: api_key_command"):format(name)
     local line = (output_of(command, where) or ""):match("[^\r\n]*%S[^\r\n]*")
     if not line then
-        usage("%s gave no key: run it by hand to see why: %s", where, command)
+        refuse("%s gave no key: run it by hand to see why: %s", where, command)
     end
     return mirrors.key.of(line, ("profile %s: what api_key_command printed"):format(name))
 end
@@ -219,7 +219,7 @@ end
 function M.key(name, profile)
     local ok, key = pcall(find_key, name, profile)
     if not ok and type(key) == "table" and key.kind == "invalid" then
-        usage("%s", key.message)
+        refuse("%s", key.message)
     elseif not ok then
         error(key, 0)
     end
@@ -248,7 +248,7 @@ function M.choose(name)
     local profile = config.profiles[name]
     if not profile then
         local known = sorted_names(config.profiles)
-        usage("unknown profile '%s': %s", name, known == ""
+        refuse("unknown profile '%s': %s", name, known == ""
             and ("%s has none, or is not there"):format(path or "~/.config")
             or "known are " .. known .. meant(name, config.profiles))
     end

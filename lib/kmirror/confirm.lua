@@ -6,7 +6,7 @@ local log = require("kmirror.log")
 local task = require("task")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -43,7 +43,7 @@ function M.typed(question, word, otherwise)
         return
     end
     if not (terminal.of(io.stdin).terminal and terminal.of(io.stderr).terminal) then
-        usage("%s: there is no terminal to confirm it on; give --yes to skip the confirmation", question)
+        refuse("%s: there is no terminal to confirm it on; give --yes to skip the confirmation", question)
     end
     io.stderr:write(text.clean(question), "\nType ", word, " to continue: ")
     local answer, unchanged = io.read("l"), otherwise or "nothing was changed"

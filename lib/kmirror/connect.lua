@@ -1,7 +1,7 @@
 --- connect: the API of the cluster that the command line, the environment or the configuration file names.
 
 local mirrors = require("mirrors")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local way_out = "kmirror doctor shows what else is missing; --sandbox does without an account"
 
@@ -11,11 +11,12 @@ local way_out = "kmirror doctor shows what else is missing; --sandbox does witho
 return function(any_cluster)
     local ok, api = pcall(mirrors.connect, {})
     if ok and not api.cluster and not any_cluster then
-        usage("no cluster: give --cluster, or set KMIRROR_CLUSTER, to the UUID of a Kafka Connect cluster; %s", way_out)
+        refuse("no cluster: give --cluster, or set KMIRROR_CLUSTER, to the UUID of a Kafka Connect cluster; %s",
+            way_out)
     elseif ok then
         return api
     elseif type(api) == "table" and api.kind == "invalid" then
-        usage(api.message:find("^no ") and "%s; %s" or "%s", api.message, way_out)
+        refuse(api.message:find("^no ") and "%s; %s" or "%s", api.message, way_out)
     end
     error(api, 0)
 end

@@ -19,7 +19,7 @@ local saved = require("kmirror.failover.saved")
 local steps = require("kmirror.steps")
 local text = require("kmirror.text")
 local turn = require("kmirror.failover.turn")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = { options = options.read }
 
@@ -245,11 +245,11 @@ function M.turned_round(given)
     local path = given.failover or memory.path("failover", given.to, given.from)
     local before = saved.read(path, given.to, given.from)
     if given.failover and not before then
-        usage("--failover %s: there is no such file", path)
+        refuse("--failover %s: there is no such file", path)
     elseif before and not before.acting then
         return nil, false -- it has changed nothing
     elseif before and not before.finished then
-        usage("%s belongs to a failover that has not finished: continue that one first", path)
+        refuse("%s belongs to a failover that has not finished: continue that one first", path)
     end
     return before and before.mirrors, before ~= nil and before.ends ~= nil
 end

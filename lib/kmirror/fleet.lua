@@ -9,7 +9,7 @@ local fields = require("mirrors").fields
 local plan = require("kmirror.fleet.plan")
 local show = require("kmirror.fleet.show")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 local wanted = require("kmirror.fleet.wanted")
 
 local M = {
@@ -37,7 +37,7 @@ M.size = plan.size
 ---@param most integer
 function M.guard(made, most)
     if #made.delete > most then
-        usage("the plan deletes %s, more than %d: nothing was changed; if that is meant, give --max-delete %d",
+        refuse("the plan deletes %s, more than %d: nothing was changed; if that is meant, give --max-delete %d",
             text.count(#made.delete, "mirror"), most, #made.delete)
     end
 end

@@ -18,7 +18,7 @@ local log = require("kmirror.log")
 local progress = require("kmirror.progress")
 local shell = require("kmirror.shell")
 local task = require("task")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -65,7 +65,7 @@ local function with_defaults(steps, hooks, defaults)
     for step, command in pairs(defaults) do
         local hook, problem = M.option(steps)(("%s=%s"):format(step, command))
         if not hook then
-            usage("a runbook's default, %s", problem)
+            refuse("a runbook's default, %s", problem)
         elseif not has[step] then
             all[#all + 1] = hook
         end
@@ -75,7 +75,7 @@ end
 
 local function check_syntax(hook)
     if not os.execute("sh -n -c " .. shell.quote(hook.command) .. " 2> /dev/null") then
-        usage("--hook %s=...: sh cannot read its command", hook.step)
+        refuse("--hook %s=...: sh cannot read its command", hook.step)
     end
 end
 

@@ -7,7 +7,7 @@ local journal = require("kmirror.journal")
 local log = require("kmirror.log")
 local profile = require("kmirror.profile")
 local state = require("kmirror.state")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -49,7 +49,7 @@ end
 ---@return string
 function M.sandbox_state(name)
     local directory, problem = state.directory()
-    if not directory then usage("the sandbox of job %s has no place to be kept: %s", name, problem) end
+    if not directory then refuse("the sandbox of job %s has no place to be kept: %s", name, problem) end
     return ("%s/sandbox-%s.json"):format(directory, name)
 end
 

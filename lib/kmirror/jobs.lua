@@ -12,7 +12,7 @@ local meant = require("mirrors").fields.meant
 local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -108,7 +108,7 @@ local function with_store(url, body)
     if ok then
         return result
     elseif type(result) == "table" and result.kind == "store" then
-        usage("%s", result.message)
+        refuse("%s", result.message)
     end
     error(result, 0)
 end
@@ -124,7 +124,7 @@ local function find(store, name)
         by_name[each.name] = each
     end
     local known = #names > 0 and "there are: " .. table.concat(names, ", ") .. meant(name, by_name)
-    usage("there is no job '%s'; %s", name, known or "there are none: kmirror run --job NAME makes one")
+    refuse("there is no job '%s'; %s", name, known or "there are none: kmirror run --job NAME makes one")
 end
 
 -- The store that a command line means.
@@ -268,7 +268,7 @@ function M.resume(options)
         local run = runs[#runs]
         local problem = table.pack(obstacle(store, job, run, options.directory))
         if problem[1] then
-            usage(table.unpack(problem, 1, problem.n))
+            refuse(table.unpack(problem, 1, problem.n))
         end
         return { job = job.name, script = job.script, args = run.args, settings = run.settings }
     end)
@@ -286,11 +286,11 @@ function M.forget(options)
         end
         local lock <close> = store:lock(name)
         if not lock then
-            usage("job '%s' is running in another kmirror process", name)
+            refuse("job '%s' is running in another kmirror process", name)
         end
         local unanswered = options.yes and 0 or journal.summary(name, {}, store:changes(name)).unanswered
         if unanswered > 0 then
-            usage("job '%s' has %s, and only its record can tell what became of %s: resume the job first, or "
+            refuse("job '%s' has %s, and only its record can tell what became of %s: resume the job first, or "
                 .. "give --yes to forget it anyway", name, text.count(unanswered, "unanswered change"),
                 unanswered == 1 and "it" or "them")
         end

@@ -18,7 +18,7 @@ local problems = require("kmirror.problem")
 local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
 local task = require("task")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -63,15 +63,15 @@ local function lock_job(store, name)
         end
         task.sleep(lock_pause)
     end
-    usage("job '%s' is running in another kmirror process: wait until it has ended, or give another --job NAME", name)
+    refuse("job '%s' is running in another kmirror process: wait until it has ended, or give another --job NAME", name)
 end
 
 local function check_same(job, options)
     if job.script ~= options.script then
-        usage("job '%s' belongs to the runbook %s, not to %s: give another --job NAME, or start it over: "
+        refuse("job '%s' belongs to the runbook %s, not to %s: give another --job NAME, or start it over: "
             .. "kmirror jobs forget %s", job.name, job.script, options.script, job.name)
     elseif job.target ~= options.target then
-        usage("job '%s' has changed %s, not %s: give another --job NAME, or start it over: kmirror jobs forget %s",
+        refuse("job '%s' has changed %s, not %s: give another --job NAME, or start it over: kmirror jobs forget %s",
             job.name, job.target, options.target, job.name)
     end
 end
@@ -128,7 +128,7 @@ local function guarded(fn, ...)
     if ok then
         return result
     elseif type(result) == "table" and result.kind == "store" then
-        usage("%s", result.message)
+        refuse("%s", result.message)
     end
     error(result, 0)
 end
@@ -144,7 +144,7 @@ end
 function M.open(options)
     local name = options.job
     if not name:find("^%w[%w._-]*$") or #name > 64 then
-        usage("'%s' cannot be a job's name: expected up to 64 letters, digits, dots, hyphens and underscores", name)
+        refuse("'%s' cannot be a job's name: expected up to 64 letters, digits, dots, hyphens and underscores", name)
     end
     local store = guarded(open_store, options.store)
     local ok, lock = pcall(guarded, lock_job, store, name)

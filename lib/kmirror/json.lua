@@ -4,7 +4,7 @@ local cjson = require("cjson")
 local fields = require("mirrors").fields
 local text = require("kmirror.text")
 local textfile = require("kmirror.textfile")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -220,7 +220,7 @@ function M.read(path)
     file:close()
     local value, problem = M.decode(textfile.read(path, "JSON"))
     if problem then
-        usage("%s is not JSON: %s", path, problem)
+        refuse("%s is not JSON: %s", path, problem)
     end
     return value
 end

@@ -3,7 +3,7 @@
 local batches = require("kmirror.batches")
 local counted = require("kmirror.text").count
 local fields = require("mirrors").fields
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -34,10 +34,10 @@ function M.batches(name, text)
     local sizes = {}
     for part in (text .. ","):gmatch("%s*([^,]*),") do
         sizes[#sizes + 1] = amount_of(part)
-            or usage("%s '%s': expected whole numbers and percentages, such as 1,10%%,100%%", name, text)
+            or refuse("%s '%s': expected whole numbers and percentages, such as 1,10%%,100%%", name, text)
     end
     if not pcall(batches.cut, 1, sizes) then
-        usage("%s '%s': expected sizes of at least 1 or 1%%", name, text)
+        refuse("%s '%s': expected sizes of at least 1 or 1%%", name, text)
     end
     return sizes
 end
@@ -57,7 +57,7 @@ end
 ---Raises usage when it is more.
 function M.check_deletes(count, most)
     if count > most then
-        usage("refused: %s would be deleted, more than --max-delete %d; nothing was changed. If that is meant, "
+        refuse("refused: %s would be deleted, more than --max-delete %d; nothing was changed. If that is meant, "
             .. "give --max-delete %d", counted(count, "mirror"), most, count)
     end
 end

@@ -7,7 +7,7 @@
 local bulk = require("kmirror.bulk")
 local connector = require("kmirror.connector")
 local profile = require("kmirror.profile")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -55,7 +55,7 @@ local function alias_of(target, list)
     if not target.alias then
         return agreed_target(list) or target.perhaps
     elseif #list > 0 and not fits_any(list, target.alias) then
-        usage("%s: the alias of '%s' is '%s', but connectors there are called %s; expected SOURCE.%s.RANDOM",
+        refuse("%s: the alias of '%s' is '%s', but connectors there are called %s; expected SOURCE.%s.RANDOM",
             target.where or "the profile", target.name, target.alias, list[1].connectorName, target.alias)
     end
     return target.alias

@@ -6,7 +6,7 @@ local fields = require("mirrors").fields
 local json = require("kmirror.json")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -123,7 +123,7 @@ function M.configure(options)
         log_path, log_lost = options.file, false
         log_file, problem = require("kmirror.file").append(log_path)
         if not log_file then
-            usage("cannot write the log file: %s; give --log-file a path that can be written", problem)
+            refuse("cannot write the log file: %s; give --log-file a path that can be written", problem)
         end
     end
 end

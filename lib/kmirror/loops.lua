@@ -11,7 +11,7 @@ local try = require("kmirror.problem").try
 local profile = require("kmirror.profile")
 local regex = require("kmirror.regex")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -264,7 +264,7 @@ local function way_round(path)
     return (" (%s)"):format(table.concat(places, " -> "))
 end
 
-local function judge_circle(path, topic, refuse, warn)
+local function judge_circle(path, topic, forbid, warn)
     local is_there, uncertain = path[1].id ~= nil, nil
     for _, way in ipairs(path) do
         uncertain = uncertain or way.doubt and way
@@ -277,19 +277,19 @@ local function judge_circle(path, topic, refuse, warn)
             uncertain.doubt:format(name_of(uncertain)),
             is_there and "delete one of them" or "set useRenaming, or delete it first")
     elseif is_there then
-        refuse(path[1], "%s: its records are copied again and again; delete one of them", circle("goes round"))
+        forbid(path[1], "%s: its records are copied again and again; delete one of them", circle("goes round"))
     else
-        refuse(path[1], "%s; set useRenaming, or keep %s", circle("would go round"),
+        forbid(path[1], "%s; set useRenaming, or keep %s", circle("would go round"),
             #path == 2 and "one of them" or "one of them out")
     end
 end
 
-local function judge_self(way, refuse, warn)
+local function judge_self(way, forbid, warn)
     local words = ("'%s' is mirrored from '%s' to itself"):format(text.short(way.topicsRegex), way.from)
     if way.id and way.doubt then
         warn(way, "%s: %s; if it does, delete it", words, way.doubt:format("it"))
     else
-        refuse(way, "%s: each record %s copied again and again; %s", words, way.id and "is" or "would be",
+        forbid(way, "%s: each record %s copied again and again; %s", words, way.id and "is" or "would be",
             way.id and "delete it" or "expected another source, or another target")
     end
 end
@@ -322,11 +322,11 @@ local function judge_merges(ways, warn)
     end
 end
 
-local function judge_circles(ways, refuse, warn)
+local function judge_circles(ways, forbid, warn)
     for _, way in ipairs(ways) do
-        if way.is_asked and way.from == way.to then judge_self(way, refuse, warn) end
+        if way.is_asked and way.from == way.to then judge_self(way, forbid, warn) end
     end
-    if not each_circle_of(ways, function(path, topic) judge_circle(path, topic, refuse, warn) end) then
+    if not each_circle_of(ways, function(path, topic) judge_circle(path, topic, forbid, warn) end) then
         warn(nil, "there are too many ways between these clusters to follow all: some loops may not be named here")
     end
 end
@@ -344,7 +344,7 @@ function M.check(api, fleet, mirrors, is_new, found)
     local function warn(way, message, ...)
         warnings[#warnings + 1] = { line = way and way.line, message = message:format(...) }
     end
-    local function refuse(way, message, ...)
+    local function forbid(way, message, ...)
         fleet.document:complain(way.line, message, ...)
     end
     local any_new = false
@@ -357,7 +357,7 @@ function M.check(api, fleet, mirrors, is_new, found)
     if not any_new then return warnings end
     add_found(ways, places, found)
     add_ways_back(api, ways, places, listed, warn)
-    judge_circles(ways, refuse, warn)
+    judge_circles(ways, forbid, warn)
     judge_merges(ways, warn)
     return warnings
 end
@@ -393,11 +393,11 @@ function M.among(api, found, aliases, is_asked)
     local function add(certain, way, message, ...)
         loops[#loops + 1] = { mirror = way and by_id[way.id], certain = certain, message = message:format(...) }
     end
-    local function refuse(...) add(true, ...) end
+    local function forbid(...) add(true, ...) end
     local function warn(...) add(false, ...) end
     add_found(ways, places, found, is_asked)
     add_ways_back(api, ways, places, listed, warn)
-    judge_circles(ways, refuse, warn)
+    judge_circles(ways, forbid, warn)
     return loops
 end
 
@@ -417,7 +417,7 @@ function M.check_specs(api, specs, where, clusters)
     local found = live.list(api, { { cluster = api.cluster:lower(), name = api.cluster } })
     local fleet = { clusters = clusters or profile.current().clusters, document = document }
     local warnings = M.check(api, fleet, mirrors, is_new, found)
-    if #problems > 0 then usage("%s: %s; nothing was created", where, table.concat(problems, "; ")) end
+    if #problems > 0 then refuse("%s: %s; nothing was created", where, table.concat(problems, "; ")) end
     return warnings
 end
 

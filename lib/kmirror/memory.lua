@@ -9,7 +9,7 @@ local host = require("host")
 local json = require("kmirror.json")
 local profile = require("kmirror.profile")
 local state = require("kmirror.state")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -41,7 +41,7 @@ function M.path(runbook, from, to)
     end
     local directory, problem = state.directory()
     if not directory then
-        usage("no place to save the present state: %s; give --state", problem)
+        refuse("no place to save the present state: %s; give --state", problem)
     end
     local which = host.hmac_sha256("state", M.endpoint() .. (from.connect or "") .. (to.connect or "")):sub(1, 8)
     return ("%s/%s-%s.json"):format(directory, name, which)
@@ -50,7 +50,7 @@ end
 -- Nothing comes back from a pipe or a device; to read it might never end.
 local function refuse_stream(path)
     if files.is_stream(path) then
-        usage("cannot save the present state: %s is not a regular file; give --state another path", path)
+        refuse("cannot save the present state: %s is not a regular file; give --state another path", path)
     end
 end
 
@@ -60,7 +60,7 @@ function M.check(path)
     refuse_stream(path)
     local ok, problem = pcall(files.try, path)
     if not ok then
-        usage("cannot save the present state: %s; give --state a path that can be written", problem)
+        refuse("cannot save the present state: %s; give --state a path that can be written", problem)
     end
 end
 

@@ -2,7 +2,7 @@
 --- topics regex.
 
 local fields = require("mirrors").fields
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -35,7 +35,7 @@ end
 local function refuse_several(text, found)
     local ids = {}
     for i = 1, math.min(#found, 5) do ids[i] = ("%s (%s)"):format(found[i].id, tostring(found[i].topicsRegex)) end
-    usage("'%s' means %d mirrors: %s%s; say which by its id", text, #found, table.concat(ids, ", "),
+    refuse("'%s' means %d mirrors: %s%s; say which by its id", text, #found, table.concat(ids, ", "),
         #found > 5 and ", ..." or "")
 end
 
@@ -44,7 +44,7 @@ local function refuse_none(text, listed)
     for _, each in ipairs(listed) do
         known[text:find("^topics:") and "topics:" .. tostring(each.topicsRegex) or each.connectorName or each.id] = true
     end
-    usage("no mirror of this cluster is meant by '%s': expected %s, as kmirror list shows them%s", text, M.forms,
+    refuse("no mirror of this cluster is meant by '%s': expected %s, as kmirror list shows them%s", text, M.forms,
         fields.meant(text, known))
 end
 

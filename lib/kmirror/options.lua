@@ -1,7 +1,7 @@
 --- options: a program's options, parsed with argparse, without argparse's habit of ending the process.
 
 local fields = require("mirrors").fields
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -19,13 +19,13 @@ M.of_kmirror = false
 function M.complain(problem, help)
     local wrong, tip = problem:match("^(.-)\n(.*)$")
     if not wrong and problem:find("%?$") then
-        usage("%s See %s", problem, help)
+        refuse("%s See %s", problem, help)
     elseif not wrong then
-        usage("%s; see %s", problem, help)
+        refuse("%s; see %s", problem, help)
     elseif wrong:find("'%-.'") then -- any other letter is as near
-        usage("%s; see %s", wrong, help)
+        refuse("%s; see %s", wrong, help)
     end
-    usage("%s. %s See %s", wrong, tip, help)
+    refuse("%s. %s See %s", wrong, tip, help)
 end
 
 -- Raises usage for what is wrong with a runbook's or command's arguments.
@@ -34,7 +34,7 @@ local function refuse_arguments(parser, problem)
     local option = problem:match("^unknown option '(%-[%w-]+)'")
     local own = option and M.of_kmirror and M.of_kmirror(option)
     if own then
-        usage("%s is an option of kmirror's own, and goes before the runbook: kmirror run %s %s", option, own,
+        refuse("%s is an option of kmirror's own, and goes before the runbook: kmirror run %s %s", option, own,
             (name:gsub("^kmirror run ", "")))
     end
     M.complain(problem, name .. " --help")
@@ -83,7 +83,7 @@ local function in_range(value, low, high)
     return value and value >= low and value <= high
 end
 
-local function refuse(name, text, expected)
+local function is_not(name, text, expected)
     return nil, ("%s '%s': expected %s"):format(name, text, expected)
 end
 
@@ -99,7 +99,7 @@ function M.number(name, expected, low, high)
         if in_range(value, low, high or math.huge) then
             return value
         end
-        return refuse(name, text, expected)
+        return is_not(name, text, expected)
     end
 end
 
@@ -115,7 +115,7 @@ function M.integer(name, expected, low, high)
         if in_range(value, low, high or 2147483647) then
             return value
         end
-        return refuse(name, text, expected)
+        return is_not(name, text, expected)
     end
 end
 

@@ -4,7 +4,7 @@
 
 local fields = require("mirrors").fields
 local meant = require("mirrors").fields.meant
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -92,7 +92,7 @@ local function unknown(name, expected)
     local names = known_names()
     local known = #names > 0 and "; known names: " .. table.concat(names, ", ")
         or "; none has a name here: the configuration file names them, by profile"
-    usage("unknown cluster '%s': expected %s%s%s", name, expected, known, meant(name, current.clusters))
+    refuse("unknown cluster '%s': expected %s%s%s", name, expected, known, meant(name, current.clusters))
 end
 
 --- The UUID of a Kafka Connect cluster given by UUID or name. Raises usage for anything else.

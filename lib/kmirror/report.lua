@@ -17,7 +17,7 @@ local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
 local records = require("kmirror.report.record")
 local task = require("task")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {
     of_job = journal.of, -- a document about all runs of a job
@@ -184,7 +184,7 @@ local function begin(given)
         write_all(self)
     end)
     if not ok then
-        usage("cannot write %s; give --report and --metrics files that can be written", tostring(problem))
+        refuse("cannot write %s; give --report and --metrics files that can be written", tostring(problem))
     end
     events.observe()
     events.listen(function(event)

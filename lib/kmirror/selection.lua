@@ -9,7 +9,7 @@ local naming = require("kmirror.naming")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local regex = require("kmirror.regex")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -81,7 +81,7 @@ function M.apis(given, everywhere)
         apis[i] = api:on(cluster)
     end
     if #apis == 0 and not api.cluster then
-        usage("which cluster? give --in UUID, or kmirror's own --cluster, or name clusters in the configuration file")
+        refuse("which cluster? give --in UUID, or kmirror's own --cluster, or name clusters in the configuration file")
     end
     return #apis > 0 and apis or { api }
 end
@@ -222,7 +222,7 @@ local function refuse_mistaken_sources(missing)
             local asked = each.message:find("Did you mean", 1, true)
             local message = each.message .. (asked and "" or fields.meant(each.value, aliases))
             if message:find("Did you mean", 1, true) then
-                usage("%s", message)
+                refuse("%s", message)
             end
         end
     end

@@ -6,7 +6,7 @@
 --- do its work; nothing of what that call should have written is there then.
 
 local state = require("kmirror.state")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -69,7 +69,7 @@ local M = {}
 local function default_path()
     local directory, problem = state.directory()
     if not directory then
-        usage("there is no place to keep jobs in: %s; give --store sqlite:FILE", problem)
+        refuse("there is no place to keep jobs in: %s; give --store sqlite:FILE", problem)
     end
     return directory .. "/jobs.db"
 end
@@ -80,7 +80,7 @@ local function path_of(url)
     if not scheme then
         return url
     elseif scheme:lower() ~= "sqlite" then
-        usage("a store '%s:…' is not known: expected sqlite:FILE", scheme)
+        refuse("a store '%s:…' is not known: expected sqlite:FILE", scheme)
     end
     return (rest:gsub("^//(/)", "%1"))
 end
@@ -106,7 +106,7 @@ function M.open(url)
     url = url or os.getenv("KMIRROR_STORE")
     local path = url and url ~= "" and path_of(url) or default_path()
     if path == "" or path:find("%c") then
-        usage("the store's file name is %s: expected sqlite:FILE", path == "" and "empty" or "not printable")
+        refuse("the store's file name is %s: expected sqlite:FILE", path == "" and "empty" or "not printable")
     end
     return require("kmirror.store.sqlite").open(path)
 end

@@ -4,7 +4,7 @@
 local mirrors = require("mirrors")
 local options = require("kmirror.options")
 local read_properties = require("kmirror.properties")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -41,7 +41,7 @@ function M.properties(given)
     end
     local properties, problem = read_properties({ from = "file", value = given.source_properties }, "")
     if problem then
-        usage("--source-properties: %s", problem)
+        refuse("--source-properties: %s", problem)
     end
     return mirrors.secret(properties)
 end

@@ -2,7 +2,7 @@
 --- is refused with its place, before anything comes of it.
 
 local fields = require("mirrors").fields
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -70,7 +70,7 @@ local function read_bytes(path, expected)
         file:close()
     end
     problem = problem or ("%s: %s"):format(M.name(path), why or "not a file")
-    return bytes or usage("cannot read %s; expected %s", problem, expected)
+    return bytes or refuse("cannot read %s; expected %s", problem, expected)
 end
 
 --- Reads a text. Raises usage when it cannot be read, or is not UTF-8.
@@ -79,7 +79,7 @@ end
 ---@return string
 function M.read(path, expected)
     local text, problem = M.decode(read_bytes(path, expected))
-    return text or usage("%s %s; expected %s", M.name(path), problem, expected)
+    return text or refuse("%s %s; expected %s", M.name(path), problem, expected)
 end
 
 --- Reads a runbook, or another file in Lua. Raises usage when it cannot be read.
@@ -88,7 +88,7 @@ end
 ---@return string
 function M.read_code(path, expected)
     local text, problem = M.decode_code(read_bytes(path, expected))
-    return text or usage("%s %s; expected %s", M.name(path), problem, expected)
+    return text or refuse("%s %s; expected %s", M.name(path), problem, expected)
 end
 
 -- Lua cuts long names of files in its messages.

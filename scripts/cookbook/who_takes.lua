@@ -2,10 +2,10 @@
 --   kmirror run --sandbox scripts/cookbook/who_takes.lua orders.created
 
 local regex = require "kmirror.regex"
-local usage = require "kmirror.usage"
+local refuse = require "kmirror.usage"
 local api = require("mirrors").connect {}
 
-local topic = ... or usage "give the name of a topic"
+local topic = ... or refuse("give the name of a topic")
 for _, listed in ipairs(api:list()) do
     if #regex.select(listed.topicsRegex, { topic }) > 0 then
         print(listed.id, listed.connectorName, listed.topicsRegex)

@@ -5,7 +5,7 @@ local commands = require("kmirror.cli.commands")
 local host = require("host")
 local options = require("kmirror.options")
 local sets = require("kmirror.cli.sets")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -92,7 +92,7 @@ end
 -- Somebody who forgot `run` is told so.
 local function unknown_command(name)
     if host.script(name) or name:find("%.lua$") then
-        usage("'%s' is a runbook, not a command; to run it: kmirror run %s", name, name)
+        refuse("'%s' is a runbook, not a command; to run it: kmirror run %s", name, name)
     end
 end
 
@@ -115,9 +115,10 @@ end
 -- What makes no sense beside -e.
 local function refuse_beside_code(result)
     if result.command then
-        usage("-e runs code instead of a command: give it without '%s'", result.command)
+        refuse("-e runs code instead of a command: give it without '%s'", result.command)
     elseif result.job then
-        usage("-e is no job that could be resumed: put the code into a file, and kmirror run --job %s FILE", result.job)
+        refuse("-e is no job that could be resumed: put the code into a file, and kmirror run --job %s FILE",
+            result.job)
     end
 end
 
@@ -136,7 +137,7 @@ function M.read(arguments)
         ok, result, seen, view = parse(arguments, true)
     end
     if seen.key then
-        usage("an API key is not taken as an argument, where others can read it: set KMIRROR_API_KEY, or "
+        refuse("an API key is not taken as an argument, where others can read it: set KMIRROR_API_KEY, or "
             .. "KMIRROR_API_KEY_FILE to the name of a file that holds it")
     elseif seen.help then
         return { command = "help", topic = seen.help ~= true and seen.help or nil }
@@ -151,7 +152,7 @@ function M.read(arguments)
     end
     if result.command == "run" and not result.script then
         if not result.list_runbooks then
-            usage("missing argument 'SCRIPT'; see kmirror help run, and kmirror run --list")
+            refuse("missing argument 'SCRIPT'; see kmirror help run, and kmirror run --list")
         end
         result.command = "runbooks"
     end
@@ -168,29 +169,29 @@ function M.check(given)
         taken[set] = true
     end
     if given.json and not taken.results then
-        usage("kmirror %s has no --json; see kmirror help %s", given.command, given.command)
+        refuse("kmirror %s has no --json; see kmirror help %s", given.command, given.command)
     end
     if given.job and not taken.job then
-        usage("kmirror %s has no --job; see kmirror help %s", given.command, given.command)
+        refuse("kmirror %s has no --job; see kmirror help %s", given.command, given.command)
     end
     if given.output and not (taken.tables or taken.formats) then
-        usage("kmirror %s has no --output; see kmirror help %s", given.command, given.command)
+        refuse("kmirror %s has no --output; see kmirror help %s", given.command, given.command)
     elseif given.output and given.output ~= "csv" and not taken.formats then
-        usage("option '--output' must be 'csv' for kmirror %s; see kmirror help %s", given.command, given.command)
+        refuse("option '--output' must be 'csv' for kmirror %s; see kmirror help %s", given.command, given.command)
     elseif given.output and given.json then
-        usage("--output and --json exclude each other")
+        refuse("--output and --json exclude each other")
     end
     local reported = given.report and "--report" or given.metrics and "--metrics"
     if reported and not commands.needs_api(given.command) then
-        usage("kmirror %s has no %s; see kmirror help %s", given.command, reported, given.command)
+        refuse("kmirror %s has no %s; see kmirror help %s", given.command, reported, given.command)
     end
     local _, world = sets.world_given(given)
     if given.jump and given.command == "sandbox" then
-        usage("--jump goes with --sandbox: the clock can jump only where runbook and sandbox are one process")
+        refuse("--jump goes with --sandbox: the clock can jump only where runbook and sandbox are one process")
     end
     world[#world + 1] = given.jump and "--jump" or nil
     if #world > 0 and not (given.sandbox or taken.world) then
-        usage("%s is about the sandbox: give --sandbox, too", world[1])
+        refuse("%s is about the sandbox: give --sandbox, too", world[1])
     end
 end
 

@@ -1,5 +1,5 @@
 local completion = require("kmirror.cli.completion.words")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 ---@type kmirror.command
 return {
@@ -33,7 +33,7 @@ For all: put that line into ~/.bashrc, ~/.zshrc (after compinit) or
         elseif given.shell == "bash" or given.shell == "zsh" or given.shell == "fish" then
             io.stdout:write(completion.script(given.shell))
         else
-            usage("no completion for '%s': expected bash, zsh or fish", given.shell)
+            refuse("no completion for '%s': expected bash, zsh or fish", given.shell)
         end
         return 0
     end,

@@ -4,7 +4,7 @@ local items = require("kmirror.cli.items")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
 local textfile = require("kmirror.textfile")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local name_of = textfile.name
 
@@ -15,7 +15,7 @@ end
 local function evaluate(path, source)
     local ok, value = textfile.evaluate(source, path, {})
     if not ok then
-        usage("%s; expected a Lua file that only returns a table", tostring(value))
+        refuse("%s; expected a Lua file that only returns a table", tostring(value))
     end
     return value
 end
@@ -26,7 +26,7 @@ local function parse(path, source)
     end
     local value, problem = json.decode(source)
     if problem then
-        usage("%s is not JSON: %s; nothing was created", name_of(path), problem)
+        refuse("%s is not JSON: %s; nothing was created", name_of(path), problem)
     end
     return value
 end
@@ -35,7 +35,7 @@ end
 local function read_specs(path)
     local value = parse(path, read(path))
     if type(value) ~= "table" then
-        usage("%s: expected an object or an array of them, not a %s; nothing was created", name_of(path),
+        refuse("%s: expected an object or an array of them, not a %s; nothing was created", name_of(path),
             type(value))
     end
     local single = next(value) ~= nil and value[1] == nil
@@ -50,7 +50,7 @@ local function check(api, path, specs)
         end)
         if not ok then
             local place = #specs > 1 and (", mirror %d of %d"):format(i, #specs) or ""
-            usage("%s%s: %s; nothing was created", name_of(path), place,
+            refuse("%s%s: %s; nothing was created", name_of(path), place,
                 type(problem) == "table" and problem.message or tostring(problem))
         end
     end

@@ -5,15 +5,15 @@ local items = require("kmirror.cli.items")
 local naming = require("kmirror.naming")
 local profile = require("kmirror.profile")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local function check_ids(ids)
     local seen = {}
     for _, id in ipairs(ids) do
         if not profile.is_uuid(id) and not naming.may_mean(id) then
-            usage("'%s' is no mirror's id: expected a UUID, as kmirror list shows; nothing was deleted", id)
+            refuse("'%s' is no mirror's id: expected a UUID, as kmirror list shows; nothing was deleted", id)
         elseif seen[id:lower()] then
-            usage("%s is given twice; nothing was deleted", id)
+            refuse("%s is given twice; nothing was deleted", id)
         end
         seen[id:lower()] = true
     end

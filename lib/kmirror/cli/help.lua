@@ -4,7 +4,7 @@ local fleet = require("kmirror.fleet")
 local host = require("host")
 local meant = require("mirrors").fields.meant
 local sets = require("kmirror.cli.sets")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local command_column = 26
 
@@ -72,7 +72,7 @@ local function unknown(name)
     local known = { fleet = true }
     for _, command in ipairs(commands.names) do known[command] = true end
     for _, runbook in ipairs(host.scripts()) do known[runbook] = true end
-    usage("no help for '%s': expected a command, a shipped runbook or fleet; see kmirror help%s", name,
+    refuse("no help for '%s': expected a command, a shipped runbook or fleet; see kmirror help%s", name,
         meant(name, known))
 end
 

@@ -2,7 +2,7 @@ local host = require("host")
 local jobs = require("kmirror.jobs")
 local meant = require("mirrors").fields.meant
 local shown = require("kmirror.cli.jobs.shown")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local actions = {}
 
@@ -33,7 +33,7 @@ local function refuse_useless(options)
     for _, option in ipairs(options_of) do
         if options[option[1]] and not option[action] then
             local command = "kmirror jobs" .. (options.action and " " .. options.action or "")
-            usage("%s has no %s; see kmirror help jobs", command, option[2])
+            refuse("%s has no %s; see kmirror help jobs", command, option[2])
         end
     end
 end
@@ -72,13 +72,13 @@ each job; for each change, with show.]],
 
     run = function(options)
         if options.action and not actions[options.action] then
-            usage("kmirror jobs cannot '%s': expected show, resume or forget%s", options.action,
+            refuse("kmirror jobs cannot '%s': expected show, resume or forget%s", options.action,
                 meant(options.action, actions))
         end
         refuse_useless(options)
         options.store = jobs.store_of(options, options.name)
         if not options.action then return shown.list(options) end
-        if not options.name then usage("jobs %s: which job? kmirror jobs lists them", options.action) end
+        if not options.name then refuse("jobs %s: which job? kmirror jobs lists them", options.action) end
         return actions[options.action](options)
     end,
 }

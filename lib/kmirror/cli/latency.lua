@@ -4,7 +4,7 @@ local json = require("kmirror.json")
 local naming = require("kmirror.naming")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 ---@type kmirror.command
 return {
@@ -26,7 +26,7 @@ With --json: {"id", "targetLatency"}.]],
 
     run = function(given)
         if not profile.is_uuid(given.id) and not naming.may_mean(given.id) then
-            usage("'%s' is not the id of a mirror: expected a UUID, as kmirror list shows it", given.id)
+            refuse("'%s' is not the id of a mirror: expected a UUID, as kmirror list shows it", given.id)
         end
         local api = connect()
         given.id = naming.resolve(api, { given.id })[1]

@@ -2,7 +2,7 @@ local files = require("kmirror.file")
 local host = require("host")
 local log = require("kmirror.log")
 local shell = require("kmirror.shell")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local function exists(path)
     local file <close> = io.open(path, "rb")
@@ -12,7 +12,7 @@ end
 local function write(path, template, name)
     local source = assert(host.source("scripts/template/" .. template .. ".lua"))
     local ok, problem = pcall(files.write, path, (source:gsub("NAME", name)))
-    if not ok then usage("cannot write %s", tostring(problem)) end
+    if not ok then refuse("cannot write %s", tostring(problem)) end
     log.info("wrote %s", path)
 end
 
@@ -36,11 +36,11 @@ as they are; change what they do. Nothing that is there is written over.]],
         local path = options.new_runbook:gsub("%.lua$", "")
         local name = path:match("[^/]*$")
         if not name:find("^%a[%w_-]*$") then
-            usage("a runbook's name is a letter and then letters, digits, _ and -, got '%s'", name)
+            refuse("a runbook's name is a letter and then letters, digits, _ and -, got '%s'", name)
         end
         local runbook, spec = path .. ".lua", path .. "_spec.lua"
         for _, each in ipairs({ runbook, spec }) do
-            if exists(each) then usage("%s is there already, and is not written over: choose another name", each) end
+            if exists(each) then refuse("%s is there already, and is not written over: choose another name", each) end
         end
         write(runbook, "runbook", name)
         write(spec, "runbook_spec", name)

@@ -2,7 +2,7 @@ local files = require("kmirror.file")
 local jobs = require("kmirror.jobs")
 local log = require("kmirror.log")
 local report = require("kmirror.report")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local function write(path, content)
     if path == "-" then
@@ -11,7 +11,7 @@ local function write(path, content)
     end
     local ok, problem = pcall(files.write, path, content)
     if not ok then
-        usage("cannot write %s", tostring(problem))
+        refuse("cannot write %s", tostring(problem))
     end
     log.info("wrote %s", path)
 end
@@ -44,7 +44,7 @@ ignored: there may be more.
         local store = jobs.store_of(options, options.job_name)
         local document = report.of_job(options.job_name, store)
         if not document then
-            usage("there is no job '%s'; kmirror jobs lists them", options.job_name)
+            refuse("there is no job '%s'; kmirror jobs lists them", options.job_name)
         end
         local run = document.runs[#document.runs]
         if document.unfinished and run.state ~= "running" then

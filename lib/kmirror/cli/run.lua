@@ -5,7 +5,7 @@ local modules = require("kmirror.modules")
 local outcome = require("kmirror.cli.outcome")
 local problems = require("kmirror.problem")
 local textfile = require("kmirror.textfile")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local function is_path(script)
     return script:find("/", 1, true) or script:find("%.lua$")
@@ -56,10 +56,10 @@ local function load_runbook(script)
         local shipped = {}
         for _, each in ipairs(host.scripts()) do shipped[each] = true end
         if shelf().in_cookbook(script) then
-            usage("'%s' is in the cookbook, to be copied: kmirror show %s > %s.lua, then kmirror run %s.lua", script,
+            refuse("'%s' is in the cookbook, to be copied: kmirror show %s > %s.lua, then kmirror run %s.lua", script,
                 script, script, script)
         end
-        usage("no runbook '%s': expected a file, or one of those that ship with kmirror: %s%s", script,
+        refuse("no runbook '%s': expected a file, or one of those that ship with kmirror: %s%s", script,
             table.concat(host.scripts(), ", "), meant(script, shipped))
     end
     return compile(source, name, _ENV) -- kmirror's own

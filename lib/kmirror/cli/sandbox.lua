@@ -2,7 +2,7 @@ local options = require("kmirror.options")
 local sandbox = require("kmirror.sandbox")
 local sets = require("kmirror.cli.sets")
 local shell = require("kmirror.shell")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 -- Where a client on this machine finds one that listens on any address.
 local nearby = { ["0.0.0.0"] = "127.0.0.1", ["::"] = "::1" }
@@ -10,7 +10,7 @@ local nearby = { ["0.0.0.0"] = "127.0.0.1", ["::"] = "::1" }
 -- What a shell has to export for its commands to find the sandbox that these options start.
 local function print_environment(given)
     if given.port == 0 then
-        usage("--env has to know the port: give --port N, and the same to the sandbox that serves")
+        refuse("--env has to know the port: give --port N, and the same to the sandbox that serves")
     end
     local read = sandbox.read({ port = given.port, listen = given.listen })
     local host = nearby[read.listen] or read.listen

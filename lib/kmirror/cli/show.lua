@@ -1,6 +1,6 @@
 local meant = require("mirrors").fields.meant
 local shelf = require("kmirror.cli.shelf")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 ---@type kmirror.command
 return {
@@ -21,7 +21,7 @@ told by kmirror run --list.]],
         if not source then
             local known = {}
             for _, entry in ipairs(shelf.list()) do known[entry.name] = true end
-            usage("no runbook '%s' ships with kmirror; kmirror run --list lists those that do%s", options.runbook,
+            refuse("no runbook '%s' ships with kmirror; kmirror run --list lists those that do%s", options.runbook,
                 meant(options.runbook, known))
         end
         io.stdout:write(source)

@@ -1,5 +1,5 @@
 local modules = require("kmirror.modules")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 -- busted ends the process; here it ends the command.
 local function ended(run)
@@ -17,7 +17,7 @@ end
 local function find_busted()
     local ok, runner = pcall(_G.require, "busted.runner")
     if ok then return runner end
-    usage("kmirror test runs specs with busted, which is not there (%s): apt install lua-busted",
+    refuse("kmirror test runs specs with busted, which is not there (%s): apt install lua-busted",
         tostring(runner):match("^[^\n]*"))
 end
 

@@ -13,7 +13,7 @@
 
 local mirrors = require("mirrors")
 local output_of = require("kmirror.config.command")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -74,26 +74,26 @@ function readers.file(path, where)
     path = path:gsub("^~/", (os.getenv("HOME") or "") .. "/")
     local file <close>, problem = io.open(path, "rb")
     local text = file and file:read("a")
-    if not text then usage("%s: cannot read %s: %s", where, path, problem or "it is not a file") end
+    if not text then refuse("%s: cannot read %s: %s", where, path, problem or "it is not a file") end
     if mirrors.is_private(path) ~= true then
-        usage("%s: %s can be read by others than its owner: chmod 600 %s", where, path, path)
+        refuse("%s: %s can be read by others than its owner: chmod 600 %s", where, path, path)
     end
     return text
 end
 
 function readers.env(name, where)
-    return os.getenv(name) or usage("%s: the environment has no %s", where, name)
+    return os.getenv(name) or refuse("%s: the environment has no %s", where, name)
 end
 
 function readers.command(command, where)
-    return output_of(command, where) or usage("%s: its command failed: run it by hand to see why: %s", where, command)
+    return output_of(command, where) or refuse("%s: its command failed: run it by hand to see why: %s", where, command)
 end
 
 local function value_of(value, where)
     if type(value) == "string" then return value end
     local place, what = next(value)
     local text = readers[place](what, where):match("^%s*(.-)%s*$")
-    if text == "" then usage("%s: what its %s holds is empty", where, place) end
+    if text == "" then refuse("%s: what its %s holds is empty", where, place) end
     return text
 end
 

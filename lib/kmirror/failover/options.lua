@@ -9,7 +9,7 @@ local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local shell = require("kmirror.shell")
 local successor = require("kmirror.successor")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -103,22 +103,22 @@ end
 
 local function read_regions(runbook, given)
     if not (given.from and given.to) then
-        usage("give --from and --to; see kmirror run %s --help", runbook)
+        refuse("give --from and --to; see kmirror run %s --help", runbook)
     end
     given.from_name, given.to_name = given.from, given.to
     given.from, given.to = profile.source(given.from), profile.cluster(given.to)
     if not given.from.connect and not given.no_reverse then
-        usage("--from %s: no Kafka Connect cluster is known there, on which mirrors %s -> %s would run: give a name of "
-            .. "the profile, or ALIAS=CONNECT-UUID,KAFKA-UUID; with --no-reverse none is created", given.from_name,
+        refuse("--from %s: no Kafka Connect cluster is known there, on which mirrors %s -> %s would run: give a name "
+            .. "of the profile, or ALIAS=CONNECT-UUID,KAFKA-UUID; with --no-reverse none is created", given.from_name,
             given.to.alias or given.to_name, given.from.alias or given.from_name)
     end
     if given.from.connect == given.to.connect then
-        usage("--from and --to are the same region, %s", given.from_name)
+        refuse("--from and --to are the same region, %s", given.from_name)
     end
     for _, name in ipairs({ "from", "to" }) do
         local is_known = given[name].alias and (given[name].kafka or not given[name].connect)
         if not is_known then
-            usage("--%s %s: the profile says nothing of its kafka cluster or its alias", name, given[name .. "_name"])
+            refuse("--%s %s: the profile says nothing of its kafka cluster or its alias", name, given[name .. "_name"])
         end
     end
 end

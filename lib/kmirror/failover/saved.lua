@@ -6,7 +6,7 @@
 --- ended that the mirrors wrote to, by their ids, when those that replace them begin there), and `finished`.
 
 local memory = require("kmirror.memory")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -65,10 +65,10 @@ function M.read(path, from, to)
     if saved == nil then
         return nil
     elseif not is_one(saved) then
-        usage("%s is not what a failover saved; give another name", path)
+        refuse("%s is not what a failover saved; give another name", path)
     elseif saved.from.connect ~= from.connect or saved.to.connect ~= to.connect
         or saved.endpoint and saved.endpoint ~= memory.endpoint() then
-        usage("%s is of other regions or another endpoint; give another name", path)
+        refuse("%s is of other regions or another endpoint; give another name", path)
     end
     return saved
 end
@@ -80,7 +80,7 @@ end
 function M.unfinished(path, given)
     local saved = M.read(path, given.from, given.to)
     if saved and saved.finished and given.state then
-        usage("%s is of a failover that is done; give --state another name", path)
+        refuse("%s is of a failover that is done; give --state another name", path)
     elseif not saved or not saved.acting or saved.finished then
         return nil
     end

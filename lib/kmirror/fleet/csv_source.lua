@@ -4,7 +4,7 @@ local csv = require("kmirror.csv")
 local known = require("kmirror.fleet.fields").of.mirror
 local places = require("kmirror.fleet.places")
 local counted = require("kmirror.text").count
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 ---@class kmirror.fleet.csv_reader
 ---@field name string of the file
@@ -33,7 +33,7 @@ function Reader:quoted()
     repeat
         local part, after = self.text:match('^"([^"]*)"()', self.at)
         if not part then
-            usage('%s:%d: a cell begins with ", but does not end with one', self.name, start)
+            refuse('%s:%d: a cell begins with ", but does not end with one', self.name, start)
         end
         self.line = self.line + select(2, part:gsub("\n", ""))
         self.at = after
@@ -48,7 +48,7 @@ function Reader:cell()
         local cell = self:quoted()
         self.at = self.text:match("^ *()", self.at)
         if not self.text:find("^[" .. self.separator .. "\r\n]", self.at) and self.at <= #self.text then
-            usage('%s:%d: expected %s after the closing "', self.name, self.line, separators[self.separator])
+            refuse('%s:%d: expected %s after the closing "', self.name, self.line, separators[self.separator])
         end
         return cell
     end
@@ -101,12 +101,12 @@ local function read_titles(reader)
     until not is_blank(titles) or reader.at > #reader.text
     local seen = {}
     if is_blank(titles) then
-        usage("%s:%d: the file is empty; expected a first line with the names of a mirror's fields, such as "
+        refuse("%s:%d: the file is empty; expected a first line with the names of a mirror's fields, such as "
             .. "topicsRegex", reader.name, line)
     end
     for _, title in ipairs(titles) do
         if title ~= "" and seen[title] then
-            usage("%s:%d: the column '%s' stands there twice", reader.name, line, title)
+            refuse("%s:%d: the column '%s' stands there twice", reader.name, line, title)
         end
         seen[title] = true
     end
@@ -130,10 +130,10 @@ local function check_count(reader, titles, cells, line)
         last_filled = cells[i] ~= "" and i or last_filled
     end
     if #cells < #titles then
-        usage("%s:%d: expected %s, as in the first line, got %d; an empty cell has its %s too", reader.name, line,
+        refuse("%s:%d: expected %s, as in the first line, got %d; an empty cell has its %s too", reader.name, line,
             counted(#titles, "cell"), #cells, separators[reader.separator]:match("%S+$"))
     elseif last_filled > #titles then
-        usage("%s:%d: expected %s, as in the first line, got %d; a cell that holds %s stands in quotes",
+        refuse("%s:%d: expected %s, as in the first line, got %d; a cell that holds %s stands in quotes",
             reader.name, line, counted(#titles, "cell"), last_filled, separators[reader.separator])
     end
 end
@@ -145,7 +145,7 @@ local function mirror_of(reader, titles, cells, line)
     for i, title in ipairs(titles) do
         local cell = cells[i]
         if cell ~= "" and title == "" then
-            usage("%s:%d: cell %d holds something, but its column has no name in the first line", reader.name, line, i)
+            refuse("%s:%d: cell %d holds something, but its column has no name in the first line", reader.name, line, i)
         end
         mirror[title] = cell ~= "" and cell or nil
     end

@@ -6,7 +6,7 @@ local lua_source = require("kmirror.fleet.lua_source")
 local places = require("kmirror.fleet.places")
 local text = require("kmirror.text")
 local textfile = require("kmirror.textfile")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 ---@class kmirror.fleet.document
 ---@field name string of the file, for messages
@@ -31,7 +31,7 @@ local function read(path)
     local extension = path == "-" and "json" or (path:match("%.(%w+)$") or ""):lower()
     local source = sources[extension]
     if not source then
-        usage("%s: expected a fleet file, whose name ends in .lua, .json or .csv", name)
+        refuse("%s: expected a fleet file, whose name ends in .lua, .json or .csv", name)
     end
     local value, place = source(name, textfile.read(path, "a fleet file"))
     return setmetatable({
@@ -83,7 +83,7 @@ function Document:finish()
     if #problems > 1 then
         table.insert(lines, 1, ("%s has %d problems:"):format(self.name, #problems))
     end
-    usage("%s", table.concat(lines, "\n  "))
+    refuse("%s", table.concat(lines, "\n  "))
 end
 
 --- Complains of a JSON object that has a key twice, here or in its parts.

@@ -2,7 +2,7 @@
 
 local json = require("kmirror.json")
 local places = require("kmirror.fleet.places")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 -- Goes over text that is JSON for certain.
 ---@class kmirror.fleet.json_walk
@@ -76,7 +76,7 @@ return function(name, text)
     local value, problem = json.decode(text)
     if problem then
         local line, rest = problem:match("^line (%d+), (.*)$")
-        usage("%s:%s: not JSON: %s", name, line or "1", rest or problem)
+        refuse("%s:%s: not JSON: %s", name, line or "1", rest or problem)
     end
     return value, setmetatable({ text = text, at = 1, line = 1 }, Walk):value()
 end

@@ -6,7 +6,7 @@
 
 local places = require("kmirror.fleet.places")
 local textfile = require("kmirror.textfile")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 -- ---- the value --------------------------------------------------------------------------------------------
 
@@ -26,7 +26,7 @@ end
 local function evaluate(name, text)
     local ok, value = textfile.evaluate(text, name, environment())
     if not ok then
-        usage("%s", tostring(value))
+        refuse("%s", tostring(value))
     end
     return value
 end

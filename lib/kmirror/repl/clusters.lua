@@ -4,7 +4,7 @@ local profile = require("kmirror.profile")
 local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local function mark(row)
     return row.here and "*" or ""
@@ -36,7 +36,7 @@ end
 ---@param session kmirror.repl.session
 return function(session)
     local rows, where = rows_of(session), terminal.of(io.stdout)
-    if #rows == 0 then usage("no cluster has a name here: they are named in the configuration file, by profile") end
+    if #rows == 0 then refuse("no cluster has a name here: they are named in the configuration file, by profile") end
     if where.width and not fits(rows, where.width) then return session:show(rows, { expanded = true }) end
     tables.write(io.stdout, columns, rows)
 end

@@ -9,7 +9,7 @@ local suggest = require("mirrors").fields.nearest
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
 local textfile = require("kmirror.textfile")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 local watch = require("kmirror.repl.watch")
 
 local M = {}
@@ -24,23 +24,23 @@ local M = {}
 
 local function switch(name, argument, now)
     if argument == "" then return not now end
-    if argument ~= "on" and argument ~= "off" then usage(":%s '%s': expected on or off", name, argument) end
+    if argument ~= "on" and argument ~= "off" then refuse(":%s '%s': expected on or off", name, argument) end
     return argument == "on"
 end
 
 -- ---- where we are ------------------------------------------------------------------------------------------
 
 local function use(session, argument)
-    if argument == "" then usage(":use: which cluster? :clusters lists those that have a name") end
+    if argument == "" then refuse(":use: which cluster? :clusters lists those that have a name") end
     session:use(argument)
     session:note("api is on %s", argument)
 end
 
 local function readonly(session, argument)
     local on = switch("readonly", argument, session.mode == "read-only")
-    if session.mode == "dry-run" then usage(":readonly: this session is a --dry-run: no change is sent anyway") end
+    if session.mode == "dry-run" then refuse(":readonly: this session is a --dry-run: no change is sent anyway") end
     if not on and session.only_reads then
-        usage(":readonly off: this session is --read-only, or its profile is; start one that is not")
+        refuse(":readonly off: this session is --read-only, or its profile is; start one that is not")
     end
     session:set_mode(on and "read-only" or "writable")
     session:note(on and "changes are refused" or "changes are sent from now on")
@@ -80,7 +80,7 @@ local function expand(path)
 end
 
 local function load_file(session, argument)
-    if argument == "" then usage(":load: which file?") end
+    if argument == "" then refuse(":load: which file?") end
     local source = textfile.read_code(expand(argument), "a file in Lua to :load")
     local chunk, wrong = load(source:gsub("^#[^\n]*", ""), "@" .. argument, "t", session.env)
     if not chunk then error(wrong, 0) end
@@ -90,7 +90,7 @@ local function load_file(session, argument)
 end
 
 local function save(session, argument)
-    if argument == "" then usage(":save: to which file?") end
+    if argument == "" then refuse(":save: to which file?") end
     local count = saved.write(expand(argument), session)
     session:note("%s in %s: kmirror run %s", text.count(count, "input"), argument, argument)
 end
@@ -168,9 +168,9 @@ local function unknown(name)
         known[command.name] = true
         if command.name:sub(1, #name) == name then fitting[#fitting + 1] = ":" .. command.name end
     end
-    if #fitting > 1 then usage(":%s may be %s", name, table.concat(fitting, " or ")) end
+    if #fitting > 1 then refuse(":%s may be %s", name, table.concat(fitting, " or ")) end
     local meant = suggest(name, known)
-    usage("unknown command ':%s'%s", name, meant and ("; did you mean :%s?"):format(meant) or "; :help lists them")
+    refuse("unknown command ':%s'%s", name, meant and ("; did you mean :%s?"):format(meant) or "; :help lists them")
 end
 
 local function words_of(input)
@@ -192,7 +192,7 @@ function M.run(session, input)
     local name, argument = words_of(input)
     local command = M.of(input) or unknown(name)
     if command.arguments == "" and argument ~= "" then
-        usage(":%s takes nothing, got '%s'", command.name, argument)
+        refuse(":%s takes nothing, got '%s'", command.name, argument)
     end
     command.run(session, argument)
 end

@@ -6,7 +6,7 @@ local host = require("host")
 local layout = require("kmirror.repl.layout")
 local session_modules = require("kmirror.repl.session").modules
 local suggest = require("mirrors").fields.nearest
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -143,11 +143,11 @@ local function of_table(name, value, home)
 end
 
 -- Somebody who asks for `list` means api:list.
-local function refuse(session, name)
+local function no_help_on(session, name)
     local known = { api = true }
     for module in pairs(session_modules) do known[module] = true end
     local meant = field(session.env.api, name) and "api:" .. name or suggest(name, known)
-    usage("there is no help on '%s'%s", name, meant and ("; did you mean %s?"):format(meant) or "; see :help")
+    refuse("there is no help on '%s'%s", name, meant and ("; did you mean %s?"):format(meant) or "; see :help")
 end
 
 --- What is known of a name; without one, of the prompt itself.
@@ -164,7 +164,7 @@ function M.about(session, name, commands)
     for _, command in ipairs(commands) do
         if name:gsub("^:", "") == command.name then return of_command(command) end
     end
-    refuse(session, name)
+    no_help_on(session, name)
 end
 
 return M

@@ -3,7 +3,7 @@
 local evaluate = require("kmirror.repl.evaluate")
 local history = require("kmirror.repl.history")
 local session_modules = require("kmirror.repl.session").modules
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -58,12 +58,12 @@ function M.write(path, session)
     local source = table.concat(lines, "\n") .. "\n"
     local file <close>, problem = require("kmirror.file").new(path)
     if problem and problem:find("File exists", 1, true) then
-        usage(":save: %s is there already; choose another name", path)
+        refuse(":save: %s is there already; choose another name", path)
     elseif not file then
-        usage(":save: cannot write %s", problem)
+        refuse(":save: cannot write %s", problem)
     end
     local written, why = file:write(source)
-    if not written then usage(":save: cannot write %s: %s", path, why) end
+    if not written then refuse(":save: cannot write %s: %s", path, why) end
     return #session.inputs
 end
 

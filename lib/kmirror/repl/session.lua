@@ -11,7 +11,7 @@ local show = require("kmirror.repl.show")
 local suggest = require("mirrors").fields.nearest
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 ---@class kmirror.repl.session
 ---@field env table the globals of the inputs
@@ -112,7 +112,7 @@ end
 ---@param cluster string UUID or name
 function Session:use(cluster)
     local id = profile.connect_cluster(cluster)
-    if type(self.env.api) ~= "table" then usage("api is not an api any more: api = mirrors.connect {}") end
+    if type(self.env.api) ~= "table" then refuse("api is not an api any more: api = mirrors.connect {}") end
     self.env.api = self.env.api:on(id)
     self:record(('api = api:on("%s")'):format(id), false)
 end

@@ -5,7 +5,7 @@ local show = require("kmirror.repl.show")
 local task = require("task")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local default_seconds = 2
 
@@ -33,7 +33,7 @@ end
 ---@param argument string
 return function(session, argument)
     local seconds, code, condition = parse(argument)
-    if code == "" then usage(":watch: which expression? :watch 5 api:list()") end
+    if code == "" then refuse(":watch: which expression? :watch 5 api:list()") end
     local chunk = session:compile(code)
     local holds = condition and session:compile(condition)
     local screen = screens.new(io.stdout)

@@ -7,7 +7,7 @@ local mirrors = require("mirrors")
 local records = require("kmirror.report.record")
 local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -95,7 +95,7 @@ function M.of(name, url)
         return read_ok and found or not read_ok and error(found, 0) or nil
     end)
     if not ok and type(result) == "table" and result.kind == "store" then
-        usage("%s", result.message)
+        refuse("%s", result.message)
     elseif not ok then
         error(result, 0)
     end

@@ -3,7 +3,7 @@
 local json = require("kmirror.json")
 local regex = require("kmirror.regex")
 local text = require("kmirror.text")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -22,7 +22,7 @@ local placeholder = "{old}"
 local function refuse_broken(new)
     local problem = regex.problem(new)
     if problem and not problem.untried then
-        usage("the new topics regex '%s' is broken: %s, at character %d", text.clean(new), problem.message, problem.at)
+        refuse("the new topics regex '%s' is broken: %s, at character %d", text.clean(new), problem.message, problem.at)
     end
     return new
 end
@@ -35,12 +35,12 @@ local function from_template(template)
     end
     local before, after = template:sub(1, first - 1), template:sub(last + 1)
     if before .. after == "" then
-        usage("--to '%s' changes nothing; write something around %s", template, placeholder)
+        refuse("--to '%s' changes nothing; write something around %s", template, placeholder)
     end
     return {
         of = function(old)
             if old:find(",", 1, true) then
-                usage("'%s' may be a list of topics, which cannot stand inside another regex; use --map", old)
+                refuse("'%s' may be a list of topics, which cannot stand inside another regex; use --map", old)
             end
             return before .. old .. after
         end,
@@ -51,16 +51,16 @@ local function from_template(template)
 end
 
 local function from_map(path)
-    local map = json.read(path) or usage("cannot read %s; expected a JSON object of old and new topics regexes", path)
+    local map = json.read(path) or refuse("cannot read %s; expected a JSON object of old and new topics regexes", path)
     local new = {}
     for old, each in pairs(type(map) == "table" and map or {}) do
         if type(old) ~= "string" or type(each) ~= "string" then
-            usage("%s: expected a JSON object of old and new topics regexes: {\"OLD\": \"NEW\"}", path)
+            refuse("%s: expected a JSON object of old and new topics regexes: {\"OLD\": \"NEW\"}", path)
         end
         new[each] = true
     end
     if not next(new) then
-        usage("%s: expected a JSON object of old and new topics regexes: {\"OLD\": \"NEW\"}", path)
+        refuse("%s: expected a JSON object of old and new topics regexes: {\"OLD\": \"NEW\"}", path)
     end
     return {
         of = function(old) return map[old] end,
@@ -74,7 +74,7 @@ end
 ---@return table
 function M.rule(template, map_file)
     if (template ~= nil) == (map_file ~= nil) then
-        usage("give either --to REGEX or --map FILE; see kmirror run rollout --help")
+        refuse("give either --to REGEX or --map FILE; see kmirror run rollout --help")
     end
     return template and from_template(template) or from_map(map_file)
 end
@@ -103,7 +103,7 @@ function M.make(live, rule, only)
             and rule.of(mirror.topicsRegex) or nil
         if new and new ~= mirror.topicsRegex then
             if by_regex[new] then
-                usage("'%s' and '%s' would both become '%s'; choose one by --only, or use {old}",
+                refuse("'%s' and '%s' would both become '%s'; choose one by --only, or use {old}",
                     by_regex[new].old.topicsRegex, mirror.topicsRegex, new)
             end
             by_regex[new] = { old = mirror, regex = refuse_broken(new) }

@@ -4,7 +4,7 @@ local check = require("kmirror.sandbox.fault_checks")
 local kinds = require("kmirror.sandbox.fault_kinds")
 local mirrors = require("mirrors")
 local textfile = require("kmirror.textfile")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local plans = {}
 
@@ -122,17 +122,17 @@ end
 ---@return table[] plan
 function plans.check(plan, name)
     if type(plan) ~= "table" then
-        usage("fault plan %s: expected an array of rules, got %s", name, type(plan))
+        refuse("fault plan %s: expected an array of rules, got %s", name, type(plan))
     end
     for key in pairs(plan) do
         if math.type(key) ~= "integer" or key < 1 or key > #plan then
-            usage("fault plan %s: expected an array of rules, got the key '%s'", name, tostring(key))
+            refuse("fault plan %s: expected an array of rules, got the key '%s'", name, tostring(key))
         end
     end
     for i, rule in ipairs(plan) do
         local problem = problem_of(rule)
         if problem then
-            usage("fault plan %s: rule %d: %s", name, i, problem)
+            refuse("fault plan %s: rule %d: %s", name, i, problem)
         end
     end
     return plan
@@ -148,13 +148,13 @@ function plans.load(name)
     end
     local there = io.open(name, "rb")
     if not there then
-        usage("fault plan %s: not one of %s, and there is no such file", name, names_of(plans.named))
+        refuse("fault plan %s: not one of %s, and there is no such file", name, names_of(plans.named))
     end
     there:close()
     local source = textfile.read_code(name, "a Lua file that returns a fault plan")
     local returned, plan = textfile.evaluate(source, name, {})
     if not returned then
-        usage("fault plan %s: not a Lua file that returns one: %s", name, tostring(plan))
+        refuse("fault plan %s: not a Lua file that returns one: %s", name, tostring(plan))
     end
     return plans.check(plan, name)
 end

@@ -4,7 +4,7 @@ local cjson = require("cjson")
 local files = require("kmirror.file")
 local problems = require("kmirror.problem")
 local task = require("task")
-local usage = require("kmirror.usage")
+local refuse = require("kmirror.usage")
 
 local server = {}
 
@@ -18,7 +18,7 @@ local function steady_clock()
 end
 
 local function refuse_state(path, why)
-    usage("sandbox: cannot continue from the state file %s: %s; remove it or name another", path, tostring(why))
+    refuse("sandbox: cannot continue from the state file %s: %s; remove it or name another", path, tostring(why))
 end
 
 --- The world that a state file holds; nil when there is no file yet.
@@ -38,7 +38,7 @@ end
 
 local function open_log(path)
     local file, why = files.append(path)
-    return file or usage("sandbox: cannot write the request log %s", why)
+    return file or refuse("sandbox: cannot write the request log %s", why)
 end
 
 local function nothing() end
@@ -53,7 +53,7 @@ local function assemble(options)
         end
     end
     if options.state_file and files.is_stream(options.state_file) then
-        usage("sandbox: the state file %s is a pipe or a device; name another", options.state_file)
+        refuse("sandbox: the state file %s is a pipe or a device; name another", options.state_file)
     end
     hooks.saved = options.state_file and load_state(options.state_file)
     local made, sandbox = pcall(require("kmirror.sandbox.requests").new, options, steady_clock(), hooks)
@@ -66,7 +66,7 @@ local function assemble(options)
         hooks.changed = function()
             local written, why = pcall(files.write, options.state_file, cjson.encode(sandbox.world:state()))
             if not written then
-                usage("sandbox: cannot write the state file %s", why)
+                refuse("sandbox: cannot write the state file %s", why)
             end
         end
         hooks.changed()
