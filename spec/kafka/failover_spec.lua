@@ -139,7 +139,8 @@ describe("on a real Kafka, a failover", function()
         socket.sleep(1.5) -- until what was copied is recorded
         kafka.produce(west, topic, 101, 137)
         local result = failover(env, { "--disaster", "--no-reverse" })
-        assert.is_truthy(result.stdout:find("May be missing in east: 37 records, counted at", 1, true), result.stdout)
+        assert.is_truthy(result.stdout:find("May be missing in east: 37 records, counted at", 1, true),
+            result.stdout .. result.stderr)
         assert.are.same({ once = 100, more = 0, lost = 37 }, kafka.tally(east, topic, 1, 137))
     end)
 
