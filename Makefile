@@ -264,13 +264,13 @@ $(KAFKA)/pom.xml: spec/kafka/pom.xml
 	@cp $< $@
 
 test-kafka: test-packages kafka all
-	@bash spec/kafka/rig.sh start
+	@bash spec/kafka/rig.sh start || { bash spec/kafka/rig.sh stop; exit 1; }
 	@KMIRROR_TEST_JOBS=1 KMIRROR_TEST_SECONDS=900 KMIRROR_BUILD=$(BUILD) bash spec/support/suites.sh \
 	  $(or $(SPECS),$(wildcard spec/kafka/*_spec.lua)); status=$$?; bash spec/kafka/rig.sh stop; exit $$status
 
 # A planned failover and failback of twenty topics under load, on a real Kafka. Nothing stays behind.
 kafka-demo: test-packages kafka all
-	@bash spec/kafka/rig.sh start
+	@bash spec/kafka/rig.sh start || { bash spec/kafka/rig.sh stop; exit 1; }
 	@KMIRROR_BUILD=$(BUILD) lua5.4 spec/kafka/demo.lua; status=$$?; bash spec/kafka/rig.sh stop; exit $$status
 
 # ---- figures ---------------------------------------------------------------------------------------------------

@@ -128,9 +128,27 @@ enough_memory() {
     exit 1
 }
 
+# Another checkout may have its own rig: the specs of both would take each other's connectors away.
+free_ports() {
+    local region part port
+    for region in east west; do
+        ports $region
+        for part in broker worker; do
+            port=$broker
+            [ $part = broker ] || port=$connect
+            alive $region-$part && continue
+            if (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; then
+                echo "rig.sh: something else listens at port $port, such as the rig of another checkout: end that first" >&2
+                exit 1
+            fi
+        done
+    done
+}
+
 start() {
     [ -d "$home/libs" ] || { echo "rig.sh: there is no Kafka in build/kafka: run \`make kafka\` first" >&2; exit 1; }
     enough_memory
+    free_ports
     mkdir -p "$run"
     cp "$(dirname "$0")/log4j2.properties" "$home/" 2> /dev/null || cp spec/kafka/log4j2.properties "$home/"
     start_broker east & start_broker west & wait
