@@ -102,9 +102,12 @@ describe("on a real Kafka, the operations:", function()
                 api:create { sourceType = "custom", sourceConnectionProperties = "bootstrap.servers=%s",
                     sourceAlias = "west", topicsRegex = topic, useRenaming = true, maxTasks = 1 }
             end
+            if os.getenv "HOLD" then require("task").sleep(60) end
         ]]):format(table.concat(topics, " "), west.broker))
+        local held = { HOLD = "1" } -- it does not end before it is killed
+        for name, value in pairs(env) do held[name] = value end
         for round = 1, 4 do
-            local running = support.start { "run", "--job", "killed", script, env = env }
+            local running = support.start { "run", "--job", "killed", script, env = held }
             kafka.eventually(function()
                 local made = #kafka.connectors(east)
                 return made > 2 * round or made == 12
