@@ -70,13 +70,16 @@ local function read_line(path, number)
     end
 end
 
-local secrets = { "key", "password", "passwd", "secret", "sasl", "jaas", "token", "credential", "properties", "auth" }
+local secrets = {
+    "key", "pass", "pwd", "secret", "sasl", "jaas", "token", "bearer", "credential", "properties", "auth",
+    "://[^/%s]*@",
+}
 
 -- A runbook may have written one down.
 local function may_hold_secret(code)
     code = code:lower()
     for _, word in ipairs(secrets) do
-        if code:find(word, 1, true) then return true end
+        if code:find(word) then return true end
     end
     return false
 end

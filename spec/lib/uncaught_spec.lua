@@ -70,7 +70,9 @@ describe("an error that ends a runbook", function()
 
     it("shows no line that may hold a secret, and none of kmirror's own", function()
         for _, line in ipairs { "require('mirrors').connect { api_key = 'hidden-one', x = 1 }",
-            "api:create { sourceConnectionProperties = 'password=hidden-one' }" } do
+            "api:create { sourceConnectionProperties = 'password=hidden-one' }", "local pass = 'hidden-one' .. nil",
+            "local pwd = 'hidden-one' .. nil", "local header = 'Bearer hidden-one' .. nil",
+            "local proxy = 'http://me:hidden-one@10.0.0.1' .. nil" } do
             assert.is_nil(said(line):find("hidden", 1, true))
         end
         local result = support.run { "run", "--sandbox", "drain", "--all", "--max-delete", "0", "--status", "FAILED" }
