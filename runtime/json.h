@@ -1,5 +1,5 @@
-/* json: what the API sends, read straight into Lua tables, with integers as integers and null as nil; and strings of
- * what it takes, written by lua-cjson. */
+/* json: what the API sends, read straight into Lua tables, with integers as integers and null as nil; strings of what
+ * it takes, written by lua-cjson; and values for people and files. */
 #ifndef KMIRROR_JSON_H
 #define KMIRROR_JSON_H
 
@@ -21,5 +21,9 @@ void json_open(lua_State *L);
 json_outcome json_decode(lua_State *L, const char *text, size_t length, const shape *s);
 /* Pushes the JSON form of the string at the index, quotes included. [-0, +1, m] */
 void json_push_string(lua_State *L, int index);
+/* For Lua: write(value, pretty, array) -> its JSON, with its keys in order. A table with items, or with the metatable
+ * `array`, is an array; lua-cjson's null is null, a secret is what it shows. `pretty`: on several lines. Raises a text
+ * for what JSON has no word for. */
+int json_write(lua_State *L);
 
 #endif

@@ -536,6 +536,7 @@ int luaopen_mirrors(lua_State *L) {
                                          {"url_is_local", url_is_local},
                                          {"proxy_allowed", proxy_allowed},
                                          {"json_string", json_string},
+                                         {"json_write", json_write},
                                          {"is_uuid", is_uuid},
                                          {"is_private", is_private},
                                          {"printable", printable_lua},

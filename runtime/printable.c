@@ -10,8 +10,7 @@ static bool continues(const char *text, size_t length, size_t at) {
     return at < length && ((unsigned char)text[at] & 0xC0) == 0x80;
 }
 
-/* The first character, and its bytes; -1 and one byte when it is not UTF-8. */
-static long decode(const char *text, size_t length, size_t *taken) {
+long printable_decode(const char *text, size_t length, size_t *taken) {
     static const long least[] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned char first = (unsigned char)text[0];
     size_t bytes = first < 0x80 ? 1 : first < 0xC0 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF8 ? 4 : 0;
@@ -28,9 +27,7 @@ static long decode(const char *text, size_t length, size_t *taken) {
     return code;
 }
 
-/* ---- what a terminal would obey, or nobody would see ---- */
-
-static bool is_unsafe(long code) {
+bool printable_unsafe(long code) {
     static const struct {
         long first, last;
     } ranges[] = {{0x00, 0x1F},     {0x7F, 0x9F},     {0x061C, 0x061C}, {0x200B, 0x200F},  {0x2028, 0x202E},
@@ -56,10 +53,10 @@ static size_t escape(long code, char out[PRINTABLE_MOST]) {
 }
 
 size_t printable_next(const char *text, size_t length, bool lines, char out[PRINTABLE_MOST], size_t *taken) {
-    long code = decode(text, length, taken);
+    long code = printable_decode(text, length, taken);
     if (code < 0)
         return (size_t)snprintf(out, PRINTABLE_MOST, "\xEF\xBF\xBD");
-    if (is_unsafe(code) && !(lines && (code == '\n' || code == '\t')))
+    if (printable_unsafe(code) && !(lines && (code == '\n' || code == '\t')))
         return escape(code, out);
     memcpy(out, text, *taken);
     return *taken;

@@ -13,6 +13,12 @@
 
 enum { PRINTABLE_MOST = 16 }; /* bytes that one character can become */
 
+/* The first character of a text that is not empty, and how many bytes it takes; -1, and one byte, when it is not UTF-8. */
+long printable_decode(const char *text, size_t length, size_t *taken);
+
+/* Whether a terminal would obey the character, or nobody would see it. */
+bool printable_unsafe(long code);
+
 /* Writes the first character of a text that is not empty, and how many bytes that was. Returns how many bytes it has
  * become. With `lines`, line feeds and tabs stay. */
 size_t printable_next(const char *text, size_t length, bool lines, char out[PRINTABLE_MOST], size_t *taken);

@@ -1,5 +1,7 @@
+local cjson = require "cjson"
 local json = require "kmirror.json"
 local support = require "spec.support"
+local text = require "kmirror.text"
 
 describe("JSON written", function()
     it("has its keys in order, and integers as integers", function()
@@ -37,21 +39,107 @@ describe("JSON written", function()
             for i = 97, 104 do
                 parts[#parts + 1] = object[string.char(i)] and ('"%c":true'):format(i) or nil
             end
-            local text = "{" .. table.concat(parts, ",") .. "}"
-            assert.are.equal("[" .. text .. ',{"a":1,"b":2},' .. text .. "]",
+            local written = "{" .. table.concat(parts, ",") .. "}"
+            assert.are.equal("[" .. written .. ',{"a":1,"b":2},' .. written .. "]",
                 json.encode { object, { a = 1, b = 2 }, object })
         end
     end)
 
     it("writes every character of ASCII that needs no escape as it is", function()
-        local text = ""
-        for byte = 32, 126 do text = text .. string.char(byte) end
-        assert.are.equal('"' .. text:gsub('["\\]', "\\%0") .. '"', json.encode(text))
+        local all = ""
+        for byte = 32, 126 do all = all .. string.char(byte) end
+        assert.are.equal('"' .. all:gsub('["\\]', "\\%0") .. '"', json.encode(all))
         assert.are.equal('"\\u007f"', json.encode("\127"))
+    end)
+
+    it("has a character beyond 16 bits that nobody would see as two escapes, which stand for it", function()
+        assert.are.equal([["\udb40\udc41"]], json.encode("\u{E0041}"))
+        assert.are.equal("\u{E0041}", json.decode(json.encode("\u{E0041}")))
+    end)
+
+    it("has what pairs() tells of an object", function()
+        local inside = { b = 2, a = 1 }
+        local object = setmetatable({}, { __pairs = function()
+            return function(_, key) return next(inside, key) end, nil, nil
+        end })
+        assert.are.equal('{"a":1,"b":2}', json.encode(object))
     end)
 
     it("refuses what JSON has no word for", function()
         assert.has_error(function() json.encode { print } end, "cannot write a function as JSON")
+    end)
+
+    it("refuses a table that holds itself", function()
+        local list = {}
+        list[1] = { again = list }
+        assert.has_error(function() json.encode(list) end,
+            "cannot write more than 1000 levels as JSON: does a table hold itself?")
+    end)
+end)
+
+-- What JSON looks like by its rules alone, slowly.
+local function plainly(value, margin)
+    local inner = margin and margin .. "  "
+    local function around(open, parts, close)
+        if #parts == 0 then return open .. close end
+        return open .. (inner or "") .. table.concat(parts, "," .. (inner or "")) .. (margin or "") .. close
+    end
+    if type(value) == "string" then
+        return '"' .. text.valid(value):gsub('[%c"\\]', function(character)
+            local short = ({ ["\n"] = "n", ["\r"] = "r", ["\t"] = "t" })[character]
+            return "\\" .. (short or character:find('["\\]') and character or ("u%04x"):format(character:byte()))
+        end):gsub("\u{202E}", "\\u202e") .. '"'
+    elseif math.type(value) == "float" then
+        local short = ("%.15g"):format(value)
+        return tonumber(short) == value and short or ("%.17g"):format(value)
+    elseif type(value) ~= "table" then
+        return value == cjson.null and "null" or tostring(value)
+    end
+    local parts, names = {}, {}
+    for i, item in ipairs(value) do parts[i] = plainly(item, inner) end
+    if #parts > 0 or getmetatable(value) then return around("[", parts, "]") end
+    for name in pairs(value) do names[#names + 1] = name end
+    table.sort(names)
+    for i, name in ipairs(names) do
+        parts[i] = plainly(name) .. (margin and ": " or ":") .. plainly(value[name], inner)
+    end
+    return around("{", parts, "}")
+end
+
+local function any_text()
+    local pieces = {}
+    for i = 1, math.random(0, 8) do
+        local rare = { string.char(math.random(0, 255)), utf8.char(math.random(0x400, 0x4FF)), "\u{202E}", "\u{1F600}" }
+        pieces[i] = rare[math.random(12)] or string.char(math.random(32, 126))
+    end
+    return table.concat(pieces)
+end
+
+local function any_value(depth)
+    local kind = math.random(depth > 4 and 5 or 7)
+    if kind <= 2 then
+        return any_text()
+    elseif kind == 3 then
+        return ({ math.random(-1000, 1000), math.random(0), math.random() * 10.0 ^ math.random(-300, 300) })
+            [math.random(3)]
+    elseif kind <= 5 then
+        return kind == 4 and cjson.null or math.random(2) == 1
+    end
+    local made = kind == 6 and math.random(2) == 1 and json.array {} or {}
+    for i = 1, math.random(0, 8) do
+        made[kind == 6 and i or any_text()] = any_value(depth + 1)
+    end
+    return made
+end
+
+describe("JSON of any value", function()
+    it("is what its rules say, byte for byte", function()
+        for seed = 1, 300 do
+            math.randomseed(seed)
+            local value = any_value(0)
+            assert.are.equal(plainly(value), json.encode(value), "seed " .. seed)
+            assert.are.equal(plainly(value, "\n"), json.encode(value, true), "seed " .. seed)
+        end
     end)
 end)
 
