@@ -15,6 +15,7 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <lauxlib.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +183,32 @@ static int directory(lua_State *L) {
     return 1;
 }
 
+/* ---- who runs it ---- */
+
+/* user() -> name of the user of the system, or "uid N" for one without a name */
+static int user(lua_State *L) {
+    const struct passwd *entry = getpwuid(getuid());
+    if (entry != NULL)
+        lua_pushstring(L, entry->pw_name);
+    else
+        lua_pushfstring(L, "uid %d", (int)getuid());
+    return 1;
+}
+
+/* machine() -> its name */
+static int machine(lua_State *L) {
+    char name[256] = "";
+    gethostname(name, sizeof name - 1);
+    lua_pushstring(L, name[0] != '\0' ? name : "unknown");
+    return 1;
+}
+
+/* process() -> its id */
+static int process(lua_State *L) {
+    lua_pushinteger(L, getpid());
+    return 1;
+}
+
 /* ---- how a run ends ---- */
 
 /* status_of(error) -> exit status of a run that ends with it */
@@ -242,6 +269,9 @@ int luaopen_host(lua_State *L) {
                                          {"random", random_bytes},
                                          {"lock", lock},
                                          {"directory", directory},
+                                         {"user", user},
+                                         {"machine", machine},
+                                         {"process", process},
                                          {"folders", files_folders},
                                          {"make_directory", make_directory},
                                          {"start_sandbox", child_start},

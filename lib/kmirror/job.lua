@@ -14,7 +14,7 @@ local M = {}
 -- What the command line holds beside kmirror's own options.
 local not_settings = {
     command = true, job = true, script = true, rest = true, json = true, traceback = true, color = true,
-    log_file = true, log_level = true, refused = true, dry_run = true,
+    log_file = true, log_level = true, refused = true, dry_run = true, reason = true,
 }
 
 -- The options to run it with again. None of them is a secret: a key is never an argument.
@@ -76,6 +76,7 @@ function M.run(given, work)
         job = given.job, store = given.store,
         script = given.script and absolute(given.script, directory) or "kmirror " .. given.command,
         args = given.rest, target = target_of(given), directory = directory, settings = settings_of(given),
+        reason = given.reason,
     })
     local notice = jobs.notice(opened)
     if notice then log.info("%s", notice) end
@@ -97,7 +98,8 @@ local not_for_the_run = {
 ---@return table
 function M.resumed(given)
     local again = jobs.resume({ name = given.name, store = given.store, directory = host.directory() })
-    local line = { command = "run", job = again.job, script = again.script, rest = again.args }
+    local line = { command = "run", job = again.job, script = again.script, rest = again.args,
+        reason = again.reason }
     for name, value in pairs(again.settings) do line[name] = value end
     if line.command ~= "run" then line.script, line.rest = nil, {} end
     for name, value in pairs(given) do

@@ -159,6 +159,13 @@ function M.store_of(given, job)
     return not elsewhere and url or nil
 end
 
+---@class kmirror.jobs.holder who holds a job by a lease
+---@field user string
+---@field host string
+---@field pid integer
+---@field since string
+---@field lease number seconds for which it is still valid
+
 ---@class kmirror.jobs.job a job as --json shows it; times are UTC, ISO 8601
 ---@field name string
 ---@field state "running"|"done"|"done, some items failed"|"failed"|"interrupted"|"killed"
@@ -169,16 +176,35 @@ end
 ---@field started string of the last run
 ---@field ended string|nil
 ---@field status integer|nil exit status of the last run
+---@field user string|nil who started the last run, and on which machine, as which process, by which version of kmirror
+---@field host string|nil
+---@field pid integer|nil
+---@field version string|nil
+---@field reason string|nil what --reason gave that run
+---@field holders kmirror.jobs.holder[]|nil who is at work on it, in a store with leases
 ---@field done table<string, integer> by operation
 ---@field failed integer surely not done
 ---@field unanswered integer not known
 ---@field unasked integer recorded, but not asked for by the last run
+
+local function holders_of(store, job)
+    local holders = store:holders(job)
+    for i, each in ipairs(holders or {}) do
+        holders[i] = {
+            user = each.user, host = each.host, pid = each.pid, since = time_of(each.since),
+            lease = math.floor(each.left * 10) / 10,
+        }
+    end
+    return holders and json.array(holders)
+end
 
 local function describe(store, job)
     local runs = store:runs(job.name)
     local last = runs[#runs]
     local summary = journal.summary(job.name, runs, store:changes(job.name))
     return {
+        user = last.user, host = last.host, pid = last.pid, version = last.version, reason = last.reason,
+        holders = holders_of(store, job.name),
         name = job.name, script = job.script, target = job.target, created = time_of(job.created),
         state = state_of(last, stores.is_running(store, job.name)), runs = #runs,
         started = time_of(last.started), ended = time_of(last.ended), status = last.status,
@@ -203,7 +229,8 @@ local function run_shape(run, running)
     return {
         number = run.number, args = json.array(run.args), directory = run.directory, settings = run.settings,
         started = time_of(run.started), ended = time_of(run.ended), status = run.status,
-        state = state_of(run, running),
+        state = state_of(run, running), user = run.user, host = run.host, pid = run.pid, version = run.version,
+        reason = run.reason,
     }
 end
 
@@ -241,6 +268,7 @@ end
 ---@field script string
 ---@field args string[]
 ---@field settings table<string, string|number|boolean> kmirror's own options, as they were given to the last run
+---@field reason string|nil that of the last run
 
 -- Why a job cannot be resumed here; nil when it can be.
 local function obstacle(store, job, run, directory)
@@ -270,7 +298,7 @@ function M.resume(options)
         if problem[1] then
             refuse(table.unpack(problem, 1, problem.n))
         end
-        return { job = job.name, script = job.script, args = run.args, settings = run.settings }
+        return { job = job.name, script = job.script, args = run.args, settings = run.settings, reason = run.reason }
     end)
 end
 

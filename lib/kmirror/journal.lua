@@ -30,6 +30,7 @@ local M = {}
 ---@field target string what is changed: an endpoint and user, say. Another target under the same name is refused
 ---@field directory? string where this process runs
 ---@field settings? table<string, string|number|boolean> kmirror's options, for resuming; without secrets
+---@field reason? string why it is run, in the user's words
 
 ---@class kmirror.journal
 ---@field run kmirror.store.run this one
@@ -115,7 +116,8 @@ local function load_journal(store, options)
     self.recorded = #self.changes
     self.run = {
         number = #self.runs + 1, args = options.args or {}, directory = options.directory or ".",
-        settings = options.settings or {}, started = host.time(),
+        settings = options.settings or {}, started = host.time(), user = host.user(), host = host.machine(),
+        pid = host.process(), version = host.version, reason = options.reason,
     }
     self.runs[self.run.number] = self.run
     store:begin_run(job, self.run)

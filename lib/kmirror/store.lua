@@ -14,6 +14,8 @@ local M = {}
 ---@field url string what opens it again; without a password
 ---@field secret fun(self): string a key for digests, random, the same for as long as the store lives
 ---@field lock fun(self, job: string): kmirror.lock|nil nil while another process has it; it goes with its holder
+---@field holders fun(self, job: string): kmirror.store.holder[]|nil whose leases on it are valid, the oldest first; nil
+---  where jobs are held by locks, which last as long as their process
 ---@field jobs fun(self): kmirror.store.job[] in the order of their names
 ---@field job fun(self, name: string): kmirror.store.job|nil
 ---@field has fun(self, name: string): boolean whether there is such a job, be it damaged or not
@@ -31,6 +33,13 @@ local M = {}
 ---@class kmirror.lock
 ---@field close fun(self)
 
+---@class kmirror.store.holder who holds a job by a lease
+---@field user string
+---@field host string
+---@field pid integer
+---@field since number
+---@field left number seconds for which the lease is still valid, by the store's clock
+
 ---@class kmirror.store.job
 ---@field name string
 ---@field script string
@@ -45,6 +54,12 @@ local M = {}
 ---@field started number
 ---@field ended number|nil nil while it runs, and when it was killed
 ---@field status integer|nil exit status
+---@field user string|nil who runs it: of a store with users of its own, that user, else the system's; nil, as are the
+---  next three, in what an older kmirror has written
+---@field host string|nil the machine's name
+---@field pid integer|nil of the process, on that machine
+---@field version string|nil of kmirror
+---@field reason string|nil what --reason gave
 
 ---@class kmirror.store.change
 ---@field number integer from 1, in the order in which they were first asked for

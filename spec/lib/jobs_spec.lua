@@ -4,9 +4,12 @@ local support = require "spec.support"
 -- Jobs as their runs have left them: "good" has ended well, "cut" was interrupted, "killed" was killed while it was
 -- deleting. Each is one of the script's own making.
 local prelude = [[
+    local stores = require "kmirror.store"
     local jobs, journals, json = require "kmirror.jobs", require "kmirror.journal", require "kmirror.json"
     local mirrors, shown, task = require "mirrors", require "kmirror.cli.jobs.shown", require "task"
-    local path = %q
+    local host, path = require "host", %q
+    host.user, host.machine, host.process, host.version = function() return "alice" end, function() return "jump" end,
+        function() return 17 end, "9.9"
 
     local function begin(name, fields)
         local options = { job = name, store = path, script = "failover", target = "the sandbox",
@@ -111,10 +114,10 @@ describe("kmirror jobs", function()
     end)
 
     it("shows all jobs by name, and which of them is at work", function()
-        assert.are.equal("busy\trunning\t1\tTIME\tnothing\t0\t0\tfailover\n"
-            .. "cut\tinterrupted\t1\tTIME\t1 delete\t1\t1\tfailover\n"
-            .. "good\tdone\t2\tTIME\t1 latency update, 1 delete\t0\t0\tfailover\n"
-            .. "killed\tkilled\t1\tTIME\tnothing\t0\t1\tfailover\n", run [[
+        assert.are.equal("busy\trunning\t1\tTIME\tnothing\t0\t0\tfailover\talice@jump\n"
+            .. "cut\tinterrupted\t1\tTIME\t1 delete\t1\t1\tfailover\talice@jump\n"
+            .. "good\tdone\t2\tTIME\t1 latency update, 1 delete\t0\t0\tfailover\talice@jump\n"
+            .. "killed\tkilled\t1\tTIME\tnothing\t0\t1\tfailover\talice@jump\n", run [[
             good()
             good()
             cut()
@@ -146,7 +149,9 @@ describe("kmirror jobs", function()
     },
     "ended": "TIME",
     "failed": 1,
+    "host": "jump",
     "name": "cut",
+    "pid": 17,
     "runs": 1,
     "script": "failover",
     "started": "TIME",
@@ -154,7 +159,9 @@ describe("kmirror jobs", function()
     "status": 130,
     "target": "the sandbox",
     "unanswered": 1,
-    "unasked": 0
+    "unasked": 0,
+    "user": "alice",
+    "version": "9.9"
   }
 ]
 ]=], run "cut() shown.list { store = path, json = true }")
@@ -163,12 +170,13 @@ end)
 
 describe("kmirror jobs show", function()
     it("shows the runs and the changes of a job", function()
-        assert.are.equal("good\tdone\t2\tTIME\t1 latency update, 1 delete\t0\t0\tfailover\n\n"
-            .. "1\tdone\tTIME\tTIME\t--to b c\n2\tdone\tTIME\tTIME\t\n\n"
+        assert.are.equal("good\tdone\t2\tTIME\t1 latency update, 1 delete\t0\t0\tfailover\talice@jump\n\n"
+            .. "1\tdone\tTIME\tTIME\t--to b c\talice@jump\t17\t9.9\t\n"
+            .. "2\tdone\tTIME\tTIME\t\talice@jump\t17\t9.9\tOPS-17\n\n"
             .. "1\tset the target latency of mirror m on cluster c to 5000 ms\tdone\t1\tTIME\t\n"
             .. "2\tdelete mirror m on cluster c\tdone\t1\tTIME\tnot needed by the last run\n", run [[
             good()
-            local second = begin("good", { args = {} })
+            local second = begin("good", { args = {}, reason = "OPS-17" })
             ask(second, "update_target_latency", "m", 5000)
             second:finish(0)
             shown.one { name = "good", store = path }]])
@@ -182,8 +190,9 @@ describe("kmirror jobs show", function()
 
     it("shows a job as JSON, with arguments, settings and times", function()
         assert.are.equal([=[
-{"args":["--to","b c"],"directory":"/tmp","ended":"TIME","number":1,"settings":{"cluster":"us-east","rate":5},]=]
-            .. [=["started":"TIME","state":"interrupted","status":130}
+{"args":["--to","b c"],"directory":"/tmp","ended":"TIME","host":"jump","number":1,"pid":17,]=]
+            .. [=["settings":{"cluster":"us-east","rate":5},"started":"TIME","state":"interrupted","status":130,]=]
+            .. [=["user":"alice","version":"9.9"}
 {"answered":"TIME","arguments":{},"asked":true,"cluster":"c","id":"n","number":2,"operation":"delete",]=]
             .. [=["problem":"so it was","run":1,"sent":"TIME","state":"failed"}
 cut	130
@@ -199,6 +208,35 @@ cut	130
             print(job.name, job.status)]])
     end)
 
+    it("tells who ran each run, as whom, and why, with nothing that a terminal would obey", function()
+        local odd = [[ "m\27[2J\u{9B}\u{202E}\nx" ]]
+        local script = ("host.user = function() return %s end begin('j', { reason = %s }):finish(1) "):format(odd, odd)
+        for _, options in ipairs { "", ", json = true" } do
+            local told = run(script .. ("shown.one { name = 'j', store = path%s }"):format(options))
+            assert.matches("9[bB]", told)
+            for _, each in ipairs { "\27[2J", "\u{9B}", "\u{202E}" } do
+                assert.is_nil(told:find(each, 1, true), told)
+            end
+        end
+    end)
+
+    it("tells who holds a job by a lease, and for how long", function()
+        local script = [[
+            begin("j"):finish(1)
+            local methods = getmetatable(stores.open(path)).__index
+            methods.holders = function(_, name)
+                return { { user = "alice", host = "jump", pid = 17, since = 0, left = 12.34 },
+                    { user = "bob", host = "b", pid = 18, since = 1, left = 0.25 } }
+            end
+        ]]
+        assert.are.equal("j\tfailed\t1\tTIME\tnothing\t0\t0\tfailover\talice@jump, bob@b\t12.3 s, 0.2 s\n",
+            run(script .. "shown.list { store = path }"))
+        assert.are.equal([=[
+[{"host":"jump","lease":12.3,"pid":17,"since":"1970-01-01T00:00:00Z","user":"alice"},]=]
+            .. [=[{"host":"b","lease":0.2,"pid":18,"since":"1970-01-01T00:00:01Z","user":"bob"}]
+]=], run(script .. "print(json.encode(jobs.one('j', path).holders))"))
+    end)
+
     it("names the jobs that there are when there is none of that name", function()
         assert.are.equal("kmirror: there is no job 'goof'; there are: cut, good. Did you mean 'good'?\n",
             run("good() cut() shown.one { name = 'goof', store = path }", { status = 2 }))
@@ -207,9 +245,9 @@ cut	130
     end)
 
     it("makes tables for spreadsheets: of all jobs, and of the changes of one", function()
-        local created = "TIME,1,TIME,TIME,130,0,0,1,1,1,0"
+        local created = "TIME,1,TIME,TIME,130,0,0,1,1,1,0,alice,jump,17,9.9,"
         assert.are.equal("name,state,script,target,created,runs,started,ended,status,creates,updates,deletes,failed,"
-            .. "unanswered,unasked\r\ncut,interrupted,failover,the sandbox," .. created .. "\r\n",
+            .. "unanswered,unasked,user,host,pid,version,reason\r\ncut,interrupted,failover,the sandbox," .. created .. "\r\n",
             run "cut() shown.list { store = path, output = 'csv' }")
         assert.are.equal("number,operation,cluster,id,newTargetLatency,state,run,sent,answered,problem,asked\r\n"
             .. "1,update_target_latency,c,m,5000,done,1,TIME,TIME,,true\r\n2,delete,c,m,,done,1,TIME,TIME,,true\r\n",
@@ -271,9 +309,24 @@ describe("kmirror jobs resume, with options of its own", function()
                 if not io.open(os.getenv("HOME") .. "/mended") then error("not yet", 0) end
             end
         ]])
-        local first = support.run { "run", "--sandbox", "--world", "small", "--job", "again", script, env = env }
+        local first = support.run { "run", "--sandbox", "--world", "small", "--job", "again", "--reason", "OPS-17",
+            script, env = env }
         assert.are.equal(1, first.status, first.stderr)
         support.write(directory .. "/mended", "")
+    end)
+
+    it("keeps the reason of the last run, unless another is given", function()
+        local runs = { { "jobs", "resume", "again" }, { "jobs", "resume", "again", "--reason", "OPS-18" } }
+        os.remove(directory .. "/mended")
+        for _, words in ipairs(runs) do
+            assert.are.equal(1, support.run { env = env, table.unpack(words) }.status)
+        end
+        local reasons = {}
+        local shown = support.run { "jobs", "show", "again", "--json", env = env }
+        for i, each in ipairs(cjson.decode(shown.stdout).history) do
+            reasons[i] = each.reason
+        end
+        assert.are.same({ "OPS-17", "OPS-17", "OPS-18" }, reasons)
     end)
 
     it("writes the report and the metrics that are asked for now", function()
@@ -304,6 +357,7 @@ describe("kmirror jobs resume, with options of its own", function()
     it("refuses what has no sense without it, by name", function()
         for _, words in ipairs {
             { "show", "--report", "r.html" }, { "resume", "--json" }, { "forget", "--output", "csv" },
+            { "show", "--reason", "r" },
         } do
             local result = support.run { "jobs", words[1], "again", table.unpack(words, 2) }
             assert.are.equal(2, result.status)
@@ -376,5 +430,21 @@ describe("kmirror jobs forget", function()
     it("leaves a job alone that is at work", function()
         assert.matches("job 'j' is running in another kmirror process",
             run("local j = begin('j') jobs.forget { name = 'j', store = path, yes = true }", { status = 2 }))
+    end)
+end)
+
+describe("kmirror's option --reason", function()
+    it("is refused where it would be kept with nothing, and when it is no line of text", function()
+        for _, case in ipairs {
+            { { "--reason", "OPS-17", "run", "audit" }, "--reason is kept with a job's run: give --job NAME, too" },
+            { { "--reason", "OPS-17", "--sandbox", "list" }, "give --job NAME" },
+            { { "--reason", " ", "--job", "j", "run", "audit" }, "--reason ' ': expected up to 500 characters" },
+            { { "--reason", "a\nb", "--job", "j", "run", "audit" }, "--reason 'a\\nb': expected up to 500" },
+            { { "--reason", ("x"):rep(501), "--job", "j", "run", "audit" }, "up to 500 characters on one line" },
+        } do
+            local result = support.run(case[1])
+            assert.are.equal(2, result.status)
+            assert.is_truthy(result.stderr:find(case[2], 1, true), result.stderr)
+        end
     end)
 end)

@@ -211,7 +211,7 @@ describe("a store in SQLite", function()
         local whole = support.read(path)
         local columns = {
             jobs = "script target created",
-            runs = "args directory settings started ended status",
+            runs = "args directory settings started ended status user host pid version reason",
             changes = "position key operation cluster id arguments problem run sent answered asked",
             seen = "position cluster id",
         }
@@ -229,6 +229,13 @@ describe("a store in SQLite", function()
         assert.matches("change 2 is damaged", run(path, read_all, { fails = 1 }))
     end)
 
+    -- Of the time before runs said who runs them.
+    local function drop_who(path)
+        for column in ("user host pid version reason"):gmatch("%S+") do
+            sqlite3(path, ("ALTER TABLE runs DROP COLUMN %s"):format(column))
+        end
+    end
+
     it("reads what a kmirror without digests has written, and is still writing", function()
         local path = place()
         fill(path)
@@ -236,11 +243,31 @@ describe("a store in SQLite", function()
         for name in ("jobs runs changes seen"):gmatch("%S+") do
             sqlite3(path, ("ALTER TABLE %s DROP COLUMN digest"):format(name))
         end
+        drop_who(path)
         sqlite3(path, "PRAGMA user_version = 1")
         assert.are.equal(before, run(path, read_all))
         assert.are.equal("64", sqlite3(path, "SELECT DISTINCT length(digest) FROM changes"))
         sqlite3(path, "UPDATE changes SET digest = NULL, problem = 'from then' WHERE number = 2")
         assert.matches("from then", run(path, read_all))
+    end)
+
+    it("reads what a kmirror has written that did not say who runs it, and adds who does from then on", function()
+        local path = place()
+        fill(path)
+        local before = run(path, read_all)
+        local digest = sqlite3(path, "SELECT digest FROM runs")
+        drop_who(path)
+        sqlite3(path, "PRAGMA user_version = 2")
+        assert.are.equal(before, run(path, read_all))
+        assert.are.equal(digest, sqlite3(path, "SELECT digest FROM runs"))
+        run(path, [[
+            stores.open(path):begin_run(job, { number = 2, args = {}, directory = "/", settings = {}, started = 10,
+                user = "alice", host = "jump", pid = 17, version = "9.9", reason = "OPS-17" })]])
+        assert.are.equal([[{"args":{},"directory":"/","host":"jump","number":2,"pid":17,"reason":"OPS-17",]]
+            .. [["settings":{},"started":10,"user":"alice","version":"9.9"}]] .. "\n",
+            run(path, "show(stores.open(path):runs('j')[2])"))
+        sqlite3(path, "UPDATE runs SET user = NULL WHERE number = 2")
+        assert.matches("run 2 is damaged", run(path, read_all, { fails = 1 }))
     end)
 
     it("has an error with a name for whatever else has been done to it", function()

@@ -174,6 +174,9 @@ function M.check(given)
     if given.job and not taken.job then
         refuse("kmirror %s has no --job; see kmirror help %s", given.command, given.command)
     end
+    if given.reason and not given.job and given.command ~= "jobs" then
+        refuse("--reason is kept with a job's run: give --job NAME, too")
+    end
     if given.output and not (taken.tables or taken.formats) then
         refuse("kmirror %s has no --output; see kmirror help %s", given.command, given.command)
     elseif given.output and given.output ~= "csv" and not taken.formats then

@@ -3,6 +3,7 @@ local jobs = require("kmirror.jobs")
 local meant = require("mirrors").fields.meant
 local shown = require("kmirror.cli.jobs.shown")
 local refuse = require("kmirror.usage")
+local sets = require("kmirror.cli.sets")
 
 local actions = {}
 
@@ -26,6 +27,7 @@ local options_of = {
     { "new_metrics", "--metrics", resume = true },
     { "json", "--json", show = true, list = true },
     { "output", "--output", show = true, list = true },
+    { "reason", "--reason", resume = true },
 }
 
 local function refuse_useless(options)
@@ -54,10 +56,15 @@ again with the same arguments, forget removes its record.
 resume takes the options of that run, and those that are given now instead:
 kmirror jobs resume NAME --rate 5 --report again.html.
 
+Both tell who runs it, or did, on which machine; show tells it of each run, with
+the version of kmirror and what --reason gave. In a store with leases they also
+tell for how long those at work hold the job; they hold it again in time.
+
 With --json: an array of {"name", "state", "script", "target", "created",
-"runs", "started", "ended", "status", "done", "failed", "unanswered",
-"unasked"}; show has "history" and "changes", too. --output csv has a row for
-each job; for each change, with show.]],
+"runs", "started", "ended", "status", "user", "host", "pid", "version",
+"reason", "holders", "done", "failed", "unanswered", "unasked"}; show has
+"history" and "changes", too. --output csv has a row for each job; for each
+change, with show.]],
     sets = { "results", "tables", "messages", "store", "assent" },
 
     define = function(parser)
@@ -68,6 +75,7 @@ each job; for each change, with show.]],
             :target("new_report")
         parser:option("--metrics", "With resume: figures of the run, as OpenMetrics text."):argname("FILE")
             :target("new_metrics")
+        sets.reason(parser, "With resume: why, kept with the run; default: that of the last run.")
     end,
 
     run = function(options)

@@ -1,6 +1,8 @@
 --- sets: the options that commands share, in sets: which of them a command takes is said by the command.
 
+local fields = require("mirrors").fields
 local options = require("kmirror.options")
+local texts = require("kmirror.text")
 
 local M = {}
 
@@ -74,13 +76,29 @@ function M.store(parser)
     add(parser, "Jobs", parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL"))
 end
 
+local longest_reason = 500 -- bytes
+
+local function reason(given)
+    if #given > longest_reason or not given:find("%S") or texts.clean(given) ~= given then
+        return nil, ("--reason %s: expected up to %d characters on one line"):format(fields.shown(given),
+            longest_reason)
+    end
+    return given
+end
+
+--- Why something is run, for those who look at the job later.
+function M.reason(parser, description)
+    return parser:option("--reason", description):argname("TEXT"):convert(reason)
+end
+
 --- Running as a job.
 function M.job(parser)
     add(
         parser,
         "Jobs",
         parser:option("--job", "Run as this job, which can be resumed."):argname("NAME"),
-        parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL")
+        parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL"),
+        M.reason(parser, "Why, a ticket say: kept with the run of the job.")
     )
 end
 

@@ -8,13 +8,20 @@ local M = {}
 --- What a row is made of, by table.
 M.columns = {
     jobs = { "name", "script", "target", "created" },
-    runs = { "job", "number", "args", "directory", "settings", "started", "ended", "status" },
+    runs = {
+        "job", "number", "args", "directory", "settings", "started", "ended", "status",
+        "user", "host", "pid", "version", "reason",
+    },
     changes = {
         "job", "number", "position", "key", "operation", "cluster", "id", "arguments", "state", "problem", "run",
         "sent", "answered", "asked",
     },
     seen = { "job", "cluster", "id", "position" },
 }
+
+-- How many columns a table had when digests came. Later ones are in a digest where they hold something: rows that were
+-- written without them stay as they are.
+local first_columns = { jobs = 4, runs = 8, changes = 14, seen = 4 }
 
 -- As the database gives it back: numbers are not told apart by type, and text ends at a NUL.
 local function stored(value)
@@ -37,7 +44,12 @@ end
 function M.digest(name, row)
     local parts = { name }
     for i, column in ipairs(M.columns[name]) do
-        parts[i + 1] = written(stored(row[column]))
+        local value = stored(row[column])
+        if i <= first_columns[name] then
+            parts[#parts + 1] = written(value)
+        elseif value ~= nil then
+            parts[#parts + 1] = column .. "=" .. written(value)
+        end
     end
     return host.hmac_sha256("kmirror row", table.concat(parts, "\n"))
 end
@@ -57,7 +69,7 @@ end
 
 local numbers = {
     created = true, number = true, started = true, ended = true, status = true, position = true, run = true,
-    sent = true, answered = true, asked = true,
+    sent = true, answered = true, asked = true, pid = true,
 }
 
 local function has_types(name, row)

@@ -69,6 +69,13 @@ local migrations = {
         "ALTER TABLE seen ADD COLUMN digest TEXT",
         "seal", -- what is there already
     },
+    {
+        "ALTER TABLE runs ADD COLUMN user TEXT",
+        "ALTER TABLE runs ADD COLUMN host TEXT",
+        "ALTER TABLE runs ADD COLUMN pid INTEGER",
+        "ALTER TABLE runs ADD COLUMN version TEXT",
+        "ALTER TABLE runs ADD COLUMN reason TEXT",
+    },
 }
 
 -- ---- errors -----------------------------------------------------------------------------------------------
@@ -370,6 +377,10 @@ function Sqlite:lock(job)
     return lock
 end
 
+function Sqlite.holders()
+    return nil
+end
+
 -- ---- jobs and runs ----------------------------------------------------------------------------------------
 
 function Sqlite:jobs()
@@ -399,7 +410,8 @@ function Sqlite:begin_run(job, run)
         put(self, "IGNORE", "jobs", job)
         put(self, "ABORT", "runs", {
             job = job.name, number = run.number, args = json.encode(json.array(run.args)), directory = run.directory,
-            settings = json.encode(run.settings), started = run.started,
+            settings = json.encode(run.settings), started = run.started, user = run.user, host = run.host,
+            pid = run.pid, version = run.version, reason = run.reason,
         })
     end)
 end

@@ -15,25 +15,65 @@ local function paint(state)
     return state_colors[state] or "yellow"
 end
 
+-- Who runs it, or did, and where.
+local function by(run)
+    return run.user and ("%s@%s"):format(run.user, run.host) or nil
+end
+
+-- Those who are at work on a job, or else who was last.
+local function by_whom(job)
+    local names = {}
+    for i, holder in ipairs(job.holders or {}) do
+        names[i] = by(holder)
+    end
+    return #names > 0 and table.concat(names, ", ") or by(job)
+end
+
+-- For how long the leases of those at work on a job are valid yet.
+local function leases(job)
+    local left = {}
+    for i, holder in ipairs(job.holders or {}) do
+        left[i] = ("%.1f s"):format(holder.lease)
+    end
+    return #left > 0 and table.concat(left, ", ") or nil
+end
+
 local job_columns = {
     { "JOB", "name", whole = true },
     { "STATE", "state", paint = paint },
     { "RUNS", "runs", align = "right" },
-    { "LAST RUN", "started", spare = true },
+    { "LAST RUN", "started", whole = true },
     { "DONE", jobs.done },
-    { "FAILED", "failed", align = "right" },
-    { "UNANSWERED", "unanswered", align = "right" },
+    { "FAILED", "failed", align = "right", spare = true },
+    { "UNANSWERED", "unanswered", align = "right", spare = true },
     { "RUNBOOK", "script" },
+    { "BY", by_whom },
 }
+
+-- Only where jobs are held by leases.
+local lease_column = { "LEASE", leases }
+
+local function columns_for(found)
+    for _, job in ipairs(found) do
+        if job.holders then
+            return table.move({ lease_column }, 1, 1, #job_columns + 1, table.move(job_columns, 1, #job_columns, 1, {}))
+        end
+    end
+    return job_columns
+end
 
 local run_columns = {
     { "RUN", "number", align = "right" },
     { "STATE", "state", paint = paint },
-    { "STARTED", "started" },
-    { "ENDED", "ended" },
+    { "STARTED", "started", whole = true },
+    { "ENDED", "ended", whole = true, spare = true },
     { "ARGUMENTS", function(run)
         return table.concat(run.args, " ")
     end },
+    { "BY", by },
+    { "PID", "pid", align = "right", spare = true },
+    { "VERSION", "version", spare = true },
+    { "REASON", "reason" },
 }
 
 local change_columns = {
@@ -56,7 +96,9 @@ local job_fields = { "name", "state", "script", "target", "created", "runs", "st
 for _, operation in ipairs(changes.operations) do
     job_fields[#job_fields + 1] = operation.column -- those that only some backends have, have none
 end
-table.move({ "failed", "unanswered", "unasked" }, 1, 3, #job_fields + 1, job_fields)
+for _, field in ipairs({ "failed", "unanswered", "unasked", "user", "host", "pid", "version", "reason" }) do
+    job_fields[#job_fields + 1] = field
+end
 local change_fields = { "number", "operation", "cluster", "id", "newTargetLatency", "state", "run", "sent", "answered",
     "problem", "asked" }
 
@@ -91,7 +133,7 @@ function M.list(options)
     elseif options.output == "csv" then
         write_csv(job_fields, found, flat_job)
     elseif #found > 0 then
-        tables.write(io.stdout, job_columns, found)
+        tables.write(io.stdout, columns_for(found), found)
     else
         log.info("there are no jobs: kmirror run --job NAME makes one")
     end
@@ -110,7 +152,7 @@ function M.one(options)
         write_csv(change_fields, job.changes, flat_change)
         return 0
     end
-    tables.write(io.stdout, job_columns, { job })
+    tables.write(io.stdout, columns_for({ job }), { job })
     io.stdout:write("\n")
     tables.write(io.stdout, run_columns, job.history)
     if #job.changes > 0 then
