@@ -70,9 +70,13 @@ module: $(BUILD)/mirrors.so
 
 # The Lua API is exported, so that Lua modules in C (LuaDBI, …) load into the executable. lua-cjson goes in
 # whole, so that it can be copied alone.
-$(BUILD)/kmirror: $(HOST_OBJECTS)
+$(BUILD)/kmirror $(BUILD)/kmirror.dist: $(HOST_OBJECTS)
 	$(call say,LD)
 	$Q$(CC) $(ALL_LDFLAGS) -Wl,-E -o $@ $^ -l:liblua5.4-cjson.a -llua5.4 -lcurl -lmicrohttpd -lgnutls -ledit -lm
+
+# The one of `make dist` finds its libraries beside it, before any that the machine has: theirs, too, which only RPATH is
+# for, not RUNPATH.
+$(BUILD)/kmirror.dist: LDFLAGS += -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/../lib/kmirror'
 
 # The Lua API comes from whoever loads the module. Debian's static lua-cjson is not made for shared objects. A thread of
 # libcurl's may still look up a name when Lua closes: what it runs stays.
@@ -141,6 +145,7 @@ help:
 	@echo 'make rooms      show which part of kmirror needs which'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR when set'
 	@echo 'make deb        a Debian package, in $(BUILD)'
+	@echo 'make dist       a tar.gz that runs where there is only glibc, in $(BUILD)'
 	@echo 'make deps       install the Debian packages that the build needs'
 	@echo 'make test-deps  install what the specs and lint need, too'
 	@echo 'make clean      remove $(BUILD)'
@@ -196,6 +201,12 @@ install-module: module
 deb: all
 	@sh .ci/packages.sh deb dpkg-dev
 	@sh .ci/deb.sh $(BUILD) $(VERSION)
+
+# What is loaded only when it is needed goes along, too: what tells of records in Kafka, and what runs specs.
+.PHONY: dist
+dist: all $(BUILD)/kmirror.dist
+	@sh .ci/packages.sh dist librdkafka1 lua-busted
+	@sh .ci/dist.sh $(BUILD) $(VERSION)
 
 .PHONY: clean
 clean:

@@ -15,13 +15,18 @@
 /* The checkout's folder, with a slash; empty when the executable is not in the build folder of one. */
 static char root[PATH_MAX];
 
+/* Where the executable is; false when the system does not tell. */
+static bool find_executable(char path[PATH_MAX]) {
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    path[length > 0 ? length : 0] = '\0';
+    return length > 0;
+}
+
 static void find_root(void) {
     char path[PATH_MAX], marker[PATH_MAX + 32];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     root[0] = '\0';
-    if (length <= 0)
+    if (!find_executable(path))
         return;
-    path[length] = '\0';
     char *build = strstr(path, "/build/");
     for (char *next = build; next != NULL; next = strstr(next + 1, "/build/"))
         build = next;
@@ -110,6 +115,18 @@ static int find_own(lua_State *L) {
     return 0;
 }
 
+/* The folder of Lua modules that `make dist` puts beside the executable, with a slash; empty when there is none.
+ * [-0, +1, m] */
+static void push_bundle(lua_State *L) {
+    char path[PATH_MAX];
+    bool found = find_executable(path);
+    for (int i = 0; found && i < 2; i++) /* the executable's name, and bin */
+        *strrchr(path, '/') = '\0', found = strchr(path, '/') != NULL;
+    lua_pushfstring(L, "%s/lib/kmirror/lua/", path);
+    if (!found || access(lua_tostring(L, -1), X_OK) != 0)
+        lua_pushliteral(L, ""), lua_replace(L, -2);
+}
+
 void files_open(lua_State *L) {
     int natives = lua_gettop(L);
     find_root();
@@ -119,7 +136,8 @@ void files_open(lua_State *L) {
     lua_pushvalue(L, natives);
     lua_pushliteral(L, LUA_PATH_DEFAULT);
     lua_pushliteral(L, LUA_CPATH_DEFAULT);
-    lua_call(L, 4, 0);
+    push_bundle(L);
+    lua_call(L, 5, 0);
     lua_settop(L, natives - 1);
 }
 

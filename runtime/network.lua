@@ -64,14 +64,30 @@ local function readable(name)
     return path
 end
 
----The CA certificates that the environment names.
+-- Where systems keep the CA certificates that they trust: Debian, whose libcurl may be used elsewhere, too; Fedora and
+-- its like, twice; SUSE; Alpine and the BSDs.
+local bundles = {
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem",
+}
+
+-- The system's, where that is not Debian: there libcurl finds them by itself.
+local function of_system()
+    for i, path in ipairs(bundles) do
+        if not network.unreadable(path) then return i > 1 and path or nil end
+    end
+end
+
+---The CA certificates that the environment names, or those of the system where libcurl would not find them.
 ---@return string? file PEM
 ---@return string? folder
----Raises `invalid` for a file that cannot be read.
+---Raises `invalid` for a file that the environment names and that cannot be read.
 function network.certificates()
     local bundle = readable("CURL_CA_BUNDLE")
     if bundle then return bundle end
-    return readable("SSL_CERT_FILE"), variable("SSL_CERT_DIR")
+    local file, folder = readable("SSL_CERT_FILE"), variable("SSL_CERT_DIR")
+    if file or folder then return file, folder end
+    return of_system()
 end
 
 return network

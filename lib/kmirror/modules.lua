@@ -3,9 +3,11 @@
 --- kmirror's own files have a require() of their own. It knows what is built in, and the folders of the system: neither
 --- the working directory, nor the runbook's folder, nor LUA_PATH can put anything in place of a module that kmirror
 --- itself needs. Runbooks have Lua's require(): it finds `kmirror.*`, `mirrors` and `task` here, anything else beside
---- the runbook first, then in the folders of LUA_PATH, LUA_CPATH and the system, and last among what is built in.
+--- the runbook first, then in the folders of LUA_PATH, LUA_CPATH and the system, and last among what is built in. Where
+--- kmirror was unpacked with modules beside it (`make dist`), these come before the system's for its own files, and
+--- after them for runbooks.
 
-local own_file, natives, system_path, system_cpath = ...
+local own_file, natives, system_path, system_cpath, bundle = ...
 
 local M = {}
 
@@ -41,7 +43,12 @@ local function absolute(path)
     return table.concat(kept, ";")
 end
 
-system_path, system_cpath = absolute(system_path), absolute(system_cpath)
+local bundle_path, bundle_cpath = "", ""
+if bundle ~= "" then
+    bundle_path, bundle_cpath = ("%s?.lua;%s?/init.lua"):format(bundle, bundle), bundle .. "?.so"
+end
+system_path = absolute(bundle_path .. ";" .. system_path)
+system_cpath = absolute(bundle_cpath .. ";" .. system_cpath)
 
 local function load_native(name, file)
     return assert(package.loadlib(file, "luaopen_" .. name:gsub("^.-%-", ""):gsub("%.", "_")))
@@ -159,7 +166,8 @@ function M.beside(path)
     end
 end
 
-package.path, package.cpath = absolute(package.path), absolute(package.cpath)
+package.path = absolute(package.path .. ";" .. bundle_path)
+package.cpath = absolute(package.cpath .. ";" .. bundle_cpath)
 package.preload.mirrors, package.preload.task = natives.mirrors, natives.task
 table.insert(package.searchers, 2, public)
 table.insert(package.searchers, 3, beside)

@@ -1,4 +1,4 @@
--- What make install and make deb bring along besides the executable.
+-- What make install, make deb and make dist bring along besides the executable.
 local annotations = require "spec.support.annotations"
 local support = require "spec.support"
 
@@ -144,5 +144,94 @@ describe("make deb", function()
         local result = support.run { "list", "--sandbox", executable = root .. "/usr/bin/kmirror", directory = root }
         assert.are.equal(0, result.status, result.stderr)
         assert.are.equal(24, #lines(result.stdout))
+    end)
+end)
+
+describe("make dist", function()
+    local version = support.run { "version" }.stdout:match("^kmirror (%S+)")
+    local name = ("kmirror-%s-linux-%s"):format(version, lines(output("uname", "-m"))[1])
+    local archive = lines(output("realpath", support.build))[1] .. "/" .. name .. ".tar.gz"
+    local root = support.temporary_directory("root") -- of a machine that has glibc, and nothing else
+    local certificates = support.certificates()
+
+    -- Runs something there, with nothing of this machine but its kernel and its network.
+    local function run_there(words, options)
+        local all = { "--mount", "--pid", "--fork", "--kill-child", "--mount-proc=/proc", "--root=" .. root, "--",
+            command = "unshare", env = { HOME = "/home" } }
+        if output("id", "-u") ~= "0\n" then table.insert(all, 1, "--map-root-user") end
+        table.move(words, 1, #words, #all + 1, all)
+        for variable, value in pairs(options and options.env or {}) do all.env[variable] = value end
+        return support.run(all)
+    end
+
+    local function there(...)
+        return run_there({ "/" .. name .. "/bin/kmirror", ... })
+    end
+
+    local function lacks_namespaces()
+        local refused = run_there({ "/nothing" }).stderr:find("Operation not permitted", 1, true)
+        return refused and "the kernel gives this user no root of its own"
+    end
+
+    setup(function()
+        make("dist")
+        output("sh", "-c", [=[
+            cd "$1" && mkdir -p proc tmp dev home etc/pki/tls/certs lib/$(uname -m)-linux-gnu
+            for file in $(dpkg -L libc6 | grep '/lib/[^/]*linux-gnu/[^/]*[.]so[.0-9]*$'); do
+                cp -L $file lib/$(uname -m)-linux-gnu/ || exit 1
+            done
+            loader=$(ldd /bin/true | sed -n 's,^[[:space:]]*\(/[^ ]*ld-linux[^ ]*\).*,\1,p')
+            install -D $loader .$loader && cp "$2" etc/pki/tls/certs/ca-bundle.crt && tar xzf "$3"]=],
+            "sh", root, certificates.ca, archive)
+    end)
+
+    it("makes an archive whose checksums are right, with the license of all that it holds", function()
+        output("sh", "-c", "cd " .. support.build .. " && sha256sum --quiet --strict -c " .. name .. ".tar.gz.sha256")
+        output("sh", "-c", "cd " .. root .. "/" .. name .. " && sha256sum --quiet --strict -c SHA256SUMS")
+        local packages = 0
+        for package in support.read(root .. "/" .. name .. "/README.txt"):gmatch("\n(%S+) %S+, source ") do
+            local text = support.read(("%s/%s/share/doc/kmirror/licenses/%s"):format(root, name, package))
+            assert.is_true(#text > 0, package)
+            packages = packages + 1
+        end
+        assert.is_true(packages > 30)
+    end)
+
+    it("holds what make install brings, and nothing else to run", function()
+        local listed = output("tar", "tzf", archive)
+        for _, path in ipairs { "bin/kmirror", "LICENSE", "share/man/man1/kmirror.1", "share/doc/kmirror/README.md",
+            "share/doc/kmirror/scripts/cookbook/lag.lua", "share/kmirror/types/mirrors.lua", "lib/kmirror/libcurl.so.4",
+            "lib/kmirror/librdkafka.so.1", "lib/kmirror/lua/dbd/sqlite3.so", "lib/kmirror/lua/busted/runner.lua" } do
+            assert.is_truthy(listed:find(("%s/%s\n"):format(name, path), 1, true), path)
+        end
+        assert.is_nil(listed:find("libc%.so"))
+        assert.are.same({ "./bin/kmirror" }, lines(output("sh", "-c", "cd " .. root .. "/" .. name
+            .. " && find . -type f -perm /111")))
+    end)
+
+    it("runs a runbook as a job where there is only glibc", function()
+        if lacks_namespaces() then return pending(lacks_namespaces()) end
+        local result = there("run", "--sandbox", "--job", "night", "retune", "--latency", "60000")
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal("night\tdone", there("jobs").stdout:match("^(%S+\t%S+)"))
+    end)
+
+    it("reads regexes there, and knows the modules beside it, also for a runbook", function()
+        if lacks_namespaces() then return pending(lacks_namespaces()) end
+        local result = there("-e", [[
+            print(require "kmirror.regex".select("a.*", { "ab", "b" })[1])
+            print((pcall(require, "busted.runner")), (pcall(require, "rex_pcre2")))]])
+        assert.are.equal("ab\ntrue\ttrue\n", result.stdout, result.stderr)
+    end)
+
+    it("trusts the certificates of the system where that is not Debian", function()
+        if lacks_namespaces() then return pending(lacks_namespaces()) end
+        local server = support.server { { body = [[{"mirrors":[]}]] }, tls = certificates.good }
+        local result = run_there({ "/" .. name .. "/bin/kmirror", "list" }, { env = {
+            KMIRROR_ENDPOINT = "https://127.0.0.1:" .. server.port, KMIRROR_CLUSTER = support.cluster,
+            KMIRROR_USERNAME = "user", KMIRROR_API_KEY = "key",
+        } })
+        server:stop()
+        assert.are.equal(0, result.status, result.stderr)
     end)
 end)
