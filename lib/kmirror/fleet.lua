@@ -15,6 +15,8 @@ local wanted = require("kmirror.fleet.wanted")
 local M = {
     format = require("kmirror.fleet.format"), -- of a fleet file, in words
     migration = require("kmirror.fleet.migration"), -- the mirrors of one, hundreds at a time
+    saved = require("kmirror.fleet.saved"), -- plans in files
+    stale = require("kmirror.fleet.stale"), -- whether these are still true
 }
 
 --- Reads a fleet file: .lua, .json or .csv; "-" is JSON on standard input. Raises usage with file, line, field and what
@@ -88,7 +90,9 @@ local made = fields.made("a plan, as fleet.plan() makes it", "create", "retune",
 local result = fields.made("a result, as fleet.apply() returns it",
     "created", "retuned", "deleted", "failed", "skipped")
 local plan_options = fields.options({ prune = fields.boolean, cluster = fields.uuid })
-local apply_options = fields.options({ wait = fields.number(0, "seconds"), canary = fields.integer(1) })
+local apply_options = fields.options({
+    wait = fields.number(0, "seconds"), canary = fields.integer(1), again = fields.string,
+})
 
 return fields.guard("fleet", M, {
     read = { "path", fields.text },

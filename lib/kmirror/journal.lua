@@ -139,6 +139,14 @@ local function open_store(store)
     return type(store) == "table" and store or stores.open(store)
 end
 
+local current ---@type kmirror.journal|nil
+
+--- The journal of the job that this process runs; nil when it is none, and when it is over.
+---@return kmirror.journal|nil
+function M.current()
+    return current
+end
+
 --- Opens the journal of a job, for one run of it. Raises usage when it cannot be written, when another
 --- process is at work on that job, and when the job is one of another script or target.
 ---@param options kmirror.journal.options
@@ -160,7 +168,7 @@ function M.open(options)
         store:close()
         error(self, 0)
     end
-    self.lock = lock
+    self.lock, current = lock, self
     return self
 end
 
@@ -450,6 +458,7 @@ function Journal:finish(status)
     end
     self.lock:close()
     self.store:close()
+    current = current ~= self and current or nil
     return summary
 end
 

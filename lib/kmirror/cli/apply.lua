@@ -35,14 +35,15 @@ local function status_of(plan, result)
     return #result.failed > 0 and done == 0 and 1 or 3
 end
 
-local function show(plan, result)
+local same_again = "run the same command again to continue: what is done is not done twice"
+
+local function show(plan, result, again)
     local would = changes.planned() and "would be " or ""
     io.stdout:write(("%d %screated, %d %sretuned, %d %sdeleted, in %.1f seconds.\n"):format(#result.created, would,
         #result.retuned, would, #result.deleted, would, result.seconds))
     local failed, skipped = #result.failed, #result.skipped
     if failed + skipped > 0 then
-        log.error("%d failed, %d not tried; run the same command again to continue: what is done is not done twice",
-            failed, skipped)
+        log.error("%d failed, %d not tried; %s", failed, skipped, again and "to continue, " .. again or same_again)
     end
     if #plan.blocked > 0 then
         log.error("%d left to settle by hand; see kmirror plan", #plan.blocked)
@@ -50,22 +51,43 @@ local function show(plan, result)
 end
 
 local function carry_out(given, plan, api, again)
-    if fleet.size(plan) > 0 then
-        ask(plan, again)
-    end
-    local result = fleet.apply(api, plan, { wait = given.wait, canary = given.canary })
+    local result = fleet.apply(api, plan, { wait = given.wait, canary = given.canary, again = again })
     if given.json then
         io.stdout:write(json.encode(fleet.result_shape(result), true), "\n")
     elseif fleet.size(plan) > 0 then
-        show(plan, result)
+        show(plan, result, again)
     end
     return status_of(plan, result)
 end
 
+local function present(given, plan, saved)
+    io.stderr:write("\n")
+    fleet.show(io.stderr, plan)
+    io.stderr:write("\n")
+    fleet.guard(plan, planning.most(given, saved))
+end
+
+local function plan_and_carry_out(given)
+    local plan, api, make_again = planning.plan(given)
+    present(given, plan)
+    if fleet.size(plan) > 0 then
+        ask(plan, make_again)
+    end
+    return carry_out(given, plan, api)
+end
+
+-- It was looked at when it was made: nobody is asked.
+local function carry_out_saved(given, saved)
+    local plan, api = planning.saved(given, saved)
+    log.info("%s: as planned at %s, from %s; nothing has changed since", given.fleet, saved.made.at, saved.made.fleet)
+    present(given, plan, saved)
+    return carry_out(given, plan, api, planning.to_continue(given, saved))
+end
+
 return {
     name = "apply",
-    arguments = "FLEET",
-    summary = "Make the clusters match a fleet file.",
+    arguments = "FLEET|PLAN",
+    summary = "Make the clusters match a fleet file, or a saved plan.",
     details = [[
 Shows the plan (see kmirror help plan), asks, and carries it out: creates
 mirrors, waits until they are up, sets target latencies, and deletes, with
@@ -73,6 +95,13 @@ mirrors, waits until they are up, sets target latencies, and deletes, with
 After three failures nothing new is begun. A second run repeats nothing
 that is done. At the end the lists of the clusters show it all: the next plan
 is empty.
+
+FLEET may be a plan that kmirror plan -o has saved. Then just that is done,
+unasked, as it was looked at before; if anything has changed since (a mirror, a
+target latency, the fleet file, the account), it is refused with what that is,
+and nothing is sent (2). Passwords are taken from where the fleet file says.
+After a failure such a plan is stale, unless it ran with --job: then kmirror
+jobs resume continues it.
 
 Exit status: 0; 1 when nothing could be done; 3 when a part is done, or is left
 to settle by hand.
@@ -93,11 +122,7 @@ in kmirror plan, with "id" and "status" where there is one; one that failed has
     end,
 
     run = function(given)
-        local plan, api, again = planning.plan(given)
-        io.stderr:write("\n")
-        fleet.show(io.stderr, plan)
-        io.stderr:write("\n")
-        fleet.guard(plan, given.max_delete)
-        return carry_out(given, plan, api, again)
+        local saved = fleet.saved.read(given.fleet)
+        return saved and carry_out_saved(given, saved) or plan_and_carry_out(given)
     end,
 }

@@ -20,6 +20,7 @@ local pause = 1 -- seconds between two lists of a cluster
 ---@class kmirror.fleet.apply_options
 ---@field wait? number seconds for new mirrors to come up, and for the lists to show what was done; 600
 ---@field canary? integer so many are created first; the others only when these are up
+---@field again? string how to continue, after "to continue, "; "run the same command again: …" by default
 
 ---@class kmirror.fleet.item a change
 ---@field change kmirror.fleet.create|kmirror.fleet.retune|kmirror.fleet.found
@@ -269,13 +270,15 @@ local function count_done(items)
     return count
 end
 
+--- How to continue what a fleet file says.
+M.again = "run the same command again: what is done is not done twice"
+
 -- Says what was done, should the run end early.
-local function watch(items)
+local function watch(items, again)
     return setmetatable({}, { __close = function(_, problem)
         if problem and not changes.harmless() then
-            log.error("stopped: %d created, %d retuned, %d deleted; to continue, run the same command again: what is "
-                .. "done is not done twice",
-                count_done(items.create), count_done(items.retune), count_done(items.delete))
+            log.error("stopped: %d created, %d retuned, %d deleted; to continue, %s", count_done(items.create),
+                count_done(items.retune), count_done(items.delete), again)
         end
     end })
 end
@@ -314,7 +317,7 @@ function M.run(api, plan, options)
         api = api, result = result, steps = stepping.new(), wait = options.wait or 600,
     }, Run)
     local items = items_of(plan)
-    local _ <close> = watch(items)
+    local _ <close> = watch(items, options.again or M.again)
     run:all(items, options.canary)
     result.seconds = run.steps:seconds()
     return result

@@ -38,14 +38,19 @@ local M = {}
 ---@field unclear kmirror.fleet.found[] there, but with a name that does not tell their source; they stay
 ---@field whole boolean the API tells whole specifications, and all of them are compared
 ---@field unchanged integer how many mirrors are as wanted
+---@field mirrors kmirror.fleet.wanted[] those of the file that it is about
+---@field there kmirror.fleet.found[] all that is on the clusters that these go into
 ---@field warnings kmirror.fleet.warning[]
 
 ---@class kmirror.fleet.plan_options
 ---@field prune? boolean delete mirrors that the file does not have, on the clusters that it has mirrors into
 ---@field cluster? string UUID: only what concerns that Kafka Connect cluster
 
--- The mirrors of the file that the plan is about.
-local function scope(fleet, cluster)
+--- The mirrors of the file that a plan is about.
+---@param fleet kmirror.fleet
+---@param cluster? string UUID
+---@return kmirror.fleet.wanted[]
+function M.scope(fleet, cluster)
     local mirrors = {}
     for _, mirror in ipairs(fleet.mirrors) do
         if not cluster or mirror.cluster == cluster:lower() then
@@ -68,14 +73,12 @@ local function examine(api, mirrors, by_key)
 end
 
 -- Takes out what was gone when it was asked for.
-local function drop_gone(by_key)
-    for key, matches in pairs(by_key) do
-        local left = {}
-        for _, mirror in ipairs(matches) do
-            left[#left + 1] = not mirror.gone and mirror or nil
-        end
-        by_key[key] = left
+local function not_gone(mirrors)
+    local left = {}
+    for _, mirror in ipairs(mirrors) do
+        left[#left + 1] = not mirror.gone and mirror or nil
     end
+    return left
 end
 
 -- One that is there, with one that it may be.
@@ -146,19 +149,23 @@ end
 ---@return kmirror.fleet.plan
 function M.make(api, fleet, options)
     options = options or {}
-    local mirrors = scope(fleet, options.cluster)
+    local mirrors = M.scope(fleet, options.cluster)
     local targets = matching.targets(fleet, mirrors)
-    local by_key, unclear = matching.index(live.list(api, targets))
+    local found = live.list(api, targets)
+    local by_key, unclear = matching.index(found)
     local plan = {
         fleet = fleet, create = {}, retune = {}, delete = {}, blocked = {}, unlisted = {}, unclear = unclear,
-        unchanged = 0, warnings = {}, uncompared = {}, names = {}, whole = true,
+        unchanged = 0, warnings = {}, uncompared = {}, names = {}, whole = true, mirrors = mirrors,
     }
     for _, target in ipairs(targets) do
         plan.names[target.cluster] = target.name
         plan.whole = plan.whole and api:on(target.cluster):can("specification")
     end
     examine(api, mirrors, by_key)
-    drop_gone(by_key)
+    plan.there = not_gone(found)
+    for key, matches in pairs(by_key) do
+        by_key[key] = not_gone(matches)
+    end
     local matched, assigned, left = {}, matching.assign(api, fleet.document, mirrors, by_key)
     plan.unlisted = left
     for _, mirror in ipairs(mirrors) do
