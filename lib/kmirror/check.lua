@@ -2,6 +2,7 @@
 
 local general = require("kmirror.check.general")
 local library = require("kmirror.check.library")
+local order = require("kmirror.order")
 local textfile = require("kmirror.textfile")
 
 local M = {}
@@ -11,12 +12,6 @@ local M = {}
 ---@field line integer
 ---@field column integer in characters
 ---@field message string
-
-local function by_place(a, b)
-    if a.line ~= b.line then return a.line < b.line end
-    if a.column ~= b.column then return a.column < b.column end
-    return a.message < b.message
-end
 
 --- Looks at a source.
 ---@param source string
@@ -28,7 +23,7 @@ function M.source(source, file, folder)
     local found, whole = general.find(source, file:find("_spec%.lua$") ~= nil)
     local more = whole and library.find(source, folder) or {}
     table.move(more, 1, #more, #found + 1, found)
-    table.sort(found, by_place)
+    table.sort(found, order.by("line", "column", "message"))
     for _, finding in ipairs(found) do finding.file = file end
     return found
 end

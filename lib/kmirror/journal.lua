@@ -14,6 +14,7 @@
 
 local changes = require("kmirror.changes")
 local host = require("host")
+local order = require("kmirror.order")
 local problems = require("kmirror.problem")
 local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
@@ -241,7 +242,7 @@ local function history_of(self, cluster)
             }
         end
     end
-    table.sort(events, function(a, b) return a.order < b.order end)
+    table.sort(events, order.by("order"))
     return events
 end
 

@@ -7,6 +7,7 @@
 --- among mirrors that are there.
 
 local live = require("kmirror.live")
+local order = require("kmirror.order")
 local try = require("kmirror.problem").try
 local profile = require("kmirror.profile")
 local regex = require("kmirror.regex")
@@ -190,7 +191,7 @@ local function that_may_follow(first, neighbours, is_one)
         end
     end
     for _, list in pairs(leaving) do
-        table.sort(list, function(a, b) return a.index < b.index end)
+        table.sort(list, order.by("index"))
     end
     return leaving
 end

@@ -4,6 +4,7 @@
 
 local fields = require("mirrors").fields
 local meant = require("mirrors").fields.meant
+local order = require("kmirror.order")
 local refuse = require("kmirror.usage")
 
 local M = {}
@@ -79,17 +80,8 @@ function M.name_of(connect)
     end
 end
 
-local function known_names()
-    local names = {}
-    for name in pairs(current.clusters) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    return names
-end
-
 local function unknown(name, expected)
-    local names = known_names()
+    local names = order.keys(current.clusters)
     local known = #names > 0 and "; known names: " .. table.concat(names, ", ")
         or "; none has a name here: the configuration file names them, by profile"
     refuse("unknown cluster '%s': expected %s%s%s", name, expected, known, meant(name, current.clusters))

@@ -2,6 +2,7 @@
 --- loaded only where it serves.
 
 local account = require("kmirror.sandbox.account")
+local order = require("kmirror.order")
 
 local sandbox = {
     username = account.username, api_key = account.api_key, read_only_api_key = account.read_only_api_key,
@@ -41,10 +42,7 @@ end
 --- The names of the ready-made fault plans, in order.
 ---@return string[]
 function sandbox.fault_plans()
-    local names = {}
-    for name in pairs(require("kmirror.sandbox.fault_plans").named) do names[#names + 1] = name end
-    table.sort(names)
-    return names
+    return order.keys(require("kmirror.sandbox.fault_plans").named)
 end
 
 return sandbox

@@ -12,6 +12,7 @@ local fields = require("mirrors").fields
 local files = require("kmirror.file")
 local json = require("kmirror.json")
 local mirrors = require("mirrors")
+local order = require("kmirror.order")
 local sandbox = require("kmirror.sandbox")
 local shell = require("kmirror.shell")
 
@@ -140,7 +141,7 @@ local function mirrors_of(path)
             found[#found + 1] = mirror
         end
     end
-    table.sort(found, function(a, b) return a.id < b.id end)
+    table.sort(found, order.by("id"))
     return found
 end
 

@@ -3,6 +3,7 @@ local csv = require("kmirror.csv")
 local health = require("kmirror.health")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
+local order = require("kmirror.order")
 local selection = require("kmirror.selection")
 local tables = require("kmirror.table")
 
@@ -50,14 +51,6 @@ local function find(given)
     return found, missing
 end
 
-local function by_connector(a, b)
-    local left, right = a.connectorName or "", b.connectorName or ""
-    if left ~= right then
-        return left < right
-    end
-    return tostring(a.id) < tostring(b.id)
-end
-
 ---@type kmirror.command
 return {
     name = "list",
@@ -83,7 +76,7 @@ Exit status: 0; 1 when no mirror has what an option asks for, as --source or
     run = function(options)
         local found, missing = find(options)
         local fields = options.wide and wide_names or names
-        table.sort(found, by_connector)
+        table.sort(found, order.by("connectorName", "id"))
         if options.json then
             local in_full = options.wide or #options.statuses > 0
             io.stdout:write(json.encode(json.array(in_full and shown(found, fields) or found), true), "\n")

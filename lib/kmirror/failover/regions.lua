@@ -3,6 +3,7 @@
 local bulk = require("kmirror.bulk")
 local health = require("kmirror.health")
 local log = require("kmirror.log")
+local order = require("kmirror.order")
 local problems = require("kmirror.problem")
 local selection = require("kmirror.selection")
 local text = require("kmirror.text")
@@ -58,9 +59,7 @@ function M.between(api, source, target)
         local mirror = M.read(api, listed) -- before the place is chosen: others go on meanwhile
         found[#found + 1] = mirror
     end, bulk.reads)
-    table.sort(found, function(a, b)
-        return a.topicsRegex == b.topicsRegex and a.id < b.id or a.topicsRegex < b.topicsRegex
-    end)
+    table.sort(found, order.by("topicsRegex", "id"))
     return found
 end
 

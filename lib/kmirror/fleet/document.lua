@@ -3,6 +3,7 @@
 local csv_source = require("kmirror.fleet.csv_source")
 local json_source = require("kmirror.fleet.json_source")
 local lua_source = require("kmirror.fleet.lua_source")
+local order = require("kmirror.order")
 local places = require("kmirror.fleet.places")
 local text = require("kmirror.text")
 local textfile = require("kmirror.textfile")
@@ -70,9 +71,7 @@ function Document:finish()
     if #problems == 0 then
         return
     end
-    table.sort(problems, function(a, b)
-        return a.line < b.line or a.line == b.line and a.message < b.message
-    end)
+    table.sort(problems, order.by("line", "message"))
     local lines = {}
     for i = 1, math.min(#problems, most_shown) do
         lines[i] = ("%s: %s"):format(self:at(problems[i].line), text.clean(problems[i].message))

@@ -5,6 +5,7 @@ local csv = require("kmirror.csv")
 local fields = require("kmirror.fleet.fields")
 local json = require("kmirror.json")
 local live = require("kmirror.live")
+local order = require("kmirror.order")
 local profile = require("kmirror.profile")
 local text = require("kmirror.text")
 local wanted = require("kmirror.fleet.wanted")
@@ -184,15 +185,6 @@ local function examine(api, found)
     live.examine(api, needed)
 end
 
-local function before(a, b)
-    for _, field in ipairs({ "to", "from", "topicsRegex" }) do
-        if a[field] ~= b[field] then
-            return a[field] < b[field]
-        end
-    end
-    return false
-end
-
 local function collect(found, aliases, targets, whole)
     local exported = { clusters = {}, sources = {}, mirrors = {}, notes = {}, left_out = 0, whole = whole }
     local names, seen = {}, {}
@@ -202,7 +194,7 @@ local function collect(found, aliases, targets, whole)
     for _, mirror in ipairs(found) do
         add_mirror(exported, seen, names, mirror)
     end
-    table.sort(exported.mirrors, before)
+    table.sort(exported.mirrors, order.by("to", "from", "topicsRegex"))
     return exported
 end
 
@@ -231,7 +223,7 @@ local heads = {
 -- What version 1 of the API does not tell of a mirror.
 local unknown_to_v1 = { "useRenaming", "usePrivateIps", "maxTasks" }
 
-local order = {
+local written = {
     "connect", "kafka", "sourceConnectionPropertiesFile", "alias", "from", "to", "topicsRegex", "targetLatency",
     "useRenaming", "usePrivateIps", "maxTasks",
 }
@@ -247,20 +239,11 @@ end
 
 local function lua_fields(record)
     local parts = {}
-    for _, field in ipairs(order) do
+    for _, field in ipairs(written) do
         local value = record[field]
         parts[#parts + 1] = value ~= nil and ("%s = %s"):format(field, lua_value(value)) or nil
     end
     return "{ " .. table.concat(parts, ", ") .. " },"
-end
-
-local function sorted_names(clusters)
-    local names = {}
-    for name in pairs(clusters) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    return names
 end
 
 local writers = {}
@@ -276,7 +259,7 @@ function writers.lua(exported)
     add("return {\n    clusters = {")
     local is_source = {}
     for _, source in ipairs(exported.sources) do is_source[source.name] = true end
-    for _, name in ipairs(sorted_names(exported.clusters)) do
+    for _, name in ipairs(order.keys(exported.clusters)) do
         local cluster = exported.clusters[name]
         local is_known = cluster.kafka or cluster.sourceConnectionPropertiesFile or not is_source[name]
         add("        [%s] = %s%s", lua_value(name), lua_fields(cluster), is_known and "" or " -- kafka: not known")

@@ -1,5 +1,6 @@
 --- fleet.fields: the fields of a fleet file: what each may be, and what is said when it is something else.
 
+local order = require("kmirror.order")
 local profile = require("kmirror.profile")
 local suggest = require("mirrors").fields.nearest
 local text = require("kmirror.text")
@@ -110,15 +111,6 @@ M.of = {
     }),
 }
 
-local function names_of(fields)
-    local names = {}
-    for field in pairs(fields) do
-        names[#names + 1] = field
-    end
-    table.sort(names)
-    return table.concat(names, ", ")
-end
-
 local longest_shown = 60
 
 local function shown(value, kind)
@@ -140,7 +132,7 @@ end
 function M.unknown(what, unknown, known)
     local meant = suggest(tostring(unknown), known)
     local rest = meant and ("did you mean '%s'?"):format(meant)
-        or next(known) and "expected one of " .. names_of(known) or "none is known"
+        or next(known) and "expected one of " .. table.concat(order.keys(known), ", ") or "none is known"
     return ("%s '%s'; %s"):format(what, tostring(unknown), rest)
 end
 

@@ -5,6 +5,7 @@ local drift = require("kmirror.fleet.drift")
 local live = require("kmirror.live")
 local matching = require("kmirror.fleet.matching")
 local loops = require("kmirror.loops")
+local order = require("kmirror.order")
 local text = require("kmirror.text")
 local wanted = require("kmirror.fleet.wanted")
 local warnings = require("kmirror.fleet.warnings")
@@ -132,15 +133,6 @@ local function is_new(plan)
     return new
 end
 
-local function before(a, b)
-    for _, field in ipairs({ "cluster", "sourceAlias", "topicsRegex", "id" }) do
-        if a[field] ~= b[field] then
-            return a[field] < b[field]
-        end
-    end
-    return false
-end
-
 --- Compares a fleet with what is there. Each cluster is listed once; mirrors are asked for only where the list does not
 --- tell enough. Raises what the API raises, and usage for what the file has too little of to create a mirror.
 ---@param api mirrors.Api
@@ -174,7 +166,7 @@ function M.make(api, fleet, options)
         compare(plan, api, mirror, matches)
     end
     warn_of_uncompared(plan)
-    table.sort(plan.unlisted, before)
+    table.sort(plan.unlisted, order.by("cluster", "sourceAlias", "topicsRegex", "id"))
     if options.prune then
         plan.delete, plan.unlisted = plan.unlisted, {}
     end

@@ -1,6 +1,7 @@
 --- fleet.warnings: what a plan may bring about that was not meant.
 
 local mirrors = require("mirrors")
+local order = require("kmirror.order")
 local overlaps = require("kmirror.fleet.overlaps")
 local regex = require("kmirror.regex")
 local text = require("kmirror.text")
@@ -68,7 +69,7 @@ end
 
 -- By new mirror: what it overlaps with; the one that was found by a known topic comes first.
 local function by_new(found)
-    local groups, order = {}, {}
+    local groups, in_order = {}, {}
     for _, overlap in ipairs(found) do
         local new, other = overlap.second, overlap.first
         if not new.is_new then
@@ -76,12 +77,12 @@ local function by_new(found)
         end
         if not groups[new] then
             groups[new] = { new = new, other = other, topic = overlap.topic, more = 0 }
-            order[#order + 1] = groups[new]
+            in_order[#in_order + 1] = groups[new]
         else
             groups[new].more = groups[new].more + 1
         end
     end
-    return order
+    return in_order
 end
 
 local function of_overlaps(list, groups)
@@ -150,10 +151,7 @@ function M.of(plan, wanted, matched, is_new)
     elseif not could then
         warn(list, nil, "%s", problem.message)
     end
-    table.sort(list, function(a, b)
-        local left, right = a.line or 0, b.line or 0
-        return left < right or left == right and a.message < b.message
-    end)
+    table.sort(list, order.by("line", "message"))
     return list
 end
 

@@ -6,6 +6,7 @@
 --- as many as `most` of them.
 
 local expressions = require("kmirror.regex.expression")
+local order = require("kmirror.order")
 local samples = require("kmirror.regex.samples")
 local warnings = require("kmirror.regex.warnings")
 
@@ -466,9 +467,7 @@ local function in_list(found)
     for _, row in pairs(found) do
         for _, overlap in pairs(row) do list[#list + 1] = overlap end
     end
-    table.sort(list, function(a, b)
-        return a.first < b.first or a.first == b.first and a.second < b.second
-    end)
+    table.sort(list, order.by("first", "second"))
     return list
 end
 

@@ -1,5 +1,6 @@
 --- repl.clusters: :clusters, those that have a name: as a table where that fits, as ids are no good when they are cut.
 
+local order = require("kmirror.order")
 local profile = require("kmirror.profile")
 local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
@@ -23,7 +24,7 @@ local function rows_of(session)
             connect = cluster.connect, kafka = cluster.kafka,
         }
     end
-    table.sort(rows, function(a, b) return a.name < b.name end)
+    table.sort(rows, order.by("name"))
     return rows
 end
 

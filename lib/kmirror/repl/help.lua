@@ -4,6 +4,7 @@ local annotations = require("kmirror.repl.annotations")
 local describe = require("kmirror.repl.describe")
 local host = require("host")
 local layout = require("kmirror.repl.layout")
+local order = require("kmirror.order")
 local session_modules = require("kmirror.repl.session").modules
 local suggest = require("mirrors").fields.nearest
 local refuse = require("kmirror.usage")
@@ -35,10 +36,8 @@ local function label_of(command)
 end
 
 local function overview(commands)
-    local entries, modules = {}, {}
+    local entries, modules = {}, order.keys(session_modules)
     for i, command in ipairs(commands) do entries[i] = { label_of(command), command.summary } end
-    for name in pairs(session_modules) do modules[#modules + 1] = name end
-    table.sort(modules)
     return table.concat({
         layout.prose(introduction), layout.entries(examples, "    "), layout.prose(keys), layout.entries(entries, ""),
         layout.prose({

@@ -3,6 +3,7 @@
 local figures = require("kmirror.report.figures")
 local host = require("host")
 local json = require("kmirror.json")
+local order = require("kmirror.order")
 
 local M = {}
 
@@ -45,9 +46,7 @@ local function mirrors_of(record)
     for _, mirror in pairs(record.mirrors) do
         found[#found + 1] = mirror
     end
-    table.sort(found, function(a, b)
-        return a.id < b.id
-    end)
+    table.sort(found, order.by("id"))
     return found
 end
 

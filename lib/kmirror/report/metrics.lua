@@ -1,6 +1,7 @@
 --- report.metrics: what --metrics FILE holds: figures of a run as OpenMetrics text, for a collector that reads files.
 
 local figures = require("kmirror.report.figures")
+local order = require("kmirror.order")
 local records = require("kmirror.report.record")
 
 local M = {}
@@ -41,32 +42,23 @@ function Text:sample(suffix, labels, value)
     table.insert(self, ("%s%s%s %s"):format(self.name, suffix, labels_of(labels), number(value)))
 end
 
-local function sorted(map)
-    local keys = {}
-    for key in pairs(map) do
-        keys[#keys + 1] = key
-    end
-    table.sort(keys)
-    return keys
-end
-
 local function by_outcome(text, record, field)
-    for _, operation in ipairs(sorted(record.totals)) do
+    for _, operation in ipairs(order.keys(record.totals)) do
         local counts = record.totals[operation][field]
-        for _, outcome in ipairs(sorted(counts)) do
+        for _, outcome in ipairs(order.keys(counts)) do
             text:sample("_total", { "operation", operation, "outcome", outcome }, counts[outcome])
         end
     end
 end
 
 local function by_operation(text, record, field)
-    for _, operation in ipairs(sorted(record.totals)) do
+    for _, operation in ipairs(order.keys(record.totals)) do
         text:sample("_total", { "operation", operation }, record.totals[operation][field])
     end
 end
 
 local function histogram(text, record)
-    for _, operation in ipairs(sorted(record.totals)) do
+    for _, operation in ipairs(order.keys(record.totals)) do
         local totals = record.totals[operation]
         for i, limit in ipairs(records.buckets) do
             text:sample("_bucket", { "operation", operation, "le", ("%.6g"):format(limit):gsub("^%d+$", "%0.0") },
@@ -79,7 +71,7 @@ local function histogram(text, record)
 end
 
 local function mirrors(text, record)
-    for _, id in ipairs(sorted(record.mirrors)) do
+    for _, id in ipairs(order.keys(record.mirrors)) do
         local mirror = record.mirrors[id]
         local last = mirror.points[#mirror.points]
         if last and last[2] then
@@ -97,7 +89,7 @@ local function statuses(text, record)
             counts[last[3]] = (counts[last[3]] or 0) + 1
         end
     end
-    for _, status in ipairs(sorted(counts)) do
+    for _, status in ipairs(order.keys(counts)) do
         text:sample("", { "status", status }, counts[status])
     end
 end

@@ -6,6 +6,7 @@ local events = require("kmirror.events")
 local json = require("kmirror.json")
 local learned = require("kmirror.report.mirrors")
 local mirrors = require("mirrors")
+local order = require("kmirror.order")
 local task = require("task")
 
 local M = {}
@@ -261,9 +262,7 @@ function Collector:under_way()
     for _, each in pairs(self.open) do
         found[#found + 1] = each.asked and each or nil
     end
-    table.sort(found, function(a, b)
-        return a.number < b.number
-    end)
+    table.sort(found, order.by("number"))
     return found
 end
 

@@ -122,9 +122,7 @@ function M.make(live, rule, only)
             table.insert(rule.made(mirror.topicsRegex) and plan.done or plan.others, mirror)
         end
     end
-    table.sort(plan.changes, function(a, b)
-        return a.old.topicsRegex < b.old.topicsRegex
-    end)
+    table.sort(plan.changes, function(a, b) return a.old.topicsRegex < b.old.topicsRegex end)
     return plan
 end
 

@@ -3,6 +3,7 @@
 local check = require("kmirror.sandbox.fault_checks")
 local kinds = require("kmirror.sandbox.fault_kinds")
 local mirrors = require("mirrors")
+local order = require("kmirror.order")
 local textfile = require("kmirror.textfile")
 local refuse = require("kmirror.usage")
 
@@ -75,12 +76,7 @@ local SELECTORS = {
 }
 
 local function names_of(set)
-    local names = {}
-    for name in pairs(set) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    return table.concat(names, ", ")
+    return table.concat(order.keys(set), ", ")
 end
 
 --- What is wrong with the fields of a rule, in words; nil when nothing is.

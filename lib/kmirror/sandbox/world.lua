@@ -4,6 +4,7 @@
 --- so a world with an injected clock is the same every time.
 
 local account = require("kmirror.sandbox.account")
+local order = require("kmirror.order")
 local random = require("kmirror.sandbox.random")
 local topics = require("kmirror.sandbox.topics")
 
@@ -121,17 +122,15 @@ end
 --- asks for it: to take each out would be a pass over all of them.
 local function order_of(connect)
     if not connect.order then
-        local order = {}
+        local all = {}
         for _, mirror in pairs(connect.mirrors) do
-            order[#order + 1] = mirror
+            all[#all + 1] = mirror
         end
-        table.sort(order, function(a, b)
-            return a.place < b.place
-        end)
-        for i, mirror in ipairs(order) do
+        table.sort(all, order.by("place"))
+        for i, mirror in ipairs(all) do
             mirror.place = i
         end
-        connect.order, connect.added = order, #order
+        connect.order, connect.added = all, #all
     end
     return connect.order
 end
