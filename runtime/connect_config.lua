@@ -178,14 +178,13 @@ end
 ---@param its table<string, string>
 ---@return string
 function config.without_secrets(text, its)
+    local hidden = {}
     for name, value in pairs(its) do
-        if properties.is_secret(name) then
-            for part in (value .. '"' .. value):gmatch('[^"]+') do
-                if #part >= 4 then text = text:gsub(part:gsub("%p", "%%%0"), "[hidden]") end
-            end
+        for part in (properties.is_secret(name) and value .. '"' .. value or ""):gmatch('[^"]+') do
+            hidden[#hidden + 1] = part
         end
     end
-    return text
+    return secret.hide(text, hidden)
 end
 
 return config

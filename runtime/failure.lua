@@ -1,4 +1,5 @@
 -- failure: what an error object of the mirrors module says beside its status: what the API told, a hint, and no secret.
+local secret = ...
 
 -- ---- what the API told ----
 
@@ -103,28 +104,13 @@ end
 
 -- ---- no secrets ----
 
--- The text without any of the secrets, should the server have sent one back.
-local function redact(text, secrets)
-    for _, secret in ipairs(secrets) do
-        local from, to = text:find(secret, 1, true)
-        while from do
-            text = text:sub(1, from - 1) .. "[hidden]" .. text:sub(to + 1)
-            from, to = text:find(secret, from + 8, true)
-        end
-    end
-    return text
-end
-
-local function redact_all(value, secrets)
-    if type(value) == "string" then return redact(value, secrets) end
+local function hide_all(value, secrets)
+    if type(value) == "string" then return secret.hide(value, secrets) end
     if type(value) == "table" then
-        for key, inner in pairs(value) do value[key] = redact_all(inner, secrets) end
+        for key, inner in pairs(value) do value[key] = hide_all(inner, secrets) end
     end
     return value
 end
-
--- Passwords are a few characters at least; shorter values would hide ordinary words.
-local SHORTEST_SECRET = 4
 
 local function secrets_in(properties)
     local secrets = { properties }
@@ -141,15 +127,12 @@ local function properties_of(account, spec)
     return texts
 end
 
--- Longest first, so that no part of one is left when another is hidden.
 local function secrets_of(account, spec)
     local secrets = { account.secret() }
     for _, properties in ipairs(properties_of(account, spec)) do
-        for _, secret in ipairs(type(properties) == "string" and secrets_in(properties) or {}) do
-            if #secret >= SHORTEST_SECRET then secrets[#secrets + 1] = secret end
-        end
+        local more = type(properties) == "string" and secrets_in(properties) or {}
+        table.move(more, 1, #more, #secrets + 1, secrets)
     end
-    table.sort(secrets, function(a, b) return #a > #b end)
     return secrets
 end
 
@@ -164,7 +147,7 @@ return function(call, e, told)
     local own_hints = call.backend.hints
     e.other_api = not own_hints and other_version(call, e, told) or nil
     local secrets = secrets_of(call.account, call.spec)
-    e.message, e.details = redact(e.message, secrets), redact_all(e.details, secrets)
+    e.message, e.details = secret.hide(e.message, secrets), hide_all(e.details, secrets)
     local hint = own_hints and own_hints[e.kind] or hint_for(e, call.account.options)
     if hint then e.message = ("%s (%s)"):format(e.message, hint) end
     return e

@@ -9,7 +9,8 @@ local properties = load("runtime/properties.lua")
 local connects = load("runtime/connects.lua", native, fields, properties, load("runtime/uuid.lua"))
 local options = load("runtime/options.lua", native, new_error, fields, network, keys, connects)
 local wire = load("runtime/wire.lua", native, fields)
-local complete = load("runtime/failure.lua")
+local secret = load("runtime/secret.lua", properties)
+local complete = load("runtime/failure.lua", secret)
 local Outage = load("runtime/outage.lua", task, new_error)
 local retry = load("runtime/retry.lua", native, task, complete, new_error, Outage)
 local several = load("runtime/several.lua", native, retry, task, new_error, wire)
@@ -145,7 +146,6 @@ end
 -- ---- what a call sends ----
 
 -- The backends there are, each a file that says how the operations go over the wire.
-local secret = load("runtime/secret.lua", properties)
 local specification = load("runtime/specification.lua", fields, properties)
 
 ---A text that does not show: it prints as "(hidden)", and create() takes it.

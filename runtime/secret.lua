@@ -60,4 +60,21 @@ function secret.revealed(from)
     return found and copy or from
 end
 
+-- A password has a few characters at least; to hide shorter texts would hide ordinary words.
+local SHORTEST <const> = 4
+
+---A text of a server's without these secrets, should it repeat one.
+---@param text string
+---@param hidden string[]
+---@return string
+function secret.hide(text, hidden)
+    local all = {}
+    for _, each in ipairs(hidden) do all[#all + 1] = #each >= SHORTEST and each or nil end
+    table.sort(all, function(a, b) return #a > #b end) -- no part of one is left when another is hidden
+    for _, each in ipairs(all) do
+        text = text:gsub(each:gsub("%p", "%%%0"), "[hidden]")
+    end
+    return text
+end
+
 return secret
