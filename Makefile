@@ -28,7 +28,7 @@ OPTIMIZE = -O2 -g -D_FORTIFY_SOURCE=2
 endif
 
 # Asked of pkg-config once, and only when something is compiled: it may be missing before `make deps`.
-packages = lua5.4 lua5.4-cjson libcurl libmicrohttpd gnutls
+packages = lua5.4 lua5.4-cjson libcurl libmicrohttpd gnutls libpq
 package_flags = $(eval package_flags := $(shell $(PKG_CONFIG) --cflags $(packages)))$(package_flags)
 
 CFLAGS ?=
@@ -39,7 +39,7 @@ ALL_LDFLAGS = $(filter -fsanitize%,$(OPTIMIZE)) -Wl,-z,relro,-z,now $(LDFLAGS)
 # ---- files -------------------------------------------------------------------------------------------------
 
 # Only the executable has these; the rest is in mirrors.so, too, which also loads into stock Lua.
-HOST_ONLY = child environment main exit host httpd keys line message outcome outfile output probe terminal turn
+HOST_ONLY = child environment main exit host httpd keys line message outcome outfile output postgres probe terminal turn
 
 HOST_SOURCES = $(filter-out runtime/embed.c,$(sort $(wildcard runtime/*.c)))
 MODULE_SOURCES = $(filter-out $(HOST_ONLY:%=runtime/%.c),$(HOST_SOURCES))
@@ -135,6 +135,7 @@ help:
 	@echo 'make test-v2    run the specs of runbooks with version 2 of the API'
 	@echo 'make kafka-demo fail twenty topics of a real Kafka over and back, and count what arrived (three minutes)'
 	@echo 'make test-kafka run the specs that need a real Kafka, which it fetches and starts (build/kafka, 1 GB of memory)'
+	@echo 'make test-postgres run the specs that need a real PostgreSQL, which they start themselves'
 	@echo 'make torture    fail every allocation and call of the system in turn (an hour); ATTEMPTS=N: so many'
 	@echo 'make rate       how much of the allowed rate is used (a minute; RATE=auto: sixteen)'
 	@echo 'make lossy      100 creates against a server that loses answers, for 50 seeds (two minutes)'
@@ -284,6 +285,15 @@ kafka-demo: test-packages kafka all
 	@bash spec/kafka/rig.sh start || { bash spec/kafka/rig.sh stop; exit 1; }
 	@KMIRROR_BUILD=$(BUILD) lua5.4 spec/kafka/demo.lua; status=$$?; bash spec/kafka/rig.sh stop; exit $$status
 
+# ---- a real PostgreSQL -----------------------------------------------------------------------------------------
+
+# Each spec file starts servers of its own, on loopback, in a folder for temporary files.
+.PHONY: test-postgres
+test-postgres: test-packages all
+	@sh .ci/packages.sh test-postgres postgresql
+	@KMIRROR_BUILD=$(BUILD) SAN=$(SAN) MEMCHECK=$(MEMCHECK) bash spec/support/suites.sh \
+	  $(or $(SPECS),$(wildcard spec/postgres/*_spec.lua))
+
 # ---- figures ---------------------------------------------------------------------------------------------------
 
 .PHONY: bench bench-quick bench-packages instructions instructions-accept
@@ -317,7 +327,7 @@ migrate: all
 
 # To build, then to run.
 DEPS = libc6-dev pkg-config liblua5.4-dev lua-cjson-dev libcurl4-openssl-dev libmicrohttpd-dev \
-       libgnutls28-dev libedit-dev lua-argparse lua-check lua-rex-pcre2 lua-dbi-sqlite3
+       libgnutls28-dev libedit-dev libpq-dev lua-argparse lua-check lua-rex-pcre2 lua-dbi-sqlite3
 TEST_DEPS = $(DEPS) lua5.4 lua-busted lua-cjson lua-socket lua-sec openssl curl sqlite3 tmux \
             valgrind clang-tidy-14 clang-format-14 zsh fish man-db dpkg-dev chromium
 BENCH_DEPS = $(DEPS) lua5.4 lua-cjson lua-cqueues nginx-light openssl curl golang-go node-undici python3-aiohttp \

@@ -13,6 +13,7 @@
 #include "outcome.h"
 #include "outfile.h"
 #include "output.h"
+#include "postgres.h"
 #include "probe.h"
 #include "scheduler.h"
 #include "task.h"
@@ -131,10 +132,11 @@ static void warn(void *data, const char *message, int more) {
 }
 
 static void open_modules(lua_State *L) {
-    static const luaL_Reg natives[] = {
-        {"mirrors", luaopen_mirrors}, {"task", luaopen_task},       {"host", luaopen_host},
-        {"httpd", luaopen_httpd},     {"cjson", luaopen_cjson},     {"line", luaopen_line},
-        {"probe", luaopen_probe},     {"outfile", luaopen_outfile}, {NULL, NULL}};
+    static const luaL_Reg natives[] = {{"mirrors", luaopen_mirrors},   {"task", luaopen_task},
+                                       {"host", luaopen_host},         {"httpd", luaopen_httpd},
+                                       {"cjson", luaopen_cjson},       {"line", luaopen_line},
+                                       {"probe", luaopen_probe},       {"outfile", luaopen_outfile},
+                                       {"postgres", luaopen_postgres}, {NULL, NULL}};
     luaL_newlib(L, natives);
     files_open(L);
 }

@@ -22,7 +22,8 @@ rooms.floors = {
         regex shell sparkline table terminal text textfile usage ]] },
     { "C of single commands: the sandbox's server, the prompt, doctor", [[ runtime/httpd runtime/keys runtime/line
         runtime/probe runtime/terminal runtime/turn ]] },
-    { "native modules", [[ runtime/host runtime/mirrors runtime/outcome runtime/outfile runtime/task ]] },
+    { "native modules", [[ runtime/host runtime/mirrors runtime/outcome runtime/outfile runtime/postgres
+        runtime/task ]] },
     { "parts of mirrors", [[ runtime/connect runtime/connects runtime/failure runtime/fields runtime/key runtime/meant
         runtime/network runtime/options runtime/outage runtime/properties runtime/reconcile runtime/retry runtime/secret
         runtime/several runtime/specification runtime/uuid runtime/v1 runtime/v2 runtime/wire ]] },
@@ -41,7 +42,9 @@ rooms.floors = {
 ---@field leads_to? string a file of the library; then it may be one of the same room
 
 local native = {}
-for name in ("host httpd line mirrors outfile probe task"):gmatch("%l+") do native[name] = "runtime/" .. name end
+for name in ("host httpd line mirrors outfile postgres probe task"):gmatch("%l+") do
+    native[name] = "runtime/" .. name
+end
 
 local function room_of(path)
     return path:match("^lib/kmirror/([%w_]+)") or path:match("^(lib/[%w_]+)/") or path:match("^(runtime/%l%w*)")

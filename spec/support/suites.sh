@@ -119,7 +119,7 @@ units() {
     if [ $# -gt 0 ]; then
         printf '%s\n' "$@" | as_units "$([ "${HOST:-}" ] && echo host || echo stock)"
     else
-        find spec -path spec/kafka -prune -o -name '*_spec.lua' -printf '%s %p\n' | sort -rn | cut -d ' ' -f 2 | as_units stock
+        find spec -path spec/kafka -prune -o -path spec/postgres -prune -o -name '*_spec.lua' -printf '%s %p\n' | sort -rn | cut -d ' ' -f 2 | as_units stock
         printf '%s\n' spec/runtime/mirrors*_spec.lua | as_units host
     fi
 }
