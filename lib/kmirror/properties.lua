@@ -1,22 +1,10 @@
 --- properties: reads connection properties, which often hold a password, from where the fleet file says they are.
 
-local mirrors = require("mirrors")
 local textfile = require("kmirror.textfile")
 
 -- The name of a file never looks like properties; what was put in the wrong field is not repeated.
 local function shown(path)
     return path:find("[=\n]") and "(not shown: it looks like the properties themselves)" or path
-end
-
-local function from_file(path)
-    local file <close>, problem = io.open(path, "rb")
-    local content = file and file:read("a")
-    if not content then
-        return nil, ("cannot read %s: %s"):format(shown(path), file and "not a file" or problem:match("[^:]*$"))
-    elseif mirrors.is_private(path) ~= true then
-        return nil, ("%s can be read by others than its owner: chmod 600 %s"):format(path, path)
-    end
-    return content
 end
 
 local names = { text = "sourceConnectionProperties", file = "%s", variable = "the environment variable %s" }
@@ -26,7 +14,8 @@ local readers = {
         return value
     end,
     file = function(value, directory)
-        return from_file(value:find("^/") and value or directory .. value)
+        local path = value:find("^/") and value or directory .. value
+        return textfile.read_private(path, shown(path))
     end,
     variable = function(value)
         local content = os.getenv(value)

@@ -2,6 +2,7 @@
 --- is refused with its place, before anything comes of it.
 
 local fields = require("mirrors").fields
+local mirrors = require("mirrors")
 local refuse = require("kmirror.usage")
 
 local M = {}
@@ -91,6 +92,23 @@ function M.read_code(path, expected)
     return text or refuse("%s %s; expected %s", M.name(path), problem, expected)
 end
 
+--- The bytes of a file that holds a secret: its owner alone may read it.
+---@param path string
+---@param called? string what messages call it; its path by default
+---@return string|nil bytes
+---@return string|nil problem
+function M.read_private(path, called)
+    called = called or path
+    local file <close>, why = io.open(path, "rb")
+    local bytes = file and file:read("a")
+    if not bytes then
+        return nil, ("cannot read %s: %s"):format(called, file and "not a file" or why:match("[^:]*$"):gsub("^ ", ""))
+    elseif mirrors.is_private(path) ~= true then
+        return nil, ("%s can be read by others than its owner: chmod 600 %s"):format(called, called)
+    end
+    return bytes
+end
+
 -- Lua cuts long names of files in its messages.
 local longest_name = 59
 local function with_whole_name(message, path)
@@ -123,4 +141,5 @@ return fields.guard("textfile", M, {
     name = { "path", fields.string },
     read = { "path", fields.string, "expected", fields.string },
     read_code = { "path", fields.string, "expected", fields.string },
+    read_private = { "path", fields.string, "called?", fields.string },
 })

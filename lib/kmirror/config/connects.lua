@@ -14,6 +14,7 @@
 local mirrors = require("mirrors")
 local output_of = require("kmirror.config.command")
 local refuse = require("kmirror.usage")
+local textfile = require("kmirror.textfile")
 
 local M = {}
 
@@ -72,13 +73,8 @@ local readers = {}
 
 function readers.file(path, where)
     path = path:gsub("^~/", (os.getenv("HOME") or "") .. "/")
-    local file <close>, problem = io.open(path, "rb")
-    local text = file and file:read("a")
-    if not text then refuse("%s: cannot read %s: %s", where, path, problem or "it is not a file") end
-    if mirrors.is_private(path) ~= true then
-        refuse("%s: %s can be read by others than its owner: chmod 600 %s", where, path, path)
-    end
-    return text
+    local text, problem = textfile.read_private(path)
+    return text or refuse("%s: %s", where, problem)
 end
 
 function readers.env(name, where)
