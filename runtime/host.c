@@ -9,6 +9,7 @@
 #include "message.h"
 #include "outcome.h"
 #include "output.h"
+#include "scheduler.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -226,6 +227,14 @@ static int settle(lua_State *L) {
     return 0;
 }
 
+/* interrupt(): ends the run as the first Ctrl-C does */
+static int interrupt(lua_State *L) {
+    (void)L;
+    computing_watch();
+    task_interrupt();
+    return 0;
+}
+
 /* json_messages(yes): what the executable itself says is JSON from now on, or text again */
 static int json_messages(lua_State *L) {
     message_as_json(lua_toboolean(L, 1));
@@ -269,6 +278,7 @@ int luaopen_host(lua_State *L) {
                                          {"random", random_bytes},
                                          {"lock", lock},
                                          {"directory", directory},
+                                         {"interrupt", interrupt},
                                          {"user", user},
                                          {"machine", machine},
                                          {"process", process},

@@ -183,9 +183,12 @@ function M.prepare(given)
     guard_changes(given)
 end
 
-local function work_of(given)
+local function work_of(given, times)
     local function work(its)
-        return host.settled(commands.of(its.command).run(its))
+        local function command()
+            return host.settled(commands.of(its.command).run(its))
+        end
+        return times and require("kmirror.cli.times").around(its, times, command) or command()
     end
     if not given.job or require("kmirror.changes").harmless() then
         return work(given)
@@ -200,16 +203,17 @@ end })
 
 local function run(given)
     set_up(given)
+    local times = (given.not_before or given.stop_at) and require("kmirror.cli.times").read(given)
     local _ <close> = closes_door
     if commands.needs_api(given.command) then
         M.prepare(given)
     end
     local _ <close> = progress.show(given)
     if not (given.report or given.metrics) then
-        return work_of(given)
+        return work_of(given, times)
     end
     return require("kmirror.report").around(given, function()
-        return work_of(given)
+        return work_of(given, times)
     end)
 end
 

@@ -15,6 +15,7 @@ local M = {}
 local not_settings = {
     command = true, job = true, script = true, rest = true, json = true, traceback = true, color = true,
     log_file = true, log_level = true, refused = true, dry_run = true, reason = true,
+    not_before = true, stop_at = true,
 }
 
 -- The options to run it with again. None of them is a secret: a key is never an argument.

@@ -52,7 +52,7 @@ local function prose(text, is_first)
 end
 
 local in_sets = {}
-for _, each in ipairs(definitions.of_sets({ "connection", "safety", "job", "results", "messages" })) do
+for _, each in ipairs(definitions.of_sets({ "connection", "safety", "job", "times", "results", "messages" })) do
     in_sets[each.names[1]] = true
 end
 
@@ -83,8 +83,8 @@ end
 
 local sets = {
     { "Code", "code" },
-    { "Connection", "connection" }, { "Safety", "safety" }, { "Jobs", "job" }, { "Results", "results", "tables" },
-    { "Report", "report" }, { "Messages", "messages" }, { "Sandbox", "world" },
+    { "Connection", "connection" }, { "Safety", "safety" }, { "Jobs", "job" }, { "Times", "times" },
+    { "Results", "results", "tables" }, { "Report", "report" }, { "Messages", "messages" }, { "Sandbox", "world" },
 }
 
 write(('.TH KMIRROR 1 "" "kmirror %s" "User Commands"\n.nh\n.ad l\n'):format(host.version))

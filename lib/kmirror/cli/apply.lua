@@ -109,7 +109,7 @@ to settle by hand.
 With --json: {"created", "retuned", "deleted", "failed", "skipped"}: changes as
 in kmirror plan, with "id" and "status" where there is one; one that failed has
 "error": {"kind", "message"}.]],
-    sets = { "connection", "safety", "job", "results", "messages" },
+    sets = { "connection", "safety", "job", "times", "results", "messages" },
 
     define = function(parser)
         planning.define(

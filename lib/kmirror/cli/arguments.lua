@@ -76,7 +76,9 @@ end
 local function build_parser(seen, view, arguments, all)
     local parser, mentioned = argparse("kmirror"), mentioned_in(arguments)
     parser:add_help(false):require_command(false):command_target("command")
-    local all_sets = { "code", "connection", "safety", "job", "results", "formats", "report", "messages", "world" }
+    local all_sets = {
+        "code", "connection", "safety", "job", "times", "results", "formats", "report", "messages", "world",
+    }
     for _, set in ipairs(all_sets) do
         sets[set](all and parser or sparing(parser, mentioned))
     end
@@ -176,6 +178,10 @@ function M.check(given)
     end
     if given.reason and not given.job and given.command ~= "jobs" then
         refuse("--reason is kept with a job's run: give --job NAME, too")
+    end
+    local timed = given.not_before and "--not-before" or given.stop_at and "--stop-at"
+    if timed and not taken.times and not (given.command == "jobs" and given.action == "resume") then
+        refuse("kmirror %s has no %s; see kmirror help %s", given.command, timed, given.command)
     end
     if given.output and not (taken.tables or taken.formats) then
         refuse("kmirror %s has no --output; see kmirror help %s", given.command, given.command)

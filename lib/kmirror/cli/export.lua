@@ -46,7 +46,7 @@ file, or as their source is not known: they are named on stderr.
 
   kmirror export --api v2 > fleet.lua
   kmirror plan fleet.lua]],
-    sets = { "connection", "formats", "messages" },
+    sets = { "connection", "times", "formats", "messages" },
 
     define = function(parser)
         parser:option("--in", "This Kafka Connect cluster; all: each that the profile names.")

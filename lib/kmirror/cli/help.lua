@@ -44,7 +44,7 @@ The format of a fleet file: kmirror help fleet]]
 local function general_help()
     local parser = new_parser("kmirror", overview())
     parser:usage("Usage: kmirror [OPTION...] COMMAND [ARG...]")
-    for _, set in ipairs({ "code", "connection", "safety", "job", "results", "report", "messages" }) do
+    for _, set in ipairs({ "code", "connection", "safety", "job", "times", "results", "report", "messages" }) do
         sets[set](parser)
     end
     return parser:epilog(epilog:format(table.concat(host.scripts(), ", "))):get_help()

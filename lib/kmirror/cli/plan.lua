@@ -53,7 +53,7 @@ With --json: {"create", "retune", "delete", "blocked", "unlisted", "unclear",
 "unchanged", "notCompared", "warnings"}. A change has the API's field names,
 "cluster", and for a mirror of the file its "line"; one to retune has
 "oldTargetLatency", too; a blocked one has "reason" and what was "found".]],
-    sets = { "connection", "results", "messages" },
+    sets = { "connection", "times", "results", "messages" },
 
     define = function(parser)
         planning.define(parser, parser:flag("--exit-code", "Exit with 4 when there is anything to do."),

@@ -102,6 +102,18 @@ function M.job(parser)
     )
 end
 
+--- When it may be done.
+function M.times(parser)
+    add(
+        parser,
+        "Times",
+        parser:option("--not-before", "Begin then: HH:MM here, or a date and time (ISO 8601).")
+            :argname("TIME"),
+        parser:option("--stop-at", "Begin nothing new after that; then the run ends as by Ctrl-C (130).")
+            :argname("TIME")
+    )
+end
+
 --- Agreeing beforehand, for a command that changes nothing of the API's.
 function M.assent(parser)
     add(parser, "Safety", parser:flag("--yes", "Do not ask for confirmation."))

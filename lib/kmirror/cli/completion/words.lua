@@ -8,7 +8,9 @@ local text = require("kmirror.text")
 
 local M = {}
 
-local global_sets = { "code", "connection", "safety", "job", "results", "formats", "report", "messages", "world" }
+local global_sets = {
+    "code", "connection", "safety", "job", "times", "results", "formats", "report", "messages", "world",
+}
 
 ---@class kmirror.completion.place where the next word stands
 ---@field options kmirror.definition.option[] that may stand there
