@@ -1,21 +1,15 @@
 #include "httpd.h"
 
 #include "error.h"
-#include "loop.h"
-#include "message.h"
-#include "scheduler.h"
+#include "httpd_inside.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <gnutls/gnutls.h>
 #include <lauxlib.h>
-#include <microhttpd.h>
 #include <netdb.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,368 +17,8 @@
 #define SERVER_TYPE "kmirror.httpd"
 #define MAX_BODY ((lua_Integer)1 << 20) /* bytes of a request, unless told otherwise */
 #define IDLE_SECONDS 120                /* after which a silent connection is closed */
-#define DRIP_PAUSE 0.1                  /* seconds between two drops, or longer where a drop is one byte */
-#define BLOCK_SIZE 4096                 /* bytes that libmicrohttpd asks for at a time */
 #define MOST_CONNECTIONS 1000           /* at once; fewer where descriptors are short */
 #define OTHER_DESCRIPTORS 32            /* that are kept free for what is no connection */
-
-struct exchange;
-
-/* An open connection, known here so that refusing can cut it. */
-typedef struct connection {
-    int fd;
-    bool busy; /* with a request */
-    struct connection *next, **link;
-} connection;
-
-typedef struct server {
-    struct MHD_Daemon *daemon; /* NULL: closed */
-    lua_State *L;              /* the main state, in which handlers run */
-    int anchor;                /* keeps the userdata while the daemon lives; its user value is the handler */
-    loop *loop;
-    loop_watch listening; /* the bound socket; its fd is -1 when there is none */
-    bool refusing;        /* the socket is bound, so that nobody takes the port, but does not listen */
-    loop_watch polling;   /* libmicrohttpd's epoll descriptor */
-    loop_timer timer;     /* when libmicrohttpd next wants to run */
-    bool running;         /* inside MHD_run(): handlers may ask for anything, but it is done afterwards */
-    bool closing;
-    size_t max_body;
-    struct sockaddr_storage address;
-    socklen_t address_length;
-    connection *connections;  /* the one that was used last comes first */
-    size_t count, most;       /* of them */
-    struct exchange *resting; /* those that are suspended */
-    task_wait closed;
-    bool awaited;
-} server;
-
-/* One request and its answer, owned by libmicrohttpd's connection from first to last. */
-typedef struct exchange {
-    server *server;
-    struct MHD_Connection *connection;
-    const char *method;
-    char *target; /* path and query as they were sent */
-    char *body;
-    size_t length, room;
-    bool begun, too_large, handled;
-
-    unsigned status;
-    struct MHD_Response *response; /* until it is queued */
-    bool drop;
-    double delay;
-    char *reply; /* of an answer that is sent piecemeal */
-    size_t limit;
-    double drip; /* bytes a second; 0: at once */
-    bool rested;
-
-    loop_timer timer;
-    struct exchange *next, **link; /* among the server's resting ones; link is NULL for others */
-} exchange;
-
-static void run(server *s);
-
-/* ---- resting: a suspended connection that a timer wakes ---- */
-
-static void wake(exchange *e) {
-    *e->link = e->next;
-    if (e->next != NULL)
-        e->next->link = e->link;
-    e->link = NULL;
-    loop_stop(e->server->loop, &e->timer);
-    MHD_resume_connection(e->connection);
-}
-
-static void rested(loop_timer *t) {
-    exchange *e = t->owner;
-    server *s = e->server;
-    wake(e);
-    run(s);
-}
-
-/* Only from libmicrohttpd's callbacks. Without memory for a timer there is no rest. */
-static bool rest(exchange *e, double seconds) {
-    server *s = e->server;
-    e->timer.fire = rested;
-    e->timer.owner = e;
-    if (!loop_start(s->loop, &e->timer, loop_now() + seconds))
-        return false;
-    e->next = s->resting;
-    e->link = &s->resting;
-    if (e->next != NULL)
-        e->next->link = &e->next;
-    s->resting = e;
-    MHD_suspend_connection(e->connection);
-    return true;
-}
-
-/* ---- the request, as the handler sees it ---- */
-
-typedef struct header_list {
-    size_t count, room;
-    struct {
-        const char *name, *value;
-    } item[];
-} header_list;
-
-static enum MHD_Result collect_header(void *into, enum MHD_ValueKind kind, const char *name, const char *value) {
-    header_list *headers = into;
-    (void)kind;
-    if (headers->count == headers->room)
-        return MHD_NO;
-    headers->item[headers->count].name = name;
-    headers->item[headers->count++].value = value;
-    return MHD_YES;
-}
-
-/* The headers of a request, in a userdata: no Lua runs while libmicrohttpd goes through them. [-0, +1, m] */
-static const header_list *push_list(lua_State *L, struct MHD_Connection *c) {
-    int count = MHD_get_connection_values(c, MHD_HEADER_KIND, NULL, NULL);
-    header_list *headers = lua_newuserdatauv(L, sizeof *headers + (size_t)count * sizeof *headers->item, 0);
-    *headers = (header_list){.room = (size_t)count};
-    MHD_get_connection_values(c, MHD_HEADER_KIND, collect_header, headers);
-    return headers;
-}
-
-/* [-0, +0, m] */
-static void push_lower(lua_State *L, const char *text) {
-    luaL_Buffer lower;
-    luaL_buffinit(L, &lower);
-    for (; *text != '\0'; text++)
-        luaL_addchar(&lower, (char)(*text >= 'A' && *text <= 'Z' ? *text + ('a' - 'A') : *text));
-    luaL_pushresult(&lower);
-}
-
-/* The headers but Authorization, which credentials() takes apart. [-0, +1, m] */
-static void push_headers(lua_State *L, struct MHD_Connection *c) {
-    const header_list *headers = push_list(L, c);
-    lua_createtable(L, 0, (int)headers->count);
-    for (size_t i = 0; i < headers->count; i++) {
-        push_lower(L, headers->item[i].name);
-        if (strcmp(lua_tostring(L, -1), "authorization") == 0) {
-            lua_pop(L, 1);
-            continue;
-        }
-        lua_pushstring(L, headers->item[i].value != NULL ? headers->item[i].value : "");
-        lua_rawset(L, -3);
-    }
-    lua_remove(L, -2);
-}
-
-/* What follows the scheme of Basic auth, in whatever case that is written; NULL when there is none. */
-static const char *basic_credentials(struct MHD_Connection *c) {
-    static const char scheme[] = "basic ";
-    const char *value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
-    if (value == NULL || strncasecmp(value, scheme, sizeof scheme - 1) != 0)
-        return NULL;
-    value += sizeof scheme - 1;
-    return value + strspn(value, " ");
-}
-
-/* Sets username and password of Basic auth in the table on top, where there are any: every byte of them.
- * [-0, +0, m] */
-static void set_credentials(lua_State *L, struct MHD_Connection *c) {
-    const char *encoded = basic_credentials(c);
-    gnutls_datum_t decoded, text = {.data = (unsigned char *)(uintptr_t)encoded};
-    char plain[512]; /* a copy, so that a memory error leaks nothing; longer is nobody's key */
-    if (encoded == NULL)
-        return;
-    text.size = (unsigned)strlen(encoded);
-    int problem = gnutls_base64_decode2(&text, &decoded);
-    if (problem == GNUTLS_E_MEMORY_ERROR)
-        luaL_error(L, "not enough memory");
-    if (problem != 0)
-        return;
-    size_t length = decoded.size < sizeof plain ? decoded.size : 0;
-    memcpy(plain, decoded.data, length);
-    gnutls_free(decoded.data);
-    const char *colon = memchr(plain, ':', length);
-    if (colon == NULL)
-        return;
-    lua_pushlstring(L, plain, (size_t)(colon - plain));
-    lua_setfield(L, -2, "username");
-    lua_pushlstring(L, colon + 1, length - (size_t)(colon + 1 - plain));
-    lua_setfield(L, -2, "password");
-}
-
-/* [-0, +1, m] */
-static void push_remote(lua_State *L, struct MHD_Connection *c) {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char text[INET6_ADDRSTRLEN] = "";
-    if (info != NULL && info->client_addr->sa_family == AF_INET) {
-        struct sockaddr_in address;
-        memcpy(&address, info->client_addr, sizeof address);
-        inet_ntop(AF_INET, &address.sin_addr, text, sizeof text);
-    } else if (info != NULL && info->client_addr->sa_family == AF_INET6) {
-        struct sockaddr_in6 address;
-        memcpy(&address, info->client_addr, sizeof address);
-        inet_ntop(AF_INET6, &address.sin6_addr, text, sizeof text);
-    }
-    lua_pushstring(L, text);
-}
-
-/* [-0, +1, m] */
-static void push_request(lua_State *L, const exchange *e) {
-    lua_createtable(L, 0, 8);
-    lua_pushstring(L, e->method);
-    lua_setfield(L, -2, "method");
-    const char *query = strchr(e->target, '?');
-    lua_pushlstring(L, e->target, query != NULL ? (size_t)(query - e->target) : strlen(e->target));
-    lua_setfield(L, -2, "path");
-    if (query != NULL) {
-        lua_pushstring(L, query + 1);
-        lua_setfield(L, -2, "query");
-    }
-    lua_pushlstring(L, e->body != NULL ? e->body : "", e->length);
-    lua_setfield(L, -2, "body");
-    push_remote(L, e->connection);
-    lua_setfield(L, -2, "remote");
-    push_headers(L, e->connection);
-    lua_setfield(L, -2, "headers");
-    set_credentials(L, e->connection);
-}
-
-/* ---- the answer, from the table that the handler returned ---- */
-
-/* A field that is absent or a number of at least `least`; on absence `otherwise`. [-0, +0, v] */
-static double number_field(lua_State *L, int table, const char *name, double least, double otherwise) {
-    int type = lua_getfield(L, table, name);
-    double value = type == LUA_TNUMBER ? lua_tonumber(L, -1) : otherwise;
-    if ((type != LUA_TNUMBER && type != LUA_TNIL) || !(value >= least))
-        luaL_error(L, "answer.%s must be a number of at least %f", name, least);
-    lua_pop(L, 1);
-    return value;
-}
-
-/* Sends the reply's next piece, or rests before it. */
-static ssize_t next_piece(void *owner, uint64_t position, char *buffer, size_t most) {
-    exchange *e = owner;
-    if (position >= e->limit)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    size_t size = e->limit - (size_t)position;
-    if (e->drip > 0) {
-        double pause = e->drip * DRIP_PAUSE < 1 ? 1 / e->drip : DRIP_PAUSE;
-        double drop = e->drip * pause;
-        if (!e->rested && position > 0 && rest(e, pause)) {
-            e->rested = true;
-            return 0;
-        }
-        e->rested = false;
-        if (drop < (double)size)
-            size = drop < 1 ? 1 : (size_t)drop;
-    }
-    if (size > most)
-        size = most;
-    memcpy(buffer, e->reply + position, size);
-    return (ssize_t)size;
-}
-
-/* Makes the response of e from a body. False when memory is short. */
-static bool make_response(exchange *e, const char *body, size_t length, double truncate) {
-    bool cut = truncate < (double)length;
-    if (!cut && e->drip <= 0) {
-        e->response = MHD_create_response_from_buffer(length, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
-        return e->response != NULL;
-    }
-    e->limit = cut ? (size_t)truncate : length;
-    e->reply = malloc(length + 1);
-    if (e->reply == NULL)
-        return false;
-    memcpy(e->reply, body, length);
-    e->response = MHD_create_response_from_callback(length, BLOCK_SIZE, next_piece, e, NULL);
-    return e->response != NULL;
-}
-
-/* Copies the headers from the table at `index` into the response. [-0, +0, v] */
-static void add_headers(lua_State *L, int index, struct MHD_Response *response) {
-    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
-            luaL_error(L, "answer.headers must be strings by name");
-        if (MHD_add_response_header(response, lua_tostring(L, -2), lua_tostring(L, -1)) != MHD_YES)
-            luaL_error(L, "answer.headers: '%s' cannot be sent", lua_tostring(L, -2));
-    }
-}
-
-/* Reads the handler's answer at `index` into e. [-0, +0, v] */
-static void read_answer(lua_State *L, int index, exchange *e) {
-    if (!lua_istable(L, index))
-        luaL_error(L, "the handler must return a table, not %s", luaL_typename(L, index));
-    lua_getfield(L, index, "drop");
-    e->drop = lua_toboolean(L, -1);
-    e->delay = number_field(L, index, "delay", 0, 0);
-    e->drip = number_field(L, index, "drip", 0, 0);
-    double truncate = number_field(L, index, "truncate", 0, (double)SIZE_MAX);
-    e->status = (unsigned)number_field(L, index, "status", 100, 200);
-    if (e->status > 599)
-        luaL_error(L, "answer.status must be at most 599");
-    size_t length = 0;
-    const char *body = "";
-    if (lua_getfield(L, index, "body") == LUA_TSTRING)
-        body = lua_tolstring(L, -1, &length);
-    else if (!lua_isnil(L, -1))
-        luaL_error(L, "answer.body must be a string, not %s", luaL_typename(L, -1));
-    if (!make_response(e, body, length, truncate))
-        luaL_error(L, "not enough memory for the answer");
-    if (lua_getfield(L, index, "headers") == LUA_TTABLE)
-        add_headers(L, lua_gettop(L), e->response);
-    else if (!lua_isnil(L, -1))
-        luaL_error(L, "answer.headers must be a table, not %s", luaL_typename(L, -1));
-}
-
-/* ---- the handler ---- */
-
-/* Runs protected, with the exchange as light userdata. */
-static int call_handler(lua_State *L) {
-    exchange *e = lua_touserdata(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, e->server->anchor);
-    lua_getiuservalue(L, -1, 1);
-    push_request(L, e);
-    lua_call(L, 1, 1);
-    read_answer(L, lua_gettop(L), e);
-    return 0;
-}
-
-static int add_traceback(lua_State *L) {
-    const char *message = luaL_tolstring(L, 1, NULL);
-    luaL_traceback(L, L, message, 1);
-    return 1;
-}
-
-static void forget_answer(exchange *e) {
-    if (e->response != NULL)
-        MHD_destroy_response(e->response);
-    e->response = NULL;
-    free(e->reply);
-    e->reply = NULL;
-    e->drop = false;
-    e->delay = e->drip = 0;
-}
-
-/* An answer of this file's own. Without memory for it the connection is dropped. */
-static void answer_plainly(exchange *e, unsigned status, const char *text) {
-    forget_answer(e);
-    e->status = status;
-    e->drop = !make_response(e, text, strlen(text), (double)SIZE_MAX);
-}
-
-static void handle(exchange *e) {
-    lua_State *L = e->server->L;
-    int top = lua_gettop(L);
-    if (!lua_checkstack(L, LUA_MINSTACK)) {
-        answer_plainly(e, MHD_HTTP_INTERNAL_SERVER_ERROR, "not enough memory\n");
-        return;
-    }
-    lua_pushcfunction(L, add_traceback);
-    lua_pushcfunction(L, call_handler);
-    lua_pushlightuserdata(L, e);
-    if (lua_pcall(L, 1, 0, top + 1) != LUA_OK) {
-        const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error";
-        char text[4096]; /* not from Lua, whose memory may be short */
-        snprintf(text, sizeof text, "error while answering %s %.500s: %s", e->method, e->target, message);
-        message_write("error", text, NULL);
-        answer_plainly(e, MHD_HTTP_INTERNAL_SERVER_ERROR, "the handler failed; its error is on the server's stderr\n");
-    }
-    lua_settop(L, top);
-}
 
 /* ---- libmicrohttpd's callbacks ---- */
 
@@ -407,7 +41,7 @@ static void request_ends(void *owner, struct MHD_Connection *c, void **state, en
     if (e == NULL)
         return;
     set_busy(owner, c, false);
-    forget_answer(e);
+    exchange_forget_answer(e);
     free(e->target);
     free(e->body);
     free(e);
@@ -461,10 +95,10 @@ static enum MHD_Result request_goes_on(void *owner, struct MHD_Connection *c, co
     if (!e->handled) {
         e->handled = true;
         if (e->too_large)
-            answer_plainly(e, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large\n");
+            exchange_refuse(e, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large\n");
         else
-            handle(e);
-        if (e->delay > 0 && rest(e, e->delay))
+            exchange_handle(e);
+        if (e->delay > 0 && exchange_rest(e, e->delay))
             return MHD_YES;
     }
     return send_answer(e);
@@ -517,7 +151,7 @@ static void set_busy(server *s, struct MHD_Connection *c, bool busy) {
 
 static void server_close(server *s);
 
-static void run(server *s) {
+void server_run(server *s) {
     if (s->daemon == NULL || s->running)
         return;
     s->running = true;
@@ -535,12 +169,12 @@ static void run(server *s) {
 }
 
 static void timer_fires(loop_timer *t) {
-    run(t->owner);
+    server_run(t->owner);
 }
 
 static void poll_ready(loop_watch *w, short events) {
     (void)events;
-    run(w->owner);
+    server_run(w->owner);
 }
 
 /* Makes room for whoever wants to connect: an eighth of the connections, those that nobody has used for longest, are
@@ -550,7 +184,7 @@ static bool make_room(server *s) {
     for (connection *c = s->connections; c != NULL; c = c->next)
         if (place++ >= kept && !c->busy && shutdown(c->fd, SHUT_RDWR) == 0)
             cut++;
-    run(s);
+    server_run(s);
     return cut > 0;
 }
 
@@ -569,7 +203,7 @@ static void listen_ready(loop_watch *w, short events) {
             break;
         MHD_add_connection(s->daemon, fd, (struct sockaddr *)&address, length); /* closes it on failure */
     }
-    run(s);
+    server_run(s);
 }
 
 /* Takes the listening socket away. */
@@ -625,7 +259,7 @@ static void server_close(server *s) {
         return;
     shut(s);
     while (s->resting != NULL)
-        wake(s->resting);
+        exchange_wake(s->resting);
     loop_forgo(s->loop, &s->timer);
     loop_watch_remove(s->loop, &s->polling);
     MHD_stop_daemon(s->daemon);
