@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- the user ---- */
 
@@ -49,18 +50,36 @@ static bool add_user(struct curl_slist **list, const char *username, const char 
     return ok;
 }
 
-/* What each request to the server has. */
-static bool add_common(struct curl_slist **list, const char *agent, const char *username, const char *password) {
-    return add_user(list, username, password) && add(list, agent) && add(list, "Accept-Encoding: " HEADERS_ENCODING) &&
-           add(list, "Accept: application/json");
+static bool add_all(struct curl_slist **list, const char *const *more) {
+    bool ok = true;
+    for (; ok && more != NULL && *more != NULL; more++)
+        ok = add(list, *more);
+    return ok;
 }
 
-bool headers_make(headers *h, const char *user_agent, const char *username, const char *password) {
+/* Unless there is one of that name. */
+static bool add_default(struct curl_slist **list, const char *header) {
+    size_t name = strcspn(header, ":") + 1;
+    for (const struct curl_slist *each = *list; each != NULL; each = each->next)
+        if (strncasecmp(each->data, header, name) == 0)
+            return true;
+    return add(list, header);
+}
+
+/* What each request to the server has. */
+static bool add_common(struct curl_slist **list, const char *agent, const char *username, const char *password,
+                       const char *const *more) {
+    return add_user(list, username, password) && add_all(list, more) && add_default(list, agent) &&
+           add(list, "Accept-Encoding: " HEADERS_ENCODING) && add_default(list, "Accept: application/json");
+}
+
+bool headers_make(headers *h, const char *user_agent, const char *username, const char *password,
+                  const char *const *more) {
     char agent[128];
     snprintf(agent, sizeof agent, "User-Agent: %s", user_agent);
-    return add(&h->to_proxy, agent) && add_common(&h->plain, agent, username, password) &&
-           add_common(&h->with_body, agent, username, password) &&
-           add(&h->with_body, "Content-Type: application/json") && add(&h->with_body, "Expect:");
+    return add(&h->to_proxy, agent) && add_common(&h->plain, agent, username, password, more) &&
+           add_common(&h->with_body, agent, username, password, more) &&
+           add_default(&h->with_body, "Content-Type: application/json") && add(&h->with_body, "Expect:");
 }
 
 static void free_list(struct curl_slist *list) {

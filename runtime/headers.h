@@ -14,9 +14,11 @@ typedef struct headers {
     struct curl_slist *to_proxy;          /* when asked for a tunnel: nothing of the user */
 } headers;
 
-/* By Basic authentication, with the user's name and password (RFC 7617); none without a name. False when memory is
+/* By Basic authentication, with the user's name and password (RFC 7617); none without a name. `more` are further ones,
+ * "Name: value", with NULL at their end, which come in place of those of that name; NULL for none. False when memory is
  * short: headers_free() is to be called in any case. */
-bool headers_make(headers *h, const char *user_agent, const char *username, const char *password);
+bool headers_make(headers *h, const char *user_agent, const char *username, const char *password,
+                  const char *const *more);
 
 /* Leaves nothing of them in memory. */
 void headers_free(headers *h);

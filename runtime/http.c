@@ -436,7 +436,8 @@ static bool copy_string(const char **to) {
 static bool copy_options(http_options *to, const http_options *from) {
     const char **strings[] = {&to->base, &to->ca_file, &to->ca_dir, &to->cert_file, &to->key_file, &to->proxy};
     *to = *from;
-    to->user_agent = to->username = to->password = NULL; /* are in the headers */
+    to->user_agent = to->username = to->password = NULL; /* are in the headers, */
+    to->headers = NULL;                                  /* as these are */
     bool ok = true;
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         ok = copy_string(strings[i]) && ok;
@@ -480,7 +481,7 @@ http_client *http_client_new(loop *l, const http_options *options) {
         return NULL;
     c->loop = l;
     if (copy_options(&c->options, options) && parse_base(c) &&
-        headers_make(&c->headers, options->user_agent, options->username, options->password))
+        headers_make(&c->headers, options->user_agent, options->username, options->password, options->headers))
         return c;
     http_client_free(c);
     return NULL;

@@ -17,6 +17,7 @@ typedef struct http_options {
     const char *ca_dir;               /* folder of the same, as OpenSSL's rehash makes it; NULL: none */
     const char *cert_file, *key_file; /* client certificate, PEM; NULL: none */
     const char *proxy;                /* NULL: from the environment, as libcurl reads it */
+    const char *const *headers;       /* further ones, "Name: value", NULL at their end; NULL: none */
     bool insecure;                    /* http may go to another machine, too */
     double connect_timeout;           /* seconds */
     size_t max_body;                  /* bytes of one answer, after decompression */

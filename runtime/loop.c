@@ -22,6 +22,7 @@ struct loop {
 
 /* Where time jumps, how far the clock is ahead. It is the process's, as the clock is. */
 static bool jumps;
+static size_t held;
 static double ahead;
 
 loop *loop_new(void) {
@@ -60,6 +61,10 @@ double loop_now(void) {
 
 void loop_jump(void) {
     jumps = true;
+}
+
+void loop_hold(bool begins) {
+    held += begins ? 1 : (size_t)-1;
 }
 
 /* ---- timers: a binary heap in which each timer knows its place ---- */
@@ -249,7 +254,7 @@ static int poll_time(const loop *l, double most) {
 /* Polls; where time jumps, what would have to be waited for is there at once. */
 static void poll_once(loop *l, int milliseconds) {
     int ready = 0, most = l->transfers > 0 ? GRACE : 0;
-    bool jump = jumps && milliseconds > most && l->timers > 0;
+    bool jump = jumps && held == 0 && milliseconds > most && l->timers > 0;
     curl_multi_poll(l->multi, l->fds, l->watched, jump ? most : milliseconds, &ready);
     if (jump && ready == 0)
         ahead += fmax(0, l->heap[1]->at - loop_now());

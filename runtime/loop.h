@@ -51,6 +51,9 @@ double loop_now(void);
 /* From now on nobody waits for a timer: when nothing else happens, the clock jumps to the next one. For a process that
  * waits for nothing outside of it. */
 void loop_jump(void);
+/* While something is under way that only passes outside of this process, the clock does not jump. It ends with a call
+ * for each: loop_hold(true), then loop_hold(false). */
+void loop_hold(bool begins);
 
 /* Starts a timer, or moves one that runs. Returns false when memory is short. */
 bool loop_start(loop *l, loop_timer *t, double at);

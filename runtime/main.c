@@ -4,6 +4,7 @@
 #include "computing.h"
 #include "environment.h"
 #include "exit.h"
+#include "fetch.h"
 #include "files.h"
 #include "host.h"
 #include "httpd.h"
@@ -132,11 +133,17 @@ static void warn(void *data, const char *message, int more) {
 }
 
 static void open_modules(lua_State *L) {
-    static const luaL_Reg natives[] = {{"mirrors", luaopen_mirrors},   {"task", luaopen_task},
-                                       {"host", luaopen_host},         {"httpd", luaopen_httpd},
-                                       {"cjson", luaopen_cjson},       {"line", luaopen_line},
-                                       {"probe", luaopen_probe},       {"outfile", luaopen_outfile},
-                                       {"postgres", luaopen_postgres}, {NULL, NULL}};
+    static const luaL_Reg natives[] = {{"mirrors", luaopen_mirrors},
+                                       {"task", luaopen_task},
+                                       {"host", luaopen_host},
+                                       {"httpd", luaopen_httpd},
+                                       {"cjson", luaopen_cjson},
+                                       {"line", luaopen_line},
+                                       {"probe", luaopen_probe},
+                                       {"outfile", luaopen_outfile},
+                                       {"postgres", luaopen_postgres},
+                                       {"fetch", luaopen_fetch},
+                                       {NULL, NULL}};
     luaL_newlib(L, natives);
     files_open(L);
 }

@@ -152,6 +152,20 @@ local specification = load("runtime/specification.lua", fields, properties)
 ---@type fun(text: string): mirrors.Secret
 mirrors.secret = secret.new
 
+---The text of a secret, for whoever has to send it; any other value as it is.
+---@type fun(value: any): any
+mirrors.reveal = secret.text
+
+---A text of a server's without these secrets, should it repeat one: "[hidden]" stands in their place.
+---@type fun(text: string, hidden: string[]): string
+mirrors.hide = secret.hide
+
+---How a URL that is not the API's is reached: which CA certificates are trusted there, and which variable's proxy is
+---between. The rules are those of the API's endpoint.
+---@type fun(url: string, insecure?: boolean): { ca_file?: string, ca_dir?: string, proxied?: string }
+---Raises `invalid` for a URL that may not be used, and for a proxy or a file of the environment that cannot be.
+mirrors.way = options.way
+
 ---The UUID by which a create names the Kafka cluster beside a Kafka Connect cluster of one's own as its kafkaSource.
 ---@type fun(cluster: string): string
 mirrors.kafka_id = connects.kafka_id
@@ -393,5 +407,8 @@ return fields.guard("mirrors", mirrors, {
     json_write = { "value", fields.any, "pretty?", fields.boolean, "array?", fields.table },
     is_private = { "path", fields.string },
     secret = { "text", fields.string },
+    reveal = { "value", fields.any },
+    hide = { "text", fields.string, "hidden", fields.list(fields.string) },
+    way = { "url", fields.string, "insecure?", fields.boolean },
     connect = { "options?", options.kind },
 })

@@ -229,6 +229,22 @@ function options.set_defaults(given)
     set_by_host = given
 end
 
+---How a URL that is not the API's is reached.
+---@param url string
+---@param insecure? boolean  http may go to another machine, too
+---@return { ca_file?: string, ca_dir?: string, proxied?: string }
+function options.way(url, insecure)
+    local authority = url:match("^%a+://([^/?#]*)") or ""
+    if url:find("[%c%s\x80-\xFF]") or authority:find("@", 1, true) or not native.url_allowed(url, insecure) then
+        invalid("the URL must be an https URL, or an http URL of this machine%s, without a user in it, and with what "
+            .. "is not ASCII written as %%XX; it is something else (not shown)", insecure and " or another one" or
+            " (insecure allows another one)")
+    end
+    local way = { proxied = network.proxy_variable(url), ca_file = set_by_host.ca_file }
+    if not way.ca_file then way.ca_file, way.ca_dir = network.certificates() end
+    return way
+end
+
 -- What only the vendor's API needs.
 local function login_problem(all)
     if not all.username then return "no user name: set KMIRROR_USERNAME" end

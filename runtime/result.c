@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static const char *kind_of(const http_answer *answer) {
+const char *result_kind(const http_answer *answer) {
     static const char *const failures[] = {[HTTP_TRANSPORT] = "transport",
                                            [HTTP_TLS] = "tls",
                                            [HTTP_TIMEOUT] = "timeout",
@@ -131,5 +131,5 @@ int result_push(lua_State *L, const http_answer *answer, const result_wanted *wa
     if (answer->failure == HTTP_OK && answer->status == wanted->success)
         return push_decoded(L, wanted, answer);
     const char *message = answer->failure == HTTP_OK ? describe_status(L, wanted, answer) : answer->reason;
-    return push_failure(L, answer, kind_of(answer), message);
+    return push_failure(L, answer, result_kind(answer), message);
 }

@@ -16,6 +16,9 @@ typedef struct result_wanted {
     const char *value;  /* the field of it that is the result; NULL: all of it */
 } result_wanted;
 
+/* The kind of error that an answer is, unless it is the one that was hoped for; or that no answer came. */
+const char *result_kind(const http_answer *answer);
+
 /* Pushes true and the result, where there is one; or false, the error object, whether the request may have been carried
  * out, the seconds that the server asks to wait (nil: it does not), and what it says of the failure (nil: nothing).
  * Returns how many. [-0, +n, m] */

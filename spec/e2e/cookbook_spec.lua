@@ -11,6 +11,7 @@ local prints = {
     retry_until = "^[%x-]+\tis gone\n$",
     snapshot = "^new\t[%x-]+\t[^\n]+\n.*\n24 mirrors saved in [^\n]+\n$",
     status_count = "^CLUSTER +STATUS +MIRRORS\nus%-east +IN_SYNC +24\n$",
+    tell = "^{\"IN_SYNC\":24}\n$",
     throughput = "^" .. ("%d%d:%d%d:%d%d +[%d.]+ records/s over %d+ topics\n"):rep(3) .. "$",
     tighten = "^orders\\%.%.%*\t30000 %-> 10000\npayments\\%.%.%*\t30000 %-> 10000\n$",
     until_in_sync = "^24 of 24 mirrors are in sync\n$",

@@ -69,6 +69,7 @@ local steps, results, wait = require "kmirror.steps", require "kmirror.bulk.resu
 local objects = {
     Steps = steps.new(), Hooks = require "kmirror.hooks".new({}, {}), Draft = require "kmirror.file".draft((...)),
     Result = results.new({}, {}, 1, 0, {}), Watch = wait.watch(api, print),
+    Answer = require "kmirror.http".get(require "kmirror.profile".current().endpoint .. "/sandbox/producers"),
 }
 
 -- What only a function of the library makes, by the parameters' names.
@@ -94,6 +95,8 @@ local types = {
     { '^"', nil, 5, "no such word", {}, true, print },
     { "^integer|string$", 1, true, {}, print, -1, "x" },
     { "^string|number$", "x", true, {}, print },
+    { "^string|mirrors%.Secret$", "x", true, 5, {}, print },
+    { "^string|table$", "x", true, 5, print },
     { "^string|nil$", "x", true, 5, {}, print },
     { "^string$", "x", 5, true, {}, print },
     { "^integer$", 1, "1", 1.5, true, {}, print },

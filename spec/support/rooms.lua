@@ -14,7 +14,7 @@ rooms.floors = {
     { "rooms of commands", [[ check doctor repl report sandbox test ]] },
     { "runbooks' engines", [[ failover rollout ]] },
     { "mirrors", [[ findings fleet live loops selection ]] },
-    { "work", [[ bulk health hooks lifecycle progress screen steps uncaught wait ]] },
+    { "work", [[ bulk health hooks http lifecycle progress screen steps uncaught wait ]] },
     { "jobs", [[ job jobs journal memory store ]] },
     { "this run", [[ again changes config confirm connect ended events limits log profile properties state
         successor ]] },
@@ -22,7 +22,7 @@ rooms.floors = {
         problem regex shell sparkline table terminal text textfile usage ]] },
     { "C of single commands: the sandbox's server, the prompt, doctor", [[ runtime/httpd runtime/keys runtime/line
         runtime/probe runtime/terminal runtime/turn ]] },
-    { "native modules", [[ runtime/host runtime/mirrors runtime/outcome runtime/outfile runtime/postgres
+    { "native modules", [[ runtime/fetch runtime/host runtime/mirrors runtime/outcome runtime/outfile runtime/postgres
         runtime/task ]] },
     { "parts of mirrors", [[ runtime/connect runtime/connects runtime/failure runtime/fields runtime/key runtime/meant
         runtime/network runtime/options runtime/outage runtime/properties runtime/reconcile runtime/retry runtime/secret
@@ -42,7 +42,7 @@ rooms.floors = {
 ---@field leads_to? string a file of the library; then it may be one of the same room
 
 local native = {}
-for name in ("host httpd line mirrors outfile postgres probe task"):gmatch("%l+") do
+for name in ("fetch host httpd line mirrors outfile postgres probe task"):gmatch("%l+") do
     native[name] = "runtime/" .. name
 end
 
