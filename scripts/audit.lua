@@ -1,18 +1,18 @@
 -- audit: what is wrong with the mirrors of one cluster or of many: for a look in the morning, and for CI.
 -- Changes nothing.
 
-local argparse = require("argparse")
 local findings = require("kmirror.findings")
 local fleets = require("kmirror.fleet")
 local json = require("kmirror.json")
 local options = require("kmirror.options")
+local programs = require("kmirror.program")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
 local tables = require("kmirror.table")
 local text = require("kmirror.text")
 local refuse = require("kmirror.usage")
 
-local parser = argparse("kmirror run audit", [[
+local parser = programs.new("kmirror run audit", [[
 Reports what is wrong with mirrors: FAILED, stale, late, duplicate, overlapping,
 in a loop, different from a fleet file. Without --in, on all clusters that the
 profile names. Changes nothing.]])

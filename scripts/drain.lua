@@ -1,7 +1,6 @@
 -- drain: deletes mirrors, by what they are like; guarded against deleting more than was meant.
 
 local again = require("kmirror.again")
-local argparse = require("argparse")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
@@ -14,13 +13,14 @@ local limits = require("kmirror.limits")
 local log = require("kmirror.log")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
+local programs = require("kmirror.program")
 local selection = require("kmirror.selection")
 local shell = require("kmirror.shell")
 local steps = require("kmirror.steps").new()
 local text = require("kmirror.text")
 local refuse = require("kmirror.usage")
 
-local parser = argparse("kmirror run drain", [[
+local parser = programs.new("kmirror run drain", [[
 Deletes the mirrors that the options are about. What there was is saved first;
 where the API tells all of it (--api v2), also as a fleet file by which kmirror
 apply creates them anew. A mirror that records flow through is left alone,

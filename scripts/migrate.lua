@@ -4,7 +4,6 @@
 -- stopped, run the same command again. With kmirror's own --job NAME, creates that were under way are sorted out too.
 
 local again = require("kmirror.again")
-local argparse = require("argparse")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
@@ -13,12 +12,13 @@ local limits = require("kmirror.limits")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local options = require("kmirror.options")
+local programs = require("kmirror.program")
 local steps = require("kmirror.steps").new()
 local tables = require("kmirror.table")
 local text = require("kmirror.text")
 local refuse = require("kmirror.usage")
 
-local parser = argparse("kmirror run migrate", [[
+local parser = programs.new("kmirror run migrate", [[
 Creates the mirrors in a list, waits until they are up, and sets their target
 latencies. What exists already is adopted.]])
     :epilog([[

@@ -1,7 +1,6 @@
 -- retune: sets the target latencies of mirrors: to a number, or to what they have been measured to need.
 
 local again = require("kmirror.again")
-local argparse = require("argparse")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
@@ -9,6 +8,7 @@ local health = require("kmirror.health")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
 local options = require("kmirror.options")
+local programs = require("kmirror.program")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
 local tables = require("kmirror.table")
@@ -20,7 +20,7 @@ local function milliseconds(name)
     return options.integer(name, "milliseconds, 1000 or more", 1000)
 end
 
-local parser = argparse("kmirror run retune", [[
+local parser = programs.new("kmirror run retune", [[
 Sets the target latency above which a mirror counts as out of sync: to a number,
 or to what its topics have been measured to need.]])
     :epilog([[

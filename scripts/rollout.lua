@@ -5,7 +5,6 @@
 -- is begun. What an earlier run has created is taken over: to continue, run the same command again.
 
 local again = require("kmirror.again")
-local argparse = require("argparse")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
@@ -15,6 +14,7 @@ local loops = require("kmirror.loops")
 local mirrors = require("mirrors")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
+local programs = require("kmirror.program")
 local rollout = require("kmirror.rollout")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
@@ -32,7 +32,7 @@ local in_sandbox = profile.current().sandbox
 local regions = profile.current().runbooks.failover or {}
 local defaults = profile.current().runbooks.rollout
     or in_sandbox and { to_regex = "(?!.*\\.dead-letter){old}", strategy = "create-first" } or {}
-local parser = argparse("kmirror run rollout", [[
+local parser = programs.new("kmirror run rollout", [[
 Gives the mirrors between two regions a new topics regex, batch by batch.
 Each new mirror likely copies its topics from the start.]])
     :epilog([[

@@ -3,7 +3,6 @@
 -- A round is one list per cluster and one get per mirror. It takes as long as the rate allows, and no more than half of
 -- that rate is used: the rest is for whoever works meanwhile.
 
-local argparse = require("argparse")
 local bulk = require("kmirror.bulk")
 local health = require("kmirror.health")
 local log = require("kmirror.log")
@@ -11,6 +10,7 @@ local mirrors = require("mirrors")
 local options = require("kmirror.options")
 local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
+local programs = require("kmirror.program")
 local screens = require("kmirror.screen")
 local sparkline = require("kmirror.sparkline")
 local tables = require("kmirror.table")
@@ -20,7 +20,7 @@ local refuse = require("kmirror.usage")
 
 -- ---- options ----------------------------------------------------------------------------------------------
 
-local parser = argparse("kmirror run watch", [[
+local parser = programs.new("kmirror run watch", [[
 Shows mirrors live: status, lag against the target, records a second. Redraws in
 place on a terminal; elsewhere it writes one round after the other.]]):epilog([[
 CONDITION is in-sync, up (none is CREATING), idle (no record flows), gone (there

@@ -6,6 +6,7 @@ local commands = require("kmirror.cli.commands")
 local config = require("kmirror.config")
 local host = require("host")
 local mirrors = require("mirrors")
+local plain = require("kmirror.cli.plain")
 local profile = require("kmirror.profile")
 local progress = require("kmirror.progress")
 local terminal = require("kmirror.terminal")
@@ -221,7 +222,7 @@ end
 ---@param given table
 ---@return integer exit status
 function M.run(given)
-    require("kmirror.cli.arguments").check(given)
+    require("kmirror.cli.together")(given)
     return run(given)
 end
 
@@ -240,16 +241,6 @@ local function for_programs(log_is_json, ok, result)
         io.stderr:write(require("kmirror.json").encode({ error = shape }), "\n")
     end
     return host.status_of(result)
-end
-
--- What can be read without argparse: in `run SCRIPT ARG...` all that follows belongs to the runbook.
-local function plain(arguments)
-    local first, second = arguments[1], arguments[2]
-    if first == "run" and second and (second == "-" or second:sub(1, 1) ~= "-") then
-        return { command = "run", script = second, rest = table.move(arguments, 3, #arguments, 1, {}) }
-    elseif first == "--version" and not second then
-        return { command = "version" }
-    end
 end
 
 -- Whether an option, with a value or without, is among kmirror's own arguments: what is wrong with the others is said
@@ -275,17 +266,17 @@ end })
 ---@param arguments string[]
 ---@return integer exit status
 function M.main(arguments)
-    local given = plain(arguments)
-    if given then
-        return run(given)
-    end
     local log_is_json = asks_for(arguments, "--log-format", "json")
     local _ <close> = log_is_json and finished or nil
     if log_is_json then
         require("kmirror.log").as_json(true)
     end
     local function read_and_run()
-        return M.run(require("kmirror.cli.arguments").read(arguments))
+        local given = plain.read(arguments)
+        if given and arguments[1] == "run" then -- no option
+            return run(given)
+        end
+        return M.run(given or require("kmirror.cli.arguments").read(arguments))
     end
     local status = asks_for(arguments, "--json") and for_programs(log_is_json, pcall(read_and_run)) or read_and_run()
     return status

@@ -29,8 +29,7 @@ function M.complain(problem, help)
 end
 
 -- Raises usage for what is wrong with a runbook's or command's arguments.
-local function refuse_arguments(parser, problem)
-    local name = parser._name
+local function refuse_arguments(name, problem)
     local option = problem:match("^unknown option '(%-[%w-]+)'")
     local own = option and M.of_kmirror and M.of_kmirror(option)
     if own then
@@ -41,18 +40,52 @@ local function refuse_arguments(parser, problem)
 end
 
 -- What shows a runbook's help: its file may be called anything, and lie anywhere.
-local function named(parser)
-    local name = parser._name
+local function shown_by(name)
     return name:find("^kmirror ") and name or "kmirror run " .. (M.runbook or name)
 end
 
+local function is_ours(program)
+    return program.elements ~= nil
+end
+
+-- The parser, and what the program is called: an argparse parser tells that where it says how it is used.
+local function parser_of(program)
+    if is_ours(program) then
+        return program:parser(), program.name
+    end
+    return program, (program:get_usage() .. " -"):match("^Usage: (.-)%s+[%[<(-]") or "RUNBOOK"
+end
+
+---@class kmirror.options.question what a runbook gets instead of arguments when it is asked what it takes
+---@field program kmirror.program|nil the answer
+local Question = { __name = "question" }
+
+--- What a runbook takes: it runs as far as it does for --help.
+---@param runbook fun(...: any)
+---@return kmirror.program|nil nil when it does not say
+function M.of(runbook)
+    local question = setmetatable({}, Question)
+    runbook(question)
+    return question.program
+end
+
+local function is_question(value)
+    return getmetatable(value) == Question
+end
+
 --- Parses arguments. Returns nil when they ask for help, after printing it. Raises usage when they are wrong.
----@param parser table an argparse parser
+---@param program table a kmirror.program, or an argparse parser
 ---@param ... string the arguments
 ---@return table|nil
-function M.parse(parser, ...)
+function M.parse(program, ...)
+    local first = ...
+    if is_question(first) then
+        first.program = is_ours(program) and program or nil
+        return nil
+    end
     local help = false
-    parser:name(named(parser)):add_help(false):help_max_width(80)
+    local parser, name = parser_of(program)
+    parser:name(shown_by(name)):add_help(false):help_max_width(80)
     parser:flag("-h --help", "Show this help."):action(function()
         help = true
     end)
@@ -62,13 +95,13 @@ function M.parse(parser, ...)
         return nil
     end
     if not ok then
-        refuse_arguments(parser, result)
+        refuse_arguments(shown_by(name), result)
     end
     return result
 end
 
 --- Adds an option that is true when it is given alone, and may be given as true or false: what is not given is nil.
----@param parser table an argparse parser
+---@param parser table a kmirror.program, or an argparse parser
 ---@param name string "--use-renaming"
 ---@param description string
 ---@return table option
@@ -142,9 +175,14 @@ end
 
 -- ---- what the arguments may be --------------------------------------------------------------------------
 
+local argument = { expected = fields.string.expected, fits = function(value)
+    return type(value) == "string" or is_question(value)
+end }
+
 return fields.guard("options", M, {
     complain = { "problem", fields.string, "help", fields.string },
-    parse = { "parser", fields.table, "...", fields.string },
+    parse = { "program", fields.table, "...", argument },
+    of = { "runbook", fields.fn },
     number = {
         "name", fields.string, "expected", fields.string, "low", fields.number(-math.huge), "high?",
         fields.number(-math.huge),

@@ -1,5 +1,6 @@
 local argparse = require "argparse"
 local options = require "kmirror.options"
+local programs = require "kmirror.program"
 
 local function new_parser()
     local parser = argparse("kmirror run tidy", "Tidies up.")
@@ -47,6 +48,39 @@ describe("a runbook's options", function()
             assert.is_false(ok)
             assert.are.equal("unknown option '--all'; see " .. named .. " --help", problem.message)
         end
+    end)
+
+    it("are those of a program, too, which is data", function()
+        local program = programs.new("kmirror run tidy", "Tidies up.")
+        program:argument("FILE"):args("*"):target("files")
+        program:mutex(program:flag("--fast"), program:flag("--slow"))
+        program:option("--wait", "How long.", "1.5"):argname("SECONDS")
+            :convert(options.number("--wait", "seconds, 0 or more", 0))
+        assert.are.same({ wait = 1.5, fast = true, files = { "a", "b" } }, options.parse(program, "a", "--fast", "b"))
+        for problem, line in pairs {
+            ["--wait 'x': expected seconds, 0 or more; see kmirror run tidy --help"] = { "--wait", "x" },
+            ["option '--slow' can not be used together with option '--fast'; see kmirror run tidy --help"] =
+                { "--fast", "--slow" },
+            ["unknown option '--fats'. Did you mean '--fast'? See kmirror run tidy --help"] = { "--fats" },
+        } do
+            local ok, raised = pcall(options.parse, program, table.unpack(line))
+            assert.is_false(ok)
+            assert.are.equal(problem, raised.message)
+        end
+    end)
+
+    it("are what a runbook takes, when it is asked", function()
+        local program = programs.new("kmirror run tidy", "Tidies up.")
+        local option = program:option("--wait", "How long.", "1.5"):argname("SECONDS")
+        local went_on = false
+        local function runbook(...)
+            if not options.parse(program, ...) then return end
+            went_on = true
+        end
+        assert.are.equal(program, options.of(runbook))
+        assert.is_false(went_on)
+        assert.are.same({ argname = "SECONDS", default = "1.5" }, option.is)
+        assert.is_nil(options.of(function(...) options.parse(new_parser(), ...) end))
     end)
 
     it("give help when it is asked for, and nothing else then", function()

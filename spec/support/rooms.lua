@@ -19,7 +19,7 @@ rooms.floors = {
     { "this run", [[ again changes config confirm connect ended events limits log profile properties state
         successor ]] },
     { "texts and values", [[ annotations batches connector csv file json literal modules moment naming options order
-        problem regex shell sparkline table terminal text textfile usage ]] },
+        problem program regex shell sparkline table terminal text textfile usage ]] },
     { "C of single commands: the sandbox's server, the prompt, doctor", [[ runtime/httpd runtime/keys runtime/line
         runtime/probe runtime/terminal runtime/turn ]] },
     { "native modules", [[ runtime/fetch runtime/host runtime/mirrors runtime/outcome runtime/outfile runtime/postgres

@@ -1,10 +1,10 @@
---- definitions: commands and runbooks with their options and arguments, as argparse knows them, for whoever does
---- not parse but tell of them: completion and the manual.
+--- definitions: commands and runbooks with their options and arguments, for whoever does not parse but tell of them:
+--- completion and the manual.
 
-local argparse = require("argparse")
 local commands = require("kmirror.cli.commands")
 local host = require("host")
-local kmirror_options = require("kmirror.options")
+local options = require("kmirror.options")
+local programs = require("kmirror.program")
 local sets = require("kmirror.cli.sets")
 
 local M = {}
@@ -32,39 +32,41 @@ local M = {}
 ---@field arguments kmirror.definition.argument[]
 
 local function placeholder_of(element)
-    local name = element._argname
+    local name = element.is.argname
     return type(name) == "table" and table.concat(name, " ") or name
 end
 
 local function option_of(element)
     return {
-        names = element._aliases,
-        placeholder = element._maxargs > 0 and (placeholder_of(element) or "VALUE") or nil,
-        choices = element._choices,
-        description = element._description or "",
+        names = element.names,
+        placeholder = element.kind == "option" and (placeholder_of(element) or "VALUE") or nil,
+        choices = element.is.choices,
+        description = element.description,
     }
 end
 
-local function options_of(parser, from)
+local function argument_of(element)
+    local args = element.is.args
+    return {
+        placeholder = placeholder_of(element) or element.name:upper(),
+        choices = element.is.choices,
+        description = element.description,
+        repeated = args ~= nil and args ~= 1 and args ~= "?",
+    }
+end
+
+local function options_of(program)
     local found = {}
-    for i = from or 1, #parser._options do
-        local element = parser._options[i]
-        if not element._hidden then
-            found[#found + 1] = option_of(element)
-        end
+    for _, element in ipairs(program.elements) do
+        found[#found + 1] = element.kind ~= "argument" and not element.is.hidden and option_of(element) or nil
     end
     return found
 end
 
-local function arguments_of(parser)
+local function arguments_of(program)
     local found = {}
-    for i, element in ipairs(parser._arguments) do
-        found[i] = {
-            placeholder = placeholder_of(element) or element._name:upper(),
-            choices = element._choices,
-            description = element._description or "",
-            repeated = element._maxargs > 1,
-        }
+    for _, element in ipairs(program.elements) do
+        found[#found + 1] = element.kind == "argument" and argument_of(element) or nil
     end
     return found
 end
@@ -87,11 +89,11 @@ end
 ---@param names string[]
 ---@return kmirror.definition.option[]
 function M.of_sets(names)
-    local parser = argparse("kmirror"):add_help(false)
+    local program = programs.new("kmirror")
     for _, name in ipairs(names) do
-        sets[name](parser)
+        sets[name](program)
     end
-    return options_of(parser)
+    return options_of(program)
 end
 
 --- A command; nil when there is none of that name.
@@ -101,33 +103,19 @@ function M.command(name)
     for _, known in ipairs(commands.names) do
         if known == name then
             local command = commands.of(name)
-            local parser = argparse(name):add_help(false)
-            command.define(parser, nothing)
-            local own = options_of(parser)
+            local program = programs.new(name)
+            command.define(program, nothing)
+            local own = options_of(program)
             for _, set in ipairs(sets_of(command)) do
-                sets[set](parser)
+                sets[set](program)
             end
             return {
                 name = name, summary = command.summary, details = command.details, sets = sets_of(command),
-                arguments_text = command.arguments, own = own, options = options_of(parser),
-                arguments = arguments_of(parser),
+                arguments_text = command.arguments, own = own, options = options_of(program),
+                arguments = arguments_of(program),
             }
         end
     end
-end
-
--- Runs the runbook up to where it parses its options, and catches its parser there.
-local function parser_of(source, chunk_name)
-    local caught = {}
-    local parse = kmirror_options.parse
-    kmirror_options.parse = function(parser)
-        caught.parser = parser
-        error(caught, 0)
-    end
-    local chunk = load(source, chunk_name, "t", _ENV)
-    local _, problem = pcall(chunk --[[@as function]])
-    kmirror_options.parse = parse
-    return problem == caught and caught.parser or nil
 end
 
 --- A shipped runbook; nil when there is none of that name.
@@ -135,17 +123,16 @@ end
 ---@return kmirror.definition|nil
 function M.runbook(name)
     local source, chunk_name = host.script(name)
-    local parser = source and parser_of(source, chunk_name)
-    if not parser then
+    if not source then
         return nil
     end
-    local description = parser._description or "A runbook."
-    local options = options_of(parser)
+    local program = assert(options.of(assert(load(source, chunk_name, "t", _ENV))))
+    local its_options = options_of(program)
     return {
         name = name,
-        summary = (description .. "\n"):match("^(.-[.:;])%s"):gsub("\n", " "):gsub("[:;]$", "."),
-        details = description,
-        options = options, own = options, arguments = arguments_of(parser),
+        summary = (program.description .. "\n"):match("^(.-[.:;])%s"):gsub("\n", " "):gsub("[:;]$", "."),
+        details = program.description,
+        options = its_options, own = its_options, arguments = arguments_of(program),
     }
 end
 

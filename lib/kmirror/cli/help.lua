@@ -1,16 +1,15 @@
-local argparse = require("argparse")
 local commands = require("kmirror.cli.commands")
 local fleet = require("kmirror.fleet")
 local host = require("host")
 local meant = require("mirrors").fields.meant
+local programs = require("kmirror.program")
 local sets = require("kmirror.cli.sets")
 local refuse = require("kmirror.usage")
 
 local command_column = 26
 
-local function new_parser(name, description)
-    return argparse(name, description):add_help(false)
-        :help_max_width(80):help_description_margin(command_column):help_usage_margin(2)
+local function help_of(program, usage)
+    return program:parser():usage(usage):help_description_margin(command_column):help_usage_margin(2):get_help()
 end
 
 -- What is too wide for its column has its summary on the next line.
@@ -42,30 +41,29 @@ More about a runbook:       kmirror help NAME
 The format of a fleet file: kmirror help fleet]]
 
 local function general_help()
-    local parser = new_parser("kmirror", overview())
-    parser:usage("Usage: kmirror [OPTION...] COMMAND [ARG...]")
+    local program = programs.new("kmirror", overview())
     for _, set in ipairs({ "code", "connection", "safety", "job", "times", "results", "report", "messages" }) do
-        sets[set](parser)
+        sets[set](program)
     end
-    return parser:epilog(epilog:format(table.concat(host.scripts(), ", "))):get_help()
+    program:epilog(epilog:format(table.concat(host.scripts(), ", ")))
+    return help_of(program, "Usage: kmirror [OPTION...] COMMAND [ARG...]")
 end
 
 local function nothing() end
 
 local function command_help(name)
     local command = commands.of(name)
-    local parser = new_parser("kmirror " .. name, command.summary .. "\n\n" .. command.details)
+    local program = programs.new("kmirror " .. name, command.summary .. "\n\n" .. command.details)
     local arguments = command.arguments ~= "" and " " .. command.arguments or ""
     local any_options = #command.sets > 0 and " [OPTION...]" or ""
-    parser:usage(("Usage: kmirror %s%s%s"):format(name, any_options, arguments))
-    command.define(parser, nothing)
+    command.define(program, nothing)
     for _, set in ipairs(command.sets) do
         if set == "messages" and commands.needs_api(name) then
-            sets.report(parser)
+            sets.report(program)
         end
-        sets[set](parser)
+        sets[set](program)
     end
-    return parser:get_help()
+    return help_of(program, ("Usage: kmirror %s%s%s"):format(name, any_options, arguments))
 end
 
 local function unknown(name)

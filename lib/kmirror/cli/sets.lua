@@ -6,16 +6,6 @@ local texts = require("kmirror.text")
 
 local M = {}
 
--- Adds to a group of the help: sets may share one.
-local function add(parser, name, ...)
-    for _, group in ipairs(parser._groups) do
-        if group.name == name then
-            return table.move({ ... }, 1, select("#", ...), #group + 1, group)
-        end
-    end
-    parser:group(name, ...)
-end
-
 local function rate(parser, description, ...)
     return parser:option("--rate", description):argname("N"):convert(...)
 end
@@ -36,14 +26,13 @@ end
 
 --- A line of Lua in the place of a command.
 function M.code(parser)
-    add(parser, "Code", parser:option("-e", "Run this instead of a command: api and the library are there by name, and "
-        .. "an expression shows its value."):argname("CODE"):count("*"):target("code"):init(nil))
+    parser:group("Code", parser:option("-e", "Run this instead of a command: api and the library are there by name, "
+        .. "and an expression shows its value."):argname("CODE"):count("*"):target("code"):init(nil))
 end
 
 --- Where the API is.
 function M.connection(parser)
-    add(
-        parser,
+    parser:group(
         "Connection",
         parser:option("--endpoint", "Base URL of the API; default: KMIRROR_ENDPOINT."):argname("URL"),
         parser:option("--api", "v1 or v2 of the API, or connect, Kafka Connect's own; default: KMIRROR_API, or v1.")
@@ -68,12 +57,12 @@ function M.safety(parser)
     local read_only = parser:flag("--read-only", "Refuse every change.")
     local dry_run = parser:flag("--dry-run", "Send no change; print what would be done.")
     parser:mutex(read_only, dry_run)
-    add(parser, "Safety", read_only, dry_run, parser:flag("--yes", "Do not ask for confirmation."))
+    parser:group("Safety", read_only, dry_run, parser:flag("--yes", "Do not ask for confirmation."))
 end
 
 --- Where jobs are kept.
 function M.store(parser)
-    add(parser, "Jobs", parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL"))
+    parser:group("Jobs", parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL"))
 end
 
 local longest_reason = 500 -- bytes
@@ -93,8 +82,7 @@ end
 
 --- Running as a job.
 function M.job(parser)
-    add(
-        parser,
+    parser:group(
         "Jobs",
         parser:option("--job", "Run as this job, which can be resumed."):argname("NAME"),
         parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL"),
@@ -104,8 +92,7 @@ end
 
 --- When it may be done.
 function M.times(parser)
-    add(
-        parser,
+    parser:group(
         "Times",
         parser:option("--not-before", "Begin then: HH:MM here, or a date and time (ISO 8601).")
             :argname("TIME"),
@@ -116,30 +103,29 @@ end
 
 --- Agreeing beforehand, for a command that changes nothing of the API's.
 function M.assent(parser)
-    add(parser, "Safety", parser:flag("--yes", "Do not ask for confirmation."))
+    parser:group("Safety", parser:flag("--yes", "Do not ask for confirmation."))
 end
 
 --- How results are shown.
 function M.results(parser)
-    add(parser, "Results", parser:flag("--json", "Results as JSON, with the API's field names."))
+    parser:group("Results", parser:flag("--json", "Results as JSON, with the API's field names."))
 end
 
 --- Results as a table for other programs, where there is one.
 function M.tables(parser)
-    add(parser, "Results", parser:option("--output", "csv: a table with titles, for a spreadsheet."):argname("FORMAT")
+    parser:group("Results", parser:option("--output", "csv: a table with titles, for a spreadsheet."):argname("FORMAT")
         :choices({ "csv" }))
 end
 
 --- What a file is written as, where there are several ways; with no command yet, what any of them may take.
 function M.formats(parser)
-    add(parser, "Results", parser:option("--output", "lua (default), json or csv."):argname("FORMAT")
+    parser:group("Results", parser:option("--output", "lua (default), json or csv."):argname("FORMAT")
         :choices({ "lua", "json", "csv" }))
 end
 
 --- What is written about the run, as it goes.
 function M.report(parser)
-    add(
-        parser,
+    parser:group(
         "Report",
         parser:option("--report", "A page about the run; as JSON if it is a .json."):argname("FILE.html|FILE.json"),
         parser:option("--metrics", "Figures of the run, as OpenMetrics text."):argname("FILE")
@@ -148,8 +134,7 @@ end
 
 --- What is said meanwhile, on stderr.
 function M.messages(parser)
-    add(
-        parser,
+    parser:group(
         "Messages",
         parser:option("--log-file", "Append all messages to this file, too."):argname("FILE"),
         parser:option("--log-level", "error, warn, info (default) or debug.")
@@ -187,7 +172,7 @@ function M.world(parser)
         elements[i] = parser:option(option[2], option[4]):argname(option[3]):target(option[1])
     end
     elements[#elements + 1] = parser:flag("--jump", "No waits: the clock jumps over them. Not for the sandbox command.")
-    add(parser, "World", table.unpack(elements))
+    parser:group("World", table.unpack(elements))
 end
 
 --- The options of M.world that were given: as a table for the sandbox, and as arguments for one.

@@ -2,11 +2,11 @@
 --- runbook, under the option's name: `runbooks = { failover = { from = "us-west", hooks = { fence = "…" } } }`.
 
 local again = require("kmirror.again")
-local argparse = require("argparse")
 local hooks = require("kmirror.hooks")
 local log = require("kmirror.log")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
+local programs = require("kmirror.program")
 local shell = require("kmirror.shell")
 local successor = require("kmirror.successor")
 local refuse = require("kmirror.usage")
@@ -158,7 +158,7 @@ end
 ---@return table|nil given nil when it was asked for help; `from` and `to` are regions
 function M.read(runbook, description, define, ...)
     local defaults = profile.current().runbooks[runbook] or {}
-    local parser = argparse("kmirror run " .. runbook, description):epilog(about_hooks)
+    local parser = programs.new("kmirror run " .. runbook, description):epilog(about_hooks)
     define_regions(parser, defaults)
     local all = { define(parser) or {} }
     for _, each in ipairs({ define_mirrors, define_fence, define_rest }) do

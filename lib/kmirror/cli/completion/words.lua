@@ -39,6 +39,8 @@ local function with(first, second)
     return table.move(second, 1, #second, #first + 1, table.move(first, 1, #first, 1, {}))
 end
 
+local its_help = { { names = { "-h", "--help" }, description = "Show its help." } }
+
 local function enter_command(place, name)
     local command = definitions.command(name)
     if not command then
@@ -46,7 +48,7 @@ local function enter_command(place, name)
         return
     end
     place.command = name
-    local options = with(command.options, { { names = { "-h", "--help" }, description = "Show its help." } })
+    local options = with(command.options, its_help)
     local world = place.given["--sandbox"] and name ~= "sandbox"
     enter(place, command, world and with(options, definitions.of_sets({ "world" })) or options)
 end
@@ -62,7 +64,7 @@ local function enter_runbook(place, script)
     local runbook = not is_file and definitions.runbook(script)
     place.command = "run " .. script
     if runbook then
-        enter(place, runbook, runbook.options)
+        enter(place, runbook, with(runbook.options, its_help))
     else
         enter(place, {}, definitions.in_source(source_of(script)))
         place.arguments = { { placeholder = "FILE", repeated = true } }
