@@ -22,7 +22,9 @@ local function program(name)
     return programs .. "/" .. name
 end
 
-local unprivileged = as_root and "setpriv --reuid postgres --regid postgres --clear-groups " or ""
+-- In a sanitizer build, the specs run with the sanitizers' libraries preloaded; PostgreSQL should not.
+local unprivileged = "env -u LD_PRELOAD setpriv "
+    .. (as_root and "--reuid postgres --regid postgres --clear-groups " or "")
 
 local function must(command)
     local log = support.temporary("log")
@@ -79,7 +81,7 @@ host all all 127.0.0.1/32 trust
 function M.start(options)
     options = options or {}
     local self = setmetatable({ data = folder() .. "/data", port = free_port() }, Server)
-    must(("%s%s -D %s -U postgres -A trust -E UTF8 --locale=C --no-sync --no-instructions"):format(
+    must(("%s %s -D %s -U postgres -A trust -E UTF8 --locale=C --no-sync --no-instructions"):format(
         unprivileged, program "initdb", quote(self.data)))
     support.write(self.data .. "/pg_hba.conf", access)
     support.write(self.data .. "/postgresql.conf", settings .. (options.durable and "" or "fsync = off\n")
@@ -89,7 +91,7 @@ function M.start(options)
 end
 
 local function accepts(self)
-    return os.execute(("%s -q -h 127.0.0.1 -p %d > /dev/null"):format(program "pg_isready", self.port))
+    return os.execute(("env -u LD_PRELOAD %s -q -h 127.0.0.1 -p %d > /dev/null"):format(program "pg_isready", self.port))
 end
 
 ---Starts it, once more, and waits until it lets clients in.
@@ -97,7 +99,7 @@ function Server:run()
     self.log = support.temporary("postgres.log")
     -- The shell becomes the server: under one pid, which dies with the specs.
     self.pipe = assert(io.popen(("echo $$; exec %s --pdeathsig KILL %s -D %s -p %d > %s 2>&1 < /dev/null"):format(
-        as_root and unprivileged or "setpriv", program "postgres", quote(self.data), self.port, self.log)))
+        unprivileged, program "postgres", quote(self.data), self.port, self.log)))
     self.pid = math.tointeger(tonumber(self.pipe:read("l")))
     support.eventually("PostgreSQL to start", function()
         if not self:alive() then error("PostgreSQL has ended: " .. support.read(self.log), 0) end

@@ -5,8 +5,8 @@
 
 local files = require("kmirror.file")
 local host = require("host")
-local json = require("kmirror.json")
 local mirrors = require("mirrors")
+local records = require("kmirror.store.records")
 local rows = require("kmirror.store.rows")
 local shell = require("kmirror.shell")
 
@@ -108,8 +108,8 @@ end
 
 -- ---- statements -------------------------------------------------------------------------------------------
 
----@class kmirror.store.sqlite: kmirror.store
-local Sqlite = {}
+---@class kmirror.store.sqlite: kmirror.store.records
+local Sqlite = setmetatable({}, { __index = records })
 Sqlite.__index = Sqlite
 
 local function fetch(statement)
@@ -152,34 +152,33 @@ local function transaction(self, body)
     end
 end
 
--- Writes a row with its digest. `how`: what becomes of one that is there already.
-local function put(self, how, name, row)
+local conflicts = { new = "ABORT", any = "REPLACE", ["unless there"] = "IGNORE" }
+
+local function put(self, name, row, there)
     local columns = rows.columns[name]
     local values = rows.values(name, row)
-    query(self, ("INSERT OR %s INTO %s (%s, digest) VALUES (%s)"):format(how, name, table.concat(columns, ", "),
-        ("?, "):rep(#columns) .. "?"), table.unpack(values, 1, values.n))
+    query(self, ("INSERT OR %s INTO %s (%s, digest) VALUES (%s)"):format(conflicts[there], name,
+        table.concat(columns, ", "), ("?, "):rep(#columns) .. "?"), table.unpack(values, 1, values.n))
 end
 
-local labels = { jobs = "its record", runs = "run %d", changes = "change %d", seen = "what was seen on its clusters" }
-
-local function damaged(self, name, row)
-    local job = tostring(row.job or row.name)
-    error(mirrors.error("store", ("the store %s: job '%s': %s is damaged, so nothing can be concluded from it: put "
-        .. "the store back from a backup, or look with kmirror list at what is there, and then kmirror jobs forget %s "
-        .. "--yes --store %s"):format(self.path, job, labels[name]:format(tonumber(row.number) or 0), shell.word(job),
-        shell.word(self.path))), 0)
-end
-
--- The rows that a condition holds for. Raises when one of them is not as it was written.
-local function select(self, name, condition, ...)
-    local found = query(self, ("SELECT * FROM %s %s"):format(name, condition), ...)
-    for _, row in ipairs(found) do
-        if not rows.intact(name, row) then
-            damaged(self, name, row)
-        end
-        row.digest = nil
+--- Writes rows, all of them or none; each is { table, row, "new"|"any"|"unless there" }: what may be there already.
+---@param job string whose they are
+---@param changed table[]
+function Sqlite:write(job, changed) -- luacheck: no unused args
+    if #changed == 1 then
+        put(self, table.unpack(changed[1]))
+    elseif #changed > 1 then
+        transaction(self, function()
+            for _, each in ipairs(changed) do
+                put(self, table.unpack(each))
+            end
+        end)
     end
-    return found
+end
+
+--- The rows of a table for which a condition holds; ? stands for a value.
+function Sqlite:rows(name, condition, ...)
+    return query(self, ("SELECT * FROM %s %s"):format(name, condition), ...)
 end
 
 local function value_of(self, pragma)
@@ -301,7 +300,7 @@ function M.open(path, patience)
     elseif not exists(path) then
         make_file(path)
     end
-    local self = setmetatable({ path = path, url = "sqlite:" .. path, connection = connect(path) }, Sqlite)
+    local self = setmetatable({ path = path, name = path, url = "sqlite:" .. path, connection = connect(path) }, Sqlite)
     local ok, problem = pcall(set_up, self, patience or default_patience)
     if not ok then
         self:close()
@@ -381,121 +380,8 @@ function Sqlite.holders()
     return nil
 end
 
--- ---- jobs and runs ----------------------------------------------------------------------------------------
-
-function Sqlite:jobs()
-    return select(self, "jobs", "ORDER BY name")
-end
-
-function Sqlite:job(name)
-    return select(self, "jobs", "WHERE name = ?", name)[1]
-end
-
-function Sqlite:has(name)
-    return #query(self, "SELECT 1 AS one FROM jobs WHERE name = ?", name) > 0
-end
-
 function Sqlite:forget(name)
     query(self, "DELETE FROM jobs WHERE name = ?", name)
-end
-
--- A table that is kept as JSON.
-local function decoded(self, name, row, column)
-    local value = json.decode(row[column])
-    return type(value) == "table" and value or damaged(self, name, row)
-end
-
-function Sqlite:begin_run(job, run)
-    transaction(self, function()
-        put(self, "IGNORE", "jobs", job)
-        put(self, "ABORT", "runs", {
-            job = job.name, number = run.number, args = json.encode(json.array(run.args)), directory = run.directory,
-            settings = json.encode(run.settings), started = run.started, user = run.user, host = run.host,
-            pid = run.pid, version = run.version, reason = run.reason,
-        })
-    end)
-end
-
-local function write_asked(self, job, unasked)
-    local missed = {}
-    for _, number in ipairs(unasked) do
-        missed[number] = true
-    end
-    for _, row in ipairs(select(self, "changes", "WHERE job = ?", job)) do
-        local asked = missed[row.number] and 0 or 1
-        if row.asked ~= asked then
-            row.asked = asked
-            put(self, "REPLACE", "changes", row)
-        end
-    end
-end
-
-function Sqlite:end_run(job, run, unasked)
-    transaction(self, function()
-        for _, row in ipairs(select(self, "runs", "WHERE job = ? AND number = ?", job, run.number)) do
-            row.ended, row.status = run.ended, run.status
-            put(self, "REPLACE", "runs", row)
-        end
-        if unasked then
-            write_asked(self, job, unasked)
-        end
-    end)
-end
-
-function Sqlite:runs(job)
-    local found = select(self, "runs", "WHERE job = ? ORDER BY number", job)
-    if #found == 0 and self:has(job) then
-        damaged(self, "runs", { job = job, number = 1 })
-    end
-    for i, row in ipairs(found) do
-        if row.number ~= i then
-            damaged(self, "runs", { job = job, number = i })
-        end
-        row.args, row.settings = decoded(self, "runs", row, "args"), decoded(self, "runs", row, "settings")
-        row.job = nil
-    end
-    return found
-end
-
--- ---- changes and what was seen ----------------------------------------------------------------------------
-
-function Sqlite:write_change(job, change)
-    local row = { job = job, position = change.order, arguments = json.encode(change.arguments) }
-    put(self, "REPLACE", "changes", setmetatable(row, { __index = change }))
-end
-
-function Sqlite:changes(job)
-    local found = select(self, "changes", "WHERE job = ? ORDER BY number", job)
-    for _, row in ipairs(found) do
-        row.arguments = decoded(self, "changes", row, "arguments")
-        if not mirrors.operations[row.operation] then
-            damaged(self, "changes", row)
-        end
-        row.job, row.order, row.position = nil, row.position, nil
-        row.asked = row.asked ~= 0
-    end
-    return found
-end
-
-function Sqlite:write_seen(job, seen)
-    transaction(self, function()
-        for _, id in ipairs(seen.ids) do
-            put(self, "ABORT", "seen", { job = job, cluster = seen.cluster, id = id, position = seen.order })
-        end
-    end)
-end
-
-function Sqlite:seen(job)
-    local all = {}
-    for _, row in ipairs(select(self, "seen", "WHERE job = ? ORDER BY position, cluster, id", job)) do
-        local last = all[#all]
-        if not last or last.order ~= row.position or last.cluster ~= row.cluster then
-            last = { order = row.position, cluster = row.cluster, ids = {} }
-            all[#all + 1] = last
-        end
-        last.ids[#last.ids + 1] = row.id
-    end
-    return all
 end
 
 return M
