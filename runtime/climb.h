@@ -22,8 +22,8 @@ typedef struct climb {
 
 /* What cannot be true counts for nothing. `next`: the first place not given out. */
 void climb_check(climb *c, uint64_t next);
-/* A request goes out at that place, and had to wait for the rate. */
-void climb_step(climb *c, uint64_t place);
+/* A request goes out at that place, and had to wait for the rate. A 429 to it would be known `delay` seconds later. */
+void climb_step(climb *c, uint64_t place, double delay);
 /* A request was rejected; a place is paid for it by those that go out from `next` on. */
 void climb_rejected(climb *c, uint64_t next);
 /* Goes down to what was accepted in the second before. */

@@ -25,7 +25,10 @@
 /* A rate that is found out is not sent in one burst, or much would be beyond the limit before the first 429 comes:
  * within 1 / SPREAD of a window no more goes out than twice its share. It needs less of a margin, as a 429 teaches. */
 #define SPREAD 32
-#define LEARNING_MARGIN 0.01
+#define LEARNING_MARGIN 0.006
+
+/* Answers of which `delay` is the average, about. */
+#define FEW_ANSWERS 8
 
 /* A request may go out long after it was granted: a connection takes its time, a process is stopped. Until it does, its
  * moment has UNSENT added to it, and others count it as of now; for no longer than LONGEST_UNSENT seconds, as its process
@@ -48,6 +51,7 @@ struct governor {
     double rate;    /* per second; 0: no limit */
     uint64_t slots; /* requests in one window; 0: no limit */
     double hold;    /* seconds for which a request takes up its slot */
+    double delay;   /* seconds after which an answer comes, about; only of a rate that is found out */
     int concurrency, under_way;
     governor_pass *first, *last;
     size_t waiting;
@@ -123,7 +127,7 @@ static bool take_place(governor *g, double *at) {
     *at = due(g, g->place, now);
     bool taken = *at <= now;
     if (taken && g->learns && *at > now - fmax(1 / g->rate, MARGIN)) /* more than the rate is asked for */
-        climb_step(&h->learnt, g->place);
+        climb_step(&h->learnt, g->place, g->delay);
     quota_set_moment(g->quota, g->place, taken ? now + UNSENT : *at);
     quota_end(g->quota);
     return taken;
@@ -240,8 +244,10 @@ void governor_sent(governor *g, governor_pass *p, double at) {
 }
 
 void governor_arrived(governor *g, governor_pass *p, double at) {
-    if (g->learns)
-        governor_sent(g, p, at);
+    if (!g->learns)
+        return;
+    g->delay += (loop_now() - at - g->delay) / FEW_ANSWERS;
+    governor_sent(g, p, at);
 }
 
 /* It was not sent, and will not be. */
