@@ -13,6 +13,7 @@ local secret = load("runtime/secret.lua", properties)
 local complete = load("runtime/failure.lua", secret)
 local Outage = load("runtime/outage.lua", task, new_error)
 local retry = load("runtime/retry.lua", native, task, complete, new_error, Outage)
+local rotation = load("runtime/rotation.lua", native)
 local several = load("runtime/several.lua", native, retry, task, new_error, wire)
 
 ---@class mirrors
@@ -238,6 +239,7 @@ local function prepare(api, operation, id, argument)
     end
     return { native = call, read = request.read, steps = request.steps, backend = backend, account = account,
         operation = name, cluster = api.cluster, id = id, argument = argument, attempts = 0,
+        request = request, signed = account.native,
         spec = name == "create" and argument or nil, outage = not request.steps and account.outage or nil }
 end
 
@@ -367,10 +369,12 @@ end
 
 -- The key is in a closure, so that nobody who prints an api prints it.
 local function new_account(all)
-    local key = all.api_key
-    local account = { options = all, budget = retry.BUDGET, secret = function() return key end }
+    local account = { options = all, budget = retry.BUDGET }
+    local login = rotation.login(account, all)
+    account.secret = function() return login.key, login.before end
+    account.renew = function(call, e) return login:renew(call, e) end
     account.governor = governor_for(all)
-    account.native = native.account(all, account.governor)
+    login.sign(all.api_key)
     account.alone = function() return native.alone(account.governor) end
     account.rate = function() return native.rate(account.governor) end
     account.base = native.base_path(account.native)
@@ -382,7 +386,7 @@ local function new_account(all)
     end
     account.ledger = ledger_for(account)
     account.ways = several.ways(all, account.governor)
-    all.api_key, all.proxy = nil, nil -- the URL of a proxy may hold a password
+    all.api_key, all.renew_key, all.proxy = nil, nil, nil -- the URL of a proxy may hold a password
     return account
 end
 

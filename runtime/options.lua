@@ -60,6 +60,7 @@ local MAX_RATE <const> = 16384
 ---@field endpoint? string         https://api.instaclustr.com; KMIRROR_ENDPOINT
 ---@field username? string         KMIRROR_USERNAME
 ---@field api_key? string          a provisioning API key; KMIRROR_API_KEY, or the file named by KMIRROR_API_KEY_FILE
+---@field renew_key? fun(): string  reads the key again, once after a 401: it may have been replaced; that of a file
 ---@field rate? number|"auto"      requests in any one second, 0 for no limit, "auto": it is found out; 35
 ---@field concurrency? integer     requests under way at once; 64
 ---@field timeout? number          seconds for one attempt; 30
@@ -97,6 +98,7 @@ local checks = {
     endpoint = is_endpoint,
     username = is_user,
     api_key = is_text,
+    renew_key = function(value) return type(value) == "function", "a function that returns the API key" end,
     rate = function(value)
         return value == "auto" or type(value) == "number" and (value == 0 or value >= 0.01 and value <= MAX_RATE),
             ("a number of requests per second from 0.01 to %d, 0 for no limit, or 'auto'"):format(MAX_RATE)
@@ -192,7 +194,8 @@ local function from_environment(set)
     end
     local file = variable("KMIRROR_API_KEY_FILE")
     if file and not set.api_key and not found.api_key then
-        found.api_key = key.read(file, "KMIRROR_API_KEY_FILE")
+        found.renew_key = function() return key.read(file, "KMIRROR_API_KEY_FILE") end
+        found.api_key = found.renew_key()
     elseif found.api_key then
         found.api_key = key.of(found.api_key, "KMIRROR_API_KEY")
     end
@@ -263,6 +266,7 @@ function options.resolve(given)
     for name in pairs(checks) do
         if given[name] ~= nil then all[name] = given[name] else all[name] = set_by_host[name] end
     end
+    if given.api_key then all.renew_key = given.renew_key end -- that of another key is none of its own
     local environment = from_environment(all)
     check_options("the environment", environment, all)
     for name in pairs(checks) do all[name] = all[name] or environment[name] end

@@ -10,6 +10,7 @@ local tracer, wants_attempts
 ---| "retry"      # a wait before another
 ---| "quota"      # it waits longer than a second for what others have used up of the rate, or because of a 429
 ---| "rate"       # the rate that is found out (rate = "auto") has changed much
+---| "key"        # after a 401 the API key was read again, and is another one
 ---| "alone"      # the quota file cannot be used: this process counts its requests by itself
 ---| "away"       # the API does not answer, and is asked now and then whether it does; after each question, too
 ---| "back"       # it does
@@ -131,8 +132,16 @@ end
 
 local stand_by
 
+-- Whether there is another key than the one that a 401 was about.
+local function has_new_key(call, e)
+    local renewed, was_read = call.account.renew(call, e)
+    if was_read and tracer then tracer(event_of(call, "key")) end
+    return renewed
+end
+
 -- Waits before another attempt, or raises the error.
 local function again(call, e, hint)
+    if e.kind == "unauthorized" and has_new_key(call, e) then return end
     local patient = waits_out(call, e)
     if patient and call.outage.closed then return stand_by(call) end
     if not patient then call.failing = nil end
@@ -290,6 +299,7 @@ function stand_by(call)
 end
 
 local function succeeded(account)
+    account.unproved = nil
     if account.budget < retry.BUDGET then account.budget = account.budget + 1 end
 end
 

@@ -100,6 +100,7 @@ local function from_configuration(given)
     local is_connect = (given.api or variable("KMIRROR_API") or chosen.api) == "connect" and profile.current().endpoint
     local endpoint, username = profile.current().endpoint, profile.current().username
     local has_key = variable("KMIRROR_API_KEY") or variable("KMIRROR_API_KEY_FILE")
+    local can_change = not has_key and (chosen.api_key_file or chosen.api_key_command)
     given.read_only = given.read_only or chosen.read_only
     given.store = given.store or variable("KMIRROR_STORE") or chosen.store
     return {
@@ -111,6 +112,7 @@ local function from_configuration(given)
         username = username,
         quota_file = username and quota_file(endpoint, username),
         api_key = not has_key and name and config.key(name, chosen) or nil,
+        renew_key = can_change and function() return config.key(name, chosen) end or nil,
         cluster = cluster and (is_connect and cluster or profile.connect_cluster(cluster)) or nil,
         rate = chosen.rate,
         concurrency = chosen.concurrency,

@@ -101,4 +101,92 @@ describe("an API key", function()
         assert.are.equal(0, list({}, ("api_key_command = 'cat %s'"):format(path)).status)
         assert.are.equal(0, list { KMIRROR_API_KEY = support.read(path) }.status)
     end)
+
+    describe("that is replaced while a run goes on", function()
+        -- Runs a runbook with a key in a file, which it may write, and that is got from there in one of these ways.
+        local ways = {
+            variable = function(path) return { KMIRROR_API_KEY_FILE = path } end,
+            file = function(path) return {}, ("api_key_file = %q"):format(path) end,
+            command = function(path, keys)
+                return {}, ("api_key_command = %q"):format(("echo >> %s; cat %s"):format(keys, path))
+            end,
+        }
+
+        local function run(way, first, source)
+            local path, keys = private("key", first), support.temporary("keys", "")
+            local env = sandbox:env()
+            local variables, fields = ways[way](path, keys)
+            env.KMIRROR_API_KEY = false
+            for name, value in pairs(variables) do env[name] = value end
+            if fields then
+                env.XDG_CONFIG_HOME = support.temporary_directory("config")
+                assert(os.execute("mkdir " .. env.XDG_CONFIG_HOME .. "/kmirror"))
+                support.write(env.XDG_CONFIG_HOME .. "/kmirror/config.lua",
+                    ('return { profile = "p", profiles = { p = { username = "sandbox", %s } } }'):format(fields))
+            end
+            local script = support.temporary("runbook.lua", ([[
+                local bulk, mirrors = require "kmirror.bulk", require "mirrors"
+                local api = mirrors.connect {}
+                local function replace(key)
+                    local file <close> = assert(io.open(%q, "w"))
+                    file:write(key)
+                end
+                ]]):format(path) .. source)
+            local before = #sandbox:requests()
+            local result = support.run { "--rate", "0", "run", script, env = env }
+            result.asked = #sandbox:requests() - before
+            result.keys = select(2, support.read(keys):gsub("\n", ""))
+            return result
+        end
+
+        local replaced = ([[replace(%q) print(#api:list() > 0)]]):format(KEY)
+
+        it("is read again after a 401, wherever it came from", function()
+            for way in pairs(ways) do
+                local result = run(way, "the-old-key", replaced)
+                assert.are.same({ 0, "true\n", 2 }, { result.status, result.stdout, result.asked }, result.stderr)
+                assert.matches("it was read again, and is another one now", result.stderr, 1, true)
+                assert.is_falsy(result.stderr:find("old-key", 1, true) or result.stderr:find(KEY, 1, true))
+            end
+        end)
+
+        it("is read once for all calls that are under way", function()
+            local result = run("command", "the-old-key", ([[replace(%q)
+                local items = {}
+                for i = 1, 30 do items[i] = i end
+                print(#bulk.map(items, function() return api:list() end, 30))]]):format(KEY))
+            assert.are.same({ 0, "30\n", 2 }, { result.status, result.stdout, result.keys }, result.stderr)
+            assert.are.equal(1, select(2, result.stderr:gsub("read again", "")))
+            assert.are.equal(60, result.asked)
+        end)
+
+        it("fails the call when it is the same, and is not read for each call that fails", function()
+            local result = run("command", "the-old-key", [[
+                local items, failed = {}, {}
+                for i = 1, 30 do items[i] = i end
+                bulk.map(items, function()
+                    local ok, e = pcall(api.list, api)
+                    failed[#failed + 1] = e.message
+                end, 30)
+                print(#failed, failed[1])]])
+            assert.matches("^30\t.*; the key was read again, and is the same\n$", result.stdout)
+            assert.are.same({ 2, 30 }, { result.keys, result.asked })
+        end)
+
+        it("fails the call when the other one is not accepted either, or cannot be read", function()
+            local result = run("file", "the-old-key", [[replace("another-old-key") api:list()]])
+            assert.are.same({ 1, 2 }, { result.status, result.asked })
+            assert.matches("401 Not Authorized", result.stderr, 1, true)
+            assert.is_falsy(result.stderr:find("old-key", 1, true))
+            result = run("file", "the-old-key", [[replace("") api:list()]])
+            assert.are.same({ 1, 1 }, { result.status, result.asked })
+            assert.matches("the key could not be read again: profile p: api_key_file: ", result.stderr, 1, true)
+        end)
+
+        it("is not read where a runbook has given its own", function()
+            local result = run("command", "the-old-key", ([[replace(%q)
+                mirrors.connect { api_key = "own-key-0" }:list()]]):format(KEY))
+            assert.are.same({ 1, 1, 1 }, { result.status, result.asked, result.keys })
+        end)
+    end)
 end)

@@ -422,3 +422,57 @@ describe("retries #native", function()
         end)
     end)
 end)
+
+describe("after a 401 #native", function()
+    local refused = { status = 401, body = '{"status":401,"message":"Not authorized"}' }
+
+    -- The keys that were sent in turn, when renew_key gives others each time.
+    local function keys_sent(answers, call)
+        local server, read = support.server(answers), 0
+        local function renew_key()
+            read = read + 1
+            return "key-number-" .. read
+        end
+        local api = connect(server, { api_key = "key-number-0", renew_key = renew_key })
+        local ok, e = pcall(call, api)
+        server:stop()
+        local keys = {}
+        for i, request in ipairs(server:requests()) do
+            local coded = request.headers.authorization:match("^Basic (.+)$")
+            keys[i] = request.method .. " " .. require("mime").unb64(coded):match(":key%-number%-(%d)$")
+        end
+        return table.concat(keys, ", "), ok, e
+    end
+
+    it("a call is sent once more, with the key as it is by then", function()
+        for name, call in pairs(calls) do
+            local created = { body = ('{"mirrorId":"%s"}'):format(MIRROR) }
+            local answers = name == "create" and { EMPTY, refused, created } or { refused, good[name] }
+            local sent, ok, e = keys_sent(answers, call)
+            assert.is_true(ok, tostring(e))
+            local method = methods[name] or "POST"
+            local expected = ("%s 0, %s 1"):format(method, method)
+            assert.are.equal(name == "create" and "GET 0, " .. expected or expected, sent)
+        end
+    end)
+
+    it("which is done again when that key was accepted, and is replaced in its turn", function()
+        local sent, ok = keys_sent({ refused, EMPTY, refused, EMPTY }, function(api)
+            api:list()
+            api:list()
+        end)
+        assert.is_true(ok)
+        assert.are.equal("GET 0, GET 1, GET 1, GET 2", sent)
+    end)
+
+    it("which is not done again for a key that was never accepted", function()
+        local sent, _, e = keys_sent({ refused }, function(api)
+            pcall(api.list, api)
+            api:list()
+        end)
+        assert.are.equal("GET 0, GET 1, GET 1", sent)
+        assert.are.equal("unauthorized", e.kind)
+        assert.matches("the key was read again before, and is not accepted", e.message, 1, true)
+        assert.is_nil(tostring(e):find("key-number", 1, true))
+    end)
+end)

@@ -104,6 +104,9 @@ function M.tell(event)
         write(event.rejected and "info" or "debug", fields, event.rejected and "the API takes no more than about %.0f "
             .. "requests a second (429): --rate auto goes on with that" or "--rate auto tries %.0f requests a second",
             event.rate)
+    elseif event.what == "key" then
+        write("info", fields, "the API key is not accepted (401): it was read again, and is another one now; going on "
+            .. "with that")
     elseif event.what == "alone" then
         write("warn", fields, "the quota file %s: %s; this process counts its requests alone (see kmirror doctor)",
             event.file, event.problem)
