@@ -134,7 +134,8 @@ help:
 	@echo 'make demo       fail a small fleet over, in the sandbox'
 	@echo 'make test       run all specs, or those in SPECS=, KMIRROR_TEST_JOBS= files at a time'
 	@echo 'make test-v2    run the specs of runbooks with version 2 of the API'
-	@echo 'make kafka-demo fail twenty topics of a real Kafka over and back, and count what arrived (three minutes)'
+	@echo 'make kafka-demo fail twenty topics of a real Kafka over and back, and count what arrived (four minutes)'
+	@echo '                DISASTER=1: a broker is killed; the records predicted to be missing, and those that are'
 	@echo 'make test-kafka run the specs that need a real Kafka, which it fetches and starts (build/kafka, 1 GB of memory)'
 	@echo 'make test-postgres run the specs that need a real PostgreSQL, which they start themselves'
 	@echo 'make torture    fail every allocation and call of the system in turn (an hour); ATTEMPTS=N: so many'
@@ -281,10 +282,11 @@ test-kafka: test-packages kafka all
 	@KMIRROR_TEST_JOBS=1 KMIRROR_TEST_SECONDS=900 KMIRROR_BUILD=$(BUILD) bash spec/support/suites.sh \
 	  $(or $(SPECS),$(wildcard spec/kafka/*_spec.lua)); status=$$?; bash spec/kafka/rig.sh stop; exit $$status
 
-# A planned failover and failback of twenty topics under load, on a real Kafka. Nothing stays behind.
+# A planned failover and failback of twenty topics under load, on a real Kafka; with DISASTER=1 one region is lost.
+# Nothing stays behind.
 kafka-demo: test-packages kafka all
 	@bash spec/kafka/rig.sh start || { bash spec/kafka/rig.sh stop; exit 1; }
-	@KMIRROR_BUILD=$(BUILD) lua5.4 spec/kafka/demo.lua; status=$$?; bash spec/kafka/rig.sh stop; exit $$status
+	@KMIRROR_BUILD=$(BUILD) lua5.4 spec/kafka/demo.lua $(if $(DISASTER),--disaster); status=$$?; bash spec/kafka/rig.sh stop; exit $$status
 
 # ---- a real PostgreSQL -----------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ local load, native, json, fields, specification, secret, properties, task = ...
 local config = load("runtime/connect_config.lua", fields, specification, secret, properties)
 local status = load("runtime/connect_status.lua")
 local lag = load("runtime/connect_lag.lua", native, properties, task)
+local groups = load("runtime/connect_groups.lua")
 local uuid = load("runtime/uuid.lua")
 
 -- ---- the requests ----
@@ -403,7 +404,7 @@ local function complete(session, found, source)
 end
 
 local control = load("runtime/connect_control.lua", { find = find, forget = forget, config_of = config_of,
-    known_of = known_of, reconfigure = reconfigure, complete = complete }, config, lag, status, task)
+    known_of = known_of, reconfigure = reconfigure, complete = complete }, config, lag, groups, status, task)
 
 local offset = { topic = fields.text, partition = fields.integer(0), offset = fields.integer(0) }
 
@@ -420,7 +421,7 @@ local operations = {
     set_offsets = { steps = control.set_offsets, check = check_offsets },
     set_topics = { steps = control.set_topics, check = config.check_regex },
 }
-for _, name in ipairs { "lag", "offsets", "target_ends", "pause", "resume", "stop", "restart" } do
+for _, name in ipairs { "lag", "groups", "offsets", "target_ends", "pause", "resume", "stop", "restart" } do
     operations[name] = { steps = control[name] }
 end
 for name in pairs(operations) do can[name] = true end

@@ -1,6 +1,6 @@
 -- connect_control: what can be done with a mirror on Kafka Connect beyond what the vendor's API offers: to tell how
 -- many records are left, to pause it and start it again, to change its topics in place, to say from where it copies.
-local its, config, lag, status, task = ...
+local its, config, lag, groups, status, task = ...
 
 local control = {}
 
@@ -41,6 +41,37 @@ function control.lag(session, id)
     local replicated = lag.replicated(session:ask("offsets", { name = found.name }))
     local partitions = partitions_of(session, found, replicated)
     local told = lag.of(partitions, bounds_of(session, source, "source", partitions), replicated)
+    told.id, told.connectorName = found.id, found.name
+    return told
+end
+
+-- Where each partition begins and ends on both sides, and how far it was copied.
+local function places_of(session, source, partitions, remote, replicated)
+    local there, here = bounds_of(session, source, "source", partitions), bounds_of(session, source, "target", remote)
+    local places = {}
+    for i, each in ipairs(partitions) do
+        places[i] = { topic = each[1], partition = each[2], source = there[i], target = here[i],
+            replicated = replicated[("%s-%d"):format(each[1], each[2])] }
+    end
+    return places
+end
+
+local function committed(session, source, side, partitions, names)
+    local properties = lag.client(source, side, session.clusters)
+    local found, problem, kind = lag.committed(properties, partitions, session.call.account.options.timeout, names)
+    if found then return found end
+    session:fail(kind, ("the consumer groups of its topics cannot be asked of the %s cluster: %s"):format(side,
+        problem))
+end
+
+function control.groups(session, id)
+    local found, source = with_source(session, id)
+    local replicated = lag.replicated(session:ask("offsets", { name = found.name }))
+    local partitions, remote = partitions_of(session, found, replicated), {}
+    for i, each in ipairs(partitions) do remote[i] = { config.remote_topic(source, each[1]), each[2] } end
+    local there = committed(session, source, "source", partitions)
+    local here = committed(session, source, "target", remote, groups.names(there))
+    local told = groups.of(places_of(session, source, partitions, remote, replicated), there, here)
     told.id, told.connectorName = found.id, found.name
     return told
 end

@@ -57,6 +57,21 @@ end
 
 local LOOK <const> = 0.02 -- s
 
+-- Waits for the answer to what a function of the native module asks. Raises nothing.
+local function ask(how, its, partitions, seconds, more)
+    local settings, unfit = lag.settings(its)
+    if not settings then return nil, unfit, "unsupported" end
+    local question, missing = native[how](settings, partitions, seconds, more)
+    if not question then return nil, missing, "unsupported" end
+    local ok, first, second = native.kafka_answer(question)
+    while ok == nil do
+        task.sleep(LOOK)
+        ok, first, second = native.kafka_answer(question)
+    end
+    if not ok then return nil, first, "transport" end
+    return first, second
+end
+
 ---Where partitions begin and end. Raises nothing.
 ---@param its table<string, string>  client properties
 ---@param partitions { [1]: string, [2]: integer }[]
@@ -65,20 +80,25 @@ local LOOK <const> = 0.02 -- s
 ---@return string? problem
 ---@return mirrors.kind? kind
 function lag.bounds(its, partitions, seconds)
-    local settings, unfit = lag.settings(its)
-    if not settings then return nil, unfit, "unsupported" end
     if #partitions == 0 then return {} end
-    local question, missing = native.kafka_ask(settings, partitions, seconds)
-    if not question then return nil, missing, "unsupported" end
-    local ok, beginnings, ends = native.kafka_answer(question)
-    while ok == nil do
-        task.sleep(LOOK)
-        ok, beginnings, ends = native.kafka_answer(question)
-    end
-    if not ok then return nil, beginnings, "transport" end
+    local beginnings, ends, kind = ask("kafka_ask", its, partitions, seconds)
+    if not beginnings then return nil, ends, kind end
     local bounds = {}
     for i in ipairs(partitions) do bounds[i] = { beginning = beginnings[i], ending = ends[i] } end
     return bounds
+end
+
+---Where consumer groups have committed on partitions. Raises nothing.
+---@param its table<string, string>  client properties
+---@param partitions { [1]: string, [2]: integer }[]
+---@param seconds number  how long it may take
+---@param groups? string[]  all of the cluster without
+---@return table<string, (integer|false)[]>?  by group, a partition each
+---@return string? problem
+---@return mirrors.kind? kind
+function lag.committed(its, partitions, seconds, groups)
+    if #partitions == 0 or groups and #groups == 0 then return {} end
+    return ask("kafka_ask_groups", its, partitions, seconds, groups)
 end
 
 ---The client properties of one side of a mirror: those of its connector, or where Kafka Connect alone can read these,

@@ -31,6 +31,24 @@ typedef struct rd_kafka_topic_partition_list {
     rd_kafka_topic_partition *elems;
 } rd_kafka_topic_partition_list;
 
+typedef struct rd_kafka_group_info {
+    struct {
+        int32_t id;
+        char *host;
+        int port;
+    } broker;
+    char *group;
+    int err;
+    char *state, *protocol_type, *protocol;
+    void *members;
+    int member_cnt;
+} rd_kafka_group_info;
+
+typedef struct rd_kafka_group_list {
+    rd_kafka_group_info *groups;
+    int group_cnt;
+} rd_kafka_group_list;
+
 enum { RD_KAFKA_CONSUMER = 1, RD_KAFKA_CONF_OK = 0, RD_KAFKA_OFFSET_BEGINNING = -2, RD_KAFKA_OFFSET_END = -1 };
 
 static struct {
@@ -46,31 +64,85 @@ static struct {
     void (*list_destroy)(rd_kafka_topic_partition_list *list);
     int (*offsets_for_times)(void *handle, rd_kafka_topic_partition_list *list, int timeout_ms);
     const char *(*err2str)(int error);
+    /* of consumer groups */
+    int (*list_groups)(void *handle, const char *group, const rd_kafka_group_list **list, int timeout_ms);
+    void (*group_list_destroy)(const rd_kafka_group_list *list);
+    void *(*queue_new)(void *handle);
+    void (*queue_destroy)(void *queue);
+    void *(*queue_poll)(void *queue, int timeout_ms);
+    void *(*request_new)(const char *group, const rd_kafka_topic_partition_list *list);
+    void (*request_destroy)(void *request);
+    void (*request)(void *handle, void **requests, size_t count, const void *options, void *queue);
+    int (*event_error)(void *event);
+    const char *(*event_error_string)(void *event);
+    void (*event_destroy)(void *event);
+    const void *(*event_result)(void *event);
+    const void **(*result_groups)(const void *result, size_t *count);
+    const char *(*group_name)(const void *group);
+    const rd_kafka_topic_partition_list *(*group_partitions)(const void *group);
 } rd;
 
-static bool load_library(void) {
-    static const struct {
-        const char *name;
-        void **function;
-    } needed[] = {{"rd_kafka_conf_new", (void **)&rd.conf_new},
-                  {"rd_kafka_conf_set", (void **)&rd.conf_set},
-                  {"rd_kafka_conf_set_log_cb", (void **)&rd.conf_set_log_cb},
-                  {"rd_kafka_conf_destroy", (void **)&rd.conf_destroy},
-                  {"rd_kafka_new", (void **)&rd.new},
-                  {"rd_kafka_destroy", (void **)&rd.destroy},
-                  {"rd_kafka_topic_partition_list_new", (void **)&rd.list_new},
-                  {"rd_kafka_topic_partition_list_add", (void **)&rd.list_add},
-                  {"rd_kafka_topic_partition_list_destroy", (void **)&rd.list_destroy},
-                  {"rd_kafka_offsets_for_times", (void **)&rd.offsets_for_times},
-                  {"rd_kafka_err2str", (void **)&rd.err2str}};
-    if (rd.library != NULL)
+typedef struct symbol {
+    const char *name;
+    void **function;
+} symbol;
+
+static const symbol for_offsets[] = {{"rd_kafka_conf_new", (void **)&rd.conf_new},
+                                     {"rd_kafka_conf_set", (void **)&rd.conf_set},
+                                     {"rd_kafka_conf_set_log_cb", (void **)&rd.conf_set_log_cb},
+                                     {"rd_kafka_conf_destroy", (void **)&rd.conf_destroy},
+                                     {"rd_kafka_new", (void **)&rd.new},
+                                     {"rd_kafka_destroy", (void **)&rd.destroy},
+                                     {"rd_kafka_topic_partition_list_new", (void **)&rd.list_new},
+                                     {"rd_kafka_topic_partition_list_add", (void **)&rd.list_add},
+                                     {"rd_kafka_topic_partition_list_destroy", (void **)&rd.list_destroy},
+                                     {"rd_kafka_offsets_for_times", (void **)&rd.offsets_for_times},
+                                     {"rd_kafka_err2str", (void **)&rd.err2str},
+                                     {NULL, NULL}};
+
+/* Since librdkafka 2.0. */
+static const symbol for_groups[] = {{"rd_kafka_list_groups", (void **)&rd.list_groups},
+                                    {"rd_kafka_group_list_destroy", (void **)&rd.group_list_destroy},
+                                    {"rd_kafka_queue_new", (void **)&rd.queue_new},
+                                    {"rd_kafka_queue_destroy", (void **)&rd.queue_destroy},
+                                    {"rd_kafka_queue_poll", (void **)&rd.queue_poll},
+                                    {"rd_kafka_ListConsumerGroupOffsets_new", (void **)&rd.request_new},
+                                    {"rd_kafka_ListConsumerGroupOffsets_destroy", (void **)&rd.request_destroy},
+                                    {"rd_kafka_ListConsumerGroupOffsets", (void **)&rd.request},
+                                    {"rd_kafka_event_error", (void **)&rd.event_error},
+                                    {"rd_kafka_event_error_string", (void **)&rd.event_error_string},
+                                    {"rd_kafka_event_destroy", (void **)&rd.event_destroy},
+                                    {"rd_kafka_event_ListConsumerGroupOffsets_result", (void **)&rd.event_result},
+                                    {"rd_kafka_ListConsumerGroupOffsets_result_groups", (void **)&rd.result_groups},
+                                    {"rd_kafka_group_result_name", (void **)&rd.group_name},
+                                    {"rd_kafka_group_result_partitions", (void **)&rd.group_partitions},
+                                    {NULL, NULL}};
+
+/* Returns NULL, or the name of the first that the library does not have. */
+static const char *resolve(const symbol *symbols) {
+    for (const symbol *s = symbols; s->name != NULL; s++)
+        if (*s->function == NULL && (*s->function = dlsym(rd.library, s->name)) == NULL)
+            return s->name;
+    return NULL;
+}
+
+/* Loads the library when that was not done yet. Without it, or where it lacks a function: pushes nil and what is wrong,
+ * and returns false. [-0, +(0|2), m] */
+static bool has_library(lua_State *L, bool groups) {
+    const char *lacking = NULL;
+    if (rd.library == NULL)
+        rd.library = dlopen("librdkafka.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (rd.library != NULL && (lacking = resolve(for_offsets)) == NULL && groups)
+        lacking = resolve(for_groups);
+    if (rd.library != NULL && lacking == NULL)
         return true;
-    void *library = dlopen("librdkafka.so.1", RTLD_NOW | RTLD_LOCAL);
-    for (size_t i = 0; library != NULL && i < sizeof needed / sizeof *needed; i++)
-        if ((*needed[i].function = dlsym(library, needed[i].name)) == NULL)
-            return false;
-    rd.library = library;
-    return library != NULL;
+    lua_pushnil(L);
+    if (rd.library == NULL)
+        lua_pushliteral(L, "librdkafka is not there: install Debian's librdkafka1, or what has librdkafka.so.1");
+    else
+        lua_pushfstring(L, "the librdkafka.so.1 of this machine lacks %s: it needs librdkafka %s or later", lacking,
+                        groups ? "2.0" : "1.0");
+    return false;
 }
 
 /* ---- a question ---- */
@@ -81,13 +153,20 @@ typedef struct partition {
     int64_t beginning, end; /* -1: not known */
 } partition;
 
+typedef struct group {
+    char *name;
+    int64_t *offsets; /* committed, a partition each; -1: none */
+} group;
+
 /* Lua and the thread own it both: who is done last frees it. */
 typedef struct question {
     atomic_int owners;
     atomic_bool answered;
     char **settings; /* names and values in turn */
-    size_t settings_count, count;
+    size_t settings_count, count, groups_count;
     partition *partitions;
+    group *groups;  /* those asked for, or those that were found */
+    bool of_groups; /* their offsets are asked for, and not where the partitions begin and end */
     int timeout_ms;
     char problem[512];
 } question;
@@ -101,8 +180,13 @@ static void leave(question *q) {
     }
     for (size_t i = 0; i < q->count; i++)
         free(q->partitions[i].topic);
+    for (size_t i = 0; i < q->groups_count; i++) {
+        free(q->groups[i].name);
+        free(q->groups[i].offsets);
+    }
     free(q->settings);
     free(q->partitions);
+    free(q->groups);
     free(q);
 }
 
@@ -143,13 +227,100 @@ static bool look_up(question *q, void *handle, int64_t which) {
     return error == 0;
 }
 
+/* Makes room for one more, that has no offsets yet. Returns false when memory is short. */
+static bool add_group(question *q, const char *name) {
+    group *more = realloc(q->groups, (q->groups_count + 1) * sizeof *more);
+    if (more == NULL)
+        return false;
+    q->groups = more;
+    group *g = &q->groups[q->groups_count];
+    *g = (group){.name = strdup(name), .offsets = malloc((q->count + 1) * sizeof *g->offsets)};
+    q->groups_count++;
+    for (size_t i = 0; g->offsets != NULL && i < q->count; i++)
+        g->offsets[i] = -1;
+    return g->name != NULL && g->offsets != NULL;
+}
+
+/* All groups of the cluster; those that cannot be described have a name, too. */
+static bool find_groups(question *q, void *handle) {
+    const rd_kafka_group_list *list = NULL;
+    int error = rd.list_groups(handle, NULL, &list, q->timeout_ms);
+    if (list == NULL) {
+        snprintf(q->problem, sizeof q->problem, "its consumer groups cannot be listed: %s", rd.err2str(error));
+        return false;
+    }
+    bool ok = true;
+    for (int i = 0; ok && i < list->group_cnt; i++)
+        ok = add_group(q, list->groups[i].group);
+    rd.group_list_destroy(list);
+    if (!ok)
+        snprintf(q->problem, sizeof q->problem, "not enough memory for its consumer groups");
+    return ok;
+}
+
+static void ask_for(const question *q, void *handle, const group *g, void *queue) {
+    rd_kafka_topic_partition_list *list = rd.list_new((int)q->count);
+    for (size_t i = 0; i < q->count; i++)
+        rd.list_add(list, q->partitions[i].topic, q->partitions[i].number);
+    void *request = rd.request_new(g->name, list);
+    rd.request(handle, &request, 1, NULL, queue);
+    rd.request_destroy(request);
+    rd.list_destroy(list);
+}
+
+static void take_offsets(question *q, const char *name, const rd_kafka_topic_partition_list *list) {
+    for (size_t g = 0; g < q->groups_count; g++) {
+        if (strcmp(q->groups[g].name, name) != 0)
+            continue;
+        for (int k = 0; list != NULL && k < list->cnt; k++)
+            for (size_t i = 0; i < q->count; i++)
+                if (list->elems[k].partition == q->partitions[i].number &&
+                    strcmp(list->elems[k].topic, q->partitions[i].topic) == 0 && list->elems[k].err == 0)
+                    q->groups[g].offsets[i] = list->elems[k].offset >= 0 ? list->elems[k].offset : -1;
+    }
+}
+
+/* What one answer says. Returns false when it is an error. */
+static bool take_event(question *q, void *event) {
+    size_t count = 0;
+    if (rd.event_error(event) != 0) {
+        snprintf(q->problem, sizeof q->problem, "the offsets of a consumer group: %s", rd.event_error_string(event));
+        return false;
+    }
+    const void **groups = rd.result_groups(rd.event_result(event), &count);
+    for (size_t i = 0; i < count; i++)
+        take_offsets(q, rd.group_name(groups[i]), rd.group_partitions(groups[i]));
+    return true;
+}
+
+/* All groups are asked for at once. */
+static void look_up_groups(question *q, void *handle) {
+    if (q->groups == NULL && !find_groups(q, handle))
+        return;
+    void *queue = rd.queue_new(handle);
+    for (size_t i = 0; i < q->groups_count; i++)
+        ask_for(q, handle, &q->groups[i], queue);
+    bool ok = true;
+    for (size_t i = 0; ok && i < q->groups_count; i++) {
+        void *event = rd.queue_poll(queue, q->timeout_ms);
+        if (event == NULL) {
+            snprintf(q->problem, sizeof q->problem, "no answer of the offsets of consumer groups");
+            break;
+        }
+        ok = take_event(q, event);
+        rd.event_destroy(event);
+    }
+    rd.queue_destroy(queue);
+}
+
 static void *work(void *owned) {
     question *q = owned;
     void *handle = connect_to(q);
     if (handle != NULL) {
-        /* The ends last: what is written meanwhile is counted. */
-        if (look_up(q, handle, RD_KAFKA_OFFSET_BEGINNING))
-            look_up(q, handle, RD_KAFKA_OFFSET_END);
+        if (q->of_groups)
+            look_up_groups(q, handle);
+        else if (look_up(q, handle, RD_KAFKA_OFFSET_BEGINNING))
+            look_up(q, handle, RD_KAFKA_OFFSET_END); /* the ends last: what is written meanwhile is counted */
         rd.destroy(handle);
     }
     atomic_store(&q->answered, true);
@@ -222,37 +393,72 @@ static bool take_partitions(lua_State *L, int index, question *q) {
     return q->partitions != NULL;
 }
 
-int kafka_ask(lua_State *L) {
+/* Takes a list of names at the index, or nothing, likewise. */
+static bool take_groups(lua_State *L, int index, question *q) {
+    bool ok = true;
+    size_t count = lua_istable(L, index) ? (size_t)lua_rawlen(L, index) : 0;
+    for (size_t i = 0; ok && i < count; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i + 1);
+        ok = add_group(q, lua_tostring(L, -1) != NULL ? lua_tostring(L, -1) : "");
+        lua_pop(L, 1);
+    }
+    return ok;
+}
+
+/* Asks for settings, partitions, seconds, and groups at the indexes 1 to 4. [-0, +(1|2), e] */
+static int ask(lua_State *L, bool of_groups) {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 2, LUA_TTABLE);
     double seconds = luaL_checknumber(L, 3);
-    if (!load_library()) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "librdkafka is not there: install Debian's librdkafka1, or what has librdkafka.so.1");
+    if (!has_library(L, of_groups))
         return 2;
-    }
     question **box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = calloc(1, sizeof **box);
     luaL_setmetatable(L, QUESTION);
     if (*box != NULL) {
         atomic_init(&(*box)->owners, 1);
         (*box)->timeout_ms = (int)(seconds * 1000);
+        (*box)->of_groups = of_groups;
     }
-    if (*box == NULL || !take_settings(L, 1, *box) || !take_partitions(L, 2, *box) || !start(*box))
+    if (*box == NULL || !take_settings(L, 1, *box) || !take_partitions(L, 2, *box) ||
+        (of_groups && !take_groups(L, 4, *box)) || !start(*box))
         return luaL_error(L, "not enough memory to ask Kafka");
     return 1;
+}
+
+int kafka_ask(lua_State *L) {
+    return ask(L, false);
+}
+
+int kafka_ask_groups(lua_State *L) {
+    lua_settop(L, 4);
+    return ask(L, true);
+}
+
+/* A number, or false when it is not known. [-0, +0, m] */
+static void set_offset(lua_State *L, size_t index, int64_t offset) {
+    if (offset < 0)
+        lua_pushboolean(L, false);
+    else
+        lua_pushinteger(L, offset);
+    lua_rawseti(L, -2, (lua_Integer)index + 1);
 }
 
 /* [-0, +1, m] */
 static void push_offsets(lua_State *L, const question *q, bool ends) {
     lua_createtable(L, (int)q->count, 0);
-    for (size_t i = 0; i < q->count; i++) {
-        int64_t found = ends ? q->partitions[i].end : q->partitions[i].beginning;
-        if (found < 0)
-            lua_pushboolean(L, false);
-        else
-            lua_pushinteger(L, found);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    for (size_t i = 0; i < q->count; i++)
+        set_offset(L, i, ends ? q->partitions[i].end : q->partitions[i].beginning);
+}
+
+/* [-0, +1, m] */
+static void push_groups(lua_State *L, const question *q) {
+    lua_createtable(L, 0, (int)q->groups_count);
+    for (size_t g = 0; g < q->groups_count; g++) {
+        lua_createtable(L, (int)q->count, 0);
+        for (size_t i = 0; i < q->count; i++)
+            set_offset(L, i, q->groups[g].offsets[i]);
+        lua_setfield(L, -2, q->groups[g].name);
     }
 }
 
@@ -264,6 +470,10 @@ int kafka_answer(lua_State *L) {
     lua_pushboolean(L, q->problem[0] == '\0');
     if (q->problem[0] != '\0') {
         lua_pushstring(L, q->problem);
+        return 2;
+    }
+    if (q->of_groups) {
+        push_groups(L, q);
         return 2;
     }
     push_offsets(L, q, false);

@@ -542,6 +542,7 @@ int luaopen_mirrors(lua_State *L) {
                                          {"printable", printable_lua},
                                          {"under_way", count_under_way},
                                          {"kafka_ask", kafka_ask},
+                                         {"kafka_ask_groups", kafka_ask_groups},
                                          {"kafka_answer", kafka_answer},
                                          {NULL, NULL}};
     json_open(L);

@@ -298,7 +298,7 @@ for name, arguments in pairs(declared) do fields.declare("api:" .. name, argumen
 
 ---Whether the backend can do what not every one can: "specification" (list and get tell a mirror's whole
 ---specification), "target_latency_at_create", "initial_state" (create takes initialState), or the name of a method that
----not every backend has: "lag", "offsets", "target_ends", "pause", "resume", "stop", "restart", "set_topics",
+---not every backend has: "lag", "groups", "offsets", "target_ends", "pause", "resume", "stop", "restart", "set_topics",
 ---"set_offsets".
 ---@param what string
 ---@return boolean

@@ -87,6 +87,10 @@ local operations = {
         missing = "the vendor's API tells how late records are, not how many are left",
     },
     {
+        name = "groups", title = "tell the consumer groups of mirror", takes_id = true, effect = "reads",
+        missing = "the vendor's API does not tell consumer groups",
+    },
+    {
         name = "offsets", title = "tell the offsets of mirror", takes_id = true, effect = "reads",
         missing = "the vendor's API does not tell offsets",
     },
@@ -195,6 +199,17 @@ end
 ---@async
 function Api:lag(id)
     return perform(self, operations.lag, id)
+end
+
+---Which consumer groups of the source have committed on a mirror's topics, whether their offsets have been carried over
+---to the target, and how many records each would read again if it moved now. Groups that MirrorMaker leaves out by
+---default (console-consumer-*, connect-*, __*) are left out here, too. api:can "groups"; needs librdkafka 2.0.
+---@param id string
+---@return mirrors.Groups
+---Raises what lag() raises; `transport` also when the target's Kafka cluster cannot be asked.
+---@async
+function Api:groups(id)
+    return perform(self, operations.groups, id)
 end
 
 ---The last record of each partition that a mirror has copied. api:can "offsets".

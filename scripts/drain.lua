@@ -62,17 +62,21 @@ local found = steps:run("look", function()
 end)
 health.show(io.stderr, found)
 
-local busy = 0
+local busy, flow = 0, "flow"
 for _, mirror in ipairs(found) do
-    if health.rate(mirror) > 0 and not given.busy then
+    if not health.is_measured(mirror) and not given.busy then
+        busy, flow = busy + 1, "flow, or may,"
+        log.error("whether records flow through mirror %s of '%s' is not known: no metrics are configured", mirror.id,
+            text.short(mirror.topicsRegex))
+    elseif health.rate(mirror) > 0 and not given.busy then
         busy = busy + 1
         log.error("mirror %s of '%s' is busy: %.1f records a second", mirror.id, text.short(mirror.topicsRegex),
             health.rate(mirror))
     end
 end
 if busy > 0 then
-    error(("refused: records flow through %d of %s; stop their producers or consumers first, or give --busy; "
-        .. "nothing was changed"):format(busy, text.count(#found, "mirror")), 0)
+    error(("refused: records %s through %d of %s; stop their producers or consumers first, or give --busy; "
+        .. "nothing was changed"):format(flow, busy, text.count(#found, "mirror")), 0)
 elseif #found == 0 then
     print("There is no such mirror: nothing to do.")
     return 0

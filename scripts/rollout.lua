@@ -1,6 +1,7 @@
 -- rollout: gives mirrors a new topics regex, a few at first, and the others when these are healthy.
 --
--- The API cannot change a regex, so each mirror gets a successor, which likely copies its topics from the start.
+-- The vendor's API cannot change a regex, so each mirror gets a successor, which likely copies its topics from the
+-- start. On Kafka Connect of one's own it is changed in place where nothing else changes, and copies nothing again.
 -- Behind each batch of them there is a gate: when too many of it stay unhealthy, it is rolled back, and nothing more
 -- is begun. What an earlier run has created is taken over: to continue, run the same command again.
 
@@ -34,7 +35,8 @@ local defaults = profile.current().runbooks.rollout
     or in_sandbox and { to_regex = "(?!.*\\.dead-letter){old}", strategy = "create-first" } or {}
 local parser = programs.new("kmirror run rollout", [[
 Gives the mirrors between two regions a new topics regex, batch by batch.
-Each new mirror likely copies its topics from the start.]])
+With the vendor's API each gets a successor, which likely copies its topics from
+the start; on Kafka Connect of your own each is changed in place.]])
     :epilog([[
 Strategies:
   create-first  new mirrors run next to the old ones until all are healthy:
@@ -42,6 +44,9 @@ Strategies:
   delete-first  a batch's old mirrors are deleted before its new ones are
                 created: nothing arrives meanwhile, and nothing twice
   add           the old mirrors stay: for topics that they do not match
+  in-place      the mirrors keep what they have copied; rolled back by the old
+                regex. Only on Kafka Connect of your own, and where the regex
+                alone changes: the default there
 Exit status: 0 done; 1 nothing done, or stopped at a gate; 3 done, but some
 mirrors could not be replaced and are unchanged.]])
 parser:option("--source", "Region that the mirrors come from: a name or ALIAS=CONNECT-UUID,KAFKA-UUID; or an alias, "
@@ -52,8 +57,8 @@ parser:option("--to", "The new topics regex; {old} in it stands for the old one.
     :argname("REGEX"):target("to_regex")
 parser:option("--map", "JSON file instead: an object of old and new regexes."):argname("FILE")
 parser:option("--only", "Only the mirror with this old regex; may be repeated."):argname("REGEX"):count("*")
-parser:option("--strategy", "create-first, delete-first or add.", defaults.strategy)
-    :choices({ "create-first", "delete-first", "add" }):argname("STRATEGY")
+parser:option("--strategy", "create-first, delete-first, add or in-place.", defaults.strategy)
+    :choices({ "create-first", "delete-first", "add", "in-place" }):argname("STRATEGY")
 parser:option("--batches", "Sizes of the batches; the last is repeated.", "1,10%,100%"):argname("N,N%,...")
 parser:option("--max-failures", "How many may fail: of all, or in percent of a batch.", "10%"):argname("N|N%")
     :convert(limits.amount("--max-failures"))
@@ -76,7 +81,7 @@ parser:option("--kafka-source", "Kafka cluster of the source; by default the old
 local given = options.parse(parser, ...)
 if not given then
     return
-elseif not (given.source and given.target and given.strategy) then
+elseif not (given.source and given.target) then
     refuse("give --source, --target and --strategy; see kmirror run rollout --help")
 end
 if given.kafka_source and given.source_properties then
@@ -86,8 +91,21 @@ local source, target = profile.source(given.source), profile.cluster(given.targe
 local properties = successor.properties(given)
 local rule = rollout.plan.rule(not given.map and given.to_regex or nil, given.map)
 local batches = limits.batches("--batches", given.batches)
-local adds = given.strategy == "add"
 local api = mirrors.connect({ cluster = target.connect })
+
+-- Whether mirrors can keep their ids and what they have copied, as nothing but their regexes changes.
+local function only_regexes_change()
+    return api:can("set_topics") and given.use_renaming == nil and given.use_private_ips == nil
+        and given.max_tasks == nil and not given.source_properties and not given.kafka_source
+end
+
+given.strategy = given.strategy or only_regexes_change() and "in-place"
+    or refuse("give --source, --target and --strategy; see kmirror run rollout --help")
+local adds, in_place = given.strategy == "add", given.strategy == "in-place"
+if in_place and not only_regexes_change() then
+    refuse("--strategy in-place changes topics regexes alone, and only on Kafka Connect of your own: %s",
+        api:can("set_topics") and "leave out the options of the new mirrors" or "the vendor's API cannot change one")
+end
 local command = again.command("rollout", ...)
 local saved_path = given.strategy == "delete-first" and not in_sandbox and rollout.saved.path(source, target)
 
@@ -159,18 +177,25 @@ if #preview.overlaps > 0 and not given.allow_overlap then
 end
 local specs = {}
 for _, change in ipairs(plan.changes) do
-    specs[#specs + 1] = not change.new and spec(change.regex, change.old) or nil
+    specs[#specs + 1] = not (change.new or in_place) and spec(change.regex, change.old) or nil
 end
 refuse_unsaved(plan.changes)
 local clusters = { [source.alias] = source, [target.alias] = target }
 for _, warning in ipairs(loops.check_specs(api, specs, "rollout", clusters)) do
     log.warn("%s", warning.message)
 end
-if not adds then
+if not (adds or in_place) then
     limits.check_deletes(#plan.changes, given.max_delete)
 end
-confirm.typed(("rollout: %s %s %s -> %s, %s"):format(adds and "add to" or "replace",
-    text.count(#plan.changes, "mirror"), source.alias, target.alias, given.strategy), target.alias)
+if in_place then
+    log.info("only topics regexes change: the mirrors are changed in place, none is created or deleted, and what they "
+        .. "have copied is not copied again")
+elseif only_regexes_change() and not adds then
+    log.info("only topics regexes change: --strategy in-place would do so without copying anything again")
+end
+local verb = adds and "add to" or in_place and "change in place" or "replace"
+confirm.typed(("rollout: %s %s %s -> %s, %s"):format(verb, text.count(#plan.changes, "mirror"), source.alias,
+    target.alias, given.strategy), target.alias)
 
 -- ---- act --------------------------------------------------------------------------------------------------
 
@@ -188,8 +213,9 @@ local run = rollout.run.new({
 })
 local _ <close> = setmetatable({}, { __close = function(_, problem)
     if problem and not changes.harmless() then
-        log.error("stopped: %s healthy, %s deleted", text.count(#run.passed, "new mirror is", "new mirrors are"),
-            text.count(#run.replaced, "old one", "old ones"))
+        log.error("stopped: %s healthy, %s", text.count(#run.passed, "new mirror is", "new mirrors are"),
+            in_place and "others may be changed already" or text.count(#run.replaced, "old one", "old ones")
+            .. " deleted")
         again.warn_of_haste()
         log.error("%s", again.line("to continue: ", command))
     end
@@ -207,12 +233,16 @@ if changes.planned() then
     return 0
 end
 local passed, replaced = #run.passed, #run.replaced
-print(("\nRollout %s -> %s, %s: %d of %s healthy, %s deleted, after %.1f seconds."):format(
-    source.alias, target.alias, given.strategy, passed, text.count(#plan.changes, "new mirror"),
-    text.count(replaced, "old one", "old ones"), steps:seconds()))
+print(("\nRollout %s -> %s, %s: %d of %s healthy, %s, after %.1f seconds."):format(
+    source.alias, target.alias, given.strategy, passed,
+    text.count(#plan.changes, in_place and "mirror" or "new mirror"),
+    in_place and "none created or deleted" or text.count(replaced, "old one", "old ones") .. " deleted",
+    steps:seconds()))
 if #run.taken_back > 0 then
-    print(("%s rolled back; what they replaced is unchanged."):format(
-        text.count(#run.taken_back, "new mirror was", "new mirrors were")))
+    print(in_place and ("%s rolled back: the old regex is back."):format(
+            text.count(#run.taken_back, "mirror was", "mirrors were"))
+        or ("%s rolled back; what they replaced is unchanged."):format(
+            text.count(#run.taken_back, "new mirror was", "new mirrors were")))
 end
 if stopped then
     print("Stopped: " .. stopped .. ".")

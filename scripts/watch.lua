@@ -57,7 +57,7 @@ local named = {
         return mirror.status ~= "CREATING"
     end,
     idle = function(mirror)
-        return mirror.status ~= "CREATING" and health.rate(mirror) == 0
+        return mirror.status ~= "CREATING" and health.is_measured(mirror) and health.rate(mirror) == 0
     end,
     gone = function()
         return false
@@ -118,7 +118,7 @@ local function names_for(of, expression)
     return setmetatable({ math = math, string = string }, { __index = function(_, name)
         local mirror = of()
         if name == "lag" then
-            return health.lag(mirror) or 0
+            return health.lag(mirror) or health.is_measured(mirror) and 0 or math.huge -- what is not known is no good
         elseif name == "rate" then
             return health.rate(mirror)
         elseif not known[name] then
@@ -250,7 +250,7 @@ local function columns_for()
 end
 
 local function summary(seen)
-    local counts, order, lag, rate = {}, {}, 0, 0
+    local counts, order, lag, rate, unknown = {}, {}, 0, 0, 0
     for _, mirror in ipairs(seen) do
         local status = tostring(mirror.status)
         if not counts[status] then
@@ -258,12 +258,14 @@ local function summary(seen)
         end
         counts[status] = (counts[status] or 0) + 1
         lag, rate = math.max(lag, health.lag(mirror) or 0), rate + health.rate(mirror)
+        unknown = unknown + (health.is_measured(mirror) and 0 or 1)
     end
     for i, status in ipairs(order) do
         order[i] = ("%d %s"):format(counts[status], status)
     end
-    return ("%s  %s%s; highest lag %d ms; %.1f records/s"):format(os.date("%H:%M:%S"), text.count(#seen, "mirror"),
-        #order > 0 and ": " .. table.concat(order, ", ") or "", lag, rate)
+    return ("%s  %s%s; highest lag %d ms; %.1f records/s%s"):format(os.date("%H:%M:%S"), text.count(#seen, "mirror"),
+        #order > 0 and ": " .. table.concat(order, ", ") or "", lag, rate,
+        unknown > 0 and ("; of %d not known"):format(unknown) or "")
 end
 
 local function show(seen, problem)

@@ -3,7 +3,6 @@
 local connector = require("kmirror.connector")
 local fleet = require("kmirror.fleet")
 local fields = require("mirrors").fields
-local health = require("kmirror.health")
 local live = require("kmirror.live")
 local loops = require("kmirror.loops")
 local regex = require("kmirror.regex")
@@ -64,7 +63,7 @@ function M.of_mirror(mirror, lag)
     end
     local limit = lag or mirror.targetLatency
     local late, worst = lateness(mirror, limit or math.huge)
-    if health.lag(mirror) == nil then
+    if #(mirror.topicStatuses or {}) == 0 then
         found[#found + 1] = finding("error", "silent", mirror, "lists no topics: does its regex match any?")
     elseif late > 0 then
         local message = "has %d of %s later than %d ms; %s is %d ms behind"

@@ -10,16 +10,28 @@ M.statuses = { "CREATING", "IN_SYNC", "OUT_OF_SYNC", "STALE_TOPIC", "FAILED" }
 
 --- The highest latency among a mirror's topics.
 ---@param mirror mirrors.Mirror
----@return integer|nil milliseconds nil when it lists no topic
+---@return integer|nil milliseconds nil when it is not known: it lists no topic, or one without its latency
 function M.lag(mirror)
     local highest
     for _, topic in ipairs(mirror.topicStatuses or {}) do
-        highest = math.max(highest or 0, topic.averageLatency or 0)
+        if not topic.averageLatency then return nil end
+        highest = math.max(highest or 0, topic.averageLatency)
     end
     return highest
 end
 
---- Records a second that flow through a mirror, over all topics; 0 when it is idle.
+--- Whether latency and rate are known of all topics that a mirror lists. On Kafka Connect of one's own they are not
+--- where the profile has no `metrics`.
+---@param mirror mirrors.Mirror
+---@return boolean
+function M.is_measured(mirror)
+    for _, topic in ipairs(mirror.topicStatuses or {}) do
+        if not (topic.averageLatency and topic.averageRate) then return false end
+    end
+    return true
+end
+
+--- Records a second that flow through a mirror, over all topics of which that is known; 0 when it is idle.
 ---@param mirror mirrors.Mirror
 ---@return number
 function M.rate(mirror)
@@ -40,9 +52,9 @@ function M.problem(mirror)
     elseif mirror.mirrorStatus ~= "RUNNING" or mirror.checkpointStatus ~= "RUNNING" then
         return ("has its mirror connector %s, its checkpoint connector %s"):format(mirror.mirrorStatus,
             mirror.checkpointStatus)
-    elseif not lag then
+    elseif #(mirror.topicStatuses or {}) == 0 then
         return "lists no topic"
-    elseif mirror.targetLatency and lag > mirror.targetLatency then
+    elseif mirror.targetLatency and lag and lag > mirror.targetLatency then
         return ("has a topic that is %d ms behind, more than %d"):format(lag, mirror.targetLatency)
     end
 end
@@ -80,6 +92,7 @@ end
 return fields.guard("health", M, {
     lag = { "mirror", fields.table },
     rate = { "mirror", fields.table },
+    is_measured = { "mirror", fields.table },
     problem = { "mirror", fields.table },
     works = { "mirror", fields.table },
     show = { "file", fields.file, "mirrors", fields.list(fields.table) },

@@ -141,7 +141,8 @@ local directory = assert(..., "where to?")
 write(directory .. "/mirrors.lua", "mirrors", declarations("runtime/error.lua"), declarations("runtime/options.lua"),
     declarations("runtime/retry.lua"), declarations("runtime/secret.lua"), declarations("runtime/v1.lua"),
     declarations("runtime/reconcile.lua"), declarations("runtime/connects.lua"),
-    declarations("runtime/connect_lag.lua"), declarations("runtime/several.lua"), declarations("runtime/fields.lua"),
+    declarations("runtime/connect_lag.lua"), declarations("runtime/connect_groups.lua"),
+    declarations("runtime/several.lua"), declarations("runtime/fields.lua"),
     interface("runtime/mirrors.lua", "runtime/operations.lua"))
 write(directory .. "/task.lua", "task", interface("runtime/task.lua"))
 

@@ -94,6 +94,12 @@ function kafka.tally(region, topic, first, last)
     return { once = once, more = more, lost = lost }
 end
 
+--- Has a consumer group read so many records of a topic, and commit that.
+function kafka.consume(region, group, topic, records)
+    done(("kcat -b %s -G %s -q -c %d -X auto.offset.reset=earliest %s > /dev/null"):format(region.broker, group,
+        records, topic))
+end
+
 --- Where the partitions of a topic end, as kcat says, by their numbers.
 function kafka.ends(region, topic, partitions)
     local words = {}

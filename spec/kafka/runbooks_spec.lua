@@ -65,11 +65,34 @@ describe("on a real Kafka, the runbooks and commands that ship:", function()
         end
     end)
 
+    local function ids_by_regex()
+        local ids = {}
+        for _, listed in ipairs(kafka.connect(east):list()) do ids[listed.topicsRegex] = listed.id end
+        return ids
+    end
+
+    it("rollout changes regexes in place, says so before it asks, and rolls back what does not get healthy", function()
+        local before = ids_by_regex()
+        local _, told = run("run", "--yes", "rollout", "--source", "west", "--target", "east", "--only", topics[3],
+            "--to", topics[3] .. "|x")
+        assert.is_truthy(told:find("the mirrors are changed in place, none is created or deleted", 1, true), told)
+        assert.is_truthy(told:find("in-place: 1 of 1 mirror healthy, none created or deleted", 1, true), told)
+        assert.are.equal(before[topics[3]], ids_by_regex()[topics[3] .. "|x"])
+        local result = support.run { "run", "--yes", "rollout", "--source", "west", "--target", "east", "--only",
+            topics[3] .. "|x", "--to", "nothing-at-all", "--wait", "8", env = env, timeout = 100 }
+        assert.are.equal(1, result.status, result.stderr)
+        assert.is_truthy(result.stdout:find("1 mirror was rolled back: the old regex is back.", 1, true), result.stdout)
+        assert.are.equal(before[topics[3]], ids_by_regex()[topics[3] .. "|x"])
+        run("run", "--yes", "rollout", "--source", "west", "--target", "east", "--only", topics[3] .. "|x", "--to",
+            topics[3])
+        assert.are.same(before, ids_by_regex())
+    end)
+
     it("rollout gives a mirror a new regex, migrate adopts what is there and creates the rest", function()
         run("run", "--yes", "rollout", "--source", "west", "--target", "east", "--only", topics[2], "--to",
             topics[2] .. "|x", "--strategy", "create-first", "--allow-overlap", "--wait", "120")
         local regexes = {}
-        for _, listed in ipairs(kafka.connect(east):list()) do regexes[listed.topicsRegex] = true end
+        for regex in pairs(ids_by_regex()) do regexes[regex] = true end
         assert.are.same({ [topics[1]] = true, [topics[2] .. "|x"] = true, [topics[3]] = true }, regexes)
         local more = kafka.make_topic(west, kafka.name("runbook"))
         local list = support.write(directory .. "/list.csv", ("from,to,topicsRegex,useRenaming,maxTasks\n"

@@ -42,6 +42,14 @@ describe("the health of a mirror", function()
         assert.is_nil(health.lag {})
     end)
 
+    it("has a lag only where the latency of each topic is known: what is not known is not 0", function()
+        local topics = { { name = "orders", averageLatency = 5, averageRate = 1 }, { name = "unknown" } }
+        assert.is_nil(health.lag(mirror { topicStatuses = topics }))
+        assert.is_false(health.is_measured(mirror { topicStatuses = topics }))
+        assert.is_nil(health.problem(mirror { topicStatuses = topics }))
+        assert.is_true(health.is_measured(mirror { topicStatuses = { topics[1] } }))
+    end)
+
     it("is enough for a mirror that works, be it late or not", function()
         for status, works in pairs { IN_SYNC = true, OUT_OF_SYNC = true, CREATING = false, FAILED = false,
             STALE_TOPIC = false } do

@@ -14,7 +14,7 @@ rooms.floors = {
     { "rooms of commands", [[ check doctor repl report sandbox test ]] },
     { "runbooks' engines", [[ failover rollout ]] },
     { "mirrors", [[ findings fleet live loops selection ]] },
-    { "work", [[ bulk health hooks http lifecycle progress screen steps uncaught wait ]] },
+    { "work", [[ bulk ends health hooks http lifecycle progress screen steps uncaught wait ]] },
     { "jobs", [[ job jobs journal memory store ]] },
     { "this run", [[ again changes config confirm connect ended events limits log profile properties state
         successor ]] },

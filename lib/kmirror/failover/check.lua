@@ -1,7 +1,9 @@
 --- Looking at both regions, and refusing unless all is in order.
 
+local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
+local ends = require("kmirror.ends")
 local health = require("kmirror.health")
 local left = require("kmirror.failover.left")
 local log = require("kmirror.log")
@@ -102,16 +104,38 @@ local function find_obstacles(run, expected)
     return obstacles
 end
 
--- In a disaster FROM's Kafka cluster may still answer: then what has not arrived can be counted.
+-- What each mirror has not copied of what its topics held when that was last seen; the time of the oldest look.
+local function count_from_known_ends(run)
+    local known, sum, oldest = ends.known(run.forward.cluster), 0, nil
+    local missing = bulk.map(run.live, function(mirror)
+        local seen = known[mirror.id]
+        local told, offsets = false, nil
+        if seen then told, offsets = try(run.forward.offsets, run.forward, mirror.id) end
+        return told and ends.missing(seen, offsets) or false
+    end, bulk.reads)
+    for i, records in ipairs(missing) do
+        if not records then return nil end
+        sum, oldest = sum + records, math.min(oldest or math.huge, known[run.live[i].id].time)
+    end
+    return sum, oldest
+end
+
+-- In a disaster FROM's Kafka cluster may still answer: then what has not arrived can be counted. Else it can be told
+-- from where its topics ended when somebody last looked.
 local function count_missing(run)
     local counted, counter, why = pcall(task.timeout, answer_wait, left.new, run.forward, run.live)
     if not counted and (type(counter) ~= "table" or counter.kind == "cancelled") then
         error(counter, 0)
-    elseif not counted or why then
-        log.warn("how many records have not arrived cannot be counted: %s", tostring(why or counter))
-        return nil
+    elseif counted and not why then
+        run.state.missing = counter and counter.remaining
+        return
     end
-    return counter and counter.remaining
+    log.warn("how many records have not arrived cannot be counted: %s", tostring(why or counter))
+    local sum, oldest = count_from_known_ends(run)
+    run.state.missing, run.state.ends_seen = sum, oldest
+    if not sum then
+        log.warn("nor is it known where the topics ended: `kmirror lag` and `watch` note that down when they run")
+    end
 end
 
 local function check_all(run, expected)
@@ -122,7 +146,7 @@ local function check_all(run, expected)
     end)
     run.state = saved.new(run.runbook, run.given, run.live)
     run.state.steps = run.noted
-    run.state.missing = run.given.disaster and count_missing(run) or nil
+    if run.given.disaster and run.forward:can("lag") then count_missing(run) end
     if not changes.harmless() then
         saved.put_aside(run.path)
         log.info("the previous state is saved in %s", run.path)

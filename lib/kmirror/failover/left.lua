@@ -2,6 +2,7 @@
 --- known. It needs no averages: two looks at the ends tell whether anything was written between them.
 
 local bulk = require("kmirror.bulk")
+local ends = require("kmirror.ends")
 local problems = require("kmirror.problem")
 local progress = require("kmirror.progress")
 local task = require("task")
@@ -11,6 +12,7 @@ local M = {}
 
 local pause = 1 -- seconds between two looks
 local still_by_default = 5 -- seconds without a record
+local between_notes = 10 -- seconds
 
 ---@class kmirror.failover.left
 ---@field api mirrors.Api
@@ -43,13 +45,23 @@ local function ends_of(told)
     return sum
 end
 
+-- For a disaster that comes meanwhile.
+function Left:note(all)
+    if not self.noted or task.now() - self.noted >= between_notes then
+        ends.note(self.api.cluster, all)
+        self.noted = task.now()
+    end
+end
+
 --- Looks at all mirrors.
 ---@return integer new records since the look before
 function Left:look()
     local written, left = 0, 0
-    for _, told in ipairs(bulk.map(self.mirrors, function(mirror)
+    local all = bulk.map(self.mirrors, function(mirror)
         return self.api:lag(mirror.id)
-    end, bulk.reads)) do
+    end, bulk.reads)
+    self:note(all)
+    for _, told in ipairs(all) do
         written = written + ends_of(told)
         left = left and told.recordsLeft and left + told.recordsLeft
     end
@@ -60,6 +72,30 @@ end
 
 local function unconfirmed(seconds, why)
     error(("the fence cannot be confirmed after %g seconds: %s; no mirror was deleted"):format(seconds, why), 0)
+end
+
+--- Waits until what is left was written within so many milliseconds, at the rate at which records come in.
+---@param seconds number how long at most
+---@param limit integer ms
+---@return integer records that are left
+---@return number ms
+function Left:caught_up(seconds, limit)
+    local began, bar <close> = task.now(), progress.part({ limit = seconds })
+    self:look()
+    local looked = task.now()
+    while true do
+        task.sleep(pause)
+        local new = self:look()
+        local now = task.now()
+        local behind = self.remaining == 0 and 0 or (self.remaining or math.huge) * 1000 * (now - looked) / new
+        if behind <= limit then return self.remaining, behind end
+        local left = self.remaining and text.count(self.remaining, "record") .. " left" or "records left: not known"
+        if now - began >= seconds then
+            error(("the lag does not fall: %s after %g seconds; nothing was changed"):format(left, seconds), 0)
+        end
+        bar:note(left)
+        looked = now
+    end
 end
 
 --- Waits until nothing is written.

@@ -38,7 +38,8 @@ target latency (IN_SYNC). The API does not count records.
 
 With Kafka Connect of one's own (and librdkafka) records are counted: it is
 drained when none is left, and the new mirrors begin where TO's topics end, so
-that nothing is copied twice.]]
+that nothing is copied twice. It then goes on as soon as the offsets of all
+consumer groups are in TO, or none has come nearer for --offset-sync seconds.]]
 
 -- The API's rates and latencies are averages over 2 x 30 s, refreshed every 20 s: what is seen for a shorter time may
 -- be one number seen twice.

@@ -3,10 +3,13 @@
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
 local fence = require("kmirror.failover.fence")
+local groups = require("kmirror.failover.groups")
+local health = require("kmirror.health")
 local host = require("host")
 local left = require("kmirror.failover.left")
 local log = require("kmirror.log")
 local task = require("task")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -55,10 +58,13 @@ local function count_to_zero(run, counter)
         counter:drained(given.fence_wait)
         return ("0 records left of %d"):format(counter.written)
     end)
-    run:step("wait for a sync of group offsets", function()
-        counter:hold(given.offset_sync, given.fence_wait)
-        run:set({ drained_lag = 0, counted = counter.written })
-        return ("%g s, nothing was written meanwhile"):format(given.offset_sync)
+    run:step("wait for consumer groups", function()
+        local seen = groups.wait(run.forward, run.live, given.offset_sync, function()
+            counter:drained(given.fence_wait)
+        end)
+        if not seen then counter:hold(given.offset_sync, given.fence_wait) end
+        run:set({ drained_lag = 0, counted = counter.written, groups = seen and groups.words(seen) })
+        return seen and groups.words(seen) or ("%g s, nothing was written meanwhile"):format(given.offset_sync)
     end)
 end
 
@@ -67,6 +73,37 @@ local function counter_of(run)
     local counter, why = left.new(run.forward, run.live)
     if why then log.warn("records cannot be counted, so that latencies have to do: %s", why) end
     return counter
+end
+
+-- By latencies and rates that are not told nothing can be proved.
+local function measured(mirrors)
+    for _, mirror in ipairs(mirrors) do
+        if not health.is_measured(mirror) then
+            error(("refused: how late mirror %s of '%s' is, and whether anything is written, is not known, as neither "
+                .. "records can be counted (librdkafka) nor are there metrics of the workers (metrics = URL in the "
+                .. "profile); nothing was changed"):format(mirror.id, text.short(mirror.topicsRegex)), 0)
+        end
+    end
+    return mirrors
+end
+
+local function highest_target(mirrors)
+    local highest = 0
+    for _, mirror in ipairs(mirrors) do highest = math.max(highest, mirror.targetLatency or 0) end
+    return highest
+end
+
+-- So that clients stand still for a short time only.
+local function wait_for_low_lag(run, counter, guard)
+    local given = run.given
+    run:step("wait for a low lag", function()
+        if counter then
+            local records, ms = counter:caught_up(given.fence_wait, given.max_lag or highest_target(run.live))
+            return ("%s left, about %.0f ms of what comes in"):format(text.count(records, "record"), ms)
+        end
+        guard:caught_up(given.fence_wait, given.max_lag)
+        return ("highest lag %d ms, %.1f records/s"):format(guard:lag(), guard:rate())
+    end)
 end
 
 --- Stops the producers, and goes on only when nothing is written any more and all has arrived. Not needed by a run
@@ -80,12 +117,9 @@ function M.stop(run)
         run:hook("drained")
         return
     end
-    local guard = fence.new(run.forward, run.live, run.looked, run.given.drain_lag)
-    run:step("wait for a low lag", function()
-        guard:caught_up(run.given.fence_wait, run.given.max_lag)
-        return ("highest lag %d ms, %.1f records/s"):format(guard:lag(), guard:rate())
-    end)
     local counter = counter_of(run)
+    local guard = not counter and fence.new(run.forward, measured(run.live), run.looked, run.given.drain_lag)
+    wait_for_low_lag(run, counter, guard)
     stop_producers(run)
     if counter then
         count_to_zero(run, counter)

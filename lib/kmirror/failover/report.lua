@@ -24,18 +24,22 @@ local M = {}
 ---@param state table
 ---@return string
 function M.loss(state)
-    if state.missing then
+    if state.ends_seen then
+        return ("at least %s: what was not copied of what %s's topics held at %s, when that was last looked at"):format(
+            text.count(state.missing, "record"), state.from.alias, memory.time(state.ends_seen))
+    elseif state.missing then
         return ("%s, counted at %s"):format(text.count(state.missing, "record"), state.saved)
     end
     local mirrors = state.mirrors
     local records, lag, unknown = 0, 0, 0
     for _, mirror in ipairs(mirrors) do
-        unknown = unknown + (health.lag(mirror) and 0 or 1)
+        unknown = unknown + (health.lag(mirror) and health.is_measured(mirror) and 0 or 1)
         lag = math.max(lag, health.lag(mirror) or 0)
         for _, topic in ipairs(mirror.topicStatuses or {}) do
             records = records + (topic.averageRate or 0) * (topic.averageLatency or 0) / 1000
         end
     end
+    if unknown == #mirrors then return "nobody knows how many records: nothing was counted or measured" end
     return ("about %s, of the last %.1f s"):format(text.count(math.ceil(records), "record"), lag / 1000)
         .. (unknown > 0 and ("; no lag is known of %s"):format(text.count(unknown, "mirror")) or "")
 end
@@ -53,8 +57,8 @@ local function about_records(run)
     end
     if state.counted then
         return ("Nothing was written in %s from %s on, and of the %s of its topics none was left to be copied\n"
-            .. "         to %s when the first mirror was deleted."):format(from, memory.time(state.still_since),
-            text.count(state.counted, "record"), to)
+            .. "         to %s when the first mirror was deleted.%s"):format(from, memory.time(state.still_since),
+            text.count(state.counted, "record"), to, state.groups and "\n         Then: " .. state.groups .. "." or "")
     end
     local lines = { ("Nothing was written in %s from %s on, and all had arrived in %s (highest lag %d ms)"):format(from,
         memory.time(state.still_since), to, state.drained_lag or 0), "before the first mirror was deleted." }

@@ -17,7 +17,7 @@ local M = {}
 ---@field api mirrors.Api of the cluster where the mirrors run
 ---@field spec fun(regex: string, old: table): mirrors.Spec what to create in the place of a mirror
 ---@field steps kmirror.steps
----@field strategy "create-first"|"delete-first"|"add"
+---@field strategy "create-first"|"delete-first"|"add"|"in-place"
 ---@field delete_old "batch"|"end" with create-first: when the old mirrors go
 ---@field batches (integer|string)[]
 ---@field max_failures integer|string how many may fail: of all, or in percent of a batch
@@ -47,6 +47,7 @@ end
 
 local rounds = 3 -- in which a change is tried that fails of what is transient
 local take_back_rounds, take_back_pause = 4, 2 -- seconds
+local until_restarted = 3 -- seconds until a mirror that was changed in place does not tell how it was before
 
 local function map(list, field)
     local values = {}
@@ -64,7 +65,11 @@ end
 
 -- The successor that an earlier run has created is taken over.
 function Run:begin(change)
-    if self.strategy == "delete-first" then
+    if self.strategy == "in-place" then
+        self.api:set_topics(change.old.id, change.regex)
+        change.id = change.old.id
+        return
+    elseif self.strategy == "delete-first" then
         self:delete(change.old.id)
     end
     change.since = not change.new and task.now() or nil
@@ -96,7 +101,9 @@ end
 
 -- Undoes a change: its new mirror goes, its old one comes back if it has gone.
 function Run:take_back(change)
-    if change.id then
+    if self.strategy == "in-place" then
+        self.api:set_topics(change.old.id, change.old.topicsRegex)
+    elseif change.id then
         self:delete(change.id)
     end
     if self.strategy == "delete-first" then
@@ -115,7 +122,7 @@ function Run:take_all_back(list)
         end
         result = bulk.each(left, function(change)
             self:take_back(change)
-        end, { progress = bulk.tell("roll back new mirrors") })
+        end, { progress = bulk.tell(self.strategy == "in-place" and "roll back" or "roll back new mirrors") })
         left = map(result.failed, "item")
         if #left == 0 then
             break
@@ -200,6 +207,9 @@ end
 -- Notes the problem of each new mirror that does not get healthy, or does not stay so for the soak.
 function Run:judge(list)
     local deadline = task.now() + self.wait
+    if self.strategy == "in-place" then
+        task.sleep(until_restarted)
+    end
     local up = self:settle(list, health.works, deadline)
     local again = self:settle(self:create_again(list), health.works, deadline)
     table.move(again, 1, #again, #up + 1, up)
@@ -224,7 +234,7 @@ local function sort_out(batch)
         table.insert(change.problem and bad or good, change)
     end
     for _, change in ipairs(bad) do
-        log.error("the new mirror %sof '%s' %s", change.id and change.id .. " " or "", change.regex, change.problem)
+        log.error("the mirror %sof '%s' %s", change.id and change.id .. " " or "", change.regex, change.problem)
     end
     return good, bad
 end
@@ -249,7 +259,8 @@ function Run:pass(batch)
         table.insert(self.passed, change)
         self:settled(change)
     end
-    local said = ("%d %s"):format(#good, changes.planned() and "would be created" or "healthy")
+    local would = self.strategy == "in-place" and "would be changed" or "would be created"
+    local said = ("%d %s"):format(#good, changes.planned() and would or "healthy")
     if #bad > 0 then
         said = ("%s; %d are not: %s"):format(said, #bad, self:take_all_back(bad))
     end
@@ -266,7 +277,8 @@ end
 ---@return string|nil stopped why not all of them were begun
 ---Raises what ends the run as a whole: `unauthorized`, `read_only`, `cancelled`.
 function Run:go(list)
-    local bar <close> = progress.start({ title = "create new mirrors", total = #list })
+    local bar <close> = progress.start({ title = self.strategy == "in-place" and "change mirrors"
+        or "create new mirrors", total = #list })
     local result = bulk.each(list, function(change)
         self:begin(change)
     end, {
@@ -286,7 +298,7 @@ function Run:go(list)
             return reason == nil, reason
         end,
     })
-    if self.strategy == "delete-first" then
+    if self.strategy == "delete-first" or self.strategy == "in-place" then
         self.replaced = self.passed
     elseif self.strategy == "create-first" and self.delete_old == "end" and not result.stopped then
         self.steps:run("delete the old mirrors", function()

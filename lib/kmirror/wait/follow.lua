@@ -6,6 +6,7 @@
 --- the oldest, the youngest and one between are watched, and each of the others is looked at when it is likely to be
 --- up. That makes about one request a mirror. Those that are late are looked at the more often the fewer they are.
 
+local health = require("kmirror.health")
 local problems = require("kmirror.problem")
 local progress = require("kmirror.progress")
 local task = require("task")
@@ -155,10 +156,7 @@ end
 
 -- Something that can be seen from outside has changed for the better, or at all.
 local function has_moved(item, status)
-    local lag
-    for _, topic in ipairs(item.mirror and item.mirror.topicStatuses or {}) do
-        lag = math.max(lag or 0, topic.averageLatency or 0)
-    end
+    local lag = item.mirror and health.lag(item.mirror)
     local better = lag and lag < (item.lag or math.huge)
     item.lag = better and lag or item.lag
     return better or item.state or item.mirror and item.mirror.status ~= status

@@ -1,0 +1,69 @@
+local kafka = require "spec.kafka.kafka"
+local support = require "spec.support"
+
+local east, west = kafka.east, kafka.west
+
+describe("on a real Kafka, the consumer groups of a mirror:", function()
+    local api, id, topic, group
+
+    -- MirrorMaker looks for them and carries them over each second, where it would do so each minute.
+    local function hurry(mirror)
+        kafka.ask(east, "PATCH", "/connectors/" .. mirror.connectorName .. ".checkpoint/config", {
+            ["emit.checkpoints.interval.seconds"] = "1", ["sync.group.offsets.interval.seconds"] = "1",
+            ["refresh.groups.interval.seconds"] = "1" })
+    end
+
+    local function group_of(told)
+        for _, each in ipairs(told.groups) do
+            if each.group == group then return each end
+        end
+    end
+
+    setup(function()
+        kafka.clear()
+        api = kafka.connect(east)
+        topic, group = kafka.make_topic(west, kafka.name("groups")), kafka.name("billing")
+        id = api:create(kafka.spec(east, topic, { useRenaming = false, maxTasks = 1 }))
+        kafka.produce(west, topic, 1, 600)
+        kafka.wait_for_records(east, topic, 600)
+        kafka.consume(west, group, topic, 600)
+        kafka.consume(west, kafka.name("console-consumer"), topic, 10)
+    end)
+    teardown(kafka.clear)
+
+    it("one that is not carried over yet has no offsets in the target, and may not move", function()
+        local told = group_of(api:groups(id))
+        assert.is_nil(told.recordsAgain)
+        local committed = 0
+        for _, each in ipairs(told.partitions) do
+            assert.are.equal(topic, each.topic)
+            committed = committed + each.committedOffset
+        end
+        assert.are.equal(600, committed)
+        assert.are.equal(1, #api:groups(id).groups)
+    end)
+
+    it("kmirror lag --groups shows where each is in the source", function()
+        local shown = support.run { "lag", "--groups", id, env = kafka.home() }
+        assert.is_truthy(shown.stdout:find(("%s\t%s\t0\t"):format(group, topic), 1, true), shown.stdout .. shown.stderr)
+        shown = support.run { "lag", "--groups", "--json", id, env = kafka.home() }
+        assert.is_truthy(shown.stdout:find(('"group": "%s"'):format(group), 1, true), shown.stdout .. shown.stderr)
+    end)
+
+    it("one that was carried over reads nothing again, and failover goes on as soon as that is so", function()
+        hurry(api:get(id))
+        local told = kafka.eventually(function()
+            local found = group_of(api:groups(id))
+            return found.recordsAgain == 0 and found, tostring(found.recordsAgain)
+        end)
+        for _, each in ipairs(told.partitions) do assert.are.equal(each.committedOffset, each.translatedOffset) end
+        local result = support.run { "run", "--yes", "failover", "--from", "west", "--to", "east", "--hook",
+            "fence=true", env = kafka.home(), timeout = 120 }
+        assert.are.equal(0, result.status, result.stderr)
+        assert.is_truthy(result.stdout:find("Then: 1 consumer group may move.", 1, true), result.stdout)
+        local seconds = tonumber(result.stdout:match("wait for consumer groups%s+([%d.]+)"))
+        assert.is_true(seconds < 20, result.stdout)
+        kafka.produce(east, topic, 601, 610)
+        kafka.consume(east, group, topic, 10) -- and would wait for ever, were these not the first it reads
+    end)
+end)
