@@ -205,10 +205,10 @@ deb: all
 	@sh .ci/packages.sh deb dpkg-dev
 	@sh .ci/deb.sh $(BUILD) $(VERSION)
 
-# What is loaded only when it is needed goes along, too: what tells of records in Kafka, and what runs specs.
+# What is loaded only when it is needed goes along, too: what tells of records in Kafka, a store, and what runs specs.
 .PHONY: dist
 dist: all $(BUILD)/kmirror.dist
-	@sh .ci/packages.sh dist librdkafka1 lua-busted
+	@sh .ci/packages.sh dist librdkafka1 libpq5 lua-busted
 	@sh .ci/dist.sh $(BUILD) $(VERSION)
 
 .PHONY: clean

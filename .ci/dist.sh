@@ -9,10 +9,10 @@ work=$build/dist
 root=$work/$name
 libraries=$root/lib/kmirror
 doc=$root/share/doc/kmirror
-# Loaded when they are needed: of the store, of regexes, of what Kafka says of records, and what runs specs.
+# Loaded when they are needed: of stores, of regexes, of what Kafka says of records, and what runs specs.
 modules='lua-dbi-common lua-dbi-sqlite3 lua-rex-pcre2 lua-busted lua-cliargs lua-dkjson lua-filesystem lua-luassert
     lua-mediator lua-penlight lua-say lua-system lua-term'
-loaded=librdkafka.so.1
+loaded='librdkafka.so.1 libpq.so.5'
 umask 022
 
 rm -rf "$work"
@@ -30,10 +30,14 @@ done > "$work/packages"
 # ---- libraries ----
 
 # What is loaded later is where the linker finds it. What glibc has itself is left out.
-later=$(/sbin/ldconfig -p | sed -n "s/^[[:space:]]*$loaded .* => //p" | head -n 1)
+for library in $loaded; do
+    /sbin/ldconfig -p | sed -n "s/^[[:space:]]*\($library\) .* => /\1 /p" | head -n 1
+done > "$work/loaded"
 {
-    echo "$loaded $later"
-    find "$build/kmirror.dist" "$libraries/lua" "$later" \( -name '*.so*' -o -name kmirror.dist \) -exec ldd {} + |
+    cat "$work/loaded"
+    # shellcheck disable=SC2046
+    find "$build/kmirror.dist" "$libraries/lua" $(sed 's/.* //' "$work/loaded") \
+        \( -name '*.so*' -o -name kmirror.dist \) -exec ldd {} + |
         sed -n 's/^[[:space:]]*\(.*\) => \(.*\) (0x.*/\1 \2/p'
 } | sort -u > "$work/needed"
 glibc=$(dpkg -L libc6)

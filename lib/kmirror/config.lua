@@ -33,7 +33,7 @@
 local connects = require("kmirror.config.connects")
 local meant = require("mirrors").fields.meant
 local mirrors = require("mirrors")
-local output_of = require("kmirror.config.command")
+local secrets = require("kmirror.secrets")
 local textfile = require("kmirror.textfile")
 local refuse = require("kmirror.usage")
 
@@ -195,7 +195,7 @@ end
 -- The first line that holds something: `pass show` tells more behind it.
 local function key_from_command(name, command)
     local where = ("profile %s: api_key_command"):format(name)
-    local line = (output_of(command, where) or ""):match("[^\r\n]*%S[^\r\n]*")
+    local line = (secrets.printed(command, where) or ""):match("[^\r\n]*%S[^\r\n]*")
     if not line then
         refuse("%s gave no key: run it by hand to see why: %s", where, command)
     end

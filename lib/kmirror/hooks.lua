@@ -9,13 +9,21 @@
 --- was started with, proxies' variables too, as a hook may need the network; but never KMIRROR_API_KEY, nor
 --- KMIRROR_STORE when that is a URL: no process that kmirror starts inherits those.
 ---
+--- In place of a command there may be one of two that are ready, and need no shell. `webhook:URL` posts JSON with what a
+--- command would find in its environment, without KMIRROR_ and in lower case ("from", "to", "status", …), with `hook`,
+--- the step's name, and `text`, a line for people. `slack:URL` posts such a line in the format of Slack's incoming
+--- webhooks. A URL may be a secret: env:NAME, file:PATH (which its owner alone may read) and command:COMMAND say where
+--- it is kept, as in `slack:file:/etc/kmirror/slack`; that of Slack is not taken otherwise.
+---
 ---     local hooks = require("kmirror.hooks").new({ "fence", "clients" }, given.hook, { timeout = 60 })
 ---     hooks:run("fence", { KMIRROR_FROM = "us-west" })
 
 local changes = require("kmirror.changes")
 local fields = require("mirrors").fields
 local log = require("kmirror.log")
+local problems = require("kmirror.problem")
 local progress = require("kmirror.progress")
+local ready = require("kmirror.hooks.ready")
 local shell = require("kmirror.shell")
 local task = require("task")
 local refuse = require("kmirror.usage")
@@ -35,7 +43,7 @@ end
 
 ---@class kmirror.hook
 ---@field step string
----@field command string
+---@field command string for sh, or one that is ready: "webhook:https://…", "slack:env:NAME"
 
 ---@class kmirror.hooks.options
 ---@field timeout? number seconds that each may take, 300 by default
@@ -93,8 +101,10 @@ Hooks.__index = Hooks
 function M.new(steps, hooks, options)
     options = options or {}
     local all = with_defaults(steps, hooks, options.defaults or {})
-    for _, hook in ipairs(all) do
-        check_syntax(hook)
+    for i, hook in ipairs(all) do
+        local posts = ready.of(hook.step, hook.command, not changes.harmless())
+        if not posts then check_syntax(hook) end
+        all[i] = { step = hook.step, command = hook.command, posts = posts }
     end
     return setmetatable({ all = all, timeout = options.timeout or default_timeout }, Hooks)
 end
@@ -186,8 +196,14 @@ end
 
 local timed_out = { [124] = true, [137] = true } -- as `timeout` says it, and when SIGKILL was needed
 
+local function post(hook, context, seconds)
+    local ok, problem = problems.try(hook.posts.run, hook.posts, context, seconds)
+    if not ok then error(("the hook %s failed: %s"):format(hook.step, tostring(problem)), 0) end
+end
+
 local function run(hook, context, seconds)
     local _ <close> = progress.part({ title = "hook " .. hook.step, limit = seconds })
+    if hook.posts then return post(hook, context, seconds) end
     local process <close> = start(words_of(hook, context, seconds))
     local began = task.now()
     local status

@@ -201,12 +201,20 @@ describe("make dist", function()
         local listed = output("tar", "tzf", archive)
         for _, path in ipairs { "bin/kmirror", "LICENSE", "share/man/man1/kmirror.1", "share/doc/kmirror/README.md",
             "share/doc/kmirror/scripts/cookbook/lag.lua", "share/kmirror/types/mirrors.lua", "lib/kmirror/libcurl.so.4",
-            "lib/kmirror/librdkafka.so.1", "lib/kmirror/lua/dbd/sqlite3.so", "lib/kmirror/lua/busted/runner.lua" } do
+            "lib/kmirror/librdkafka.so.1", "lib/kmirror/libpq.so.5", "lib/kmirror/lua/dbd/sqlite3.so", "lib/kmirror/lua/busted/runner.lua" } do
             assert.is_truthy(listed:find(("%s/%s\n"):format(name, path), 1, true), path)
         end
         assert.is_nil(listed:find("libc%.so"))
         assert.are.same({ "./bin/kmirror" }, lines(output("sh", "-c", "cd " .. root .. "/" .. name
             .. " && find . -type f -perm /111")))
+    end)
+
+    it("fails over in the sandbox where there is only glibc, not even a shell", function()
+        if lacks_namespaces() then return pending(lacks_namespaces()) end
+        local result = there("run", "--sandbox", "--creating-seconds", "0", "--sync-seconds", "0", "failover")
+        assert.are.equal(0, result.status, result.stderr)
+        assert.matches('%[fence%] {.*"us%-west":"stopped"', result.stderr)
+        assert.matches("24 of 24 new mirrors us-east -> us-west work", result.stdout, 1, true)
     end)
 
     it("runs a runbook as a job where there is only glibc", function()

@@ -127,6 +127,66 @@ describe("hooks", function()
         assert.are.equal("[a] mine\n[b] theirs too\n", result.stderr)
     end)
 
+    it("post what they are told as JSON to a webhook, and Slack a line of words", function()
+        local server = support.server { { body = "ok\27[2J", type = "text/plain" } }
+        local result = run(([[
+            local its = hooks.new({ "fence", "done" }, {
+                { step = "fence", command = "webhook:%s/$KMIRROR_FROM/stop" },
+                { step = "done", command = "slack:env:CHAT" },
+            })
+            local told = { KMIRROR_RUNBOOK = "failover", KMIRROR_FROM = "us west", KMIRROR_TO = "<us-east>",
+                KMIRROR_STATUS = 0 }
+            print(its:run("fence", told), its:run("done", told))]]):format(server.url),
+            { CHAT = server.url .. "/T0/s3cret" })
+        assert.are.equal("1\t1\n", result.stdout, result.stderr)
+        assert.are.equal("[fence] ok\\u{1B}[2J\n[done] ok\\u{1B}[2J\n", result.stderr)
+        local webhook, slack = table.unpack(server:requests())
+        assert.are.equal("POST /us%20west/stop", webhook.method .. " " .. webhook.target)
+        assert.are.equal('{"from":"us west","hook":"fence","runbook":"failover","status":0,'
+            .. '"text":"kmirror run failover us west -> <us-east>: fence","to":"<us-east>"}', webhook.body)
+        assert.are.equal("/T0/s3cret", slack.target)
+        assert.are.equal('{"text":"kmirror run failover us west -&gt; &lt;us-east&gt;: done"}', slack.body)
+        server:stop()
+    end)
+
+    it("read where to post from a variable, a file of the owner's alone or a command, and never show it", function()
+        local server = support.server { { status = 403, body = "no /T0/s3cret" } }
+        local file = support.temporary("url", server.url .. "/T0/s3cret\n")
+        os.execute("chmod 600 " .. file)
+        for _, place in ipairs { "env:CHAT", "file:" .. file, "command:cat " .. file } do
+            local result = run(([[
+                hooks.new({ "a" }, { { step = "a", command = "slack:%s" } }):run("a", {})]]):format(place),
+                { CHAT = server.url .. "/T0/s3cret" })
+            assert.are.equal(1, result.status)
+            assert.are.equal(("kmirror: the hook a failed: POST %s/…: 403 Forbidden: the answer is no success: no "
+                .. "/[hidden]\n"):format(server.url), result.stderr)
+        end
+        assert.are.equal(3, #server:requests())
+        server:stop()
+    end)
+
+    it("are refused, and their URL is not told, when it cannot be used or might be a secret in an argument", function()
+        local open = support.temporary("url", "https://example.org/s3cret")
+        os.execute("chmod 644 " .. open)
+        for command, told in pairs {
+            ["slack:https://hooks.slack.com/s3cret"] = "the URL of a Slack webhook is a secret",
+            ["webhook:https://hooks.slack.com/s3cret"] = "the URL of a Slack webhook is a secret",
+            ["webhook:http://example.org/s3cret"] = "must be an https URL",
+            ["webhook:example.org/s3cret"] = "expected a URL, or where it is kept",
+            ["webhook:"] = "expected a URL, or where it is kept",
+            ["webhook:env:NOT_SET"] = "the environment has no NOT_SET",
+            ["webhook:env:WRONG"] = "what is kept there: the URL must be an https URL",
+            ["slack:file:" .. open] = "chmod 600",
+            ["slack:command:exit 3"] = "its command failed",
+        } do
+            local result = run(([[hooks.new({ "a" }, { { step = "a", command = "%s" } })]]):format(command),
+                { WRONG = "ftp://example.org/s3cret" })
+            assert.are.equal(2, result.status, command)
+            assert.matches(told, result.stderr, 1, true)
+            assert.is_nil(result.stderr:find("s3cret", 1, true), result.stderr)
+        end
+    end)
+
     it("are refused when the shell cannot read them, or when there is no such step", function()
         local result = run [[hooks.new({ "a" }, { { step = "a", command = "echo 'x" } })]]
         assert.are.equal(2, result.status)

@@ -129,17 +129,21 @@ describe("the sandbox's control path", function()
             local result = support.run { "-fsS", server.url .. "/sandbox/producers", command = "curl" }
             return cjson.decode(result.stdout)["us-west"]
         end
-        local env = { KMIRROR_ENDPOINT = server.url, KMIRROR_FROM = "us-west" }
-        local result = support.run { "-c", sandbox.runbooks.failover.hooks.fence, command = "sh", env = env }
+        local function fence(region)
+            return support.run { "run", "-", server.url, region, stdin = ([[
+                local endpoint, region = ...
+                require("kmirror.hooks").new({ "fence" }, { { step = "fence", command = %q } })
+                    :run("fence", { KMIRROR_ENDPOINT = endpoint, KMIRROR_FROM = region })]]):format(
+                sandbox.runbooks.failover.hooks.fence) }
+        end
+        local result = fence("us-west")
         assert.are.equal(0, result.status, result.stderr)
-        assert.is_truthy(result.stdout:find('producers: {.*"us%-west":"stopped".*}\n'))
+        assert.is_truthy(result.stderr:find('%[fence%] {.*"us%-west":"stopped".*}\n'))
         assert.are.equal("stopped", producers())
         local start = server.url .. "/sandbox/producers/us-west/start"
         assert.are.equal(0, support.run { "-fsS", "-X", "POST", start, command = "curl" }.status)
         assert.are.equal("running", producers())
-        env.KMIRROR_FROM = "nowhere"
-        result = support.run { "-c", sandbox.runbooks.failover.hooks.fence, command = "sh", env = env }
-        assert.is_true(result.status > 0)
+        assert.are.equal(1, fence("nowhere").status)
         server:stop()
     end)
 end)

@@ -12,9 +12,7 @@
 ---     },
 
 local mirrors = require("mirrors")
-local output_of = require("kmirror.config.command")
-local refuse = require("kmirror.usage")
-local textfile = require("kmirror.textfile")
+local secrets = require("kmirror.secrets")
 
 local M = {}
 
@@ -69,28 +67,10 @@ end
 
 -- ---- the values --------------------------------------------------------------------------------------------
 
-local readers = {}
-
-function readers.file(path, where)
-    path = path:gsub("^~/", (os.getenv("HOME") or "") .. "/")
-    local text, problem = textfile.read_private(path)
-    return text or refuse("%s: %s", where, problem)
-end
-
-function readers.env(name, where)
-    return os.getenv(name) or refuse("%s: the environment has no %s", where, name)
-end
-
-function readers.command(command, where)
-    return output_of(command, where) or refuse("%s: its command failed: run it by hand to see why: %s", where, command)
-end
-
 local function value_of(value, where)
     if type(value) == "string" then return value end
     local place, what = next(value)
-    local text = readers[place](what, where):match("^%s*(.-)%s*$")
-    if text == "" then refuse("%s: what its %s holds is empty", where, place) end
-    return text
+    return secrets.read(place, what, where)
 end
 
 -- As java.util.Properties reads them.

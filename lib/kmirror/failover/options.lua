@@ -27,7 +27,9 @@ Hooks, by step; each gets KMIRROR_FROM, KMIRROR_TO and more in its environment:
   empty    empty FROM's topics (KMIRROR_TOPICS, with commas between; all of them
            in the mirrors of KMIRROR_STATE): mirrors TO -> FROM come next
   done     it is over: KMIRROR_STATUS is the exit status, KMIRROR_REPORT a file
-One that fails stops the runbook before the next step.
+One that fails stops the runbook before the next step. In place of a command,
+webhook:URL posts what it would find as JSON, slack:env:NAME a line to Slack;
+env:NAME, file:PATH and command:COMMAND say where a secret URL is kept.
 
 The new mirrors start from the beginning of their topics: with names kept they
 append all that TO's topics hold to FROM's topics of the same names, behind what

@@ -6,7 +6,7 @@
 ---     POST /sandbox/producers/REGION/start
 ---     POST /sandbox/rate/N                    {"rate":N}: requests accepted in any one second from now on; 0: no limit
 ---
---- As a hook:  curl -fsS -X POST "$KMIRROR_ENDPOINT/sandbox/producers/$KMIRROR_FROM/stop"
+--- As a hook:  webhook:$KMIRROR_ENDPOINT/sandbox/producers/$KMIRROR_FROM/stop
 ---
 --- It asks for no key, counts against no limit, and meets no fault: it is not the API. Once the producers of a
 --- region have stopped, the rates and the lag of the mirrors from there fall to zero within `sync_seconds`.
@@ -15,10 +15,8 @@ local cjson = require("cjson")
 
 local control = {}
 
---- A hook that stops the producers of the region that clients leave, where there may be no curl.
-control.fence = [=[bash -c 'place=${KMIRROR_ENDPOINT#http://} && exec 3<>"/dev/tcp/${place%:*}/${place##*:}" &&
-printf "POST /sandbox/producers/%s/stop HTTP/1.0\r\n\r\n" "$KMIRROR_FROM" >&3 &&
-answer=$(cat <&3) && echo "producers: ${answer##*[[:cntrl:]]}" && [[ $answer == HTTP/1.?\ 200* ]]']=]
+--- A hook that stops the producers of the region that clients leave, where there may be neither curl nor a shell.
+control.fence = "webhook:$KMIRROR_ENDPOINT/sandbox/producers/$KMIRROR_FROM/stop"
 
 local function json(status, body)
     local headers = { ["Content-Type"] = "application/json" }
