@@ -52,12 +52,26 @@ function Task:__tostring()
     return ("task (%s)"):format(native.status(self))
 end
 
--- ---- groups ----
+-- ---- what a task is part of ----
+
+local scopes -- by coroutine; nil until there is one
 
 local function begin(fn, ...)
     native.check() -- it may have been cancelled before its turn came
     return fn(...)
 end
+
+-- What a task begins with that is spawned here: it is part of what this one is part of.
+local function beginning()
+    local scope = scopes and scopes[coroutine.running()]
+    if scope == nil then return begin end
+    return function(fn, ...)
+        scopes[coroutine.running()] = scope
+        return begin(fn, ...)
+    end
+end
+
+-- ---- groups ----
 
 ---Tasks that end together: the first failure cancels the others, and leaving the scope of a `<close>` variable waits
 ---for all of them.
@@ -82,7 +96,7 @@ function group_methods:spawn(fn, ...)
     check_object(self, Group, "spawn")
     if type(fn) ~= "function" then invalid("group:spawn: expected a function, got %s", type(fn)) end
     native.check()
-    return native.spawn_member(self, begin, fn, ...)
+    return native.spawn_member(self, beginning(), fn, ...)
 end
 
 -- Waits for all members, who leave the group as they end.
@@ -116,7 +130,7 @@ end
 local function spawn(fn, ...)
     if type(fn) ~= "function" then invalid("task.spawn: expected a function, got %s", type(fn)) end
     native.check()
-    return native.spawn(begin, fn, ...)
+    return native.spawn(beginning(), fn, ...)
 end
 
 local function sleep(seconds, background)
@@ -140,6 +154,19 @@ local task = {
     ---@type fun(): integer  # how many tasks have not ended yet
     live = native.live,
 }
+
+---What the running task is part of: the value that it, or the task that spawned it, has entered.
+---@return any
+function task.scope()
+    return scopes and scopes[coroutine.running()]
+end
+
+---From here on the running task, and each that is spawned in it, is part of what is given.
+---@param scope any
+function task.enter(scope)
+    scopes = scopes or setmetatable({}, { __mode = "k" })
+    scopes[coroutine.running()] = scope
+end
 
 ---@class task.GroupOptions
 ---@field concurrency? integer  how many may run at once (default: no limit)

@@ -7,6 +7,7 @@
 
 local batches = require("kmirror.batches")
 local fields = require("mirrors").fields
+local joint = require("kmirror.joint")
 local problems = require("kmirror.problem")
 local progress = require("kmirror.progress")
 local results = require("kmirror.bulk.result")
@@ -73,6 +74,9 @@ end
 ---@field rounds? integer how often an item is tried that fails of what is transient: a broken connection, a late
 ---  answer, a server in trouble, too many requests; once by default, as the api retries by itself
 ---@field pause? number seconds between two rounds; 3 by default
+---@field shared? boolean false: with --join each runner does all of it for itself
+---@field key? fun(item: any): string what an item is, for runners that share the job (--join): the same text on all of
+---  them; default: its id, or all that it holds
 ---@field title? string what to call it while it runs, outside of steps; the place in the runbook by default
 ---@field progress? fun(ended: integer, failed: integer, total: integer) told of each item that has ended, instead of
 ---  what is shown otherwise
@@ -94,10 +98,25 @@ local function show(items, options)
     end
 end
 
+local function do_alone(run, work, plan, ask)
+    local stopped, number
+    for i, span in ipairs(plan) do
+        number = i
+        stopped = runs.batch(run, work, span.first, span.last) or ask(i, span)
+        if stopped then
+            break
+        end
+    end
+    return stopped, number
+end
+
 --- Does `work` on each item and keeps what came of it: a failure does not stop the others, unless there are too many.
 --- Raises at once what would befall every item: `unauthorized`, `read_only`, `cancelled`, and mistakes in `work` such
 --- as a call of nil. Failures that nobody looks at (the result's failed, untouched, stopped, status, summary) are told
 --- of at the end of the run, which then does not end with 0.
+---
+--- With --join, outside of other items: the items are shared among the runners of the job, and the result tells of all
+--- of them, whoever did them. The value of one that another runner did is what JSON can hold of it.
 ---@param items any[]
 ---@param work fun(item: any, index: integer): any
 ---@param options? kmirror.bulk.options
@@ -115,18 +134,20 @@ function M.each(items, work, options)
     }
     local plan = batches.cut(#items, options.batches or { "100%" })
     batches.limit(run.max_failures, 0, #items)
-    local stopped, number
-    for i, span in ipairs(plan) do
-        number = i
-        stopped = runs.batch(run, work, span.first, span.last)
-        local batch = results.new(items, run.outcomes, span.first, span.last, { number = i })
-        stopped = stopped or options.gate and runs.ask(options.gate, batch) or nil
-        if stopped then
-            break
-        end
+    local function ask(number, span)
+        local batch = results.new(items, run.outcomes, span.first, span.last, { number = number })
+        return options.gate and runs.ask(options.gate, batch) or nil
     end
-    return results.watch(results.new(items, run.outcomes, 1, #items, { stopped = stopped, batch = number }),
-        options.title or progress.place())
+    local place, shared = options.title or progress.place(), options.shared ~= false and joint.here()
+    local stopped, number, own
+    if shared then
+        stopped, number, own = require("kmirror.bulk.shared").run(run, work, plan,
+            { joint = shared, place = progress.place(), key = options.key }, ask)
+    else
+        stopped, number = do_alone(run, work, plan, ask)
+    end
+    return results.watch(results.new(items, run.outcomes, 1, #items, { stopped = stopped, batch = number, own = own }),
+        place)
 end
 
 --- What can be given as `progress`: a bar on a terminal; elsewhere a line on stderr every few seconds, for work that
@@ -224,7 +245,8 @@ local items, concurrency, title = fields.list(), fields.integer(1), fields.strin
 local options = fields.options({
     concurrency = concurrency, batches = fields.list(fields.amount(1)), gate = fields.fn,
     max_failures = fields.amount(0), on_error = fields.one_of("continue", "stop"), rounds = fields.integer(1),
-    pause = fields.number(0, "seconds"), title = title, progress = fields.fn,
+    pause = fields.number(0, "seconds"), key = fields.fn, title = title, progress = fields.fn,
+    shared = fields.boolean,
 })
 
 return fields.guard("bulk", M, {

@@ -3,6 +3,7 @@
 local changes = require("kmirror.changes")
 local host = require("host")
 local jobs = require("kmirror.jobs")
+local joint = require("kmirror.joint")
 local journal = require("kmirror.journal")
 local log = require("kmirror.log")
 local profile = require("kmirror.profile")
@@ -55,6 +56,7 @@ function M.sandbox_state(name)
 end
 
 local function close(opened, status)
+    joint.finish()
     local summary = opened:finish(status)
     for _, line in ipairs(jobs.closing(summary)) do log.info("%s", line) end
     return summary
@@ -77,11 +79,12 @@ function M.run(given, work)
         job = given.job, store = given.store,
         script = given.script and absolute(given.script, directory) or "kmirror " .. given.command,
         args = given.rest, target = target_of(given), directory = directory, settings = settings_of(given),
-        reason = given.reason,
+        reason = given.reason, join = given.join,
     })
+    local shared = given.join and joint.begin(opened) or nil
     local notice = jobs.notice(opened)
     if notice then log.info("%s", notice) end
-    changes.record(opened:intercept())
+    changes.record(opened:intercept(shared and function(...) return shared:once(...) end))
     local ok, result = host.catch(work, given)
     local summary = close(opened, ok and result or host.status_of(result))
     if not ok then error(result, 0) end

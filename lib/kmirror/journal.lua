@@ -11,13 +11,19 @@
 ---
 --- Reads are not recorded. A runbook must ask for the same changes again when it runs again; what it did not
 --- ask for a second time is reported in the end.
+---
+--- Where several runners share a job (see joint.lua), each change belongs to an item of it, and so does its pool: what
+--- is recorded of an item is read when this run takes it. Numbers of changes are then made up of the run's, so that no
+--- two runners give the same one; their order is given by the store.
 
 local changes = require("kmirror.changes")
+local creates = require("kmirror.journal.creates")
 local host = require("host")
-local order = require("kmirror.order")
 local problems = require("kmirror.problem")
+local runs = require("kmirror.journal.runs")
 local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
+local summaries = require("kmirror.journal.summary")
 local task = require("task")
 local refuse = require("kmirror.usage")
 
@@ -32,11 +38,13 @@ local M = {}
 ---@field directory? string where this process runs
 ---@field settings? table<string, string|number|boolean> kmirror's options, for resuming; without secrets
 ---@field reason? string why it is run, in the user's words
+---@field join? boolean it shares the job with others: see joint.lua
 
 ---@class kmirror.journal
 ---@field run kmirror.store.run this one
 ---@field runs kmirror.store.run[] all, this one last
 ---@field changes kmirror.store.change[]
+---@field joint boolean the job is shared with others
 local Journal = {}
 Journal.__index = Journal
 
@@ -57,13 +65,16 @@ end
 
 local lock_attempts, lock_pause = 5, 0.1 -- `kmirror jobs` looks at locks, for an instant
 
-local function lock_job(store, name)
+local function lock_job(store, name, join)
     for _ = 1, lock_attempts do
-        local lock = store:lock(name)
+        local lock = store:lock(name, join)
         if lock then
             return lock
         end
         task.sleep(lock_pause)
+    end
+    if join then
+        refuse("job '%s' is running alone, without --join, in another kmirror process: wait until it has ended", name)
     end
     refuse("job '%s' is running in another kmirror process: wait until it has ended, or give another --job NAME", name)
 end
@@ -78,11 +89,16 @@ local function check_same(job, options)
     end
 end
 
--- What there is of a change, by its state.
-local function pool_of(self, key)
-    local pool = self.pools[key] or { done = {}, sent = {}, failed = {} }
-    self.pools[key] = pool
+-- What there is of a change, by its state; of a shared job, in an item of it.
+local function pool_of(self, key, item)
+    local name = self.joint and item and item .. " " .. key or key
+    local pool = self.pools[name] or { done = {}, sent = {}, failed = {} }
+    self.pools[name] = pool
     return pool
+end
+
+local function put_into_pool(self, row)
+    table.insert(pool_of(self, row.key, row.item)[row.state], row)
 end
 
 local function known_of(seen)
@@ -97,6 +113,9 @@ local function known_of(seen)
     return known, last
 end
 
+-- From where on several runners number their changes.
+local numbers_of_a_run = 1000000
+
 local function load_journal(store, options)
     local name = options.job
     local job = store:job(name)
@@ -107,21 +126,20 @@ local function load_journal(store, options)
     local self = setmetatable({
         store = store, job = job, key = store:secret(),
         runs = store:runs(name), changes = store:changes(name), history = store:seen(name),
-        pools = {}, asked = {}, prepared = {}, sent = 0,
+        pools = {}, places = {}, asked = {}, prepared = {}, taken_over = {}, sent = 0, joint = options.join or false,
     }, Journal)
     self.known, self.order = known_of(self.history)
-    for _, change in ipairs(self.changes) do
-        self.order = math.max(self.order, change.order)
-        table.insert(pool_of(self, change.key)[change.state], change)
+    self.last = 0
+    for place, change in ipairs(self.changes) do
+        self.places[change.number] = place
+        self.order, self.last = math.max(self.order, change.order), math.max(self.last, change.number)
+        if not (self.joint and change.item) then
+            put_into_pool(self, change)
+        end
     end
-    self.recorded = #self.changes
-    self.run = {
-        number = #self.runs + 1, args = options.args or {}, directory = options.directory or ".",
-        settings = options.settings or {}, started = host.time(), user = host.user(), host = host.machine(),
-        pid = host.process(), version = host.version, reason = options.reason,
-    }
-    self.runs[self.run.number] = self.run
-    store:begin_run(job, self.run)
+    self.recorded = table.move(self.changes, 1, #self.changes, 1, {})
+    runs.begin(self, options)
+    self.last = self.joint and self.run.number * numbers_of_a_run or self.last
     return self
 end
 
@@ -148,6 +166,12 @@ function M.current()
     return current
 end
 
+local function refuse_to_share(store)
+    store:close()
+    refuse("--join needs a store that the other machines reach, too: give --store postgresql://HOST/DATABASE, or set "
+        .. "KMIRROR_STORE; kmirror store init makes one")
+end
+
 --- Opens the journal of a job, for one run of it. Raises usage when it cannot be written, when another
 --- process is at work on that job, and when the job is one of another script or target.
 ---@param options kmirror.journal.options
@@ -158,7 +182,10 @@ function M.open(options)
         refuse("'%s' cannot be a job's name: expected up to 64 letters, digits, dots, hyphens and underscores", name)
     end
     local store = guarded(open_store, options.store)
-    local ok, lock = pcall(guarded, lock_job, store, name)
+    if options.join and not store.share_items then
+        refuse_to_share(store)
+    end
+    local ok, lock = pcall(guarded, lock_job, store, name, options.join)
     if not ok then
         store:close()
         error(lock, 0)
@@ -176,7 +203,7 @@ end
 -- ---- writing down -----------------------------------------------------------------------------------------
 
 -- After the first failure nothing more is written and nothing more is sent: what is in the store stays true.
-local function write(self, method, ...)
+function Journal:write(method, ...)
     if self.broken then
         error(self.broken, 0)
     end
@@ -187,25 +214,39 @@ local function write(self, method, ...)
     end
 end
 
-local function next_order(self)
-    self.order = self.order + 1
+-- Among several runners the store says what came after what: whatever it is told after that comes later.
+function Journal:next_order()
+    self.order = self.joint and self.store:next_position(self.job.name) or self.order + 1
     return self.order
+end
+
+-- Adds a change that is new, or has been read anew.
+local function remember(self, row)
+    local place = self.places[row.number] or #self.changes + 1
+    self.changes[place], self.places[row.number] = row, place
+end
+
+local function new_row(self, change, key, item)
+    self.last = self.last + 1
+    return {
+        number = self.last, key = key, operation = change.operation, cluster = change.cluster,
+        id = change.id, arguments = changes.shown(changes.fields(change)), -- secrets are only in the key
+        item = item,
+    }
 end
 
 -- Writes down that a change is about to be sent: a new one, or one that was recorded before. The record of
 -- one that failed is used again. What was chosen for a create, such as a name, is recorded with its arguments.
 local function begin(self, change, key, row, chosen)
-    row = row or table.remove(pool_of(self, key).failed, 1) or {
-        number = #self.changes + 1, key = key, operation = change.operation, cluster = change.cluster,
-        id = change.id, arguments = changes.shown(changes.fields(change)), -- secrets are only in the key
-    }
+    local item = self.joint and task.scope() or nil
+    row = row or table.remove(pool_of(self, key, item).failed, 1) or new_row(self, change, key, item)
     for field, value in pairs(chosen or {}) do
         row.arguments[field] = value
     end
-    row.order, row.state, row.problem, row.answered = next_order(self), "sent", nil, nil
+    row.order, row.state, row.problem, row.answered = self:next_order(), "sent", nil, nil
     row.run, row.sent, row.asked = self.run.number, host.time(), true
-    write(self, "write_change", row)
-    self.changes[row.number] = row
+    self:write("write_change", row)
+    remember(self, row)
     self.asked[row.number] = true
     self.sent = self.sent + 1
     return row
@@ -215,85 +256,22 @@ end
 local function finish(self, row, state, problem, id)
     row.state, row.problem, row.answered = state, problem, host.time()
     row.id = id or row.id
-    local ok, e = pcall(write, self, "write_change", row)
+    local ok, e = pcall(self.write, self, "write_change", row)
     if not ok then
         row.state = "sent"
         error(e, 0)
     end
 end
 
--- ---- creates: what is known already -----------------------------------------------------------------------
-
--- What is known of a cluster and the creates in it, in order, as reconcile.lua takes it.
-local function history_of(self, cluster)
-    local events = {}
-    for _, seen in ipairs(self.history) do
-        if seen.cluster == cluster then
-            events[#events + 1] = { order = seen.order, seen = seen.ids }
-        end
-    end
-    for _, row in ipairs(self.changes) do
-        if row.operation == "create" and row.cluster:lower() == cluster and row.state ~= "failed" then
-            local made = row.state == "done"
-            events[#events + 1] = {
-                order = row.order, identity = row.key, row = row,
-                made = made and row.id or nil, spec = made and row.arguments or nil,
-                sent = not made and row.arguments or nil,
-            }
-        end
-    end
-    table.sort(events, order.by("order"))
-    return events
-end
-
-local function note_seen(self, cluster, ids)
-    local known, new = self.known[cluster] or {}, {}
-    for _, id in ipairs(ids) do
-        if not known[id] then
-            new[#new + 1] = id
-        end
-    end
-    if #new == 0 then
-        return
-    end
-    write(self, "write_seen", { order = next_order(self), cluster = cluster, ids = new })
-    self.known[cluster] = known
-    for _, id in ipairs(new) do
-        known[id] = true
-    end
-end
-
--- Tells a ledger what is known of a cluster, from earlier runs or other ledgers, before its first create
--- there, and has it tell what it sees. Returns the ledger's entry for each unanswered create.
-local function prepare(self, ledger, cluster)
-    local clusters = self.prepared[ledger]
-    if not clusters then
-        clusters = {}
-        self.prepared[ledger] = clusters
-        ledger:listen(function(...) note_seen(self, ...) end)
-    end
-    cluster = cluster:lower()
-    if not clusters[cluster] then
-        clusters[cluster] = {}
-        local events, unanswered = history_of(self, cluster), {}
-        for _, event in ipairs(events) do
-            if event.sent then
-                unanswered[#unanswered + 1] = event.row
-            end
-        end
-        for i, entry in ipairs(ledger:seed(cluster, events)) do
-            clusters[cluster][unanswered[i]] = entry
-        end
-    end
-    return clusters[cluster]
-end
-
 -- ---- stepping in ------------------------------------------------------------------------------------------
 
 -- The change that an earlier run has recorded, to be used for this one; nil when there is none left.
-local function take(self, key)
-    local pool = pool_of(self, key)
+local function take(self, key, item)
+    local pool = pool_of(self, key, item)
     local row = table.remove(pool.done, 1) or table.remove(pool.sent, 1)
+    if not row and item then -- of the time before the job was shared
+        return take(self, key)
+    end
     if row then
         self.asked[row.number] = true
     end
@@ -317,20 +295,20 @@ end
 local function fail(self, row, e)
     if not is_open(row.operation, e) then
         finish(self, row, "failed", e.message)
-        table.insert(pool_of(self, row.key).failed, row)
+        put_into_pool(self, row)
     else
         row.problem = type(e) == "table" and e.message or tostring(e)
-        pcall(write, self, "write_change", row)
+        pcall(self.write, self, "write_change", row)
         if row.operation ~= "create" then -- asked for once more, it is the same change, sent again
-            table.insert(pool_of(self, row.key).sent, row)
+            put_into_pool(self, row)
         end
     end
     error(e, 0)
 end
 
 local function create(self, change, proceed, key, row)
-    local entries = prepare(self, change.ledger, change.cluster)
-    local lost = row and entries[row]
+    local entries = creates.prepare(self, change.ledger, change.cluster)
+    local lost = row and entries[row.number]
     local function sending(chosen)
         if lost then
             -- It keeps its place: what was seen since then may be of its first sending.
@@ -362,73 +340,82 @@ local function repeatable(self, change, proceed, key, row)
     finish(self, row, "done")
 end
 
+local function step_in(self, change, proceed, key)
+    local row = take(self, key, self.joint and task.scope() or nil)
+    if row and row.state == "done" then
+        return change.operation == "create" and row.id or nil
+    end
+    local send = change.operation == "create" and create or repeatable
+    return send(self, change, proceed, key, row)
+end
+
 --- What mirrors.intercept() takes.
+---@param outside? fun(key: string, go_on: fun(): any): any of a shared job: what becomes of a change that belongs to no
+---  item yet
 ---@return fun(change: mirrors.Change, proceed: fun(how?: table): any): any
-function Journal:intercept()
+function Journal:intercept(outside)
     return function(change, proceed)
         if self.broken then
             error(self.broken, 0)
         end
         local key = host.hmac_sha256(self.key, canonical(change))
-        local row = take(self, key)
-        if row and row.state == "done" then
-            return change.operation == "create" and row.id or nil
+        if outside and not task.scope() then
+            return outside(key, function()
+                return step_in(self, change, proceed, key)
+            end)
         end
-        local send = change.operation == "create" and create or repeatable
-        return send(self, change, proceed, key, row)
+        return step_in(self, change, proceed, key)
     end
 end
+
+-- ---- items of a shared job --------------------------------------------------------------------------------
+
+--- Reads what other runs have recorded of an item, which this one has taken.
+---@param item string
+---Raises what keeps the store from telling.
+function Journal:take_over(item)
+    local lost = {}
+    for _, row in ipairs(self.store:changes(self.job.name, item)) do
+        remember(self, row)
+        put_into_pool(self, row)
+        lost[#lost + 1] = row.operation == "create" and row.state == "sent" and row or nil
+    end
+    if #lost > 0 then
+        self.history = self.store:seen(self.job.name)
+    end
+    for _, row in ipairs(lost) do
+        creates.take_over(self, row)
+    end
+end
+
+--- An item is done: what is recorded of it and was not asked for this time is not needed.
+---@param item string
+function Journal:leave(item)
+    for name, pool in pairs(self.pools) do
+        for _, state in ipairs(name:sub(1, #item + 1) == item .. " " and { "done", "sent" } or {}) do
+            for _, row in ipairs(pool[state]) do
+                row.asked = false
+                self:write("write_change", row)
+            end
+            pool[state] = {}
+        end
+    end
+end
+
+--- How things stand with a job.
+---@type fun(job: string, runs: kmirror.store.run[], recorded: kmirror.store.change[]): kmirror.journal.summary
+M.summary = summaries.of
 
 -- ---- the end ----------------------------------------------------------------------------------------------
 
 local function unasked_of(self)
     local numbers = {}
-    for number = 1, self.recorded do
-        if not self.asked[number] then
-            numbers[#numbers + 1] = number
+    for _, row in ipairs(self.recorded) do
+        if not self.asked[row.number] then
+            numbers[#numbers + 1] = row.number
         end
     end
     return numbers
-end
-
----@class kmirror.journal.summary of a job, over all its runs
----@field job string
----@field runs integer
----@field started number when the first of them began
----@field sent integer changes that this run has sent
----@field done table<string, integer> by operation
----@field failed integer surely not done
----@field unanswered integer outcome not known, and still asked for
----@field unasked kmirror.store.change[] recorded, but not asked for by this run, if that has ended by itself
----@field problem any|nil why nothing more could be written down
----@field resume string|nil the command that goes on with it, unless all is done
-
---- How things stand with a job: of its runs and changes.
----@param job string
----@param runs kmirror.store.run[]
----@param recorded kmirror.store.change[]
----@return kmirror.journal.summary
-function M.summary(job, runs, recorded)
-    local summary = {
-        job = job, runs = #runs, started = runs[1] and runs[1].started, sent = 0, failed = 0, unanswered = 0,
-        done = {}, unasked = {},
-    }
-    for _, operation in ipairs(changes.operations) do
-        summary.done[operation.name] = not operation.missing and 0 or nil -- most jobs have none of those
-    end
-    for _, change in ipairs(recorded) do
-        if change.state == "done" then
-            summary.done[change.operation] = (summary.done[change.operation] or 0) + 1
-        elseif change.state == "failed" then
-            summary.failed = summary.failed + 1
-        elseif change.asked then -- one that a later run could do without is no loose end
-            summary.unanswered = summary.unanswered + 1
-        end
-        if not change.asked and change.state ~= "failed" then
-            table.insert(summary.unasked, change)
-        end
-    end
-    return summary
 end
 
 -- The words that make a shell run it again.
@@ -438,22 +425,31 @@ local function resume_command(self)
         store and " --store " .. shell.word(store) or "")
 end
 
+-- What the others have done, too.
+local function read_all(self)
+    self.runs, self.changes = self.store:runs(self.job.name), self.store:changes(self.job.name)
+end
+
 --- Ends the run, and lets go of the job. Raises nothing: what cannot be written down is the summary's
 --- `problem`.
 ---@param status integer exit status of the run
 ---@return kmirror.journal.summary
 function Journal:finish(status)
     self.run.ended, self.run.status = host.time(), status
-    local unasked = (status == 0 or status == 3) and unasked_of(self) or nil
-    local ok, problem = pcall(write, self, "end_run", self.run, unasked)
-    for number = 1, unasked and self.recorded or 0 do
-        self.changes[number].asked = true
+    local unasked = not self.joint and (status == 0 or status == 3) and unasked_of(self) or nil
+    local ok, problem = pcall(self.write, self, "end_run", self.run, unasked)
+    for _, row in ipairs(unasked and self.recorded or {}) do
+        row.asked = true
     end
     for _, number in ipairs(unasked or {}) do
-        self.changes[number].asked = false
+        self.changes[self.places[number]].asked = false
     end
-    local summary = M.summary(self.job.name, self.runs, self.changes)
+    if self.joint and ok then
+        ok, problem = pcall(read_all, self)
+    end
+    local summary = summaries.of(self.job.name, self.runs, self.changes)
     summary.sent, summary.problem = self.sent, not ok and problem or nil
+    summary.own = self.joint and summaries.of_run(self.run.number, self.changes) or nil
     if not ok or status ~= 0 or summary.unanswered > 0 then
         summary.resume = resume_command(self)
     end

@@ -13,7 +13,8 @@ local M = {}
 ---@class kmirror.store
 ---@field url string what opens it again; without a password
 ---@field secret fun(self): string a key for digests, random, the same for as long as the store lives
----@field lock fun(self, job: string): kmirror.lock|nil nil while another process has it; it goes with its holder
+---@field lock fun(self, job: string, shared?: boolean): kmirror.lock|nil nil while another process has it; it goes
+---  with its holder. Shared: nil while one has it for itself, who gets it only when nobody shares it
 ---@field holders fun(self, job: string): kmirror.store.holder[]|nil whose leases on it are valid, the oldest first; nil
 ---  where jobs are held by locks, which last as long as their process
 ---@field jobs fun(self): kmirror.store.job[] in the order of their names
@@ -25,10 +26,43 @@ local M = {}
 ---  earlier runs that this one did not ask for; nil when that cannot be told
 ---@field runs fun(self, job: string): kmirror.store.run[] in order
 ---@field write_change fun(self, job: string, change: kmirror.store.change) in place of that of the same number
----@field changes fun(self, job: string): kmirror.store.change[] in order of their numbers
----@field write_seen fun(self, job: string, seen: kmirror.store.seen)
+---@field changes fun(self, job: string, item?: string): kmirror.store.change[] in order of their numbers; those of an
+---  item alone
+---@field write_seen fun(self, job: string, seen: kmirror.store.seen) ids that are there stay as they are
 ---@field seen fun(self, job: string): kmirror.store.seen[] in order
 ---@field close fun(self) idempotent
+
+--- What a store can do beside that several machines reach; see kmirror.joint. A runner is one hold on a job, of lock().
+---@class kmirror.store.shared: kmirror.store
+---@field next_position fun(self, job: string): integer more than that of all that is written down so far
+---@field share_items fun(self, job: string, part: string, items: { key: string, number: integer, batch: integer }[])
+---  writes down those that are not there yet, as open
+---@field claim_items fun(self, job: string, part: string, how: kmirror.store.claim): kmirror.store.claimed[],
+---  kmirror.joint.counts
+---@field end_item fun(self, job: string, part: string, item: kmirror.store.item) one that this runner has claimed
+---@field release_items fun(self, job: string, part?: string, keys?: string[]) makes what this runner has claimed open
+---  again; all of it, or those
+---@field reopen_items fun(self, job: string) makes open what has failed under runners that are gone
+---@field items fun(self, job: string, part: string): kmirror.store.item[] in order
+
+---@class kmirror.store.claim what a runner wants
+---@field batch integer
+---@field most integer how many items
+---@field run integer its number
+---@field foreign string[] which it does not know
+
+---@class kmirror.store.claimed
+---@field key string
+---@field before integer|nil the run that has had it before
+
+---@class kmirror.store.item
+---@field key string
+---@field number integer
+---@field batch integer
+---@field state "open"|"claimed"|"done"|"failed"
+---@field run integer|nil that has it, or had it
+---@field problem string|nil
+---@field value string|nil JSON
 
 ---@class kmirror.lock
 ---@field close fun(self)
@@ -38,6 +72,7 @@ local M = {}
 ---@field host string
 ---@field pid integer
 ---@field since number
+---@field runner string who it is: see kmirror.store.run
 ---@field left number seconds for which the lease is still valid, by the store's clock
 
 ---@class kmirror.store.job
@@ -60,6 +95,7 @@ local M = {}
 ---@field pid integer|nil of the process, on that machine
 ---@field version string|nil of kmirror
 ---@field reason string|nil what --reason gave
+---@field runner string|nil in a store with leases: under which one it runs
 
 ---@class kmirror.store.change
 ---@field number integer from 1, in the order in which they were first asked for
@@ -75,6 +111,7 @@ local M = {}
 ---@field sent number
 ---@field answered number|nil
 ---@field asked boolean false: the last run that ended did not ask for it
+---@field item string|nil of a job that several runners share: what it belongs to
 
 ---@class kmirror.store.seen ids of mirrors that a list showed for the first time
 ---@field order integer

@@ -123,6 +123,18 @@ function Watch:add(wanted)
     self.round:add(places_of(wanted))
 end
 
+--- Begins to wait for one more, and waits until it is ready, or has failed, or the time is up.
+---@param wanted string|kmirror.wait.place
+---@return kmirror.wait.left|nil left what it is like, when it is not ready
+---Raises what api:get() raises, but for not_found and what passes by itself.
+---@async
+function Watch:one(wanted)
+    self:add({ wanted })
+    local item = self.round.items[#self.round.items]
+    item.task:join()
+    return item.state ~= "ready" and left_over(item) or nil
+end
+
 --- Waits for each mirror that was added until it is ready, or has failed, or the time is up.
 ---@return kmirror.wait.outcome
 ---Raises what api:get() raises, but for not_found and what passes by itself.
@@ -296,7 +308,7 @@ local options = fields.options({
     seconds = seconds, stall = seconds, title = fields.string, total = fields.integer(0),
 })
 
-fields.guard_methods("watch", Watch, { add = { "wanted", wanted }, outcome = {} })
+fields.guard_methods("watch", Watch, { add = { "wanted", wanted }, one = { "wanted", place }, outcome = {} })
 
 return fields.guard("wait", M, {
     has_failed = { "mirror?", fields.table },

@@ -187,7 +187,7 @@ describe("bulk.each", function()
 
     it("refuses options that are unknown or wrong", function()
         assert.are.equal("bulk.each: unknown option 'batch'. Did you mean 'batches'? Known are batches, concurrency, "
-            .. "gate, max_failures, on_error, pause, progress, rounds, title\n"
+            .. "gate, key, max_failures, on_error, pause, progress, rounds, shared, title\n"
             .. "bulk.each: max_failures must be a whole number from 0 up or a percentage such as \"10%\", got 'ten'\n"
             .. "bulk.each: batches[1] must be a whole number from 1 up or a percentage such as \"10%\", got 0\n"
             .. "bulk.each: on_error must be 'continue' or 'stop', got 'no'\n", run [[

@@ -247,7 +247,8 @@ cut	130
     it("makes tables for spreadsheets: of all jobs, and of the changes of one", function()
         local created = "TIME,1,TIME,TIME,130,0,0,1,1,1,0,alice,jump,17,9.9,"
         assert.are.equal("name,state,script,target,created,runs,started,ended,status,creates,updates,deletes,failed,"
-            .. "unanswered,unasked,user,host,pid,version,reason\r\ncut,interrupted,failover,the sandbox," .. created .. "\r\n",
+            .. "unanswered,unasked,user,host,pid,version,reason\r\n"
+            .. "cut,interrupted,failover,the sandbox," .. created .. "\r\n",
             run "cut() shown.list { store = path, output = 'csv' }")
         assert.are.equal("number,operation,cluster,id,newTargetLatency,state,run,sent,answered,problem,asked\r\n"
             .. "1,update_target_latency,c,m,5000,done,1,TIME,TIME,,true\r\n2,delete,c,m,,done,1,TIME,TIME,,true\r\n",

@@ -212,7 +212,7 @@ describe("a store in SQLite", function()
         local columns = {
             jobs = "script target created",
             runs = "args directory settings started ended status user host pid version reason",
-            changes = "position key operation cluster id arguments problem run sent answered asked",
+            changes = "position key operation cluster id arguments problem run sent answered asked item",
             seen = "position cluster id",
         }
         for name, list in pairs(columns) do
@@ -234,6 +234,7 @@ describe("a store in SQLite", function()
         for column in ("user host pid version reason"):gmatch("%S+") do
             sqlite3(path, ("ALTER TABLE runs DROP COLUMN %s"):format(column))
         end
+        sqlite3(path, "ALTER TABLE changes DROP COLUMN item")
     end
 
     it("reads what a kmirror without digests has written, and is still writing", function()

@@ -15,6 +15,7 @@ local M = {}
 ---@field untouched any[] items that were not begun
 ---@field stopped? string why some were not begun, or why the last batch is not healthy
 ---@field batch? integer the last batch that was begun
+---@field own? integer with --join: how many of the items this runner did
 local Result = {}
 
 -- What each holds. Not in the object itself, so that it is seen whether somebody looks.
@@ -120,10 +121,14 @@ function Result:values()
     return values
 end
 
---- In words: "58 done, 2 failed, 0 not begun".
+--- In words: "58 done, 2 failed, 0 not begun"; with --join also who did them: "(20 by this runner, 40 by others)".
 ---@return string
 function Result:summary()
-    return ("%d done, %d failed, %d not begun"):format(#self.done, #self.failed, #self.untouched)
+    local words = ("%d done, %d failed, %d not begun"):format(#self.done, #self.failed, #self.untouched)
+    if not self.own then
+        return words
+    end
+    return ("%s (%d by this runner, %d by others)"):format(words, self.own, #self.done + #self.failed - self.own)
 end
 
 -- ---- what the arguments may be --------------------------------------------------------------------------

@@ -30,8 +30,14 @@ local function is_mistake(problem)
         or problem:find("bad argument #%d+ to ") ~= nil
 end
 
--- Does one item, and notes what came of it. Returns true when it is to be tried again.
-local function attempt(run, work, i, is_last)
+--- Does one item, and notes what came of it.
+---@param run kmirror.bulk.run
+---@param work fun(item: any, index: integer): any
+---@param i integer its place
+---@return boolean ok
+---@return any value or problem
+---Raises what would befall every item.
+function M.item(run, work, i)
     local item = run.items[i]
     local mistaken = false
     local ok, value = xpcall(work, function(problem)
@@ -43,6 +49,12 @@ local function attempt(run, work, i, is_last)
     end
     run.outcomes[i] = ok and { item = item, value = value }
         or { item = item, problem = value == nil and "no reason given" or value }
+    return ok, value
+end
+
+-- Does one item, and counts it. Returns true when it is to be tried again.
+local function attempt(run, work, i, is_last)
+    local ok, value = M.item(run, work, i)
     if not ok and not is_last and problems.passes(value) then
         return true
     end
@@ -86,6 +98,14 @@ function M.batch(run, work, first, last)
         end
         task.sleep(run.pause)
     end
+    return M.too_many(run, may_fail)
+end
+
+--- Why nothing more may be begun, when too many have failed.
+---@param run kmirror.bulk.run
+---@param may_fail number
+---@return string|nil
+function M.too_many(run, may_fail)
     return run.failed > may_fail and ("%d of %s failed, more than %s"):format(run.failed, text.count(run.ended, "item"),
         run.max_failures) or nil
 end

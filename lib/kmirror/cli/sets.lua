@@ -86,6 +86,7 @@ function M.job(parser)
         "Jobs",
         parser:option("--job", "Run as this job, which can be resumed."):argname("NAME"),
         parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL"),
+        parser:flag("--join", "Share the job with other runners of it; see kmirror help run."),
         M.reason(parser, "Why, a ticket say: kept with the run of the job.")
     )
 end

@@ -20,6 +20,9 @@ local function check(given)
     if given.reason and not given.job and given.command ~= "jobs" then
         refuse("--reason is kept with a job's run: give --job NAME, too")
     end
+    if given.join and given.command ~= "jobs" then
+        require("kmirror.joint").check(given)
+    end
     local timed = given.not_before and "--not-before" or given.stop_at and "--stop-at"
     if timed and not taken.times and not (given.command == "jobs" and given.action == "resume") then
         refuse("kmirror %s has no %s; see kmirror help %s", given.command, timed, given.command)

@@ -10,6 +10,7 @@ local creation = require("kmirror.fleet.creation")
 local drift = require("kmirror.fleet.drift")
 local events = require("kmirror.events")
 local health = require("kmirror.health")
+local joint = require("kmirror.joint")
 local limits = require("kmirror.limits")
 local live = require("kmirror.live")
 local loops = require("kmirror.loops")
@@ -319,6 +320,69 @@ local function do_batch(run, items, may_fail)
         text.count(count(items, "retuned"), "target latency", "target latencies")), begun, bad
 end
 
+-- ---- with other runners -----------------------------------------------------------------------------------
+
+-- Creates at once; enough for a share of the account's rate, and few enough to leave the others theirs.
+local creating_of_many = 48
+
+-- What makes a mirror of the file that one: wherever its file and its line are.
+local function name_of(item)
+    local wanted = item.wanted
+    return table.concat({ wanted.cluster:lower(), wanted.sourceAlias, wanted.topicsRegex }, "\n")
+end
+
+-- One mirror: sees to it that it is there, up, and has its target latency. Returns what the other runners are to know.
+local function do_one(run, watch, by_id, item)
+    local problem = item.problem or item.spec and persist(create, run, item)
+    joint.let_next()
+    if problem then
+        error(problem, 0)
+    elseif item.since then
+        set_early(run, item)
+    end
+    by_id[item.id] = item
+    local left = watch:one({ id = item.id, cluster = item.wanted.cluster, since = item.since })
+    if left then
+        item.has_failed = left.mirror and left.mirror.status == "FAILED"
+        error(("mirror %s %s"):format(left.id, left.problem), 0)
+    elseif item.late then
+        set_late(run, item)
+    end
+    return { id = item.id, created = item.since ~= nil, adopted = item.adopted, retuned = item.retuned }
+end
+
+-- Whether a mirror is up; notes when it has another target latency than it is to have.
+local function note_up(item, mirror)
+    local latency = item.wanted.targetLatency
+    item.late = latency ~= nil and mirror.targetLatency ~= latency
+    return health.works(mirror)
+end
+
+-- What came of each, whoever did it.
+local function take_in(result)
+    for _, outcome in ipairs(result.failed) do
+        outcome.item.problem = outcome.item.problem or tostring(outcome.problem)
+    end
+    for _, outcome in ipairs(result.done) do
+        local item, made = outcome.item, outcome.value
+        item.id, item.adopted, item.retuned = made.id, made.adopted, made.retuned
+        item.since = made.created and (item.since or 0) or nil
+    end
+end
+
+local function do_batch_together(run, items, may_fail)
+    local by_id = {}
+    local watch <close> = wait.watch(run.api, function(mirror)
+        return note_up(by_id[mirror.id], mirror)
+    end, { seconds = run.wait, stall = run.stall, title = "wait until they are up", total = #items })
+    local result = bulk.each(items, function(item)
+        return do_one(run, watch, by_id, item)
+    end, { key = name_of, max_failures = may_fail, concurrency = creating_of_many, progress = bulk.tell("migrate") })
+    take_in(result)
+    return ("%s; %s set"):format(result:summary(), text.count(count(items, "retuned"), "target latency",
+        "target latencies")), #items - #result.untouched, #result.failed
+end
+
 --- Does what there is to do: creates what is missing, waits until all is up, sets target latencies. Notes with each
 --- item what is wrong with it.
 ---@param run kmirror.migration.settings
@@ -332,7 +396,8 @@ function M.run(run, items)
         local batch = table.move(items, span.first, span.last, 1, {})
         local may_fail = limits.most(run.max_failures, failures, #batch)
         run.steps:run(("batch %d: %s"):format(number, text.count(#batch, "mirror")), function()
-            local said, begun, bad = do_batch(run, batch, math.floor(may_fail - failures))
+            local act = joint.here() and do_batch_together or do_batch
+            local said, begun, bad = act(run, batch, math.floor(may_fail - failures))
             failures, began = failures + bad, began + begun
             return said
         end)
@@ -340,7 +405,7 @@ function M.run(run, items)
             error(("%d of %s not healthy, with --max-failures %s"):format(failures, text.count(began, "mirror"),
                 run.max_failures), 0)
         end
-    end, { concurrency = 1, on_error = "stop" })
+    end, { concurrency = 1, on_error = "stop", shared = false })
     return result.failed[1] and tostring(result.failed[1].problem)
 end
 

@@ -112,8 +112,9 @@ function M:write_change(job, change)
     self:write(job, { { "changes", setmetatable(row, { __index = change }), "any" } })
 end
 
-function M:changes(job)
-    local found = select(self, "changes", "WHERE job = ? ORDER BY number", job)
+function M:changes(job, item)
+    local found = item and select(self, "changes", "WHERE job = ? AND item = ? ORDER BY number", job, item)
+        or select(self, "changes", "WHERE job = ? ORDER BY number", job)
     for _, row in ipairs(found) do
         row.arguments = decoded(self, "changes", row, "arguments")
         if not mirrors.operations[row.operation] then
@@ -128,7 +129,7 @@ end
 function M:write_seen(job, seen)
     local changed = {}
     for i, id in ipairs(seen.ids) do
-        changed[i] = { "seen", { job = job, cluster = seen.cluster, id = id, position = seen.order }, "new" }
+        changed[i] = { "seen", { job = job, cluster = seen.cluster, id = id, position = seen.order }, "unless there" }
     end
     self:write(job, changed)
 end

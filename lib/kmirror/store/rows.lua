@@ -14,7 +14,7 @@ M.columns = {
     },
     changes = {
         "job", "number", "position", "key", "operation", "cluster", "id", "arguments", "state", "problem", "run",
-        "sent", "answered", "asked",
+        "sent", "answered", "asked", "item",
     },
     seen = { "job", "cluster", "id", "position" },
 }

@@ -76,6 +76,9 @@ local migrations = {
         "ALTER TABLE runs ADD COLUMN version TEXT",
         "ALTER TABLE runs ADD COLUMN reason TEXT",
     },
+    {
+        "ALTER TABLE changes ADD COLUMN item TEXT",
+    },
 }
 
 -- ---- errors -----------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ local again_a_second = 16 -- looks at those that are left: about half of the acc
 ---@field waited? boolean it was seen before it was ready
 ---@field lag? integer the lowest seen so far, ms
 ---@field scout? boolean
+---@field task task.Task that looks at it
 
 ---@class kmirror.wait.round
 ---@field items kmirror.wait.item[]
@@ -215,7 +216,7 @@ function Round:add(places)
     self.deadline, self.moved = now + self.seconds, now
     for _, item in ipairs(items) do
         self.items[#self.items + 1] = item
-        self.group:spawn(follow, self, item)
+        item.task = self.group:spawn(follow, self, item)
     end
     self.left = self.left + #items
     show(self)

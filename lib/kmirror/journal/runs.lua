@@ -1,0 +1,67 @@
+--- journal.runs: how a run of a job begins, alone or among other runners.
+
+local host = require("host")
+local shell = require("kmirror.shell")
+local refuse = require("kmirror.usage")
+
+local M = {}
+
+local function words(args)
+    local found = {}
+    for i, word in ipairs(args) do
+        found[i] = shell.word(word)
+    end
+    return table.concat(found, " ")
+end
+
+-- In what several runners have to agree. The one whose run has the lower number is right.
+local function check_joined(self)
+    local holders = {}
+    for _, holder in ipairs(self.store:holders(self.job.name)) do
+        holders[holder.runner] = true
+    end
+    for _, run in ipairs(self.runs) do
+        local other = run.number < self.run.number and not run.ended and holders[run.runner]
+        if other and run.version ~= self.run.version then
+            refuse("job '%s' is run by %s@%s with kmirror %s, and this is %s: join it with the same one",
+                self.job.name, run.user, run.host, run.version, self.run.version)
+        elseif other and words(run.args) ~= words(self.run.args) then
+            refuse("job '%s' is run with other arguments by %s@%s: %s; give the same to join it", self.job.name,
+                run.user, run.host, #run.args > 0 and words(run.args) or "none")
+        end
+    end
+end
+
+-- Another runner may take the next number at the same instant.
+local function begin_among_others(self)
+    check_joined(self)
+    repeat
+        local ok, problem = pcall(self.store.begin_run, self.store, self.job, self.run)
+        self.runs = self.store:runs(self.job.name)
+        if not ok and #self.runs < self.run.number then
+            error(problem, 0)
+        end
+        self.run.number = ok and self.run.number or #self.runs + 1
+    until ok
+    check_joined(self)
+end
+
+--- Begins a run of the job, and writes it down.
+---@param self kmirror.journal
+---@param options kmirror.journal.options
+---Raises usage when the job is run otherwise by others with whom it is shared.
+function M.begin(self, options)
+    self.run = {
+        number = #self.runs + 1, args = options.args or {}, directory = options.directory or ".",
+        settings = options.settings or {}, started = host.time(), user = host.user(), host = host.machine(),
+        pid = host.process(), version = host.version, reason = options.reason,
+    }
+    if self.joint then
+        begin_among_others(self)
+    else
+        self.store:begin_run(self.job, self.run)
+    end
+    self.runs[self.run.number] = self.run
+end
+
+return M
