@@ -34,8 +34,9 @@ parser:flag("--json", "The findings as JSON.")
 local given = options.parse(parser, ...)
 if not given then
     return
-elseif given.fleet and selection.is_narrowed(given) then
-    refuse("--fleet compares whole clusters: give it without --source, --regex, --topic, --id and --status")
+elseif given.fleet and not selection.is_whole(given) then
+    refuse("--fleet compares whole clusters: give it without --source, --only, --except, --regex, --topic, --id "
+        .. "and --status")
 end
 local fleet = given.fleet and fleets.read(given.fleet)
 local apis = selection.apis(given, true)
@@ -71,7 +72,7 @@ for _, each in ipairs(missing) do
     note_empty(each.message)
 end
 if #mirrors == 0 and #missing == 0 and not fleet then
-    note_empty(selection.is_narrowed(given) and "no mirror matches the options: nothing was checked"
+    note_empty(not selection.is_whole(given) and "no mirror matches the options: nothing was checked"
         or "there are no mirrors: nothing was checked")
 end
 for _, mirror in ipairs(mirrors) do

@@ -43,9 +43,9 @@ parser:option("--save", "Where to save the previous state; a new file by default
 local given = options.parse(parser, ...)
 if not given then
     return
-elseif given.all == selection.is_narrowed(given) or not given.all and not selection.is_narrowed(given) then
-    refuse("say which mirrors: give --source, --regex, --topic, --id or --status, or else --all; see "
-        .. "kmirror run drain --help")
+elseif (given.all == true) == selection.is_narrowed(given) then
+    refuse("say which mirrors: give --only, --source, --regex, --topic, --id or --status, or else --all; each with or "
+        .. "without --except; see kmirror run drain --help")
 end
 local batches = limits.batches("--batches", given.batches)
 local apis = selection.apis(given)

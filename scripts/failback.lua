@@ -24,26 +24,30 @@ local given = failover.options("failback", description, function(parser)
 end, ...)
 if not given then
     return
+elseif given.abandon then
+    return failover.abandon("failback", given)
 end
 
-local turned_round, is_exact = failover.turned_round(given)
-if not turned_round then
+local undone = failover.turned_round(given)
+if not undone.mirrors then
     log.warn("the failover is unknown (see --failover): what it has reversed cannot be checked")
 end
-local run <close> = failover.begin("failback", given)
-if not is_exact then
+local run <close> = failover.begin("failback", given, undone)
+if not undone.is_exact then
     run.note = duplicates:format(given.to.alias)
     log.warn("%s", run.note)
 end
 run:look()
-run:check({ none_back = true, mirrors = turned_round })
+run:check({ none_back = true, mirrors = undone.mirrors })
 run:confirm()
-run:fence()
-run:delete()
-run:move_clients()
-run:create()
+for batch in run:batches() do
+    batch:fence()
+    batch:delete()
+    batch:move_clients()
+    batch:create()
+end
 local status = run:report()
 if status == 0 then
-    failover.forget_turned_round(given)
+    failover.forget_turned_round(run)
 end
 return status

@@ -2,7 +2,8 @@
 --
 -- The mirrors FROM -> TO run on TO's Kafka Connect cluster. Planned, the producers in FROM are stopped first, and
 -- nothing is deleted before all that they wrote has arrived. In a disaster there is nobody to wait for. What there was
--- is saved before anything is done; run again, a failover that did not end continues where it stopped.
+-- is saved before anything is done; run again, a failover that did not end continues where it stopped. With --batches
+-- all of that is done for one team after the other, with a gate between.
 
 local failover = require("kmirror.failover")
 
@@ -16,16 +17,20 @@ local given = failover.options("failover", description, function(parser)
 end, ...)
 if not given then
     return
+elseif given.abandon then
+    return failover.abandon("failover", given)
 end
 
 local run <close> = failover.begin("failover", given)
 run:look()
 run:check()
 run:confirm()
-if not given.disaster then
-    run:fence()
+for batch in run:batches() do
+    if not given.disaster then
+        batch:fence()
+    end
+    batch:delete()
+    batch:move_clients()
+    batch:create()
 end
-run:delete()
-run:move_clients()
-run:create()
 return run:report()

@@ -13,6 +13,7 @@ local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local options = require("kmirror.options")
 local programs = require("kmirror.program")
+local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
 local tables = require("kmirror.table")
 local text = require("kmirror.text")
@@ -39,14 +40,20 @@ parser:flag("--replace-failed", "Delete mirrors of the list that are FAILED, and
 parser:option("--max-delete", "With --replace-failed: refuse when there are more.", "10"):argname("N")
     :convert(options.integer("--max-delete", "a whole number, 0 or more", 0))
 
+selection.define(parser, { "--id", "--status" })
+
 local given = options.parse(parser, ...)
 if not given then
     return
 end
+selection.complete(given)
 local batches = limits.batches("--batches", given.batches)
 local fleet = fleets.read(given.file)
 if #fleet.mirrors == 0 then
     refuse("%s: there is no mirror in it; expected at least one", given.file)
+end
+if not selection.is_whole(given) or #given.clusters > 0 then
+    fleet.mirrors = selection.of_list(given, fleet.mirrors, given.file)
 end
 local api = mirrors.connect({})
 

@@ -95,7 +95,7 @@ local function wanted(mirror)
     end
 end
 
-if #found == 0 and selection.is_narrowed(given) then
+if #found == 0 and not selection.is_whole(given) then
     error("no mirror matches the options: nothing was set", 0)
 end
 local work, left = {}, 0

@@ -56,7 +56,6 @@ parser:option("--target", "Region that they go into.", defaults.target or region
 parser:option("--to", "The new topics regex; {old} in it stands for the old one.", defaults.to_regex)
     :argname("REGEX"):target("to_regex")
 parser:option("--map", "JSON file instead: an object of old and new regexes."):argname("FILE")
-parser:option("--only", "Only the mirror with this old regex; may be repeated."):argname("REGEX"):count("*")
 parser:option("--strategy", "create-first, delete-first, add or in-place.", defaults.strategy)
     :choices({ "create-first", "delete-first", "add", "in-place" }):argname("STRATEGY")
 parser:option("--batches", "Sizes of the batches; the last is repeated.", "1,10%,100%"):argname("N,N%,...")
@@ -73,7 +72,9 @@ parser:option("--delete-old", "With create-first: after each batch, or at the en
 parser:option("--max-delete", "Refuse to delete more old mirrors than this.", "100"):argname("N")
     :convert(options.integer("--max-delete", "a whole number, 0 or more", 0))
 parser:option("--topics", "File of the source's topics, one a line, for the preview."):argname("FILE")
+    :target("topics_file")
 parser:flag("--allow-overlap", "Continue although mirrors match the same topics.")
+selection.define(parser, { "--in", "--source" })
 successor.define(parser, "the source")
 parser:option("--kafka-source", "Kafka cluster of the source; by default the old mirror's, where the API tells, else "
     .. "that of --source."):argname("UUID"):convert(uuid_of)
@@ -87,6 +88,7 @@ end
 if given.kafka_source and given.source_properties then
     refuse("--kafka-source and --source-properties exclude each other")
 end
+selection.complete(given)
 local source, target = profile.source(given.source), profile.cluster(given.target)
 local properties = successor.properties(given)
 local rule = rollout.plan.rule(not given.map and given.to_regex or nil, given.map)
@@ -159,14 +161,14 @@ local live = steps:run("look", function()
     local deleted = #missing > 0 and (", %d of them deleted by an earlier run that did not end"):format(#missing) or ""
     return ("%s %s -> %s%s"):format(text.count(#found, "mirror"), source.alias, target.alias, deleted), found
 end)
-local plan = rollout.plan.make(live, rule, given.only)
+local plan = rollout.plan.make(live, rule, rollout.plan.selected(given, live, rule))
 if #plan.changes == 0 then
     print(("Nothing to do: %s the new regex, %s not selected."):format(
         text.count(#plan.done, "mirror has", "mirrors have"), text.count(#plan.others, "other is", "others are")))
     return #live == 0 and 1 or 0
 end
 local preview = steps:run("preview", function()
-    local result = rollout.preview.make(plan, rollout.preview.topics(live, given.topics), adds)
+    local result = rollout.preview.make(plan, rollout.preview.topics(live, given.topics_file), adds)
     return ("%s, %s, %s"):format(text.count(#result.rows, "new regex", "new regexes"),
         text.count(#result.warnings, "warning"), text.count(#result.overlaps, "overlap")), result
 end)

@@ -12,6 +12,7 @@ local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
 local programs = require("kmirror.program")
 local screens = require("kmirror.screen")
+local selection = require("kmirror.selection")
 local sparkline = require("kmirror.sparkline")
 local tables = require("kmirror.table")
 local task = require("task")
@@ -33,11 +34,13 @@ parser:option("--interval", "From one round to the next, at least.", "2"):argnam
 parser:option("--until", "End when it holds."):argname("CONDITION"):target("condition")
 parser:option("--for", "End after that."):argname("SECONDS"):target("seconds")
     :convert(options.number("--for", "seconds, 0 or more", 0))
+selection.define(parser, { "--in" })
 
 local given = options.parse(parser, ...)
 if not given then
     return
 end
+selection.complete(given)
 
 -- ---- conditions -------------------------------------------------------------------------------------------
 
@@ -198,16 +201,38 @@ local function note(mirror)
     end
 end
 
+-- What no mirror is meant by is told once: when it is spelled wrong, its condition would be waited for in vain.
+local told = false
+local function tell_missing(listed)
+    for _, each in ipairs(not told and selection.missing(given, listed) or {}) do log.warn("%s", each.message) end
+    told = true
+end
+
+-- The mirrors that are meant of those on the clusters.
+local function list()
+    local is_meant, all, meant = selection.filter(given), {}, {}
+    for i, listed in ipairs(bulk.map(apis, function(place) return place.api:list() end)) do
+        meant[i] = {}
+        for _, each in ipairs(listed) do
+            each.cluster = apis[i].api.cluster
+            all[#all + 1] = each
+            table.insert(meant[i], is_meant(each) and each or nil)
+        end
+    end
+    tell_missing(all)
+    return meant
+end
+
 -- All mirrors, those that need a look first.
 local function look()
-    local seen = {}
-    bulk.map(apis, function(place)
-        bulk.map(place.api:list(), function(listed)
+    local seen, meant, is_in_status = {}, list(), selection.in_status(given)
+    bulk.map(apis, function(place, i)
+        bulk.map(meant[i], function(listed)
             local mirror = bulk.read(place.api, listed, function(about, problem)
                 if problems.is(problem, "forbidden") then error(problem, 0) end
                 return { id = about.id, topicsRegex = about.topicsRegex, status = "unread", unread = true }
             end)
-            if mirror then
+            if mirror and is_in_status(mirror) then
                 mirror.place = place.name
                 note(mirror)
                 seen[#seen + 1] = mirror

@@ -33,26 +33,36 @@ local function raise_interrupt(unchanged)
     end
 end
 
+--- Whether the person types that word; true when no change will be sent anyway. Raises usage when there is no terminal
+--- to ask on, and what Ctrl-C raises.
+---@param question string what is about to happen
+---@param word string what has to be typed
+---@param otherwise? string what to say of the state of things when it is interrupted: "nothing was changed"
+---@return boolean
+function M.asks(question, word, otherwise)
+    if M.assumed() then
+        return true
+    end
+    if not (terminal.of(io.stdin).terminal and terminal.of(io.stderr).terminal) then
+        refuse("%s: there is no terminal to confirm it on; give --yes to skip the confirmation", question)
+    end
+    io.stderr:write(text.clean(question), "\nType ", word, " to continue: ")
+    local answer = io.read("l")
+    if not answer then
+        io.stderr:write("\n")
+        raise_interrupt(otherwise or "nothing was changed")
+    end
+    return (answer or ""):match("^%s*(.-)%s*$") == word
+end
+
 --- Goes on only when the person types that word, or when no change will be sent anyway. Raises when another
 --- word is typed, and usage when there is no terminal to ask on.
 ---@param question string what is about to happen
 ---@param word string what has to be typed
 ---@param otherwise? string what to say of the state of things when another word is typed: "nothing was changed"
 function M.typed(question, word, otherwise)
-    if M.assumed() then
-        return
-    end
-    if not (terminal.of(io.stdin).terminal and terminal.of(io.stderr).terminal) then
-        refuse("%s: there is no terminal to confirm it on; give --yes to skip the confirmation", question)
-    end
-    io.stderr:write(text.clean(question), "\nType ", word, " to continue: ")
-    local answer, unchanged = io.read("l"), otherwise or "nothing was changed"
-    if not answer then
-        io.stderr:write("\n")
-        raise_interrupt(unchanged)
-    end
-    if (answer or ""):match("^%s*(.-)%s*$") ~= word then
-        error("not confirmed: " .. unchanged, 0)
+    if not M.asks(question, word, otherwise) then
+        error("not confirmed: " .. (otherwise or "nothing was changed"), 0)
     end
 end
 
@@ -61,5 +71,6 @@ end
 return fields.guard("confirm", M, {
     assume = { "yes", fields.boolean },
     assumed = {},
+    asks = { "question", fields.string, "word", fields.string, "otherwise?", fields.string },
     typed = { "question", fields.string, "word", fields.string, "otherwise?", fields.string },
 })

@@ -7,12 +7,15 @@
 local again = require("kmirror.again")
 local changes = require("kmirror.changes")
 local check = require("kmirror.failover.check")
+local gate = require("kmirror.failover.gate")
 local host = require("host")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
+local open = require("kmirror.failover.open")
 local options = require("kmirror.failover.options")
 local problems = require("kmirror.problem")
 local producers = require("kmirror.failover.producers")
+local recopy = require("kmirror.failover.recopy")
 local report = require("kmirror.failover.report")
 local memory = require("kmirror.memory")
 local saved = require("kmirror.failover.saved")
@@ -37,6 +40,16 @@ local M = { options = options.read }
 ---@field state table what is saved
 ---@field path string where
 ---@field went_on boolean an earlier run has begun to delete
+---@field staying table[] mirrors FROM -> TO that the options do not mean
+---@field only_topics table<string, boolean>|nil the topics regexes that it is about, when a failback undoes a part
+---@field before table|nil what a finished run the same way has saved
+---@field earlier table[] the mirrors that such runs have reversed, as far as they are there
+---@field known table<string, boolean> ids of what has replaced those
+---@field accepted table[] findings that the operator takes responsibility for
+---@field parts kmirror.failover.part[] once it has been checked
+---@field current kmirror.failover.part|nil the one at work
+---@field stopped string|nil at which gate, and why
+---@field label string|nil of a part: "batch 2 of 3 (payments)"
 ---@field born table<string, number> task.now() when a new mirror was created, by id
 ---@field after table[] the new mirrors as last seen
 ---@field exact boolean|nil whether the new mirrors can be told where to begin, once that was asked
@@ -46,11 +59,13 @@ Run.__index = Run
 --- Begins a run. Keep it in a <close> variable: when the runbook fails, that says how to go on.
 ---@param runbook "failover"|"failback"
 ---@param given table from M.options()
+---@param undone? kmirror.failover.undone what a failback is to undo
 ---@return kmirror.failover.run
-function M.begin(runbook, given)
+function M.begin(runbook, given, undone)
     local forward = mirrors.connect({ cluster = given.to.connect })
     local path = given.state or memory.path(runbook, given.from, given.to)
-    local state = saved.unfinished(path, given)
+    local state, before = saved.unfinished(path, given)
+    if state then open.check_same(runbook, given, state, path) end
     memory.check(path)
     return setmetatable({
         runbook = runbook,
@@ -66,7 +81,10 @@ function M.begin(runbook, given)
         state = state,
         went_on = state ~= nil,
         noted = state and state.steps or {},
-        counts = { deleted = 0, created = 0 },
+        before = before,
+        accepted = state and state.accepted or {},
+        only_topics = undone and undone.only_topics,
+        parts = {},
     }, Run)
 end
 
@@ -93,12 +111,31 @@ function Run:set(fields)
     for name, value in pairs(fields) do
         self.state[name] = value
     end
-    self:note_down({ set = fields })
+    local whole = self.root and self.root.state
+    if whole then whole.acting = whole.acting or fields.acting end
+    self:note_down({ set = fields, batch = self.label and self.index or nil })
+end
+
+--- True when it is about some of the mirrors FROM -> TO alone.
+---@return boolean
+function Run:is_partial()
+    return #self.given.selection.words > 0 or self.only_topics ~= nil
+end
+
+--- The mirrors FROM -> TO that may be there: those that it is about, and those that stay.
+---@return table<string, boolean> by id
+function Run:known_ids()
+    local known = {}
+    for _, list in ipairs({ self.all_mirrors, self.staying }) do
+        for _, mirror in ipairs(list) do known[mirror.id] = true end
+    end
+    return known
 end
 
 -- Does a step, and notes it down for the report.
 function Run:step(title, work)
     local began = host.time()
+    title = self.label and ("%s, %s"):format(title, self.label) or title
     local result = self.steps:run(title, work)
     local done = self.steps.done[#self.steps.done]
     local noted = { title = title, began = began, seconds = done.seconds, outcome = done.outcome }
@@ -121,6 +158,10 @@ function Run:context()
         KMIRROR_ENDPOINT = self.state.endpoint,
         KMIRROR_STATE = self.path,
         KMIRROR_MIRRORS = #self.state.mirrors,
+        KMIRROR_TOPICS = recopy.list(recopy.topics_of(self.state.mirrors)),
+        KMIRROR_BATCH = self.index or 1,
+        KMIRROR_BATCHES = self.of or 1,
+        KMIRROR_BATCH_NAME = self.name or "",
     }
 end
 
@@ -157,6 +198,12 @@ end
 --- Has the operator confirm it, then runs the hook `check`.
 function Run:confirm()
     check.confirm(self)
+end
+
+--- The batches that are not over, one after the other, each when it may begin; without --batches there is one.
+---@return fun(): kmirror.failover.part|nil
+function Run:batches()
+    return gate.each(self)
 end
 
 --- Stops the producers, and goes on only when nothing is written any more and all has arrived.
@@ -205,7 +252,27 @@ function Run:again()
         properties = self.given.source_properties,
         state = (self.state.acting or self.given.state) and self.path or nil,
         failover = self.given.failover,
+        selection = self.given.selection.words,
+        batches = self.given.batches and self.given.batches.text or self.state.batches_text,
+        accept = self.given.accept,
     })
+end
+
+--- The command that closes this run without continuing it.
+---@return string
+function Run:closing()
+    return options.closing(self.runbook, self.given, self.given.state)
+end
+
+--- What was done by this process so far.
+---@return integer deleted
+---@return integer created
+function Run:counted()
+    local deleted, created = 0, 0
+    for _, part in ipairs(self.parts) do
+        deleted, created = deleted + part.counts.deleted, created + part.counts.created
+    end
+    return deleted, created
 end
 
 -- The run ended between the fence and the first deletion: the producers stand still for nothing.
@@ -226,41 +293,56 @@ function Run:__close(problem)
     if not problem or changes.harmless() or not self.state then
         return
     end
-    if self.fencing and not self.state.acting then
-        self:let_go_on(problem)
+    local part = self.current
+    if part and part.fencing and not part.state.acting then
+        part:let_go_on(problem)
     end
     if not self.state.acting then
         saved.forget(self.path) -- it is of something that did not come to pass
     end
-    log.error("stopped: %s deleted, %d created in this run", text.count(self.counts.deleted, "mirror"),
-        self.counts.created)
+    local deleted, created = self:counted()
+    log.error("stopped%s: %s deleted, %d created in this run", part and part.label and " in " .. part.called or "",
+        text.count(deleted, "mirror"), created)
     log.error("%s", again.line("to continue: ", self:again()))
 end
 
+---@class kmirror.failover.undone what a finished failover the other way has reversed, for a failback to bring back
+---@field mirrors table[]|nil in full, as they were; nil when nothing is known of one
+---@field is_exact boolean whether those that replaced them were told where to begin, and copied nothing twice
+---@field only_topics table<string, boolean>|nil their topics regexes, when it has reversed a part of the mirrors alone
+
 --- The mirrors that a finished failover the other way has turned round: those that a failback has to bring back.
 ---@param given table the options of the failback
----@return table[]|nil mirrors in full, as they were; nil when nothing is known of one
----@return boolean is_exact whether those that replaced them were told where to begin, and copied nothing twice
+---@return kmirror.failover.undone
 function M.turned_round(given)
     local path = given.failover or memory.path("failover", given.to, given.from)
     local before = saved.read(path, given.to, given.from)
     if given.failover and not before then
         refuse("--failover %s: there is no such file", path)
-    elseif before and not before.acting then
-        return nil, false -- it has changed nothing
-    elseif before and not before.finished then
-        refuse("%s belongs to a failover that has not finished: continue that one first", path)
+    elseif not (before and before.acting) then
+        return { is_exact = false } -- it has changed nothing
+    elseif not before.finished then
+        refuse("%s belongs to a failover that has not finished: continue that one first, or close it as it is: %s",
+            path, options.closing("failover", { from_name = given.to_name, to_name = given.from_name }, given.failover))
     end
-    return before and before.mirrors, before ~= nil and before.ends ~= nil
+    local reversed, only_topics = saved.reversed(before), {}
+    for _, mirror in ipairs(reversed) do only_topics[mirror.topicsRegex] = true end
+    return {
+        mirrors = reversed, is_exact = saved.is_exact(before), only_topics = before.partial and only_topics or nil,
+    }
 end
 
---- Puts aside what that failover has saved: it is undone.
----@param given table the options of the failback
-function M.forget_turned_round(given)
+--- Notes in what that failover has saved what is undone; it is put aside when all of it is.
+---@param run kmirror.failover.run the failback
+function M.forget_turned_round(run)
+    local given, regexes = run.given, {}
     local path = memory.path("failover", given.to, given.from)
+    for _, mirror in ipairs(run.state.mirrors) do regexes[mirror.topicsRegex] = true end
     if not changes.harmless() and (given.failover or path) == path then
-        saved.put_aside(path)
+        saved.give_back(path, function(mirror) return regexes[mirror.topicsRegex] == true end)
     end
 end
+
+M.abandon = open.abandon
 
 return M

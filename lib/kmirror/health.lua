@@ -42,20 +42,23 @@ function M.rate(mirror)
     return rate
 end
 
+local kinds = { FAILED = "failed", STALE_TOPIC = "stale", CREATING = "creating" }
+
 --- Why a mirror is not healthy: not in sync, a connector that does not run, no topic, or one that is late.
 ---@param mirror mirrors.Mirror
 ---@return string|nil problem nil when it is
+---@return string|nil kind of the finding: failed, stale, creating, out_of_sync, connector, silent, late
 function M.problem(mirror)
     local lag = M.lag(mirror)
     if mirror.status ~= "IN_SYNC" then
-        return "is " .. tostring(mirror.status)
+        return "is " .. tostring(mirror.status), kinds[mirror.status] or "out_of_sync"
     elseif mirror.mirrorStatus ~= "RUNNING" or mirror.checkpointStatus ~= "RUNNING" then
         return ("has its mirror connector %s, its checkpoint connector %s"):format(mirror.mirrorStatus,
-            mirror.checkpointStatus)
+            mirror.checkpointStatus), "connector"
     elseif #(mirror.topicStatuses or {}) == 0 then
-        return "lists no topic"
+        return "lists no topic", "silent"
     elseif mirror.targetLatency and lag and lag > mirror.targetLatency then
-        return ("has a topic that is %d ms behind, more than %d"):format(lag, mirror.targetLatency)
+        return ("has a topic that is %d ms behind, more than %d"):format(lag, mirror.targetLatency), "late"
     end
 end
 

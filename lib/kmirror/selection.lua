@@ -18,31 +18,90 @@ local function id_of(text)
         fields.shown(text))
 end
 
---- Adds the options to a runbook's parser: --in, --source, --regex, --topic, --id, --status.
----@param parser table an argparse parser
----@param on_one? boolean without --in: it is about the one cluster of the connection
-function M.define(parser, on_one)
-    local elements = {
-        parser:option("--source", "From a source of this alias."):argname("ALIAS"):count("*"):target("sources"),
-        parser:option("--regex", "With exactly this topics regex."):argname("REGEX"):count("*"):target("regexes"),
-        parser:option("--topic", "That match this topic."):argname("NAME"):count("*"):target("topics"),
-        parser:option("--id", "With this id, a beginning of it, or this connector's name."):argname("ID"):count("*")
-            :target("ids"):convert(id_of),
-        parser:option("--status", "In this status: IN_SYNC, OUT_OF_SYNC, CREATING, ..."):argname("STATUS"):count("*")
-            :target("statuses"):convert(options.one_of("--status", health.statuses)),
+-- The options, in the order in which help has them.
+local function elements_of(parser)
+    local function several(name, description, placeholder, target)
+        return parser:option(name, description):argname(placeholder):count("*"):target(target)
+    end
+    return {
+        { "--in", function()
+            return several("--in", "On this Kafka Connect cluster; all: on each that the profile names.",
+                "UUID|NAME|all", "clusters")
+        end },
+        { "--source", function() return several("--source", "From a source of this alias.", "ALIAS", "sources") end },
+        { "--only", function()
+            return several("--only", "These alone: a topics regex, begins: and a beginning of topics regexes, an id, "
+                .. "a beginning of an id, or a connector's name.", "WHICH", "only")
+        end },
+        { "--except", function() return several("--except", "Not these, named as for --only.", "WHICH", "except") end },
+        { "--regex", function() return several("--regex", "With exactly this topics regex.", "REGEX", "regexes") end },
+        { "--topic", function() return several("--topic", "That match this topic.", "NAME", "topics") end },
+        { "--id", function()
+            return several("--id", "With this id, a beginning of it, or this connector's name.", "ID", "ids")
+                :convert(id_of)
+        end },
+        { "--status", function()
+            return several("--status", "In this status: IN_SYNC, OUT_OF_SYNC, CREATING, ...", "STATUS", "statuses")
+                :convert(options.one_of("--status", health.statuses))
+        end },
     }
-    if not on_one then
-        table.insert(elements, 1, parser:option("--in", "On this Kafka Connect cluster; all: on each that the profile "
-            .. "names."):argname("UUID|NAME|all"):count("*"):target("clusters"))
+end
+
+-- What every option's values are kept as, also when it is not defined.
+local all_fields = { "clusters", "sources", "only", "except", "regexes", "topics", "ids", "statuses" }
+
+--- Adds the options to a runbook's parser: --in, --source, --only, --except, --regex, --topic, --id, --status. Each may
+--- be given several times: one of its values has to fit, and all options have to.
+---@param parser table an argparse parser
+---@param without? string[] those that make no sense for it: { "--in" } when it is about one cluster
+function M.define(parser, without)
+    local left_out, elements = {}, {}
+    for _, name in ipairs(without or {}) do left_out[name] = true end
+    for _, element in ipairs(elements_of(parser)) do
+        elements[#elements + 1] = not left_out[element[1]] and element[2]() or nil
     end
     parser:group("Which mirrors", table.unpack(elements))
 end
 
---- True when any option but --in was given.
+--- Makes whole what a parser without some of the options has made: these were given no value.
+---@param arguments table
+---@return table arguments the same
+function M.complete(arguments)
+    for _, field in ipairs(all_fields) do arguments[field] = arguments[field] or {} end
+    return arguments
+end
+
+local option_of = {
+    { "only", "--only" }, { "except", "--except" }, { "regexes", "--regex" }, { "topics", "--topic" },
+    { "ids", "--id" }, { "statuses", "--status" }, { "sources", "--source" },
+}
+
+--- The options that were given, but for --in, as words of a command line: --only, A, --only, B.
+---@param given table
+---@return string[]
+function M.words(given)
+    local words = {}
+    for _, option in ipairs(option_of) do
+        for _, value in ipairs(given[option[1]]) do
+            words[#words + 1] = option[2]
+            words[#words + 1] = value
+        end
+    end
+    return words
+end
+
+--- True when any option but --in and --except says which mirrors are meant.
 ---@param given table what the parser made of the arguments
 ---@return boolean
 function M.is_narrowed(given)
-    return #given.sources + #given.regexes + #given.topics + #given.ids + #given.statuses > 0
+    return #given.sources + #given.only + #given.regexes + #given.topics + #given.ids + #given.statuses > 0
+end
+
+--- True when the options leave nothing out but other clusters.
+---@param given table what the parser made of the arguments
+---@return boolean
+function M.is_whole(given)
+    return not M.is_narrowed(given) and #given.except == 0
 end
 
 local function named_clusters()
@@ -153,6 +212,29 @@ end
 
 local has_id = naming.means
 
+--- Whether a mirror's topics regex begins with a text, be the regex's backslashes written or not.
+---@param listed mirrors.Summary
+---@param text string "payments." of 'payments\\..*'
+---@return boolean
+function M.begins(listed, text)
+    local regex_text = listed.topicsRegex or ""
+    return regex_text:sub(1, #text) == text or regex_text:gsub("\\", ""):sub(1, #text) == text
+end
+
+-- As --only and --except name mirrors.
+local function is_named(listed, text)
+    local beginning = text:match("^begins:(.+)$")
+    if beginning then return M.begins(listed, beginning) end
+    return listed.topicsRegex == text or naming.means(listed, text)
+end
+
+local function is_one_of(listed, texts)
+    for _, text in ipairs(texts) do
+        if is_named(listed, text) then return true end
+    end
+    return false
+end
+
 --- What the options say of a mirror as it is listed.
 ---@param given table
 ---@return fun(listed: mirrors.Summary): boolean
@@ -162,28 +244,52 @@ function M.filter(given)
             and any(given.regexes, function(text) return has_regex(listed, text) end)
             and any(given.topics, function(name) return takes(listed, name) end)
             and any(given.ids, function(id) return has_id(listed, id) end)
+            and any(given.only, function(text) return is_named(listed, text) end)
+            and not is_one_of(listed, given.except)
+    end
+end
+
+--- What the options say of a mirror in full beside that.
+---@param given table
+---@return fun(mirror: mirrors.Mirror): boolean
+function M.in_status(given)
+    return function(mirror)
+        return any(given.statuses, function(status) return mirror.status == status end)
     end
 end
 
 -- ---- what is not there ------------------------------------------------------------------------------------
 
 -- Each value of the options, the question whether a listed mirror is meant by it, and what a listed mirror has there.
+local function topics_of(listed) return listed.topicsRegex end
+
 local values = {
+    { "--only", "only", is_named, topics_of },
+    { "--except", "except", is_named, topics_of },
     { "--source", "sources", has_source, source_of },
-    { "--regex", "regexes", has_regex, function(listed) return listed.topicsRegex end },
+    { "--regex", "regexes", has_regex, topics_of },
     { "--topic", "topics", takes },
     { "--id", "ids", has_id },
 }
 
--- A beginning of an id has to be of one mirror alone.
+-- A beginning of an id has to be of one mirror alone. What is a regex, or a beginning of regexes, may be of several.
+local function refuse_ambiguous(listed, text)
+    local found
+    for _, each in ipairs(listed) do
+        if naming.means(each, text) then
+            if found and text:find("^topics:") == nil then naming.find(listed, text) end
+            found = each
+        end
+    end
+end
+
 local function refuse_ambiguous_ids(given, listed)
-    for _, id in ipairs(given.ids) do
-        local found
-        for _, each in ipairs(listed) do
-            if naming.means(each, id) then
-                if found then naming.find(listed, id) end
-                found = each
-            end
+    local is_regex = {}
+    for _, each in ipairs(listed) do is_regex[each.topicsRegex or ""] = true end
+    for _, id in ipairs(given.ids) do refuse_ambiguous(listed, id) end
+    for _, texts in ipairs({ given.only, given.except }) do
+        for _, text in ipairs(texts) do
+            if not is_regex[text] then refuse_ambiguous(listed, text) end
         end
     end
 end
@@ -233,8 +339,8 @@ end
 ---@field value string
 ---@field message string in words
 
---- What of the options no mirror has that is listed. Raises usage for a source that there is none of, but nearly, and
---- for an id that means several mirrors.
+--- What of the options no mirror has that is listed. Raises usage for a source that there is none of, but nearly, for
+--- an --except that no mirror is meant by, and for an id that means several mirrors.
 ---@param given table
 ---@param listed mirrors.Summary[]
 ---@return kmirror.selection.missing[]
@@ -242,6 +348,11 @@ function M.missing(given, listed)
     refuse_ambiguous_ids(given, listed)
     local missing = missing_from(given, listed)
     refuse_mistaken_sources(missing)
+    for _, each in ipairs(missing) do
+        if each.option == "--except" then -- what was to be spared would not be
+            refuse("%s; nothing was changed", each.message)
+        end
+    end
     return missing
 end
 
@@ -263,31 +374,57 @@ function M.details(given, apis, on_problem)
         on_problem(...)
     end)
     refuse_ambiguous_ids(given, listed)
-    local missing = whole and M.missing(given, listed) or {}
+    local missing, is_in_status = whole and M.missing(given, listed) or {}, M.in_status(given)
     for _, mirror in ipairs(mirrors_in_full) do
-        if any(given.statuses, function(status) return mirror.status == status end) then
-            found[#found + 1] = mirror
-        end
+        found[#found + 1] = is_in_status(mirror) and mirror or nil
     end
     return found, missing, listed
+end
+
+--- The mirrors of a list that the options are about: of what is yet to be created.
+---@param given table
+---@param list table[] with cluster, sourceAlias and topicsRegex
+---@param where string what they are from, for messages
+---@return table[]
+---Raises usage for an option that none of them has, and when none is meant.
+function M.of_list(given, list, where)
+    local is_meant, is_on, found, listed = M.filter(given), {}, {}, {}
+    for _, cluster in ipairs(clusters_of(given)) do is_on[cluster:lower()] = true end
+    for i, each in ipairs(list) do
+        listed[i] = setmetatable({ id = "" }, { __index = each })
+        local is_there = next(is_on) == nil or is_on[each.cluster:lower()]
+        if is_there and is_meant(listed[i]) then found[#found + 1] = each end
+    end
+    local missing = M.missing(given, listed)
+    if missing[1] or #found == 0 then
+        refuse("%s: %s; nothing was changed", where, missing[1] and missing[1].message
+            or "no mirror in it is meant by the options")
+    end
+    return found
 end
 
 -- ---- what the arguments may be --------------------------------------------------------------------------
 
 local parser = fields.made("an argparse parser", "option", "group")
-local given = fields.made("what a parser with selection.define() made of the arguments", "clusters", "sources",
-    "regexes", "topics", "ids", "statuses")
+local given = fields.made("what a parser with selection.define() made of the arguments (see selection.complete)",
+    table.unpack(all_fields))
 local clusters = fields.made("a table with clusters, a list", "clusters")
 
 return fields.guard("selection", M, {
-    define = { "parser", parser, "on_one?", fields.boolean },
+    define = { "parser", parser, "without?", fields.list(fields.string, "a list of options") },
+    words = { "given", given },
+    complete = { "arguments", fields.table },
     missing = { "given", given, "listed", fields.list(fields.table) },
     is_narrowed = { "given", given },
+    is_whole = { "given", given },
+    begins = { "listed", fields.table, "text", fields.string },
+    in_status = { "given", given },
     apis = { "given", clusters, "everywhere?", fields.boolean },
     cluster_name = { "cluster", fields.string },
     between = {
         "source", fields.string, "target", fields.string, "kafka?", fields.string, "on_other?", fields.fn,
     },
     filter = { "given", given },
+    of_list = { "given", given, "list", fields.list(fields.table), "where", fields.string },
     details = { "given", given, "apis", fields.list(fields.api, "a list of apis"), "on_problem?", fields.fn },
 })

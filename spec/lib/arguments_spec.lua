@@ -76,7 +76,7 @@ local objects = {
 local change = { operation = "delete", cluster = "c", id = "i" }
 local plan_made = { create = {}, retune = {}, delete = {}, blocked = {} }
 local made = {
-    given = { clusters = {}, sources = {}, regexes = {}, topics = {}, ids = {}, statuses = {} },
+    given = { clusters = {}, sources = {}, only = {}, except = {}, regexes = {}, topics = {}, ids = {}, statuses = {} },
     fleet = { document = {}, mirrors = {} }, plan = plan_made, made = plan_made,
     result = { created = {}, retuned = {}, deleted = {}, failed = {}, skipped = {} },
     change = change, row = change, parser = { option = print, group = print },

@@ -40,6 +40,7 @@ end
 local function find(given)
     local api = connect()
     given.clusters = {} -- the sandbox has an option of that name
+    selection.complete(given)
     if given.wide or #given.statuses > 0 then return selection.details(given, { api }) end
     local listed, found, is_meant = api:list(), {}, selection.filter(given)
     for _, each in ipairs(listed) do
@@ -70,7 +71,7 @@ Exit status: 0; 1 when no mirror has what an option asks for, as --source or
 
     define = function(parser)
         parser:flag("--wide", "Status, lag and target latency, too.")
-        selection.define(parser, true)
+        selection.define(parser, { "--in" })
     end,
 
     run = function(options)
@@ -85,7 +86,7 @@ Exit status: 0; 1 when no mirror has what an option asks for, as --source or
         elseif #found > 0 then
             tables.write(io.stdout, options.wide and wide_columns or columns, found)
         elseif #missing == 0 then
-            log.info(selection.is_narrowed(options) and "no mirror on this cluster is so"
+            log.info(not selection.is_whole(options) and "no mirror on this cluster is so"
                 or "there are no mirrors on this cluster")
         end
         for _, each in ipairs(missing) do log.error("%s", each.message) end

@@ -1,12 +1,15 @@
 --- The options of failover and failback. What the command line does not say comes from the profile's defaults for the
 --- runbook, under the option's name: `runbooks = { failover = { from = "us-west", hooks = { fence = "…" } } }`.
 
+local accept = require("kmirror.failover.accept")
 local again = require("kmirror.again")
 local hooks = require("kmirror.hooks")
 local log = require("kmirror.log")
 local options = require("kmirror.options")
+local parts = require("kmirror.failover.parts")
 local profile = require("kmirror.profile")
 local programs = require("kmirror.program")
+local selection = require("kmirror.selection")
 local shell = require("kmirror.shell")
 local successor = require("kmirror.successor")
 local refuse = require("kmirror.usage")
@@ -14,7 +17,7 @@ local refuse = require("kmirror.usage")
 local M = {}
 
 --- The steps that may have hooks, in the order in which they come.
-M.steps = { "check", "fence", "unfence", "drained", "clients", "canary", "empty", "done" }
+M.steps = { "check", "fence", "unfence", "drained", "clients", "canary", "empty", "gate", "done" }
 
 local about_hooks = [[
 Hooks, by step; each gets KMIRROR_FROM, KMIRROR_TO and more in its environment:
@@ -26,10 +29,23 @@ Hooks, by step; each gets KMIRROR_FROM, KMIRROR_TO and more in its environment:
   canary   produce and consume in TO
   empty    empty FROM's topics (KMIRROR_TOPICS, with commas between; all of them
            in the mirrors of KMIRROR_STATE): mirrors TO -> FROM come next
+  gate     with --batches: the next batch comes next, unless this fails
   done     it is over: KMIRROR_STATUS is the exit status, KMIRROR_REPORT a file
 One that fails stops the runbook before the next step. In place of a command,
 webhook:URL posts what it would find as JSON, slack:env:NAME a line to Slack;
-env:NAME, file:PATH and command:COMMAND say where a secret URL is kept.
+env:NAME, file:PATH and command:COMMAND say where a secret URL is kept. Each
+batch has all of them but check and done; KMIRROR_BATCH of KMIRROR_BATCHES,
+KMIRROR_BATCH_NAME and KMIRROR_TOPICS (its topics, with commas between) tell which.
+
+Batches are sizes, percentages, or beginnings of topics regexes, such as
+--batches payments,orders+returns,100%. Each is fenced, deleted, moved and
+created for itself, and begins when the one before works, the hook gate agrees,
+and so does the operator. What does not begin is left as it is: the same command
+continues there, also on another day.
+
+Findings that stop a run, unless --accept KIND says that you answer for them:
+]] .. accept.help() .. [[
+
 
 The new mirrors start from the beginning of their topics: with names kept they
 append all that TO's topics hold to FROM's topics of the same names, behind what
@@ -72,6 +88,12 @@ end
 local function define_mirrors(parser, defaults)
     parser:flag("--no-reverse", "Create no mirrors TO -> FROM now; run it again without, to create them.")
     successor.define(parser, "TO")
+    parser:option("--batches", "Move the mirrors in batches, with a gate between."):argname("N,N%,TOPICS...")
+        :convert(parts.read)
+    parser:option("--accept", "Continue in spite of findings of this kind; see below. May be repeated.")
+        :argname("KIND"):count("*"):convert(accept.read)
+    parser:flag("--abandon", "Close a run that is open and will not be finished: changes no mirror, says what is left.")
+    selection.define(parser, { "--in", "--source" })
     parser:option("--target-latency", "Of the new mirrors; by default as before."):argname("MS")
         :convert(options.integer("--target-latency", "milliseconds, 1000 or more", 1000))
     return {
@@ -172,6 +194,8 @@ function M.read(runbook, description, define, ...)
         fill(given, all)
         raise_still(given)
         read_regions(runbook, given)
+        selection.complete(given)
+        given.selection = { words = selection.words(given) }
         given.properties = successor.properties(given)
         given.hooks = hooks.new(M.steps, given.hook, { timeout = given.hook_timeout, defaults = defaults.hooks })
     end
@@ -189,25 +213,44 @@ local function value_of(given, name)
     return given.said[name:sub(3):gsub("-", "_")]
 end
 
+-- How a command begins that is about the same account.
+local function beginning()
+    local name, prefix = profile.current().name, again.prefix():gsub(" $", "")
+    local is_chosen = name and not profile.current().sandbox and not prefix:find("--profile", 1, true)
+    return prefix .. (is_chosen and " --profile " .. shell.word(name) or "")
+end
+
+--- The command that closes a run that is open.
+---@param runbook string
+---@param given { from_name: string, to_name: string }
+---@param state string|nil the file, where it is not in its usual place
+---@return string
+function M.closing(runbook, given, state)
+    return ("%s run %s --from %s --to %s%s --abandon"):format(beginning(), runbook, shell.word(given.from_name),
+        shell.word(given.to_name), state and " --state " .. shell.word(state) or "")
+end
+
 --- The command that does this again, or the other way round, with the options of this run.
 ---@param runbook string
 ---@param given table the options of this run
 ---@param changes { from: string, to: string, disaster?: boolean, state?: string, failover?: string,
----  properties?: string }
+---  properties?: string, selection?: string[], batches?: string, accept?: string[] }
 ---@return string
 function M.command(runbook, given, changes)
-    local name = profile.current().name
-    local words = { (again.prefix():gsub(" $", "")) }
+    local words = { beginning() }
     local function add(word, value)
         words[#words + 1] = word
         words[#words + 1] = value and shell.word(value)
     end
-    local is_chosen = name and not profile.current().sandbox and not words[1]:find("--profile", 1, true)
-    if is_chosen then add("--profile", name) end
     add("run " .. runbook)
     add("--from", changes.from)
     add("--to", changes.to)
     if changes.disaster then add("--disaster") end
+    for i, word in ipairs(changes.selection or {}) do
+        if i % 2 == 0 then add(changes.selection[i - 1], word) end
+    end
+    if changes.batches then add("--batches", changes.batches) end
+    for _, kind in ipairs(changes.accept or {}) do add("--accept", kind) end
     for _, switch in ipairs(switches) do
         local value = value_of(given, switch)
         if value ~= nil then add(switch, tostring(value)) end

@@ -8,6 +8,7 @@ local health = require("kmirror.health")
 local host = require("host")
 local left = require("kmirror.failover.left")
 local log = require("kmirror.log")
+local regions = require("kmirror.failover.regions")
 local task = require("task")
 local text = require("kmirror.text")
 
@@ -68,9 +69,24 @@ local function count_to_zero(run, counter)
     end)
 end
 
+-- The mirrors that tell whether something is written, and whether it has arrived. Others are here only when the
+-- operator has taken responsibility for them.
+local function watched_of(run)
+    local watched = {}
+    for _, mirror in ipairs(run.live) do
+        watched[#watched + 1] = regions.can_be_watched(mirror) and mirror or nil
+    end
+    local blind = #run.live - #watched
+    if blind > 0 then
+        log.warn("of %s that %s accepted nothing shows that all has arrived", text.count(blind, "mirror"),
+            blind == 1 and "was" or "were")
+    end
+    return watched
+end
+
 -- How it is made sure that all has arrived.
-local function counter_of(run)
-    local counter, why = left.new(run.forward, run.live)
+local function counter_of(run, watched)
+    local counter, why = left.new(run.forward, watched)
     if why then log.warn("records cannot be counted, so that latencies have to do: %s", why) end
     return counter
 end
@@ -117,8 +133,14 @@ function M.stop(run)
         run:hook("drained")
         return
     end
-    local counter = counter_of(run)
-    local guard = not counter and fence.new(run.forward, measured(run.live), run.looked, run.given.drain_lag)
+    local watched = watched_of(run)
+    if #watched == 0 then
+        stop_producers(run)
+        run:hook("drained")
+        return
+    end
+    local counter = counter_of(run, watched)
+    local guard = not counter and fence.new(run.forward, measured(watched), run.looked, run.given.drain_lag)
     wait_for_low_lag(run, counter, guard)
     stop_producers(run)
     if counter then

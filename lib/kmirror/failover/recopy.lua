@@ -10,6 +10,7 @@ local log = require("kmirror.log")
 local problems = require("kmirror.problem")
 local reversal = require("kmirror.failover.reversal")
 local memory = require("kmirror.memory")
+local saved = require("kmirror.failover.saved")
 local text = require("kmirror.text")
 
 local M = {}
@@ -31,7 +32,7 @@ end
 ---@param run kmirror.failover.run
 ---@return boolean
 function M.is_exact(run)
-    if run.state.ends then return true end
+    if saved.is_exact(run.state) then return true end
     if run.exact == nil then run.exact = can_be_exact(run) end
     return run.exact
 end
@@ -69,12 +70,12 @@ local function that_keep_names(run)
     return list
 end
 
---- The topics that the new mirrors append to, as they keep their names.
----@param run kmirror.failover.run
+--- The topics that mirrors list, in order.
+---@param mirrors table[] in full
 ---@return string[]
-function M.topics(run)
+function M.topics_of(mirrors)
     local names, seen = {}, {}
-    for _, mirror in ipairs(that_keep_names(run)) do
+    for _, mirror in ipairs(mirrors) do
         for _, topic in ipairs(mirror.topicStatuses or {}) do
             if not seen[topic.name] then
                 seen[topic.name] = true
@@ -84,6 +85,21 @@ function M.topics(run)
     end
     table.sort(names)
     return names
+end
+
+--- The topics that the new mirrors append to, as they keep their names.
+---@param run kmirror.failover.run
+---@return string[]
+function M.topics(run)
+    return M.topics_of(that_keep_names(run))
+end
+
+--- Topics for a hook: with commas between; nothing when they are too many for an environment.
+---@param names string[]
+---@return string
+function M.list(names)
+    local list = table.concat(names, ",")
+    return #list <= most_bytes and list or ""
 end
 
 -- Nothing is appended when topics get another name, when no mirror is created, or when there is nothing to append to.
@@ -141,8 +157,7 @@ function M.empty(run)
             text.count(count, "mirror"), run.back, count == 1 and "exists" or "exist")
         return
     end
-    local names = table.concat(M.topics(run), ",")
-    run:hook("empty", { KMIRROR_TOPICS = #names <= most_bytes and names or "" })
+    run:hook("empty", { KMIRROR_TOPICS = M.list(M.topics(run)) })
     if not changes.harmless() then
         run:set({ emptied = memory.time() })
     end

@@ -44,28 +44,56 @@ function M.listed(api, source, target)
     return found, others
 end
 
---- The same in full, by topics.
----@param api mirrors.Api
----@param source kmirror.cluster
----@param target kmirror.cluster
----@return table[] mirrors
-function M.between(api, source, target)
-    local found, all, others = {}, M.listed(api, source, target)
+local function warn_of_others(others, source)
     for _, other in ipairs(others) do
         log.warn("mirror %s of '%s' is left alone: it comes from another Kafka cluster that is called '%s', %s",
             other.id, text.short(other.topicsRegex), source.alias, other.kafkaSource)
     end
-    bulk.map(all, function(listed)
-        local mirror = M.read(api, listed) -- before the place is chosen: others go on meanwhile
-        found[#found + 1] = mirror
-    end, bulk.reads)
-    table.sort(found, order.by("topicsRegex", "id"))
-    return found
 end
 
----@class kmirror.failover.problem
----@field [1] table the mirror
----@field [2] string what is wrong with it, to follow "mirror ID of 'REGEX' "
+--- The same in full, by topics: those that are meant.
+---@param api mirrors.Api
+---@param source kmirror.cluster
+---@param target kmirror.cluster
+---@param is_meant? fun(mirror: table, is_in_full: boolean): boolean asked of each as it is listed, and then in full
+---@return table[] mirrors
+---@return table[] staying the others, as they are listed
+---@return table[] listed all of them
+function M.between(api, source, target, is_meant)
+    is_meant = is_meant or function() return true end
+    local found, staying, meant, all, others = {}, {}, {}, M.listed(api, source, target)
+    warn_of_others(others, source)
+    for _, listed in ipairs(all) do
+        table.insert(is_meant(listed, false) and meant or staying, listed)
+    end
+    bulk.map(meant, function(listed)
+        local mirror = M.read(api, listed) -- before the place is chosen: others go on meanwhile
+        if mirror then table.insert(is_meant(mirror, true) and found or staying, mirror) end
+    end, bulk.reads)
+    table.sort(found, order.by("topicsRegex", "id"))
+    return found, staying, all
+end
+
+local hides_connectors = { failed = true, creating = true, connector = true }
+
+-- All that is wrong with a mirror that can be accepted by itself.
+local function problems_of(mirror, twin)
+    if mirror.unread then
+        return { { mirror, "cannot be read: " .. mirror.unread, kind = "unreadable" } }
+    end
+    local problem, kind = health.problem(mirror)
+    local found = { problem and { mirror, problem, kind = kind } }
+    local runs = mirror.mirrorStatus == "RUNNING" and mirror.checkpointStatus == "RUNNING"
+    if problem and not runs and not hides_connectors[kind] then
+        found[#found + 1] = { mirror, ("has its mirror connector %s, its checkpoint connector %s"):format(
+            mirror.mirrorStatus, mirror.checkpointStatus), kind = "connector" }
+    end
+    if twin then
+        found[#found + 1] = { mirror, ("is of the same topics as mirror %s; delete one of them"):format(twin),
+            kind = "duplicate" }
+    end
+    return found
+end
 
 --- What speaks against deleting these mirrors: not healthy, not readable, or two of the same topics.
 ---@param live table[]
@@ -73,34 +101,52 @@ end
 function M.problems(live)
     local found, first = {}, {}
     for _, mirror in ipairs(live) do
-        local twin = first[mirror.topicsRegex]
-        local problem = mirror.unread and "cannot be read: " .. mirror.unread
-            or health.problem(mirror)
-            or twin and ("is of the same topics as mirror %s; delete one of them"):format(twin)
-        if problem then
-            found[#found + 1] = { mirror, problem }
-        end
+        local its = problems_of(mirror, first[mirror.topicsRegex])
+        table.move(its, 1, #its, #found + 1, found)
         first[mirror.topicsRegex] = mirror.id
     end
     return found
 end
 
---- What speaks against adopting the mirrors that run the other way already: of other topics, or they do not work.
+--- Whether the fence can be proved of a mirror: what cannot be read, or does not run, tells nothing.
+---@param mirror table
+---@return boolean
+function M.can_be_watched(mirror)
+    return not mirror.unread and mirror.status ~= "FAILED" and mirror.mirrorStatus == "RUNNING"
+        and mirror.checkpointStatus == "RUNNING"
+end
+
+---@class kmirror.failover.opposites what may run the other way
+---@field way string "us-east -> us-west"
+---@field none_back? boolean none of the same topics
+---@field others? boolean those of other topics
+---@field known table<string, boolean> ids of those that an earlier run has created
+
+--- What speaks against the mirrors that run the other way already: of other topics, or they do not work, or they must
+--- be gone.
 ---@param opposite table[]
 ---@param wanted table[] mirrors to turn round
----@param way string "us-east -> us-west"
+---@param allowed kmirror.failover.opposites
 ---@return kmirror.failover.problem[]
-function M.obstacles(opposite, wanted, way)
+function M.obstacles(opposite, wanted, allowed)
     local found, expected = {}, {}
     for _, mirror in ipairs(wanted) do
         expected[mirror.topicsRegex] = true
     end
     for _, mirror in ipairs(opposite) do
-        local problem = mirror.unread and "and cannot be read: " .. mirror.unread
-            or not expected[mirror.topicsRegex] and "and none to reverse has the same topics"
-            or not (health.works(mirror) or mirror.status == "CREATING") and "and is " .. mirror.status
+        local problem, kind = nil, "opposite"
+        if mirror.unread then
+            problem, kind = ", and cannot be read: " .. mirror.unread, "unreadable"
+        elseif not expected[mirror.topicsRegex] then
+            problem = not (allowed.others or allowed.known[mirror.id])
+                and ", and none to reverse has the same topics" or nil
+        elseif allowed.none_back then
+            problem, kind = ": records would go round in a loop with what comes back; delete it", nil
+        elseif not (health.works(mirror) or mirror.status == "CREATING") then
+            problem = ", and is " .. mirror.status
+        end
         if problem then
-            found[#found + 1] = { mirror, ("runs %s already, %s"):format(way, problem) }
+            found[#found + 1] = { mirror, ("runs %s already%s"):format(allowed.way, problem), kind = kind }
         end
     end
     return found

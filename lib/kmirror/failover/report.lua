@@ -1,12 +1,15 @@
 --- The report of a failover or failback, for somebody who did not see it.
 
 local again = require("kmirror.again")
+local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local files = require("kmirror.file")
+local gate = require("kmirror.failover.gate")
 local health = require("kmirror.health")
 local host = require("host")
 local log = require("kmirror.log")
 local options = require("kmirror.failover.options")
+local parts = require("kmirror.failover.parts")
 local profile = require("kmirror.profile")
 local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
@@ -49,23 +52,43 @@ local function some(names)
     return #names > 5 and ("%s and %d more"):format(shown, #names - 5) or shown
 end
 
-local function about_records(run)
-    local state, from, to = run.state, run.from.alias, run.to.alias
-    if state.mode == "disaster" then
-        return ("Producers in %s were not waited for. May be missing in %s: %s."):format(from, to,
-            M.loss(state))
-    end
-    if state.counted then
-        return ("Nothing was written in %s from %s on, and of the %s of its topics none was left to be copied\n"
-            .. "         to %s when the first mirror was deleted.%s"):format(from, memory.time(state.still_since),
-            text.count(state.counted, "record"), to, state.groups and "\n         Then: " .. state.groups .. "." or "")
-    end
-    local lines = { ("Nothing was written in %s from %s on, and all had arrived in %s (highest lag %d ms)"):format(from,
-        memory.time(state.still_since), to, state.drained_lag or 0), "before the first mirror was deleted." }
+local function about_counted(part)
+    local state, from, to = part.state, part.from.alias, part.to.alias
+    return { ("Nothing was written in %s from %s on, and of the %s of its topics none was left to be copied"):format(
+        from, memory.time(state.still_since), text.count(state.counted, "record")),
+        ("to %s when the first mirror was deleted."):format(to), state.groups and "Then: " .. state.groups .. "." }
+end
+
+local function about_averages(part)
+    local state = part.state
+    local lines = { ("Nothing was written in %s from %s on, and all had arrived in %s (highest lag %d ms)"):format(
+        part.from.alias, memory.time(state.still_since), part.to.alias, state.drained_lag or 0),
+        "before the first mirror was deleted." }
     local idle = regions.idle(state.mirrors)
     if #idle > 0 then
         lines[2] = lines[2] .. (" To %s nothing was written from the start, so"):format(text.count(#idle, "topic"))
         lines[3] = "that nothing shows whether their mirrors worked: " .. some(idle)
+    end
+    return lines
+end
+
+local function about_part(part)
+    local state = part.state
+    if not state.acting then return { "nothing was done." } end
+    if not state.still_since then return { "Nothing shows that all had arrived." } end
+    return state.counted and about_counted(part) or about_averages(part)
+end
+
+local function about_records(run)
+    if run.state.mode == "disaster" then
+        return ("Producers in %s were not waited for. May be missing in %s: %s."):format(run.from.alias, run.to.alias,
+            M.loss(run.state))
+    end
+    local lines = {}
+    for _, part in ipairs(run.parts) do
+        local its = about_part(part)
+        its[1] = (part.label and part.called:gsub("^b", "B") .. ": " or "") .. its[1]
+        table.move(its, 1, #its, #lines + 1, lines)
     end
     return table.concat(lines, "\n         ")
 end
@@ -85,6 +108,7 @@ local step_columns = {
 
 local mirror_columns = {
     { "TOPICS", "topics", key = true },
+    { "BATCH", "batch", spare = true },
     { "BEFORE", "before", spare = true },
     { "LAG ms", "lag_before", align = "right", spare = true },
     { "NEW MIRROR", "id", whole = true },
@@ -93,48 +117,104 @@ local mirror_columns = {
     { "TARGET", "target", align = "right", spare = true },
 }
 
+local function columns_of(run)
+    local columns = table.move(mirror_columns, 1, #mirror_columns, 1, {})
+    if #run.parts == 1 then table.remove(columns, 2) end
+    return columns
+end
+
+local function row_of(part, before, after)
+    local nothing = part.state.acting and "not created" or "not begun"
+    return {
+        topics = before.topicsRegex,
+        batch = part.name or part.index,
+        before = before.status or "unread",
+        lag_before = health.lag(before),
+        id = after.id,
+        now = after.dry and "no records" or after.status or nothing,
+        lag = health.lag(after),
+        target = after.targetLatency,
+    }
+end
+
 local function mirror_rows(run)
     local rows = {}
-    for i, before in ipairs(run.state.mirrors) do
-        local after = run.after and run.after[i] or {}
-        rows[i] = {
-            topics = before.topicsRegex,
-            before = before.status or "unread",
-            lag_before = health.lag(before),
-            id = after.id,
-            now = after.dry and "no records" or after.status or "not created",
-            lag = health.lag(after),
-            target = after.targetLatency,
-        }
+    for _, part in ipairs(run.parts) do
+        for i, before in ipairs(part.state.mirrors) do
+            rows[#rows + 1] = row_of(part, before, part.after and part.after[i] or {})
+        end
     end
     return rows
 end
 
 -- ---- the whole ---------------------------------------------------------------------------------------------
 
-local function broken(run)
-    local found = {}
-    for _, mirror in ipairs(run.after or {}) do
-        if not health.works(mirror) or mirror.dry then
-            found[#found + 1] = mirror
-        end
+local function all_after(run)
+    local all, broken = {}, {}
+    for _, part in ipairs(run.parts) do
+        local its = gate.broken(part)
+        table.move(its, 1, #its, #broken + 1, broken)
+        table.move(part.after or {}, 1, #(part.after or {}), #all + 1, all)
     end
-    return found
+    return all, broken
 end
 
-local function result(run)
+-- What earlier runs have brought over is looked at once more.
+local function look_at_earlier(run)
+    for _, part in ipairs(run.parts) do
+        if part.state.over and not part.after then
+            part.after = bulk.map(part.state.mirrors, function(before)
+                local mirror = regions.read(run.reverse, { id = before.reverse, topicsRegex = before.topicsRegex })
+                return mirror and (mirror.unread and { id = mirror.id, status = "unread" } or mirror)
+                    or { id = before.reverse, status = "GONE", topicsRegex = before.topicsRegex }
+            end, bulk.reads)
+        end
+    end
+end
+
+local function counted_of(run)
+    local counted
+    for _, part in ipairs(run.parts) do
+        counted = part.state.counted and (counted or 0) + part.state.counted or counted
+    end
+    return counted
+end
+
+local function about_mirrors(run)
+    local after, broken = all_after(run)
     if run.given.no_reverse then
         return ("The mirrors %s are deleted; none was created %s, as --no-reverse says."):format(run.way, run.back)
-    elseif not run.after then
+    elseif #after == 0 then
         return ("The mirrors %s are deleted, those %s are yet to be created: %s does not answer."):format(run.way,
             run.back, run.from.alias)
     end
-    local count = #run.after
+    local counted = counted_of(run)
     return ("%d of %d new mirrors %s work.\n"
         .. "         IN_SYNC means caught up: the average latency of the last minute is not above the target.\n"
-        .. "         %s"):format(count - #broken(run), count, run.back, run.state.counted
-        and ("Of %d records 0 were left when the mirrors were reversed."):format(run.state.counted)
+        .. "         %s"):format(#after - #broken, #after, run.back, counted
+        and ("Of %d records 0 were left when the mirrors were reversed."):format(counted)
         or "The API does not count records.")
+end
+
+local function result(run)
+    local over = #run.parts - #parts.left(run)
+    local batches = #run.parts > 1 and ("%d of %d batches %s over%s.\n         "):format(over, #run.parts,
+        over == 1 and "is" or "are", run.stopped and "; " .. run.stopped or "") or ""
+    return batches .. about_mirrors(run)
+end
+
+local most_accepted = 5 -- that are named
+
+local function about_accepted(run)
+    local lines, accepted = {}, run.accepted
+    for i = 1, math.min(most_accepted, #accepted) do
+        local each = accepted[i]
+        lines[i] = ("%s: mirror %s of '%s' %s"):format(each.kind, each.id, text.short(each.topicsRegex), each.message)
+    end
+    if #accepted > #lines then
+        lines[#lines + 1] = ("and %d more, in %s"):format(#accepted - #lines, run.path)
+    end
+    return #lines > 0 and "Accepted: " .. table.concat(lines, "\n          ") or nil
 end
 
 -- The other runbook, the other way round.
@@ -148,9 +228,9 @@ local function way_back(run)
 end
 
 local function next_lines(run)
-    if run.given.no_reverse and not run.reverse then
+    if run.given.no_reverse and not run.reverse and not run.stopped then
         return { ("None can be created: no Kafka Connect cluster is known in %s."):format(run.from.alias) }
-    elseif run.given.no_reverse then
+    elseif run.given.no_reverse and not run.stopped then
         return { again.line("To create them:  ", run:again()) }
     elseif not run.state.finished then
         return { again.line("To continue:     ", run:again()) }
@@ -183,8 +263,9 @@ function M.text(run, where)
     for i, note in ipairs(notes) do
         lines[#lines + 1] = (i == 1 and "Note:    " or "         ") .. text.message(note, where and where.width, 9)
     end
+    lines[#lines + 1] = about_accepted(run)
     table.move({ "", tables.aligned(step_columns, state.steps, where),
-        tables.aligned(mirror_columns, mirror_rows(run), where),
+        tables.aligned(columns_of(run), mirror_rows(run), where),
         "Previous state:  " .. run.path }, 1, 4, #lines + 1, lines)
     local following = next_lines(run)
     table.move(following, 1, #following, #lines + 1, lines)
@@ -197,7 +278,8 @@ local ends_by_itself = { CREATING = true, OUT_OF_SYNC = true, IN_SYNC = true, GO
 
 -- Names what does not work, and what to do about it.
 local function complain(run)
-    for _, mirror in ipairs(broken(run)) do
+    local _, broken = all_after(run)
+    for _, mirror in ipairs(broken) do
         log.error("mirror %s of '%s' is %s%s", mirror.id, text.short(mirror.topicsRegex), mirror.status,
             mirror.dry and ", but carries no records" or "")
         if not ends_by_itself[mirror.status] then
@@ -231,8 +313,10 @@ end
 
 local function finish_dry_run(run)
     run.given.hooks:run("done", run:context())
-    print(("\nDry run: %s; %s would be deleted, %d created. Nothing was changed."):format(run.way,
-        text.count(run.counts.deleted, "mirror"), run.counts.created))
+    local deleted, created = run:counted()
+    print(("\nDry run: %s; %s would be deleted, %d created%s. Nothing was changed."):format(run.way,
+        text.count(deleted, "mirror"), created, #run.parts > 1 and (", in %d batches (%s)"):format(#run.parts,
+        parts.words(run.parts)) or ""))
     local words = recopy.words(run)
     if words then
         print(text.message(words, terminal.of(io.stdout).width, 0))
@@ -248,11 +332,14 @@ function M.finish(run)
     if changes.planned() then
         return finish_dry_run(run)
     end
+    look_at_earlier(run)
     complain(run)
-    local works = run.after ~= nil and #broken(run) == 0
+    local after, broken = all_after(run)
+    local works = #after == #run.state.mirrors and #broken == 0
     run.state.finished = works and memory.time() or nil
     run:save()
-    local status = (works or run.given.no_reverse) and 0 or 3
+    local is_done = works or run.given.no_reverse and not run.stopped
+    local status = is_done and 0 or 3
     io.stdout:write("\n", M.text(run, terminal.of(io.stdout)))
     if run.given.report_text then
         write(run.given.report_text, M.text(run))

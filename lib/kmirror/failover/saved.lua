@@ -4,6 +4,12 @@
 --- they were; each gets `reverse`, the id of what replaces it), `steps` (what was done), `acting` (when the first
 --- mirror was about to be deleted: from then on a run goes on, before that it starts afresh), `ends` (where the topics
 --- ended that the mirrors wrote to, by their ids, when those that replace them begin there), and `finished`.
+---
+--- With --batches each mirror has the number of its batch as `batch`, and what is so of one batch stands in `batches`:
+--- `name`, `count`, `acting`, `moved`, `ends` and the like, and `over`. `selection` is what the options chose;
+--- `accepted` the findings that the operator took responsibility for; `earlier` the mirrors that finished failovers
+--- before this one have reversed and nobody has brought back; `abandoned` when it was closed without an end, and `left`
+--- the mirrors that it did not reverse.
 
 local memory = require("kmirror.memory")
 local refuse = require("kmirror.usage")
@@ -19,14 +25,17 @@ end
 
 ---@class kmirror.failover.fact one of
 ---@field set? table<string, any> fields of the state
+---@field batch? integer they are of this batch
 ---@field step? table what was done
 ---@field number? integer which of the steps that is
 ---@field reverse? { of: string, id: string } the mirror that replaces another
 
 local function apply(whole, by_id, fact)
+    local batch = fact.batch and whole.batches and whole.batches[fact.batch]
     for name, value in pairs(fact.set or {}) do
-        whole[name] = value
+        (batch or whole)[name] = value
     end
+    whole.acting = whole.acting or batch and batch.acting
     if fact.step and fact.number > #whole.steps then -- or it is in the file already
         table.insert(whole.steps, fact.step)
     end
@@ -73,18 +82,47 @@ function M.read(path, from, to)
     return saved
 end
 
+--- Whether a failover has begun to delete, and is not over.
+---@param state table|nil
+---@return boolean
+function M.is_open(state)
+    return state ~= nil and state.acting ~= nil and not state.finished
+end
+
+--- Whether what was reversed was told where to begin, all of it.
+---@param state table
+---@return boolean
+function M.is_exact(state)
+    for _, batch in ipairs(state.batches or {}) do
+        if not batch.ends then return false end
+    end
+    return state.ends ~= nil or state.batches ~= nil
+end
+
 --- What an earlier run saved, if it is to be gone on with. One that is done is put aside, when nobody named it.
 ---@param path string
 ---@param given table the options of the run
----@return table|nil
+---@return table|nil open
+---@return table|nil finished
 function M.unfinished(path, given)
     local saved = M.read(path, given.from, given.to)
     if saved and saved.finished and given.state then
         refuse("%s is of a failover that is done; give --state another name", path)
-    elseif not saved or not saved.acting or saved.finished then
-        return nil
     end
-    return saved
+    return M.is_open(saved) and saved or nil, saved and saved.finished and saved or nil
+end
+
+--- The mirrors that a state says were reversed, by it and before it, and that nobody has brought back.
+---@param state table|nil
+---@return table[]
+function M.reversed(state)
+    local found = {}
+    for _, list in ipairs(state and { state.mirrors, state.earlier or {} } or {}) do
+        for _, mirror in ipairs(list) do
+            found[#found + 1] = mirror.reverse and not mirror.back and mirror or nil
+        end
+    end
+    return found
 end
 
 --- Removes what a run has left that has changed nothing.
@@ -105,6 +143,22 @@ function M.put_aside(path)
     end
 end
 
+--- Notes in what a failover has saved that mirrors were brought back. It is put aside when all of them were.
+---@param path string
+---@param is_back fun(mirror: table): boolean
+function M.give_back(path, is_back)
+    local state, left = load(path), 0
+    if not is_one(state) then return end
+    for _, mirror in ipairs(M.reversed(state)) do
+        if is_back(mirror) then mirror.back = memory.time() else left = left + 1 end
+    end
+    if left > 0 then
+        memory.write(path, state)
+    else
+        M.put_aside(path)
+    end
+end
+
 --- A new one.
 ---@param runbook string
 ---@param given table the options of the run
@@ -119,6 +173,7 @@ function M.new(runbook, given, mirrors)
         to = given.to,
         saved = memory.time(),
         mirrors = mirrors,
+        selection = given.selection.words[1] and given.selection.words or nil,
         steps = {},
     }
 end

@@ -1,5 +1,6 @@
 --- Turning mirrors round: deleting those one way, creating those the other way, and waiting until these work.
 
+local apart = require("kmirror.failover.apart")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local lifecycle = require("kmirror.lifecycle")
@@ -31,14 +32,16 @@ local function delete_all(run)
     return gone
 end
 
+local function takes_the_same(run, listed)
+    return #apart.problems(run, run.state.mirrors, { { mirror = listed, what = "is new" } }) > 0
+end
+
 -- Somebody may have made mirrors the same way meanwhile; with those, the new ones would loop.
 local function check_none_is_new(run)
-    local known = {}
-    for _, mirror in ipairs(run.state.mirrors) do
-        known[mirror.id] = true
-    end
+    local known = run:known_ids()
     for _, listed in ipairs(regions.listed(run.forward, run.from, run.to)) do
-        if not known[listed.id] and regions.read(run.forward, listed) then
+        local is_new = not known[listed.id] and (not run:is_partial() or takes_the_same(run, listed))
+        if is_new and regions.read(run.forward, listed) then
             error(("mirror %s of '%s' %s has come up meanwhile: delete it, then continue"):format(listed.id,
                 listed.topicsRegex, run.way), 0)
         end

@@ -1,7 +1,9 @@
 --- rollout.plan: which mirrors get which new topics regex, and how far an earlier run has come with that.
 
 local json = require("kmirror.json")
+local log = require("kmirror.log")
 local regex = require("kmirror.regex")
+local selection = require("kmirror.selection")
 local text = require("kmirror.text")
 local refuse = require("kmirror.usage")
 
@@ -79,27 +81,49 @@ function M.rule(template, map_file)
     return template and from_template(template) or from_map(map_file)
 end
 
-local function wanted(only)
-    local set = {}
-    for _, each in ipairs(only) do
-        set[each] = true
+-- The options that no mirror is meant by any more, but for those whose mirrors have been replaced.
+local function missing_of(given, live, rule)
+    local is_new, missing = {}, {}
+    for _, mirror in ipairs(live) do
+        is_new[mirror.topicsRegex] = rule.made(mirror.topicsRegex) or nil
     end
-    return function(each)
-        return #only == 0 or set[each]
+    for _, each in ipairs(selection.missing(given, live)) do
+        local made, new = pcall(rule.of, each.value)
+        if not (made and new and is_new[new]) then missing[#missing + 1] = each.message end
     end
+    return missing
+end
+
+--- The mirrors that the options are about, as a filter. What no mirror is meant by is warned of.
+---@param given table what a parser with selection.define() made of the arguments
+---@param live table[] mirrors of one source on one cluster, in full
+---@param rule table
+---@return fun(mirror: table): boolean
+---Raises usage when no mirror is meant, and none has been replaced.
+function M.selected(given, live, rule)
+    local is_listed, is_in_status, some = selection.filter(given), selection.in_status(given), false
+    local function is_meant(mirror) return is_listed(mirror) and is_in_status(mirror) end
+    for _, mirror in ipairs(live) do some = some or is_meant(mirror) end
+    local missing = missing_of(given, live, rule)
+    local asked = #given.only + #given.ids + #given.regexes + #given.topics
+    if not some and #missing > 0 and #missing == asked then
+        refuse("%s; nothing was changed", table.concat(missing, "; "))
+    end
+    for _, message in ipairs(missing) do log.warn("%s", message) end
+    return is_meant
 end
 
 --- Compares what is there with what the rule wants.
 ---@param live table[] mirrors of one source on one cluster, in full
 ---@param rule table
----@param only string[] old regexes that it is about; all when empty
+---@param is_meant fun(mirror: table): boolean whether it is about a mirror
 ---@return kmirror.rollout.plan
 ---Raises usage for a new regex that is broken, or that several mirrors would have.
-function M.make(live, rule, only)
-    local is_wanted, by_regex = wanted(only), {}
+function M.make(live, rule, is_meant)
+    local by_regex = {}
     local plan = { changes = {}, done = {}, others = {} }
     for _, mirror in ipairs(live) do
-        local new = not rule.made(mirror.topicsRegex) and is_wanted(mirror.topicsRegex)
+        local new = not rule.made(mirror.topicsRegex) and is_meant(mirror)
             and rule.of(mirror.topicsRegex) or nil
         if new and new ~= mirror.topicsRegex then
             if by_regex[new] then
