@@ -161,15 +161,16 @@ end
 
 -- ---- reading ----
 
-local function summary_of(found)
+local function summary_of(session, found)
     local its = config.specification(found.source or found.pair, found.pair)
+    its.sourceKafka = its.kafkaSource or config.known_source(found.source or found.pair, session.clusters)
     its.id, its.connectorName, its.foreign = found.id, found.name, found.foreign or nil
     return its
 end
 
 local function list(session)
     local summaries = {}
-    for i, each in ipairs(find_all(session)) do summaries[i] = summary_of(each) end
+    for i, each in ipairs(find_all(session)) do summaries[i] = summary_of(session, each) end
     return summaries
 end
 
@@ -266,7 +267,7 @@ end
 local function get(session, id)
     local found, from_memory = find(session, id)
     found.source, found.pair = config_of(session, found.name), config_of(session, found.checkpoint)
-    if found.source or found.pair then return look_at(session, found, summary_of(found)) end
+    if found.source or found.pair then return look_at(session, found, summary_of(session, found)) end
     forget(session, found)
     if from_memory then return get(session, id) end
     not_found(session)
@@ -389,7 +390,7 @@ local function update_target_latency(session, id, ms)
     local found = find(session, id)
     if not found.checkpoint then
         session:fail("invalid", ("the target latency of a mirror is kept in its checkpoint connector, and %s, which "
-            .. "kmirror has not made, has none"):format(found.name))
+            .. "kmirror has not made, has none: leave targetLatency out for it"):format(found.name))
     end
     reconfigure(session, found.checkpoint, { [config.TARGET_LATENCY] = ("%d"):format(ms) })
 end

@@ -136,7 +136,7 @@ end
 
 -- ---- and back ----
 
-local function connection_of(source)
+local function connection_text(source)
     local lines = {}
     for name, value in pairs(source) do
         local property = name:match("^source%.cluster%.(.+)$")
@@ -145,7 +145,18 @@ local function connection_of(source)
         end
     end
     table.sort(lines)
-    return secret.new(table.concat(lines, "\n"))
+    return table.concat(lines, "\n")
+end
+
+---The UUID of the Kafka cluster of the options that a source connector copies from: the one of the same servers.
+---@param source table<string, string>
+---@param clusters table<string, mirrors.ConnectCluster>
+---@return string?
+function config.known_source(source, clusters)
+    local text = connection_text(source)
+    for _, cluster in pairs(clusters or {}) do
+        if cluster.kafka and properties.same(text, cluster.kafka) ~= "no" then return cluster.kafka_id end
+    end
 end
 
 ---The specification that a source connector was made from, as far as its configuration tells.
@@ -160,7 +171,7 @@ function config.specification(source, checkpoint)
         maxTasks = math.tointeger(tonumber(source["tasks.max"])) or 1,
         targetLatency = math.tointeger(tonumber((checkpoint or {})[config.TARGET_LATENCY])),
         sourceType = id and "instaclustr" or "custom", kafkaSource = id, usePrivateIps = id and false or nil,
-        sourceConnectionProperties = not id and connection_of(source) or nil,
+        sourceConnectionProperties = not id and secret.new(connection_text(source)) or nil,
     }
 end
 

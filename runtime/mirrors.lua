@@ -119,6 +119,7 @@ mirrors.is_private = native.is_private
 ---@field checkpointStatus string  of the checkpoint connector, likewise
 ---@field topicStatuses mirrors.Topic[]
 ---@field cause? string            with "connect": why it is not IN_SYNC, where that is known
+---@field sourceKafka? string      with "connect": UUID of the Kafka cluster that it copies from, where the options tell
 ---@field foreign? boolean         with "connect": true of one that kmirror has not made
 
 ---@class mirrors.Spec what create() takes

@@ -92,7 +92,8 @@ local function way_of(mirror, outside)
     if mirror.useRenaming == nil then
         way = connector.way(mirror.connectorName or "")
     else
-        local source = mirror.kafkaSource and mirror.kafkaSource:lower() or outside_source(mirror, outside)
+        local kafka = mirror.sourceKafka or mirror.kafkaSource
+        local source = kafka and kafka:lower() or outside_source(mirror, outside)
         way = source .. " " .. (mirror.useRenaming and mirror.sourceAlias or "")
     end
     return mirror.cluster:lower() .. " " .. way

@@ -51,7 +51,17 @@ local function fits_any(list, target)
     return false
 end
 
-local function alias_of(target, list)
+-- Those whose names are made by the rule; on Kafka Connect of one's own others may have made some.
+local function by_the_rule(list)
+    local own = {}
+    for _, mirror in ipairs(list) do
+        if not mirror.foreign then own[#own + 1] = mirror end
+    end
+    return own
+end
+
+local function alias_of(target, all)
+    local list = by_the_rule(all)
     if not target.alias then
         return agreed_target(list) or target.perhaps
     elseif #list > 0 and not fits_any(list, target.alias) then

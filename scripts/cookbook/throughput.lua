@@ -13,7 +13,7 @@ for look = 1, math.tointeger(looks or 3) do
     local rate, topics = 0, 0
     for _, mirror in ipairs(bulk.details(api)) do
         for _, topic in ipairs(mirror.topicStatuses) do
-            rate, topics = rate + topic.averageRate, topics + 1
+            rate, topics = rate + (topic.averageRate or 0), topics + 1
         end
     end
     print(("%s  %8.1f records/s over %d topics"):format(os.date("%H:%M:%S"), rate, topics))

@@ -91,14 +91,15 @@ end
 
 -- ---- disaster ----------------------------------------------------------------------------------------------
 
--- What was seen last is all that can be known of a lost region: here it is seen after the last record.
+-- What was seen last is all that can be known of a lost region: here it is seen after the last record. The mirrors are
+-- stopped, and not paused: what is under way when one is paused is copied, but not recorded as copied until it resumes.
 local function disaster(env, topics)
     local producers = kafka.producers(west, topics, RATE)
     say("producers write %d records a second in west", TOPICS * RATE)
     os.execute(producers.start)
     socket.sleep(15)
-    say("the mirrors stand still, as if the regions had lost each other; the producers go on")
-    local ids = { "pause" }
+    say("the mirrors are stopped, as if the regions had lost each other; the producers go on")
+    local ids = { "stop" }
     for i, listed in ipairs(kafka.connect(east):list()) do ids[i + 1] = listed.id end
     kmirror(ids, env)
     socket.sleep(5)

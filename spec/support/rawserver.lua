@@ -4,6 +4,8 @@ local socket = require "socket"
 local ssl_found, ssl = pcall(require, "ssl")
 
 local plan = dofile(arg[1])
+package.path = "./?.lua;" .. package.path
+local handler = plan.handler and require(plan.handler).new(plan.settings) -- answers requests in place of the plan
 local log = assert(io.open(arg[2], "ab"))
 log:setvbuf("no")
 
@@ -15,6 +17,7 @@ local connections, count = {}, 0 -- coroutine -> { client, what it waits for }
 
 local answered = 0
 local function next_answer(only)
+    if handler then return nil end
     local answer = plan.answers[math.min(answered + 1, #plan.answers)]
     if only and answer.close ~= only then return nil end
     answered = answered + 1
@@ -166,7 +169,7 @@ local function converse(client, number)
         if not request then return end
         note("request", number, #request)
         log:write(request, "\n")
-        local answer = next_answer()
+        local answer = handler and handler(request) or next_answer()
         if not perform(client, answer) then return answer end
     end
 end

@@ -127,12 +127,14 @@ return function(support)
     ---Starts one: support.server{ { status = 404, body = "{}" }, { hang = true }, tls = certificate }. Each
     ---request takes the next answer, on whatever connection; the last answer serves all that follow. `tls` is
     ---{ certificate = file, key = file, client_ca = file or nil }; `protocols` are those of ALPN that it takes.
+    ---With `handler`, the name of a module, what its new(settings) gives answers each request: fun(raw): answer.
     ---@param plan table
     return function(plan)
         local answers = {}
         for i, answer in ipairs(plan) do answers[i] = prepared(answer) end
         local self = setmetatable({ log_path = support.temporary("server.log", "") }, server)
-        local script = "return " .. literal { answers = answers, tls = plan.tls, protocols = plan.protocols }
+        local script = "return " .. literal { answers = answers, tls = plan.tls, protocols = plan.protocols,
+            handler = plan.handler, settings = plan.settings }
         self.process = support.start {
             command = "lua5.4",
             "spec/support/rawserver.lua", support.temporary("plan.lua", script), self.log_path,

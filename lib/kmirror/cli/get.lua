@@ -11,9 +11,13 @@ local fields = {
     "id", "status", "connectorName", "targetLatency", "topicsRegex", "mirrorStatus", "checkpointStatus",
 }
 
--- Told where it is known: why the mirror is not healthy.
-local function with_cause(mirror)
-    return mirror.cause and table.move({ "cause" }, 1, 1, #fields + 1, table.move(fields, 1, #fields, 1, {})) or fields
+-- Told where it is so: why the mirror is not healthy, and that kmirror has not made it.
+local function with_more(mirror)
+    local all = table.move(fields, 1, #fields, 1, {})
+    for _, field in ipairs({ "cause", "foreign" }) do
+        if mirror[field] then all[#all + 1] = field end
+    end
+    return all
 end
 
 local topic_columns = {
@@ -30,7 +34,7 @@ end
 
 local function for_people(mirror, where)
     local lines = {}
-    for i, field in ipairs(with_cause(mirror)) do
+    for i, field in ipairs(with_more(mirror)) do
         local value = value_text(mirror[field])
         local color = tables.status_color(mirror[field])
         lines[i] = ("%-17s %s\n"):format(field, terminal.paint(where, color, value))
@@ -44,7 +48,7 @@ end
 
 local function for_programs(mirror)
     local lines = {}
-    for i, field in ipairs(with_cause(mirror)) do
+    for i, field in ipairs(with_more(mirror)) do
         lines[i] = { field, mirror[field] }
     end
     for _, topic in ipairs(mirror.topicStatuses or {}) do

@@ -139,7 +139,8 @@ were not copied.
 
 Only on Kafka Connect of your own (--api connect), and with librdkafka on this
 machine (Debian's librdkafka1). Kafka Connect records what was copied once a
-minute by default, so what is told as left may have been copied already.
+minute by default, so what is told as left may have been copied already; of one
+that is paused, what was under way then is recorded when it resumes.
 
 In a pipe: a line with the mirror's id and the records left, then one for each
 partition: topic, partition, end, last one replicated, records left; a tab

@@ -6,6 +6,7 @@ local log = require("kmirror.log")
 local order = require("kmirror.order")
 local selection = require("kmirror.selection")
 local tables = require("kmirror.table")
+local terminal = require("kmirror.terminal")
 
 local columns = {
     { "ID", "id", whole = true },
@@ -24,6 +25,16 @@ local wide_columns = {
 }
 local names = { "id", "connectorName", "topicsRegex" }
 local wide_names = { "id", "connectorName", "topicsRegex", "status", "lag", "targetLatency" }
+
+-- On Kafka Connect of one's own others may have made some: for people that is one more column.
+local function with_maker(those, found)
+    local foreign = false
+    for _, mirror in ipairs(found) do foreign = foreign or mirror.foreign end
+    if not (foreign and terminal.of(io.stdout).terminal) then return those end
+    local all = table.move(those, 1, #those, 1, {})
+    all[#all + 1] = { "MADE BY", function(mirror) return mirror.foreign and "others" or "kmirror" end }
+    return all
+end
 
 -- The fields that are shown of each.
 local function shown(found, fields)
@@ -84,7 +95,7 @@ Exit status: 0; 1 when no mirror has what an option asks for, as --source or
         elseif options.output == "csv" then
             io.stdout:write(csv.shown(io.stdout, csv.rows(fields, shown(found, fields))))
         elseif #found > 0 then
-            tables.write(io.stdout, options.wide and wide_columns or columns, found)
+            tables.write(io.stdout, with_maker(options.wide and wide_columns or columns, found), found)
         elseif #missing == 0 then
             log.info(not selection.is_whole(options) and "no mirror on this cluster is so"
                 or "there are no mirrors on this cluster")

@@ -29,6 +29,11 @@ local function add_properties(differences, directory, wanted, listed)
     return problem
 end
 
+-- On Kafka Connect of one's own what others made has connection properties; these may lead to the very cluster.
+local function comes_from(wanted, listed)
+    return wanted.kafkaSource ~= nil and lower(wanted.kafkaSource) == lower(listed.sourceKafka)
+end
+
 --- What is different; nothing of what the file does not say, or the API does not tell.
 ---@param wanted kmirror.fleet.wanted
 ---@param found kmirror.fleet.found
@@ -40,12 +45,14 @@ function M.of(wanted, found, directory)
     if not listed or listed.useRenaming == nil then
         return differences
     end
+    local is_known = comes_from(wanted, listed)
     for _, field in ipairs(plain) do
-        if wanted[field] ~= nil and listed[field] ~= nil and wanted[field] ~= listed[field] then
+        local is_compared = wanted[field] ~= nil and listed[field] ~= nil and not (field == "sourceType" and is_known)
+        if is_compared and wanted[field] ~= listed[field] then
             table.insert(differences, { field = field, wanted = wanted[field], found = listed[field] })
         end
     end
-    if wanted.kafkaSource and lower(wanted.kafkaSource) ~= lower(listed.kafkaSource) then
+    if wanted.kafkaSource and not is_known and lower(wanted.kafkaSource) ~= lower(listed.kafkaSource) then
         table.insert(differences, { field = "kafkaSource", wanted = wanted.kafkaSource, found = listed.kafkaSource })
     end
     return differences, add_properties(differences, directory, wanted, listed)

@@ -1,0 +1,150 @@
+local mirrors = require "mirrors"
+local support = require "spec.support"
+
+-- What the runbooks that ship and the cookbook do on Kafka Connect of one's own: what each is told, and what it says.
+-- No Kafka is behind it, so that records cannot be counted: what hangs on that says so.
+local does = {
+    ["scripts/audit.lua"] = { "", "2 mirrors on 2 clusters: 0 errors, 0 warnings." },
+    ["scripts/drain.lua"] = { "--regex payments", "1 of 1 mirror gone" },
+    ["scripts/failback.lua"] = { "--from us-west --to us-east --still 0.1 --offset-sync 0.1 --fence-wait 9",
+        "2 of 2 new mirrors us-east -> us-west work." },
+    ["scripts/failover.lua"] = { "--from us-west --to us-east --still 0.1 --offset-sync 0.1 --fence-wait 9",
+        "2 of 2 new mirrors us-east -> us-west work." },
+    ["scripts/migrate.lua"] = { "LIST", "2 of 2 mirrors up, 1 created, 1 adopted" },
+    ["scripts/retune.lua"] = { "--latency 45000", "2 of 2 target latencies set" },
+    ["scripts/rollout.lua"] = { "--source us-west --target us-east --only payments --to payments|refunds",
+        "in-place: 1 of 1 mirror healthy, none created or deleted" },
+    ["scripts/watch.lua"] = { "--until in-sync --for 20", "2 IN_SYNC" },
+    ["scripts/cookbook/canary.lua"] = { "", "^2 done, 0 failed, 0 not begun" },
+    ["scripts/cookbook/create_many.lua"] = { "orders.shipped", "\torders.shipped\tIN_SYNC\n$" },
+    ["scripts/cookbook/delete_failed.lua"] = { "", "^0 done, 0 failed, 0 not begun" },
+    ["scripts/cookbook/idle.lua"] = { "", "\tpayments\n" },
+    ["scripts/cookbook/lag.lua"] = { "", "payments\tIN_SYNC\t120\t30000" },
+    ["scripts/cookbook/replace_one.lua"] = { "payments refunds", "^replaced\t%S+\tby\t%S+\n$" },
+    ["scripts/cookbook/retry_until.lua"] = { "", "^%S+\tis gone\n$" },
+    ["scripts/cookbook/snapshot.lua"] = { "FILE", "2 mirrors saved in " },
+    ["scripts/cookbook/status_count.lua"] = { "", "us%-east +IN_SYNC +2\n" },
+    ["scripts/cookbook/tell.lua"] = { "", '{"IN_SYNC":2}' },
+    ["scripts/cookbook/throughput.lua"] = { "1", "0.0 records/s over 2 topics" },
+    ["scripts/cookbook/tighten.lua"] = { "10000 orders", "^orders.created\t30000 %-> 10000\n$" },
+    ["scripts/cookbook/until_in_sync.lua"] = { "20", "^2 of 2 mirrors are in sync\n$" },
+    ["scripts/cookbook/who_takes.lua"] = { "payments", "\tpayments\n$" },
+}
+
+local TOPICS <const> = { "orders.created", "orders.shipped", "payments", "refunds" }
+local NOWHERE <const> = { ["us-west"] = "127.0.0.1:1", ["us-east"] = "127.0.0.1:2" } -- no Kafka
+
+local function shipped()
+    local found = {}
+    local pipe <close> = assert(io.popen("ls scripts/*.lua scripts/cookbook/*.lua | grep -v _spec"))
+    for path in pipe:lines() do found[#found + 1] = path end
+    return found
+end
+
+describe("on Kafka Connect of one's own,", function()
+    local servers, env
+
+    -- Two stand-ins, with a profile of both, and two mirrors from us-west into us-east.
+    before_each(function()
+        local home, parts = support.temporary_directory("home"), {}
+        servers = {}
+        for _, name in ipairs { "us-west", "us-east" } do
+            servers[name] = support.server { handler = "spec.support.standin",
+                settings = { topics = TOPICS, latency = 120, rate = 0 } }
+            parts[#parts + 1] = ('["%s"] = { connect_url = "%s", metrics = "%s/jolokia", kafka = { '
+                .. '["bootstrap.servers"] = "%s" } }'):format(name, servers[name].url, servers[name].url, NOWHERE[name])
+        end
+        assert(os.execute("mkdir -p " .. home .. "/kmirror"))
+        support.write(home .. "/kmirror/config.lua",
+            ('return { profile = "own", profiles = { own = { cluster = "us-east", clusters = { %s } } } }')
+            :format(table.concat(parts, ", ")))
+        env = { XDG_CONFIG_HOME = home, XDG_STATE_HOME = home, TMPDIR = home }
+        local api = mirrors.connect { api = "connect", endpoint = servers["us-east"].url, cluster = "us-east",
+            kafka = "bootstrap.servers=" .. NOWHERE["us-east"] }
+        for _, topic in ipairs { "orders.created", "payments" } do
+            api:create { sourceType = "custom", sourceConnectionProperties = "bootstrap.servers=" .. NOWHERE["us-west"],
+                sourceAlias = "us-west", topicsRegex = topic, useRenaming = true, maxTasks = 1 }
+        end
+    end)
+    after_each(function()
+        for _, server in pairs(servers) do server:stop() end
+    end)
+
+    local function words_of(path, arguments)
+        local words = { "run", "--yes", "--timeout", "0.5", path, env = env, timeout = 60 }
+        for word in arguments:gmatch("%S+") do
+            if word == "LIST" then
+                word = support.temporary("list.csv", "from,to,topicsRegex,useRenaming,maxTasks\n"
+                    .. "us-west,us-east,payments,true,1\nus-west,us-east,refunds,true,1\n")
+            end
+            words[#words + 1] = word == "FILE" and support.temporary("saved.json") or word
+        end
+        return words
+    end
+
+    describe("mirrors that others made", function()
+        local function config_of(class, more)
+            local its = { ["connector.class"] = "org.apache.kafka.connect.mirror." .. class, ["tasks.max"] = "2",
+                ["source.cluster.alias"] = "us-west", ["target.cluster.alias"] = "us-east",
+                ["source.cluster.bootstrap.servers"] = NOWHERE["us-west"],
+                ["target.cluster.bootstrap.servers"] = NOWHERE["us-east"],
+                ["source.cluster.max.poll.records"] = "500" }
+            for name, value in pairs(more or {}) do its[name] = value end
+            return its
+        end
+
+        local function adopt(connectors)
+            local server = support.server { handler = "spec.support.standin",
+                settings = { topics = TOPICS, latency = 120, rate = 0, connectors = connectors } }
+            local home = env.XDG_CONFIG_HOME
+            support.write(home .. "/kmirror/config.lua", support.read(home .. "/kmirror/config.lua")
+                :gsub(servers["us-east"].url:gsub("%p", "%%%0"), server.url))
+            servers.more = server
+            return server
+        end
+
+        it("are listed, and planned and migrated as if kmirror had made them", function()
+            adopt { { name = "us-west->us-east.MirrorSourceConnector", state = "RUNNING",
+                config = config_of("MirrorSourceConnector", { topics = "payments" }) },
+                { name = "us-west->us-east.MirrorCheckpointConnector", state = "RUNNING",
+                    config = config_of("MirrorCheckpointConnector") } }
+            local listed = support.run { "list", "--json", env = env }
+            assert.is_truthy(listed.stdout:find('"foreign": true', 1, true), listed.stdout .. listed.stderr)
+            local id = listed.stdout:match('"id": "([^"]+)"')
+            local shown = support.run { "get", id, env = env }
+            assert.is_truthy(shown.stdout:find("foreign\ttrue\n", 1, true), shown.stdout)
+            local fleet = support.temporary("fleet.lua", [[return { mirrors = { { from = "us-west", to = "us-east",
+                topicsRegex = "payments", useRenaming = true, maxTasks = 2, targetLatency = 45000 } } }]])
+            local planned = support.run { "plan", fleet, env = env }
+            assert.is_truthy(planned.stdout:find("Plan: 1 to retune; 0 as wanted.", 1, true), planned.stdout)
+            local list = support.temporary("list.csv", "from,to,topicsRegex,useRenaming,maxTasks,targetLatency\n"
+                .. "us-west,us-east,payments,true,2,45000\n")
+            local migrated = support.run { "run", "--yes", "migrate", list, env = env, timeout = 60 }
+            assert.is_truthy(migrated.stdout:find("1 of 1 mirror up, 0 created, 1 adopted, 1 target latency set", 1,
+                true), migrated.stdout .. migrated.stderr)
+            assert.is_truthy(support.run({ "plan", fleet, env = env }).stdout:find("Nothing to change", 1, true))
+        end)
+
+        it("and that have no checkpoint connector are adopted, too, but cannot have a target latency", function()
+            adopt { { name = "west-orders", state = "RUNNING", config = config_of("MirrorSourceConnector",
+                { topics = "orders.created" }) } }
+            local list = support.temporary("list.csv", "from,to,topicsRegex,useRenaming,maxTasks,targetLatency\n"
+                .. "us-west,us-east,orders.created,true,2,45000\n")
+            local migrated = support.run { "run", "--yes", "migrate", list, env = env, timeout = 60 }
+            assert.is_truthy(migrated.stdout:find("west-orders, which kmirror has not made, has none: leave", 1, true),
+                migrated.stdout .. migrated.stderr)
+            assert.is_truthy(migrated.stdout:find("0 created, 1 adopted", 1, true), migrated.stdout)
+        end)
+    end)
+
+    for _, path in ipairs(shipped()) do
+        it(path .. " does what it is for", function()
+            local expected = assert(does[path], "the spec does not know what it does there")
+            local result = support.run(words_of(path, expected[1]))
+            local is_pattern = path:find("cookbook", 1, true)
+            assert.is_truthy((result.stdout .. result.stderr):find(expected[2], 1, not is_pattern),
+                result.stdout .. result.stderr)
+            assert.are.equal(0, result.status, result.stderr)
+        end)
+    end
+end)
