@@ -10,6 +10,7 @@ local LONGEST_SHOWN <const> = 60
 local MAX_INT32 <const> = 2147483647
 
 fields.nearest, fields.meant, fields.printable = meant.nearest, meant.question, native.printable
+fields.json_write = native.json_write -- what kmirror.json writes
 
 ---Raises `invalid`.
 ---@param message string

@@ -96,17 +96,18 @@ static int source(lua_State *L) {
 
 /* hmac_sha256(key, text) -> 64 hexadecimal digits */
 static int hmac_sha256(lua_State *L) {
+    static const char digits[] = "0123456789abcdef";
     size_t key_length, length;
     unsigned char digest[32];
-    char hex[2 * sizeof digest + 1];
+    char hex[2 * sizeof digest];
     const char *key = luaL_checklstring(L, 1, &key_length);
     const char *text = luaL_checklstring(L, 2, &length);
     int status = gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, key_length, text, length, digest);
     if (status < 0)
         return luaL_error(L, "HMAC-SHA-256 failed: %s", gnutls_strerror(status));
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    lua_pushstring(L, hex);
+    for (size_t i = 0; i < sizeof hex; i++)
+        hex[i] = digits[digest[i / 2] >> (i % 2 == 0 ? 4 : 0) & 0xF];
+    lua_pushlstring(L, hex, sizeof hex);
     return 1;
 }
 

@@ -83,10 +83,6 @@ mirrors.under_way = native.under_way
 ---@type fun(text: string, lines?: boolean): string
 mirrors.printable = native.printable
 
----What kmirror.json writes.
----@type fun(value: any, pretty?: boolean, array?: table): string
-mirrors.json_write = native.json_write
-
 ---Whether nobody but its owner can read a file; nil when it cannot be looked at.
 ---@type fun(path: string): boolean?
 mirrors.is_private = native.is_private
@@ -409,7 +405,6 @@ return fields.guard("mirrors", mirrors, {
     under_way = {},
     kafka_id = { "cluster", fields.text },
     printable = { "text", fields.string, "lines?", fields.boolean },
-    json_write = { "value", fields.any, "pretty?", fields.boolean, "array?", fields.table },
     is_private = { "path", fields.string },
     secret = { "text", fields.string },
     reveal = { "value", fields.any },

@@ -605,12 +605,19 @@ local function settle(ledger, book, entry, cause)
     return verdict.id
 end
 
+local function nothing() end
+
 -- One attempt. Returns the id, or nil and the error when the entry is to be settled or sent again.
 local function attempt_once(ledger, book, entry, send, sending)
     hold(ledger, book, entry)
-    if sending then sending() end
-    entry.sent, entry.lost_at, entry.closed = entry.sent or book.lists, nil, nil
-    entry.state = "flying"
+    local before = entry.state
+    entry.sent, entry.state = entry.sent or book.lists, "flying"
+    local ok, e = pcall(sending or nothing) -- to write it down may take its time: others wait for it from now on
+    if not ok then
+        entry.state = before
+        error(e, 0)
+    end
+    entry.lost_at, entry.closed = nil, nil
     local outcome, value = send()
     if outcome == "lost" then
         entry.state, entry.lost_at = "lost", ledger.now()

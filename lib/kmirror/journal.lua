@@ -126,7 +126,8 @@ local function load_journal(store, options)
     local self = setmetatable({
         store = store, job = job, key = store:secret(),
         runs = store:runs(name), changes = store:changes(name), history = store:seen(name),
-        pools = {}, places = {}, asked = {}, prepared = {}, taken_over = {}, sent = 0, joint = options.join or false,
+        pools = {}, places = {}, asked = {}, prepared = {}, taken_over = {}, waiting = {}, sent = 0,
+        joint = options.join or false,
     }, Journal)
     self.known, self.order = known_of(self.history)
     self.last = 0
@@ -203,14 +204,48 @@ end
 -- ---- writing down -----------------------------------------------------------------------------------------
 
 -- After the first failure nothing more is written and nothing more is sent: what is in the store stays true.
-function Journal:write(method, ...)
+local function attempt(self, method, ...)
     if self.broken then
-        error(self.broken, 0)
+        return self.broken
     end
     local ok, problem = pcall(self.store[method], self.store, self.job.name, ...)
-    if not ok then
-        self.broken = problem
+    self.broken = not ok and problem or nil
+    return self.broken
+end
+
+-- Writes down the changes that wait for it.
+local function write_waiting(self)
+    local waiting, rows = self.waiting, {}
+    for i, each in ipairs(waiting) do
+        rows[i] = each.row
+    end
+    self.waiting = {}
+    local problem = #rows > 0 and attempt(self, "write_changes", rows) or nil
+    for _, each in ipairs(waiting) do
+        each.written, each.problem = true, problem
+    end
+end
+
+-- What has happened before is in the store before it.
+function Journal:write(method, ...)
+    write_waiting(self)
+    local problem = attempt(self, method, ...)
+    if problem then
         error(problem, 0)
+    end
+end
+
+-- To have something on the disk takes longer than to write it: changes that are under way together wait for each other,
+-- and the first that wakes writes them all. One that may not wait any more, as its task was cancelled, does so at once.
+function Journal:write_change(row)
+    local mine = { row = row }
+    table.insert(self.waiting, mine)
+    pcall(task.sleep, 0)
+    if not mine.written then
+        write_waiting(self)
+    end
+    if mine.problem then
+        error(mine.problem, 0)
     end
 end
 
@@ -245,7 +280,7 @@ local function begin(self, change, key, row, chosen)
     end
     row.order, row.state, row.problem, row.answered = self:next_order(), "sent", nil, nil
     row.run, row.sent, row.asked = self.run.number, host.time(), true
-    self:write("write_change", row)
+    self:write_change(row)
     remember(self, row)
     self.asked[row.number] = true
     self.sent = self.sent + 1
@@ -256,7 +291,7 @@ end
 local function finish(self, row, state, problem, id)
     row.state, row.problem, row.answered = state, problem, host.time()
     row.id = id or row.id
-    local ok, e = pcall(self.write, self, "write_change", row)
+    local ok, e = pcall(self.write_change, self, row)
     if not ok then
         row.state = "sent"
         error(e, 0)
@@ -298,7 +333,7 @@ local function fail(self, row, e)
         put_into_pool(self, row)
     else
         row.problem = type(e) == "table" and e.message or tostring(e)
-        pcall(self.write, self, "write_change", row)
+        pcall(self.write_change, self, row)
         if row.operation ~= "create" then -- asked for once more, it is the same change, sent again
             put_into_pool(self, row)
         end
@@ -395,8 +430,8 @@ function Journal:leave(item)
         for _, state in ipairs(name:sub(1, #item + 1) == item .. " " and { "done", "sent" } or {}) do
             for _, row in ipairs(pool[state]) do
                 row.asked = false
-                self:write("write_change", row)
             end
+            self:write("write_changes", pool[state])
             pool[state] = {}
         end
     end

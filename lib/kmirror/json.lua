@@ -1,11 +1,9 @@
 --- json: JSON for people and files: keys in order, integers as integers. lua-cjson reads it.
 
 local cjson = require("cjson")
-local mirrors = require("mirrors")
+local fields = require("mirrors").fields
 local textfile = require("kmirror.textfile")
 local refuse = require("kmirror.usage")
-
-local fields, write = mirrors.fields, mirrors.json_write
 
 local M = {}
 
@@ -24,7 +22,7 @@ end
 ---@param pretty? boolean on several lines
 ---@return string
 function M.encode(value, pretty)
-    return write(value, pretty, array)
+    return fields.json_write(value, pretty, array)
 end
 
 -- cjson makes every number a float, and null a userdata.

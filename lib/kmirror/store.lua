@@ -25,7 +25,8 @@ local M = {}
 ---@field end_run fun(self, job: string, run: kmirror.store.run, unasked: integer[]|nil) the numbers of changes of
 ---  earlier runs that this one did not ask for; nil when that cannot be told
 ---@field runs fun(self, job: string): kmirror.store.run[] in order
----@field write_change fun(self, job: string, change: kmirror.store.change) in place of that of the same number
+---@field write_changes fun(self, job: string, changes: kmirror.store.change[]) all or none, each in place of that of
+---  the same number
 ---@field changes fun(self, job: string, item?: string): kmirror.store.change[] in order of their numbers; those of an
 ---  item alone
 ---@field write_seen fun(self, job: string, seen: kmirror.store.seen) ids that are there stay as they are

@@ -13,7 +13,7 @@ local function place(kind)
     if fatal == kind .. ":" .. passed[kind] then os.execute("kill -KILL $PPID") end
 end
 
-local writes = { begin_run = true, end_run = true, write_change = true, write_seen = true }
+local writes = { begin_run = true, end_run = true, write_changes = true, write_seen = true }
 
 -- The store, with a place before and after each write.
 local function watched(store)

@@ -170,6 +170,64 @@ describe("a journal", function()
             show()]])
     end)
 
+    -- A store that counts its writes of changes, and knows what was written.
+    local counting = [[
+        local writes, written = 0, {}
+        local function counted()
+            local store = stores.open(path)
+            return setmetatable({}, { __index = function(_, name)
+                return function(_, job, rows, ...)
+                    if name == "write_changes" then
+                        writes = writes + 1
+                        for _, row in ipairs(rows) do written[row.id or row.arguments.topicsRegex] = row.state end
+                    end
+                    return store[name](store, job, rows, ...)
+                end
+            end })
+        end
+    ]]
+
+    it("writes changes that are under way together at once, and sends none before that", function()
+        assert.are.equal("64 sent, 32 deleted, 32 created\n4 writes\n64 done\n", run(counting .. [[
+            begin { store = counted() }
+            local unwritten, created = 0, 0
+            answer = function(name, ...)
+                local id = name:match("%S+$")
+                if written[id] ~= "sent" then unwritten = unwritten + 1 end
+                task.sleep(0.3)
+                created = created + (name:find("^create") and 1 or 0)
+                return works(name, ...)
+            end
+            do
+                local group <close> = task.group()
+                for i = 1, 32 do
+                    group:spawn(delete, "m" .. i)
+                    group:spawn(create, "x" .. i)
+                end
+            end
+            print(("%d sent, %d deleted, %d created"):format(#sent, #sent - created, created))
+            print((unwritten > 0 and unwritten .. " unwritten " or "") .. (writes <= 8 and 4 or writes) .. " writes")
+            local done = 0
+            for _, row in ipairs(run.store:changes("j")) do done = done + (row.state == "done" and 1 or 0) end
+            print(done .. " done")]]))
+    end)
+
+    it("writes at once what a task asks for that may not wait any more, and what came of it", function()
+        assert.are.equal("sent\ncancelled\ndelete\tsent\tm\tthe task was cancelled\n", run(counting .. [[
+            begin { store = counted() }
+            answer = function()
+                print(written.m)
+                task.sleep(0) -- raises, as a request does
+            end
+            local it
+            it = task.spawn(function()
+                it:cancel()
+                delete "m"
+            end)
+            print(kind_of(it.join, it))
+            show()]]))
+    end)
+
     it("sends again what surely was not done", function()
         for _, kind in ipairs { "invalid", "unauthorized", "forbidden", "not_found", "read_only" } do
             local expected = ("KIND\tKIND\tKIND\ncreate\tfailed\t-\tKIND it was\ndelete\tfailed\tm\tKIND it was\n"
@@ -351,7 +409,7 @@ describe("a journal", function()
             local store, count = stores.open(path), 0
             return setmetatable({}, { __index = function(_, name)
                 return function(_, ...)
-                    if name == "write_change" or name == "write_seen" or name == "end_run" then
+                    if name == "write_changes" or name == "write_seen" or name == "end_run" then
                         count = count + 1
                         if count == n then error(mirrors.error("store", "the disk is full"), 0) end
                     end

@@ -47,10 +47,10 @@ describe("a store in SQLite", function()
         run(path, [[
             local store = stores.open(path)
             store:begin_run(job, first)
-            store:write_change("j", change())
-            store:write_change("j", change { number = 2, order = 4, operation = "delete", id = "m", state = "failed",
-                problem = "no such mirror; sorry ☹", answered = 4.5 })
-            store:write_change("j", change { order = 2, state = "done", id = "made", answered = 5 })
+            store:write_changes("j", { change() })
+            store:write_changes("j", { change { number = 2, order = 4, operation = "delete", id = "m", state = "failed",
+                problem = "no such mirror; sorry ☹", answered = 4.5 } })
+            store:write_changes("j", { change { order = 2, state = "done", id = "made", answered = 5 } })
             store:write_seen("j", { order = 1, cluster = "c", ids = { "m2", "m1" } })
             store:write_seen("j", { order = 3, cluster = "c", ids = { "m3" } })
             store:write_seen("j", { order = 3, cluster = "d", ids = { "m3" } })
@@ -88,7 +88,7 @@ describe("a store in SQLite", function()
             for _, name in ipairs { "j", "k" } do
                 job.name = name
                 store:begin_run(job, first)
-                store:write_change(name, change())
+                store:write_changes(name, { change() })
                 store:write_seen(name, { order = 1, cluster = "c", ids = { "m" } })
             end
             store:forget("j")]])
@@ -183,7 +183,7 @@ describe("a store in SQLite", function()
         run(path, [[
             local store = stores.open(path)
             store:begin_run(job, first)
-            for number = 1, 500 do store:write_change("j", change { number = number }) end
+            for number = 1, 500 do store:write_changes("j", { change { number = number } }) end
             store:close()]])
         local content = support.read(path)
         support.write(path, content:sub(1, 8192) .. ("\xa5"):rep(20000) .. content:sub(28193))
@@ -195,8 +195,8 @@ describe("a store in SQLite", function()
         run(path, [[
             local store = stores.open(path)
             store:begin_run(job, first)
-            store:write_change("j", change { state = "done", id = "m", answered = 4, problem = "\0\xff" })
-            store:write_change("j", change { number = 2 })
+            store:write_changes("j", { change { state = "done", id = "m", answered = 4, problem = "\0\xff" } })
+            store:write_changes("j", { change { number = 2 } })
             store:write_seen("j", { order = 1, cluster = "c", ids = { "m1" } })]])
     end
 
@@ -337,9 +337,9 @@ describe("a store in SQLite", function()
             local written = 0
             local ok, problem = pcall(function()
                 while true do
-                    store:write_change("j", { number = written + 1, order = 1, key = "k", operation = "create",
+                    store:write_changes("j", { { number = written + 1, order = 1, key = "k", operation = "create",
                         cluster = "c", arguments = { pad = ("x"):rep(500) }, state = "sent", run = 1, sent = 1,
-                        asked = true })
+                        asked = true } })
                     written = written + 1
                 end
             end)

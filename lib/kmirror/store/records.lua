@@ -107,9 +107,13 @@ end
 
 -- ---- changes and what was seen ----------------------------------------------------------------------------
 
-function M:write_change(job, change)
-    local row = { job = job, position = change.order, arguments = json.encode(change.arguments) }
-    self:write(job, { { "changes", setmetatable(row, { __index = change }), "any" } })
+function M:write_changes(job, changes)
+    local changed = {}
+    for i, change in ipairs(changes) do
+        local row = { job = job, position = change.order, arguments = json.encode(change.arguments) }
+        changed[i] = { "changes", setmetatable(row, { __index = change }), "any" }
+    end
+    self:write(job, changed)
 end
 
 function M:changes(job, item)

@@ -23,35 +23,40 @@ M.columns = {
 -- written without them stay as they are.
 local first_columns = { jobs = 4, runs = 8, changes = 14, seen = 4 }
 
--- As the database gives it back: numbers are not told apart by type, and text ends at a NUL.
-local function stored(value)
-    if type(value) == "boolean" then
-        return value and 1 or 0
+-- A value as the database gives it back, and as it is in a digest. Numbers are not told apart by type, and text ends at a
+-- NUL.
+local function both(value)
+    local kind = type(value)
+    if kind == "string" then
+        value = value:find("\0", 1, true) and value:match("^[^\0]*") or value
+        return value, ("%q"):format(value)
+    elseif kind == "boolean" then
+        return both(value and 1 or 0)
     end
-    return type(value) == "string" and value:match("^[^\0]*") or value
+    return value, value == nil and "-" or ("%.17g"):format(value)
 end
 
-local function written(value)
-    if value == nil then
-        return "-"
+-- The values of a row, as the database gives them back, and their digest.
+local function read(name, row)
+    local columns, first = M.columns[name], first_columns[name]
+    local values, parts = { n = #columns + 1 }, { name }
+    for i, column in ipairs(columns) do
+        local value, written = both(row[column])
+        values[i] = value
+        if i <= first then
+            parts[i + 1] = written
+        elseif value ~= nil then
+            parts[#parts + 1] = column .. "=" .. written
+        end
     end
-    return type(value) == "number" and ("%.17g"):format(value) or ("%q"):format(value)
+    return values, host.hmac_sha256("kmirror row", table.concat(parts, "\n"))
 end
 
 ---@param name string of the table
 ---@param row table<string, any>
 ---@return string
 function M.digest(name, row)
-    local parts = { name }
-    for i, column in ipairs(M.columns[name]) do
-        local value = stored(row[column])
-        if i <= first_columns[name] then
-            parts[#parts + 1] = written(value)
-        elseif value ~= nil then
-            parts[#parts + 1] = column .. "=" .. written(value)
-        end
-    end
-    return host.hmac_sha256("kmirror row", table.concat(parts, "\n"))
+    return select(2, read(name, row))
 end
 
 --- The values to bind for a row, its digest the last.
@@ -59,11 +64,8 @@ end
 ---@param row table<string, any>
 ---@return table values with n
 function M.values(name, row)
-    local values = { n = #M.columns[name] + 1 }
-    for i, column in ipairs(M.columns[name]) do
-        values[i] = stored(row[column])
-    end
-    values[values.n] = M.digest(name, row)
+    local values, digest = read(name, row)
+    values[values.n] = digest
     return values
 end
 

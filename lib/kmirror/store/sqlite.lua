@@ -123,8 +123,7 @@ local function fetch(statement)
     return fetched
 end
 
--- Runs one statement. Returns its rows.
-local function query(self, sql, ...)
+local function prepare(self, sql)
     if not self.connection then
         error(mirrors.error("store", ("the store %s is closed"):format(self.path)), 0)
     end
@@ -132,6 +131,12 @@ local function query(self, sql, ...)
     if not statement then
         error(problem_of(self.path, problem), 0)
     end
+    return statement
+end
+
+-- Runs one statement. Returns its rows.
+local function query(self, sql, ...)
+    local statement = prepare(self, sql)
     local ok, why = statement:execute(...)
     local fetched, found = pcall(fetch, statement)
     statement:close()
@@ -157,11 +162,23 @@ end
 
 local conflicts = { new = "ABORT", any = "REPLACE", ["unless there"] = "IGNORE" }
 
-local function put(self, name, row, there)
+local function insertion(self, name, there)
     local columns = rows.columns[name]
-    local values = rows.values(name, row)
-    query(self, ("INSERT OR %s INTO %s (%s, digest) VALUES (%s)"):format(conflicts[there], name,
-        table.concat(columns, ", "), ("?, "):rep(#columns) .. "?"), table.unpack(values, 1, values.n))
+    return prepare(self, ("INSERT OR %s INTO %s (%s, digest) VALUES (%s)"):format(conflicts[there], name,
+        table.concat(columns, ", "), ("?, "):rep(#columns) .. "?"))
+end
+
+-- To prepare a statement takes as long as to run it: it is kept for the next row, as long as all is well.
+local function put(self, name, row, there)
+    local key, values = name .. there, rows.values(name, row)
+    local statement = self.kept[key] or insertion(self, name, there)
+    self.kept[key] = statement
+    local ok, why = statement:execute(table.unpack(values, 1, values.n))
+    if not ok then
+        statement:close()
+        self.kept[key] = nil
+        error(problem_of(self.path, why), 0)
+    end
 end
 
 --- Writes rows, all of them or none; each is { table, row, "new"|"any"|"unless there" }: what may be there already.
@@ -303,7 +320,7 @@ function M.open(path, patience)
     elseif not exists(path) then
         make_file(path)
     end
-    local self = setmetatable({ path = path, name = path, url = "sqlite:" .. path, connection = connect(path) }, Sqlite)
+    local self = setmetatable({ path = path, name = path, url = "sqlite:" .. path, connection = connect(path), kept = {} }, Sqlite)
     local ok, problem = pcall(set_up, self, patience or default_patience)
     if not ok then
         self:close()
@@ -314,8 +331,11 @@ end
 
 function Sqlite:close()
     if self.connection then
+        for _, statement in pairs(self.kept) do
+            statement:close()
+        end
         self.connection:close()
-        self.connection = nil
+        self.connection, self.kept = nil, {}
     end
 end
 
