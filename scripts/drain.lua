@@ -17,6 +17,7 @@ local programs = require("kmirror.program")
 local selection = require("kmirror.selection")
 local shell = require("kmirror.shell")
 local steps = require("kmirror.steps").new()
+local tables = require("kmirror.table")
 local text = require("kmirror.text")
 local refuse = require("kmirror.usage")
 
@@ -82,7 +83,8 @@ elseif #found == 0 then
     return 0
 end
 limits.check_deletes(#found, given.max_delete)
-confirm.typed(("drain: delete %s for good"):format(text.count(#found, "mirror")), tostring(#found))
+confirm.typed(("drain: delete %s for good"):format(text.count(#found, "mirror")), tostring(#found), nil,
+    tables.aligned({ { "TOPICS", "topicsRegex" }, { "CONNECTOR", "connectorName" }, { "ID", "id" } }, found))
 
 -- ---- act --------------------------------------------------------------------------------------------------
 

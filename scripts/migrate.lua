@@ -73,6 +73,19 @@ local items = steps:run("look at what is there", function()
         counts.unclear), found
 end)
 
+-- Under --approval: the whole list, so that a run that goes on need not ask again.
+local function all_of_them()
+    return ("migrate: create what is missing of the %s of %s, and set their target latencies\n\n%s"):format(
+        text.count(#items, "mirror"), given.file, tables.aligned({
+            { "INTO", function(item) return item.wanted.to end },
+            { "FROM", function(item) return item.wanted.sourceAlias end },
+            { "TOPICS", function(item) return item.wanted.topicsRegex end },
+            { "TARGET ms", function(item) return item.wanted.targetLatency end, align = "right" },
+        }, items))
+end
+
+confirm.approval(all_of_them(), { optional = true })
+
 -- Those that were adopted are looked at before any of them is deleted.
 if given.replace_failed then
     local adopted = {}

@@ -111,14 +111,16 @@ if #work == 0 then
         text.count(#found - left, "mirror has", "mirrors have"), text.count(left, "latency is", "latencies are")))
     return 0
 end
-tables.write(io.stdout, {
+local columns = {
     { "CONNECTOR", function(item) return item.mirror.connectorName end },
     { "TOPICS", function(item) return item.mirror.topicsRegex end, key = true },
     { "HIGHEST ms", function(item) return highest[item.mirror.id] or health.lag(item.mirror) end, align = "right" },
     { "TARGET", function(item) return item.mirror.targetLatency end, align = "right" },
     { "NEW", "latency", align = "right" },
-}, work)
-confirm.typed(("retune: set %s"):format(text.count(#work, "target latency", "target latencies")), tostring(#work))
+}
+tables.write(io.stdout, columns, work)
+confirm.typed(("retune: set %s"):format(text.count(#work, "target latency", "target latencies")), tostring(#work),
+    nil, tables.aligned(columns, work))
 
 -- ---- act --------------------------------------------------------------------------------------------------
 

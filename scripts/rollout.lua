@@ -20,6 +20,7 @@ local rollout = require("kmirror.rollout")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
 local successor = require("kmirror.successor")
+local tables = require("kmirror.table")
 local text = require("kmirror.text")
 local refuse = require("kmirror.usage")
 
@@ -197,7 +198,11 @@ elseif only_regexes_change() and not adds then
 end
 local verb = adds and "add to" or in_place and "change in place" or "replace"
 confirm.typed(("rollout: %s %s %s -> %s, %s"):format(verb, text.count(#plan.changes, "mirror"), source.alias,
-    target.alias, given.strategy), target.alias)
+    target.alias, given.strategy), target.alias, nil, tables.aligned({
+        { "OLD", function(change) return change.old.topicsRegex end },
+        { "NEW", "regex" },
+        { "ID", function(change) return change.old.id end },
+    }, plan.changes))
 
 -- ---- act --------------------------------------------------------------------------------------------------
 

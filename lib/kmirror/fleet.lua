@@ -48,6 +48,10 @@ end
 ---@type fun(file: file*, plan: kmirror.fleet.plan)
 M.show = show.write
 
+--- A plan for people, as a text.
+---@type fun(plan: kmirror.fleet.plan): string
+M.text = show.text
+
 --- Says on stderr what may not be meant by a plan.
 ---@type fun(plan: kmirror.fleet.plan)
 M.warn = show.warn
@@ -100,6 +104,7 @@ return fields.guard("fleet", M, {
     size = { "plan", made },
     guard = { "made", made, "most", fields.integer(0) },
     show = { "file", fields.file, "plan", made },
+    text = { "plan", made },
     warn = { "plan", made },
     shape = { "plan", made },
     differences = { "differences", fields.list(fields.table) },

@@ -1,13 +1,17 @@
 --- job: runs a command as one run of a job, so that it can be taken up again; and takes one up again.
 
+local approval = require("kmirror.approval")
 local changes = require("kmirror.changes")
+local confirm = require("kmirror.confirm")
 local host = require("host")
 local jobs = require("kmirror.jobs")
 local joint = require("kmirror.joint")
 local journal = require("kmirror.journal")
 local log = require("kmirror.log")
+local mirrors = require("mirrors")
 local profile = require("kmirror.profile")
 local state = require("kmirror.state")
+local stores = require("kmirror.store")
 local refuse = require("kmirror.usage")
 
 local M = {}
@@ -68,6 +72,40 @@ local function checked(status, summary)
     return status
 end
 
+-- The store, for who needs one with users of its own: to be told before anything is written there.
+local function store_of(given)
+    if not given.approval then
+        return given.store
+    end
+    local ok, store = pcall(stores.open, given.store)
+    if not ok and type(store) == "table" and store.kind == "store" then refuse("%s", store.message) end
+    if not ok then error(store, 0) end
+    if not approval.is_possible(store) then store:close() end
+    approval.check(store)
+    return store
+end
+
+-- Under --approval, no change goes out before it was given.
+local function after_approval(intercept)
+    return function(change, proceed)
+        if not confirm.allowed() then
+            error(mirrors.error("read_only", "refused: nothing has been approved yet, and the runbook changes "
+                .. "something before it asks (confirm.approval, confirm.typed)", {
+                operation = change.operation, cluster = change.cluster, id = change.id,
+            }), 0)
+        end
+        return intercept(change, proceed)
+    end
+end
+
+local default_timeout = 3600 -- seconds for an approval
+
+local function set_up_approvals(given, opened)
+    confirm.approve_by(function(summary)
+        return approval.ask(opened, summary, given.approval_timeout or default_timeout)
+    end, given.approval)
+end
+
 --- Runs a command as a run of the job `given.job`. Changes that an earlier run has done are not sent again.
 ---@param given table the command line
 ---@param work fun(given: table): integer what the command does; its exit status
@@ -76,7 +114,7 @@ end
 function M.run(given, work)
     local directory = host.directory()
     local opened = journal.open({
-        job = given.job, store = given.store,
+        job = given.job, store = store_of(given),
         script = given.script and absolute(given.script, directory) or "kmirror " .. given.command,
         args = given.rest, target = target_of(given), directory = directory, settings = settings_of(given),
         reason = given.reason, join = given.join,
@@ -84,7 +122,8 @@ function M.run(given, work)
     local shared = given.join and joint.begin(opened) or nil
     local notice = jobs.notice(opened)
     if notice then log.info("%s", notice) end
-    changes.record(opened:intercept(shared and function(...) return shared:once(...) end))
+    set_up_approvals(given, opened)
+    changes.record(after_approval(opened:intercept(shared and function(...) return shared:once(...) end)))
     local ok, result = host.catch(work, given)
     local summary = close(opened, ok and result or host.status_of(result))
     if not ok then error(result, 0) end

@@ -127,6 +127,19 @@ local function find(store, name)
     refuse("there is no job '%s'; %s", name, known or "there are none: kmirror run --job NAME makes one")
 end
 
+--- Calls a function with an open store that has that job. Raises usage when there is none of that name, and for what
+--- the store raises.
+---@generic T
+---@param url string|nil
+---@param name string of the job
+---@param body fun(store: kmirror.store, job: kmirror.store.job): T
+---@return T
+function M.with(url, name, body)
+    return with_store(url, function(store)
+        return body(store, find(store, name))
+    end)
+end
+
 -- The store that a command line means.
 local function named(given)
     local url = given.store or variable("KMIRROR_STORE")
@@ -166,9 +179,20 @@ end
 ---@field since string
 ---@field lease number seconds for which it is still valid
 
+---@class kmirror.jobs.approval
+---@field state "asked"|"approved"|"refused"|"timed out"
+---@field digest string of what is shown
+---@field shown string
+---@field asked_by string user of the store
+---@field asked string
+---@field seconds_left integer|nil
+---@field decided_by string|nil
+---@field decided string|nil
+---@field why string|nil
+
 ---@class kmirror.jobs.job a job as --json shows it; times are UTC, ISO 8601
 ---@field name string
----@field state "running"|"done"|"done, some items failed"|"failed"|"interrupted"|"killed"
+---@field state "running"|"waiting for approval"|"done"|"done, some items failed"|"failed"|"interrupted"|"killed"
 ---@field script string
 ---@field target string
 ---@field created string
@@ -182,6 +206,7 @@ end
 ---@field version string|nil
 ---@field reason string|nil what --reason gave that run
 ---@field holders kmirror.jobs.holder[]|nil who is at work on it, in a store with leases
+---@field approval kmirror.jobs.approval|nil what it has asked to be approved last
 ---@field done table<string, integer> by operation
 ---@field failed integer surely not done
 ---@field unanswered integer not known
@@ -198,15 +223,32 @@ local function holders_of(store, job)
     return holders and json.array(holders)
 end
 
+-- What it has asked to be approved; nil where nothing was, or that cannot be.
+local function approval_of(store, job)
+    local row = store.approval and store:approval(job)
+    return row and {
+        state = row.state == "asked" and row.left <= 0 and "timed out" or row.state,
+        digest = row.digest, shown = row.shown, asked_by = row.asked_by, asked = time_of(row.asked_at),
+        seconds_left = row.state == "asked" and math.max(0, row.left // 1) or nil,
+        decided_by = row.decided_by, decided = time_of(row.decided_at), why = row.why,
+    } or nil
+end
+
+local function state_now(store, job, last, approval)
+    local is_running = stores.is_running(store, job.name)
+    local waits = is_running and approval and approval.state == "asked"
+    return waits and "waiting for approval" or state_of(last, is_running)
+end
+
 local function describe(store, job)
-    local runs = store:runs(job.name)
+    local runs, approval = store:runs(job.name), approval_of(store, job.name)
     local last = runs[#runs]
     local summary = journal.summary(job.name, runs, store:changes(job.name))
     return {
         user = last.user, host = last.host, pid = last.pid, version = last.version, reason = last.reason,
         holders = holders_of(store, job.name),
         name = job.name, script = job.script, target = job.target, created = time_of(job.created),
-        state = state_of(last, stores.is_running(store, job.name)), runs = #runs,
+        state = state_now(store, job, last, approval), approval = approval, runs = #runs,
         started = time_of(last.started), ended = time_of(last.ended), status = last.status,
         done = summary.done, failed = summary.failed, unanswered = summary.unanswered, unasked = #summary.unasked,
     }
@@ -223,6 +265,10 @@ function M.all(url)
         end
         return found
     end)
+end
+
+local function is_at_work(shape)
+    return shape.state == "running" or shape.state == "waiting for approval"
 end
 
 local function run_shape(run, running)
@@ -252,7 +298,7 @@ function M.one(name, url)
         local shape = describe(store, find(store, name))
         shape.history, shape.changes = json.array({}), json.array({})
         for i, run in ipairs(store:runs(name)) do
-            shape.history[i] = run_shape(run, shape.state == "running" and i == shape.runs)
+            shape.history[i] = run_shape(run, is_at_work(shape) and i == shape.runs)
         end
         for i, change in ipairs(store:changes(name)) do
             shape.changes[i] = change_shape(change)

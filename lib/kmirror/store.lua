@@ -31,6 +31,12 @@ local M = {}
 ---  item alone
 ---@field write_seen fun(self, job: string, seen: kmirror.store.seen) ids that are there stay as they are
 ---@field seen fun(self, job: string): kmirror.store.seen[] in order
+---@field ask_approval? fun(self, job: string, asked: { run: integer, digest: string, shown: string, seconds: number }):
+---  kmirror.store.approval asks another user to approve something, in place of what was asked before. This and the next
+---  two: of stores with users of their own
+---@field approval? fun(self, job: string): kmirror.store.approval|nil what was asked for last
+---@field decide_approval? fun(self, job: string, given: kmirror.store.decision): kmirror.store.answer the store
+---  sees to it that nobody approves what he has asked for himself; changed: that digest is not asked for (any more)
 ---@field close fun(self) idempotent
 
 --- What a store can do beside that several machines reach; see kmirror.joint. A runner is one hold on a job, of lock().
@@ -75,6 +81,26 @@ local M = {}
 ---@field since number
 ---@field runner string who it is: see kmirror.store.run
 ---@field left number seconds for which the lease is still valid, by the store's clock
+
+---@alias kmirror.store.answer "done"|"changed"|"late"|"decided"|"self"
+
+---@class kmirror.store.decision
+---@field digest string of what was shown
+---@field state "approved"|"refused"
+---@field why string|nil
+
+---@class kmirror.store.approval what a run of a job may do only when another user has approved it
+---@field run integer that has asked
+---@field digest string of what is shown
+---@field shown string
+---@field asked_by string user of the store
+---@field asked_at number
+---@field left number seconds for which it may still be decided, by the store's clock; negative when that is over
+---@field state "asked"|"approved"|"refused"
+---@field decided_by string|nil
+---@field decided_at number|nil
+---@field why string|nil
+---@field own boolean the one who looks has asked for it
 
 ---@class kmirror.store.job
 ---@field name string

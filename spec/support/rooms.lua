@@ -15,7 +15,7 @@ rooms.floors = {
     { "runbooks' engines", [[ failover rollout ]] },
     { "mirrors", [[ findings fleet live loops selection ]] },
     { "work", [[ bulk ends health hooks http lifecycle progress screen steps uncaught wait ]] },
-    { "jobs", [[ job jobs joint journal memory store ]] },
+    { "jobs", [[ approval job jobs joint journal memory store ]] },
     { "this run", [[ again changes config confirm connect ended events limits log profile properties secrets state
         successor ]] },
     { "texts and values", [[ annotations batches connector csv file json literal modules moment naming options order

@@ -20,7 +20,7 @@ end
 local function ask(plan, again)
     local shown = task.now()
     confirm.typed(("apply: create %s, retune %d, delete %d"):format(text.count(#plan.create, "mirror"), #plan.retune,
-        #plan.delete), "apply")
+        #plan.delete), "apply", nil, fleet.text(plan))
     if task.now() - shown > fresh and signature(again()) ~= signature(plan) then
         error("the mirrors have changed since the plan was shown; nothing was changed: run it again", 0)
     end
@@ -81,6 +81,10 @@ local function carry_out_saved(given, saved)
     local plan, api = planning.saved(given, saved)
     log.info("%s: as planned at %s, from %s; nothing has changed since", given.fleet, saved.made.at, saved.made.fleet)
     present(given, plan, saved)
+    local summary = ("apply: the plan of %s, digest %s\n\n%s"):format(saved.made.at, saved.digest, fleet.text(saved))
+    if confirm.approval(summary, { optional = true }) then
+        plan, api = planning.saved(given, saved) -- what was approved must still be true
+    end
     return carry_out(given, plan, api, planning.to_continue(given, saved))
 end
 

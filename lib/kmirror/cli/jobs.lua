@@ -21,13 +21,22 @@ function actions.forget(options)
     return status
 end
 
+function actions.approve(options)
+    return require("kmirror.cli.jobs.decision").approve(options)
+end
+
+function actions.refuse(options)
+    return require("kmirror.cli.jobs.decision").refuse(options)
+end
+
 -- What is about a run, and what is about a table.
 local options_of = {
     { "new_report", "--report", resume = true },
     { "new_metrics", "--metrics", resume = true },
     { "json", "--json", show = true, list = true },
     { "output", "--output", show = true, list = true },
-    { "reason", "--reason", resume = true },
+    { "reason", "--reason", resume = true, approve = true, refuse = true },
+    { "digest", "--digest", approve = true, refuse = true },
 }
 
 local function refuse_useless(options)
@@ -43,7 +52,7 @@ end
 ---@type kmirror.command
 return {
     name = "jobs",
-    arguments = "[show|resume|forget JOB]",
+    arguments = "[show|resume|forget|approve|refuse JOB]",
     summary = "Jobs: runs of a runbook that can be resumed.",
     details = [[
 kmirror run --job NAME makes a job: each change is written down before it is
@@ -60,27 +69,33 @@ Both tell who runs it, or did, on which machine; show tells it of each run, with
 the version of kmirror and what --reason gave. In a store with leases they also
 tell for how long those at work hold the job; they hold it again in time.
 
+approve and refuse decide what a job that runs with --approval waits for: they
+show it, and approve just that, by its digest. It takes another user of the
+store than the one who asked.
+
 With --json: an array of {"name", "state", "script", "target", "created",
 "runs", "started", "ended", "status", "user", "host", "pid", "version",
-"reason", "holders", "done", "failed", "unanswered", "unasked"}; show has
-"history" and "changes", too. --output csv has a row for each job; for each
-change, with show.]],
+"reason", "holders", "approval", "done", "failed", "unanswered", "unasked"};
+show has "history" and "changes", too. --output csv has a row for each job; for
+each change, with show.]],
     sets = { "results", "tables", "messages", "store", "assent" },
 
     define = function(parser)
-        parser:argument("action", "What to do."):args("?"):argname("show|resume|forget")
+        parser:argument("action", "What to do."):args("?"):argname("show|resume|forget|approve|refuse")
         parser:argument("name", "The job."):args("?"):argname("JOB")
         -- Not the set of that name: only resume has a use for them.
         parser:option("--report", "With resume: a page about the job, or JSON."):argname("FILE.html|FILE.json")
             :target("new_report")
         parser:option("--metrics", "With resume: figures of the run, as OpenMetrics text."):argname("FILE")
             :target("new_metrics")
-        sets.reason(parser, "With resume: why, kept with the run; default: that of the last run.")
+        sets.reason(parser, "Why: kept with the run that is resumed (default: as before), or the decision.")
+        parser:option("--digest", "With approve, refuse: only what has this digest, which was shown elsewhere.")
+            :argname("DIGITS")
     end,
 
     run = function(options)
         if options.action and not actions[options.action] then
-            refuse("kmirror jobs cannot '%s': expected show, resume or forget%s", options.action,
+            refuse("kmirror jobs cannot '%s': expected show, resume, forget, approve or refuse%s", options.action,
                 meant(options.action, actions))
         end
         refuse_useless(options)

@@ -87,7 +87,10 @@ function M.job(parser)
         parser:option("--job", "Run as this job, which can be resumed."):argname("NAME"),
         parser:option("--store", "Where jobs are kept; default: KMIRROR_STORE."):argname("URL"),
         parser:flag("--join", "Share the job with other runners of it; see kmirror help run."),
-        M.reason(parser, "Why, a ticket say: kept with the run of the job.")
+        M.reason(parser, "Why, a ticket say: kept with the run of the job."),
+        parser:flag("--approval", "Change nothing before another user of the store has approved it (four eyes)."),
+        parser:option("--approval-timeout", "How long that may take; default: 3600."):argname("SECONDS")
+            :convert(options.number("--approval-timeout", "seconds, 1 or more", 1))
     )
 end
 

@@ -23,6 +23,10 @@ local function check(given)
     if given.join and given.command ~= "jobs" then
         require("kmirror.joint").check(given)
     end
+    local of_approval = given.approval and "--approval" or given.approval_timeout and "--approval-timeout"
+    if of_approval and not given.job and given.command ~= "jobs" then
+        refuse("%s takes a job, which another user of the store can find: give --job NAME, too", of_approval)
+    end
     local timed = given.not_before and "--not-before" or given.stop_at and "--stop-at"
     if timed and not taken.times and not (given.command == "jobs" and given.action == "resume") then
         refuse("kmirror %s has no %s; see kmirror help %s", given.command, timed, given.command)

@@ -2,6 +2,7 @@
 
 local accept = require("kmirror.failover.accept")
 local apart = require("kmirror.failover.apart")
+local approval = require("kmirror.failover.approval")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
@@ -311,7 +312,9 @@ function M.confirm(run)
         log.warn("%s %s %s not selected and %s: clients of their topics stay in %s", text.count(#run.staying, "mirror"),
             run.way, #run.staying == 1 and "is" or "are", #run.staying == 1 and "stays" or "stay", run.from.alias)
     end
-    confirm.typed(question(run, parts.left(run)), run.from.alias)
+    if not approval.ask(run) then
+        confirm.typed(question(run, parts.left(run)), run.from.alias)
+    end
     if not run.went_on then
         run:hook("check")
     end

@@ -100,19 +100,13 @@ end
 --- What the API does not tell of a mirror, so that a plan cannot compare it.
 M.not_compared = { "kafkaSource", "maxTasks", "sourceConnectionProperties", "usePrivateIps", "useRenaming" }
 
---- Writes a plan as a table and a summary; a line for each change.
----@param file file*
----@param plan kmirror.fleet.plan
-function M.write(file, plan)
-    local rows = rows_of(plan)
-    if #rows > 0 then
-        tables.write(file, columns, rows)
-    end
+-- What stands below the table.
+local function write_rest(file, plan, where)
     for _, blocked in ipairs(plan.blocked) do
         show_blocked(file, blocked)
     end
-    local where = terminal.of(file)
-    file:write(#rows > 0 and "\n" or "", terminal.paint(where, "bold", summary(plan)), "\n")
+    local has_rows = #plan.create + #plan.retune + #plan.delete + #plan.blocked > 0
+    file:write(has_rows and "\n" or "", terminal.paint(where, "bold", summary(plan)), "\n")
     if #plan.unlisted > 0 then
         file:write(("%d more exist that the file does not have; they stay, unless --prune is given.\n")
             :format(#plan.unlisted))
@@ -124,6 +118,29 @@ function M.write(file, plan)
         file:write("Not compared, as the API does not tell it: kafkaSource, maxTasks, useRenaming,\n"
             .. "usePrivateIps, connection properties.\n")
     end
+end
+
+--- Writes a plan as a table and a summary; a line for each change.
+---@param file file*
+---@param plan kmirror.fleet.plan
+function M.write(file, plan)
+    local rows = rows_of(plan)
+    if #rows > 0 then
+        tables.write(file, columns, rows)
+    end
+    write_rest(file, plan, terminal.of(file))
+end
+
+--- The same as a text.
+---@param plan kmirror.fleet.plan
+---@return string
+function M.text(plan)
+    local rows = rows_of(plan)
+    local parts = { #rows > 0 and tables.aligned(columns, rows) or "" }
+    write_rest({ write = function(_, ...)
+        table.move({ ... }, 1, select("#", ...), #parts + 1, parts)
+    end }, plan, { terminal = false, color = false })
+    return table.concat(parts)
 end
 
 --- Says on stderr what may not be meant by a plan.

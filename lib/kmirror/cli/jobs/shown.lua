@@ -76,6 +76,18 @@ local run_columns = {
     { "REASON", "reason" },
 }
 
+local approval_columns = {
+    { "APPROVAL", "state", paint = paint },
+    { "ASKED BY", "asked_by" },
+    { "ASKED", "asked", whole = true },
+    { "DIGEST", function(approval)
+        return approval.digest:sub(1, 12)
+    end, whole = true },
+    { "DECIDED BY", "decided_by" },
+    { "DECIDED", "decided", whole = true },
+    { "WHY", "why" },
+}
+
 local change_columns = {
     { "#", "number", align = "right" },
     { "CHANGE", function(change)
@@ -155,6 +167,10 @@ function M.one(options)
     tables.write(io.stdout, columns_for({ job }), { job })
     io.stdout:write("\n")
     tables.write(io.stdout, run_columns, job.history)
+    if job.approval then
+        io.stdout:write("\n")
+        tables.write(io.stdout, approval_columns, { job.approval })
+    end
     if #job.changes > 0 then
         io.stdout:write("\n")
         tables.write(io.stdout, change_columns, job.changes)
