@@ -47,3 +47,42 @@ describe("the question before something that cannot be undone", function()
         end
     end)
 end)
+
+describe("an approval by another user", function()
+    local function run(...)
+        return support.run { env = { XDG_STATE_HOME = support.temporary_directory("state") }, "run", "--sandbox", ... }
+    end
+
+    local asks = support.temporary("asks.lua", [[require "kmirror.confirm".approval("delete it all") print "approved"]])
+
+    it("is refused in a store that has but one user, before anything is written there", function()
+        for _, words in ipairs { { "--approval", "--job", "x", asks }, { "--approval", "--job", "x", "drain" } } do
+            local result = run(table.unpack(words))
+            assert.are.same({ 2, "" }, { result.status, result.stdout })
+            assert.matches("an approval takes a store with users of its own", result.stderr, 1, true)
+            assert.matches("--store postgresql://", result.stderr, 1, true)
+            assert.is_nil(result.stderr:find("kmirror jobs resume", 1, true))
+        end
+        assert.matches("an approval takes a store with users", run("--job", "x", asks).stderr, 1, true)
+    end)
+
+    it("takes a job", function()
+        assert.matches("--approval takes a job, which another user of the store can find: give --job NAME, too",
+            run("--approval", "drain").stderr, 1, true)
+        local result = run(asks)
+        assert.are.equal(2, result.status)
+        assert.matches("an approval takes a job", result.stderr, 1, true)
+    end)
+
+    it("is not needed where nothing is changed", function()
+        local result = run("--dry-run", asks)
+        assert.are.same({ 0, "approved\n" }, { result.status, result.stdout }, result.stderr)
+    end)
+
+    it("is decided by who says which job, and why not", function()
+        assert.matches("jobs refuse x: give --reason TEXT", support.usage_error("jobs", "refuse", "x"), 1, true)
+        assert.matches("there is no job 'x'", support.usage_error("jobs", "approve", "x"), 1, true)
+        assert.matches("jobs approve: which job?", support.usage_error("jobs", "approve"), 1, true)
+        assert.matches("kmirror jobs has no --digest", support.usage_error("jobs", "--digest", "12345678"), 1, true)
+    end)
+end)

@@ -351,7 +351,7 @@ describe("kmirror jobs resume, with options of its own", function()
     it("is what somebody may have meant", function()
         local result = support.run { "jobs", "resum", "again", env = env }
         assert.are.equal(2, result.status)
-        assert.are.equal("kmirror: kmirror jobs cannot 'resum': expected show, resume or forget. "
+        assert.are.equal("kmirror: kmirror jobs cannot 'resum': expected show, resume, forget, approve or refuse. "
             .. "Did you mean 'resume'?\n", result.stderr)
     end)
 

@@ -31,8 +31,8 @@ local function summary(run)
     }
     lines[#lines + 1] = #run.parts > 1 and ("In %d batches: %s"):format(#run.parts, parts.words(run.parts)) or nil
     for _, accepted in ipairs(run.accepted) do
-        lines[#lines + 1] = ("Accepted (%s): mirror %s of '%s'"):format(accepted.kind, accepted.id,
-            text.short(accepted.topicsRegex or ""))
+        lines[#lines + 1] = ("Accepted (%s): mirror %s of '%s' %s"):format(accepted.kind, accepted.id,
+            text.short(accepted.topicsRegex or ""), accepted.message)
     end
     lines[#lines + 1] = loss and "May be lost: " .. loss or nil
     return table.concat(lines, "\n") .. "\n\n" .. list_of(run)
