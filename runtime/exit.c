@@ -166,6 +166,13 @@ int exit_rest(lua_State *L) {
     return task_await(L, s->rest, raises, rested);
 }
 
+int exit_go_on(lua_State *L) {
+    const scheduler *s = scheduler_of(L);
+    if (s->running != NULL)
+        s->running->cancelled = false;
+    return 0;
+}
+
 /* ---- the module ---- */
 
 static int finish_catch(lua_State *L, int status, lua_KContext context) {

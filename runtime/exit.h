@@ -24,5 +24,8 @@ int exit_left(lua_State *L);
 /* rest(raises): waits until there are none, in the main task, also when that was cancelled: then raises `cancelled`
  * afterwards, if it is to */
 int exit_rest(lua_State *L);
+/* go_on(): the task that runs may wait again, though it was cancelled: to tell others how a run has ended. A second
+ * Ctrl-C ends it. */
+int exit_go_on(lua_State *L);
 
 #endif

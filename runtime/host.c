@@ -147,14 +147,28 @@ static int lock_close(lua_State *L) {
     return 0;
 }
 
-/* lock(path) -> lock | nil, "held" or what went wrong. The kernel drops it with its holder. */
+/* Waits for a lock that is only ever held for a moment: while this process sleeps, nothing else of it goes on. */
+static bool take_lock(int file, double seconds) {
+    static const struct timespec pause = {.tv_nsec = 2000000};
+    double deadline = loop_now() + seconds;
+    while (flock(file, LOCK_EX | LOCK_NB) != 0) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || loop_now() >= deadline)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+/* lock(path, seconds to wait for it, 0 by default) -> lock | nil, "held" or what went wrong. The kernel drops it with
+ * its holder. */
 static int lock(lua_State *L) {
     const char *path = luaL_checkstring(L, 1);
+    double seconds = luaL_optnumber(L, 2, 0);
     int *file = lua_newuserdatauv(L, sizeof *file, 0);
     *file = -1;
     luaL_setmetatable(L, LOCK);
     *file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (*file >= 0 && flock(*file, LOCK_EX | LOCK_NB) == 0)
+    if (*file >= 0 && take_lock(*file, seconds))
         return 1;
     lua_pushnil(L);
     lua_pushstring(L, errno == EWOULDBLOCK ? "held" : strerror(errno));
@@ -296,6 +310,7 @@ int luaopen_host(lua_State *L) {
                                          {"background", exit_background},
                                          {"left", exit_left},
                                          {"rest", exit_rest},
+                                         {"go_on", exit_go_on},
                                          {"json_messages", json_messages},
                                          {NULL, NULL}};
     luaL_newmetatable(L, LOCK);

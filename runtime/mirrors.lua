@@ -38,7 +38,7 @@ mirrors.key = keys
 
 -- ---- what others may listen to, or step in for ----
 
-local interceptor, observer
+local interceptor, observer, watcher
 
 ---Tells a function of every attempt that was answered or failed, and of every wait before a retry. With another
 ---function that says whether attempts are wanted, they are told only then: it is asked before each.
@@ -58,6 +58,12 @@ mirrors.trace = retry.trace
 ---@param fn? fun(change: mirrors.Change, proceed: fun(how?: table): any): any  proceed() sends the change
 function mirrors.intercept(fn)
     interceptor = fn
+end
+
+---Lets a function send every change that is really sent: one that a journal answers, or that is only planned, is not.
+---@param fn? fun(operation: string, send: fun(): any): any
+function mirrors.watch(fn)
+    watcher = fn
 end
 
 ---@class mirrors.Call
@@ -265,8 +271,14 @@ local function perform(api, operation, id, argument)
     if type(argument) == "table" then argument = secret.revealed(argument) end
     local call = prepare(api, operation, id, argument)
     local performer = call.steps and several.perform or performers[operation.name] or retry.perform
-    if not observer and (not interceptor or operation.effect == "reads") then return performer(call) end
-    local function proceed(how) return performer(call, how) end
+    local is_watched = watcher and operation.effect ~= "reads"
+    if not observer and not is_watched and (not interceptor or operation.effect == "reads") then
+        return performer(call)
+    end
+    local function proceed(how)
+        if not is_watched then return performer(call, how) end
+        return watcher(operation.name, function() return performer(call, how) end)
+    end
     local function intercepted()
         local change = { operation = call.operation, cluster = call.cluster, id = call.id, api = api,
             ledger = api.account.ledger }
@@ -402,6 +414,7 @@ return fields.guard("mirrors", mirrors, {
     trace = { "fn?", fields.fn, "wants?", fields.fn },
     intercept = { "fn?", fields.fn },
     observe = { "fn?", fields.fn },
+    watch = { "fn?", fields.fn },
     under_way = {},
     kafka_id = { "cluster", fields.text },
     printable = { "text", fields.string, "lines?", fields.boolean },

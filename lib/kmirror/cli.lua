@@ -95,6 +95,7 @@ local function from_configuration(given)
         username = variable("KMIRROR_USERNAME") or chosen.username,
         clusters = clusters,
         runbooks = chosen.runbooks or {},
+        hooks = chosen.hooks,
     })
     local cluster = given.cluster or variable("KMIRROR_CLUSTER") or chosen.cluster
     local is_connect = (given.api or variable("KMIRROR_API") or chosen.api) == "connect" and profile.current().endpoint
@@ -186,9 +187,10 @@ function M.prepare(given)
     guard_changes(given)
 end
 
-local function work_of(given, times)
+local function work_of(given, times, ran)
     local function work(its)
         local function command()
+            if ran then ran:start() end
             return host.settled(commands.of(its.command).run(its))
         end
         return times and require("kmirror.cli.times").around(its, times, command) or command()
@@ -204,28 +206,31 @@ local closes_door = setmetatable({}, { __close = function()
     if M.door then M.door:cancel() end
 end })
 
-local function run(given)
+local function run(given, arguments)
     set_up(given)
     local times = (given.not_before or given.stop_at) and require("kmirror.cli.times").read(given)
     local _ <close> = closes_door
     if commands.needs_api(given.command) then
         M.prepare(given)
     end
+    local ran = commands.needs_api(given.command) and require("kmirror.cli.ran").new(given, arguments)
     local _ <close> = progress.show(given)
-    if not (given.report or given.metrics) then
-        return work_of(given, times)
+    local function work()
+        return work_of(given, times, ran)
     end
-    return require("kmirror.report").around(given, function()
-        return work_of(given, times)
-    end)
+    local function reported()
+        return (given.report or given.metrics) and require("kmirror.report").around(given, work) or work()
+    end
+    return ran and ran:around(reported) or reported()
 end
 
 --- Runs a command line that has been read. Raises usage for options that its command has no use for.
 ---@param given table
+---@param arguments string[] as they were typed
 ---@return integer exit status
-function M.run(given)
+function M.run(given, arguments)
     require("kmirror.cli.together")(given)
-    return run(given)
+    return run(given, arguments)
 end
 
 -- With --json a failure is JSON, too; being interrupted is left to the host.
@@ -276,9 +281,9 @@ function M.main(arguments)
     local function read_and_run()
         local given = plain.read(arguments)
         if given and arguments[1] == "run" then -- no option
-            return run(given)
+            return run(given, arguments)
         end
-        return M.run(given or require("kmirror.cli.arguments").read(arguments))
+        return M.run(given or require("kmirror.cli.arguments").read(arguments), arguments)
     end
     local status = asks_for(arguments, "--json") and for_programs(log_is_json, pcall(read_and_run)) or read_and_run()
     return status

@@ -19,6 +19,7 @@
 ---                     ["lab"] = { connect_url = "http://127.0.0.1:8083",
 ---                         kafka = { ["bootstrap.servers"] = "127.0.0.1:9092" } },
 ---                 },
+---                 hooks = { failed = "slack:file:~/.config/kmirror/slack" }, -- of every run; see kmirror.hooks
 ---                 runbooks = { failover = { from = "us-west", to = "us-east" } },
 ---             },
 ---         },
@@ -112,6 +113,7 @@ local profile_fields = {
     cluster = text,
     clusters = is("table", "a table of clusters by name"),
     runbooks = defaults_of_runbooks,
+    hooks = is("table", "a table of commands by step: start, failed, done"),
 }
 
 local file_fields = { profile = text, profiles = is("table", "a table of profiles by name") }

@@ -9,8 +9,8 @@
 --- was started with, proxies' variables too, as a hook may need the network; but never KMIRROR_API_KEY, nor
 --- KMIRROR_STORE when that is a URL: no process that kmirror starts inherits those.
 ---
---- In place of a command there may be one of two that are ready, and need no shell. `webhook:URL` posts JSON with what a
---- command would find in its environment, without KMIRROR_ and in lower case ("from", "to", "status", …), with `hook`,
+--- In place of a command there may be one of two that are ready, and need no shell. `webhook:URL` posts JSON with what
+--- a command would find in its environment, without KMIRROR_ and in lower case ("from", "to", "status"), with `hook`,
 --- the step's name, and `text`, a line for people. `slack:URL` posts such a line in the format of Slack's incoming
 --- webhooks. A URL may be a secret: env:NAME, file:PATH (which its owner alone may read) and command:COMMAND say where
 --- it is kept, as in `slack:file:/etc/kmirror/slack`; that of Slack is not taken otherwise.

@@ -22,6 +22,7 @@ local M = {}
 ---@field username string|nil
 ---@field clusters table<string, kmirror.cluster> by name
 ---@field runbooks table<string, table> defaults of runbooks' options, by runbook
+---@field hooks? table<string, string> of every run, by step
 
 ---@type kmirror.profile
 local current = { sandbox = false, clusters = {}, runbooks = {} }

@@ -251,7 +251,7 @@ function M.run(given, left)
     local interactive = host.isatty(0) and host.isatty(1)
     local session = sessions.new(given, interactive)
     local directory = interactive and state.directory()
-    session.history = histories.new(directory and directory .. "/history" or nil)
+    session.history = histories.new(directory and require("kmirror.history").of_prompt(directory) or nil)
     session.traceback = given.traceback
     session.start_cluster = session.env.api.cluster
     if left then take_over(session, left) end

@@ -1,5 +1,6 @@
---- secrets: reads a secret from where somebody says that it is: a file, a variable, or what a command such as `pass show`
---- prints. What the command says on stderr is text from outside: it is told when it has ended, as a terminal may show it.
+--- secrets: reads a secret from where somebody says that it is: a file, a variable, or what a command such as
+--- `pass show` prints. What the command says on stderr is text from outside: it is told when it has ended, as a
+--- terminal may show it.
 
 local log = require("kmirror.log")
 local shell = require("kmirror.shell")

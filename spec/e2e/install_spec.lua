@@ -201,7 +201,8 @@ describe("make dist", function()
         local listed = output("tar", "tzf", archive)
         for _, path in ipairs { "bin/kmirror", "LICENSE", "share/man/man1/kmirror.1", "share/doc/kmirror/README.md",
             "share/doc/kmirror/scripts/cookbook/lag.lua", "share/kmirror/types/mirrors.lua", "lib/kmirror/libcurl.so.4",
-            "lib/kmirror/librdkafka.so.1", "lib/kmirror/libpq.so.5", "lib/kmirror/lua/dbd/sqlite3.so", "lib/kmirror/lua/busted/runner.lua" } do
+            "lib/kmirror/librdkafka.so.1", "lib/kmirror/libpq.so.5", "lib/kmirror/lua/dbd/sqlite3.so",
+            "lib/kmirror/lua/busted/runner.lua" } do
             assert.is_truthy(listed:find(("%s/%s\n"):format(name, path), 1, true), path)
         end
         assert.is_nil(listed:find("libc%.so"))

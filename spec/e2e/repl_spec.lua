@@ -180,7 +180,7 @@ describe("kmirror repl, on a terminal", function()
         screen:enter("apples = 1", PROMPT)
         screen:enter("bananas = 2", PROMPT)
         screen:stop()
-        assert.are.equal("apples = 1\nbananas = 2\n", support.read(home .. "/.local/state/kmirror/history"))
+        assert.are.equal("apples = 1\nbananas = 2\n", support.read(home .. "/.local/state/kmirror/prompt-history"))
         start { home = home }
         screen:press("C-r")
         screen:wait("(reverse-i-search)'':")

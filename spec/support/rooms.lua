@@ -15,11 +15,11 @@ rooms.floors = {
     { "runbooks' engines", [[ failover rollout ]] },
     { "mirrors", [[ findings fleet live loops selection ]] },
     { "work", [[ bulk ends health hooks http lifecycle progress screen steps uncaught wait ]] },
-    { "jobs", [[ approval job jobs joint journal memory store ]] },
+    { "jobs", [[ approval history job jobs joint journal memory store ]] },
     { "this run", [[ again changes config confirm connect ended events limits log profile properties secrets state
         successor ]] },
     { "texts and values", [[ annotations batches connector csv file json literal modules moment naming options order
-        problem program regex shell sparkline table terminal text textfile usage ]] },
+        problem program regex sensitive shell sparkline table terminal text textfile usage ]] },
     { "C of single commands: the sandbox's server, the prompt, doctor", [[ runtime/httpd runtime/keys runtime/line
         runtime/probe runtime/terminal runtime/turn ]] },
     { "native modules", [[ runtime/fetch runtime/host runtime/mirrors runtime/outcome runtime/outfile runtime/postgres

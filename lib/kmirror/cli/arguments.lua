@@ -51,7 +51,7 @@ local function add_commands(parser, mentioned, view, all)
 end
 
 local all_sets = {
-    "code", "connection", "safety", "job", "times", "results", "formats", "report", "messages", "world",
+    "code", "connection", "safety", "job", "times", "hooks", "results", "formats", "report", "messages", "world",
 }
 
 local function build_parser(seen, view, arguments, all)

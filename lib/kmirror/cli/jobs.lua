@@ -12,7 +12,7 @@ function actions.show(options)
 end
 
 function actions.resume(options)
-    return require("kmirror.cli").run(require("kmirror.job").resumed(options))
+    return require("kmirror.cli").run(require("kmirror.job").resumed(options), {})
 end
 
 function actions.forget(options)
@@ -37,6 +37,8 @@ local options_of = {
     { "output", "--output", show = true, list = true },
     { "reason", "--reason", resume = true, approve = true, refuse = true },
     { "digest", "--digest", approve = true, refuse = true },
+    { "hook", "--hook", resume = true },
+    { "hook_timeout", "--hook-timeout", resume = true },
 }
 
 local function refuse_useless(options)
@@ -78,7 +80,7 @@ With --json: an array of {"name", "state", "script", "target", "created",
 "reason", "holders", "approval", "done", "failed", "unanswered", "unasked"};
 show has "history" and "changes", too. --output csv has a row for each job; for
 each change, with show.]],
-    sets = { "results", "tables", "messages", "store", "assent" },
+    sets = { "results", "tables", "messages", "store", "assent", "hooks" },
 
     define = function(parser)
         parser:argument("action", "What to do."):args("?"):argname("show|resume|forget|approve|refuse")

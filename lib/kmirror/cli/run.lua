@@ -65,7 +65,7 @@ local function load_runbook(script)
     return compile(source, name, _ENV) -- kmirror's own
 end
 
-local own_sets = { "connection", "safety", "job", "times", "results", "report", "messages", "world" }
+local own_sets = { "connection", "safety", "job", "times", "hooks", "results", "report", "messages", "world" }
 
 local function of_kmirror(name)
     for _, option in ipairs(require("kmirror.cli.definitions").of_sets(own_sets)) do
@@ -118,7 +118,7 @@ does; kmirror show NAME prints one. With --list --json:
 
 With --sandbox it takes the options of the sandbox's world, too; see
 kmirror help sandbox.]],
-    sets = { "connection", "safety", "job", "times", "messages" },
+    sets = { "connection", "safety", "job", "times", "hooks", "messages" },
 
     -- `end_here` makes kmirror's own arguments end: the rest belongs to the runbook.
     define = function(parser, end_here)

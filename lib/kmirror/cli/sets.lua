@@ -105,6 +105,23 @@ function M.times(parser)
     )
 end
 
+local run_steps = { "start", "failed", "done" }
+
+--- What is run when a run begins and when it has ended.
+function M.hooks(parser)
+    local function convert(text)
+        return require("kmirror.hooks").option(run_steps)(text)
+    end
+    parser:group(
+        "Hooks",
+        parser:option("--hook", "Run a command when the run begins (start), and when it has ended: done, or failed, "
+            .. "which being interrupted is, too. webhook:URL and slack:env:NAME post instead."):argname("STEP=COMMAND")
+            :count("*"):convert(convert):init(nil),
+        parser:option("--hook-timeout", "How long a hook may take; default: 300."):argname("SECONDS")
+            :convert(options.number("--hook-timeout", "seconds, 0 or more", 0))
+    )
+end
+
 --- Agreeing beforehand, for a command that changes nothing of the API's.
 function M.assent(parser)
     parser:group("Safety", parser:flag("--yes", "Do not ask for confirmation."))

@@ -31,6 +31,9 @@ local function check(given)
     if timed and not taken.times and not (given.command == "jobs" and given.action == "resume") then
         refuse("kmirror %s has no %s; see kmirror help %s", given.command, timed, given.command)
     end
+    if (given.hook or given.hook_timeout) and not (taken.hooks or given.command == "jobs") then
+        refuse("kmirror %s has no --hook; see kmirror help run", given.command)
+    end
     if given.output and not (taken.tables or taken.formats) then
         refuse("kmirror %s has no --output; see kmirror help %s", given.command, given.command)
     elseif given.output and given.output ~= "csv" and not taken.formats then

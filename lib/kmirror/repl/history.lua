@@ -1,6 +1,8 @@
 --- repl.history: what was typed, in this session and in those before. An entry of several lines is kept whole; one that
 --- may hold a secret is not kept at all.
 
+local sensitive = require("kmirror.sensitive")
+
 local M = {}
 
 local most = 5000 -- entries that the file keeps
@@ -12,24 +14,11 @@ local slack = 1000 -- how many more before it is written anew
 local History = {}
 History.__index = History
 
--- ---- secrets -----------------------------------------------------------------------------------------------
-
--- Names that stand beside a secret, in lower case.
-local telling = {
-    "sourceconnectionproperties", "api_?key", "passw", "secret", "sasl%.", "keystore", "credential", "token",
-}
-
 --- May the text hold a key or a password?
 ---@param text string
 ---@return boolean
 function M.is_secret(text)
-    local key = os.getenv("KMIRROR_API_KEY")
-    if key and key ~= "" and text:find(key, 1, true) then return true end
-    local lower = text:lower()
-    for _, pattern in ipairs(telling) do
-        if lower:find(pattern) then return true end
-    end
-    return false
+    return sensitive.may_hold(text)
 end
 
 -- ---- the file: a line for each entry -----------------------------------------------------------------------
