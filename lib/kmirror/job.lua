@@ -7,9 +7,11 @@ local host = require("host")
 local jobs = require("kmirror.jobs")
 local joint = require("kmirror.joint")
 local journal = require("kmirror.journal")
+local json = require("kmirror.json")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local profile = require("kmirror.profile")
+local sensitive = require("kmirror.sensitive")
 local state = require("kmirror.state")
 local stores = require("kmirror.store")
 local refuse = require("kmirror.usage")
@@ -23,13 +25,27 @@ local not_settings = {
     not_before = true, stop_at = true,
 }
 
+-- Hooks as text. A command that holds a secret is not written down.
+local function kept_hooks(hooks)
+    local kept = json.array({})
+    for _, hook in ipairs(hooks or {}) do
+        if sensitive.may_hold(hook.command) then
+            log.warn("the hook %s may hold a secret, and is not kept with the job: give it again to kmirror jobs "
+                .. "resume; a URL can be given by env:NAME, file:PATH or command:COMMAND", hook.step)
+        else
+            kept[#kept + 1] = { step = hook.step, command = hook.command }
+        end
+    end
+    return #kept > 0 and json.encode(kept) or nil
+end
+
 -- The options to run it with again. None of them is a secret: a key is never an argument.
 local function settings_of(given)
     local settings = {}
     for name, value in pairs(given) do
         if not not_settings[name] and not name:find("^is_") and type(value) ~= "table" then settings[name] = value end
     end
-    settings.command = given.command
+    settings.command, settings.hooks = given.command, kept_hooks(given.hook)
     return settings
 end
 
@@ -144,6 +160,7 @@ function M.resumed(given)
     local line = { command = "run", job = again.job, script = again.script, rest = again.args,
         reason = again.reason }
     for name, value in pairs(again.settings) do line[name] = value end
+    line.hook, line.hooks = line.hooks and json.decode(line.hooks) or nil, nil
     if line.command ~= "run" then line.script, line.rest = nil, {} end
     for name, value in pairs(given) do
         if not not_for_the_run[name] and not name:find("^is_") then line[name] = value end

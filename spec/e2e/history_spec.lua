@@ -245,6 +245,18 @@ describe("the hooks of a run", function()
         assert.matches("^kmirror run retune: done, 5 latency updates %(", body.text)
     end)
 
+    it("are kept with a job, and run again when it is resumed, unless they may hold a secret", function()
+        local book = support.temporary("book.lua", 'error("again", 0)')
+        local said = kmirror("run", "--job", "night", "--hook", hook("failed", "$KMIRROR_JOB"), "--hook",
+            hook("failed", "token=s3cret"), book).stderr
+        assert.matches("the hook failed may hold a secret, and is not kept with the job", said, 1, true)
+        kmirror("jobs", "resume", "night")
+        assert.are.equal("failed night\nfailed token=s3cret\nfailed night\n", support.read(log))
+        kmirror("jobs", "resume", "night", "--hook", hook("failed", "mine"))
+        assert.matches("failed mine\n$", support.read(log))
+        assert.is_nil(support.read(home .. "/kmirror/jobs.db"):find("s3cret", 1, true))
+    end)
+
     it("are only named under --dry-run", function()
         local result = done("--dry-run", "run", "--hook", hook("done"), "retune", "--latency", "41000")
         assert.matches("would run the hook done: echo done", result.stdout, 1, true)

@@ -101,6 +101,7 @@ local function hooks_of(given)
             all[#all + 1] = hook or require("kmirror.usage")("%s", problem)
         end
     end
+    given.hook = all
     return hooks.new(steps, all, { timeout = given.hook_timeout, defaults = defaults })
 end
 
