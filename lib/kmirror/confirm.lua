@@ -82,7 +82,8 @@ function M.asks(question, word, otherwise)
     if not (terminal.of(io.stdin).terminal and terminal.of(io.stderr).terminal) then
         refuse("%s: there is no terminal to confirm it on; give --yes to skip the confirmation", question)
     end
-    io.stderr:write(text.clean(question), "\nType ", word, " to continue: ")
+    local width = terminal.of(io.stderr).width
+    io.stderr:write(text.message(text.clean(question), width, 0), "\nType ", word, " to continue: ")
     local answer = io.read("l")
     if not answer then
         io.stderr:write("\n")

@@ -49,6 +49,7 @@ local M = { options = options.read }
 ---@field parts kmirror.failover.part[] once it has been checked
 ---@field current kmirror.failover.part|nil the one at work
 ---@field stopped string|nil at which gate, and why
+---@field gate string|nil the batch that waits at a gate at this moment
 ---@field label string|nil of a part: "batch 2 of 3 (payments)"
 ---@field born table<string, number> task.now() when a new mirror was created, by id
 ---@field after table[] the new mirrors as last seen
@@ -135,7 +136,7 @@ end
 -- Does a step, and notes it down for the report.
 function Run:step(title, work)
     local began = host.time()
-    title = self.label and ("%s, %s"):format(title, self.label) or title
+    title = self.label and ("%s, %s"):format(self.label, title) or title
     local result = self.steps:run(title, work)
     local done = self.steps.done[#self.steps.done]
     local noted = { title = title, began = began, seconds = done.seconds, outcome = done.outcome }
@@ -301,7 +302,8 @@ function Run:__close(problem)
         saved.forget(self.path) -- it is of something that did not come to pass
     end
     local deleted, created = self:counted()
-    log.error("stopped%s: %s deleted, %d created in this run", part and part.label and " in " .. part.called or "",
+    local place = self.gate and " at the gate before " .. self.gate or part and part.label and " in " .. part.called
+    log.error("stopped%s: %s deleted, %d created in this run", place or "",
         text.count(deleted, "mirror"), created)
     log.error("%s", again.line("to continue: ", self:again()))
 end

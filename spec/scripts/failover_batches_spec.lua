@@ -1,5 +1,6 @@
 local json = require "kmirror.json"
 local regions = require "spec.support.regions"
+local screens = require "spec.support.screen"
 local support = require "spec.support"
 
 local EAST, WEST = support.us_east, support.us_west
@@ -77,10 +78,10 @@ describe("a failover of some mirrors, or in batches", function()
         assert.are.equal(3, first.status, first.stderr)
         assert.are.equal(18, #it_:mirrors_on(WEST))
         assert.are.equal(42, #it_:mirrors_on(EAST))
-        has(first.stdout, "1 of 3 batches is over; stopped at the gate before batch 2 of 3 (catalog+invoices+returns+"
-            .. "fraud+loyalty+notifications): the hook gate failed with status 1.")
+        has(first.stdout, "1 of 3 batches is over; stopped at the gate before batch 2 of 3 (catalog and 5 more): "
+            .. "the hook gate failed with status 1.")
         has(first.stdout, "18 of 18 new mirrors us-east -> us-west work")
-        assert.are.equal(42, select(2, first.stdout:gsub("not begun", "")))
+        has(first.stdout, "\nNot begun: 2 batches (catalog and 5 more: 18, 24)\n")
         local state = json.read(path)
         assert.is_truthy(state.batches[1].over and not state.batches[2].acting and not state.finished)
 
@@ -90,7 +91,7 @@ describe("a failover of some mirrors, or in batches", function()
         assert.are.equal(0, second.status, second.stderr)
         assert.are.equal(60, #it_:mirrors_on(WEST))
         assert.are.equal(0, #it_:mirrors_on(EAST))
-        has(second.stderr, "notifications): 18 mirrors\n")
+        has(second.stderr, "batch 2 of 3 (catalog and 5 more): 18 mirrors\n")
         has(second.stderr, "batch 3 of 3: 24 mirrors\n")
         assert.is_nil(second.stderr:find("batch 1 of 3", 1, true))
         has(second.stdout, "3 of 3 batches are over.")
@@ -181,7 +182,7 @@ describe("a failover of some mirrors, or in batches", function()
         local its = { "--hook", regions.fence, "--batches", "pay+order,100%" }
         local run = support.start(it_:arguments("failover", regions.west, regions.east, { "--yes" }, its))
         support.eventually("the second batch", function()
-            return run:stderr():find("wait until they are up, batch 2 of 2 ...", 1, true)
+            return run:stderr():find("batch 2 of 2, wait until they are up ...", 1, true)
         end, 20)
         run:signal("KILL")
         run:wait()
@@ -208,6 +209,53 @@ describe("a failover of some mirrors, or in batches", function()
         result = it_:run_printed(result.stderr:match("error: to continue: ([^\n]+)\n"))
         assert.are.equal(0, result.status, result.stderr)
         assert.are.equal(" | orders2 payments2", teams())
+    end)
+
+    it("creates the mirrors of all batches later when --no-reverse left them out", function()
+        start(1, three)
+        local path, its = regions.saved("--batches", "1,100%")
+        local result = it_:failover({ "--yes" }, { "--no-reverse", table.unpack(its) })
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(" | ", teams())
+        result = it_:run_printed(result.stdout:match("To create them: +(%S[^\n]+)\n"))
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(" | carts1 orders1 payments1", teams())
+        assert.is_truthy(json.read(path).finished)
+        assert.are.equal(6, changed())
+    end)
+
+    it("asks at each gate for the number of the batch, and stops there when it is interrupted", function()
+        start(1, three)
+        local words = it_:arguments("failover", regions.west, regions.east, {}, { "--batches", "1", "--hook",
+            regions.fence, "--hook", "clients=true" })
+        words.columns = 110
+        local screen = screens.start(words)
+        screen:wait("Type us-west to continue:")
+        screen:enter("us-west", "Type 2 to continue:")
+        screen:enter("2", "Type 3 to continue:")
+        screen:signal("INT")
+        local shown = screen:wait("ended with 130")
+        screen:stop()
+        has(shown, "stopped at the gate before batch 3 of 3: 2 mirrors deleted, 2 created in this run")
+        has(shown, "not confirmed: nothing of it was changed")
+        has(shown, "to continue:\n         kmirror run failover")
+        assert.are.equal(2, #it_:mirrors_on(WEST))
+    end)
+
+    it("goes back in batches, too", function()
+        start(1, three)
+        assert.are.equal(0, it_:failover({ "--yes" }).status)
+        local its = { "--batches", "payments,2", "--throughput-wait", "0.2", "--hook", (gate()) }
+        local result = it_:failback({ "--yes" }, its)
+        assert.are.equal(3, result.status, result.stderr)
+        has(result.stdout, "Failback us-east -> us-west, planned")
+        has(result.stdout, "stopped at the gate before batch 2 of 2")
+        assert.are.equal("payments1 | carts1 orders1", teams())
+        its[#its] = "gate=true"
+        it_:producers("us-west", "start")
+        result = it_:failback({ "--yes" }, its)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal("carts1 orders1 payments1 | ", teams())
     end)
 
     -- ---- some -----------------------------------------------------------------------------------------------------

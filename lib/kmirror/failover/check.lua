@@ -274,7 +274,7 @@ function M.check(run, expected)
     else
         check_all(run, expected or {})
     end
-    run.all_mirrors = run.state.mirrors
+    run.all_mirrors, run.state.accepted = run.state.mirrors, run.accepted
     run.state.runs = (run.state.runs or 0) + 1
     run.saving = true
     accept.tell(run, before)
@@ -295,8 +295,8 @@ local function question(run, list)
     local loss = run.given.disaster and report.loss(run.state)
     local deleted = count_in(list, function(part) return part.live end)
     local created = count_in(list, function(part) return part.state.mirrors end)
-    local batches = #run.parts > 1 and (", %s %s"):format(#list < #run.parts and ("continuing with %d of %d batches:")
-        :format(#list, #run.parts) or ("in %d batches:"):format(#list), parts.words(list)) or ""
+    local batches = #run.parts > 1 and (", %s (%s)"):format(#list < #run.parts and ("continuing with %d of %d batches")
+        :format(#list, #run.parts) or ("in %d batches"):format(#list), parts.words(list)) or ""
     local reverse = run.given.no_reverse and "create none the other way"
         or ("create %d the other way"):format(created)
     return ("%s%s%s: delete %s %s, and %s%s"):format(run.runbook, run.given.disaster and " (disaster)" or "", batches,

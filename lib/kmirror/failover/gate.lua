@@ -67,7 +67,7 @@ local function look_again(part)
 end
 
 local function question_of(part)
-    return ("%s, %s: delete %s %s%s"):format(part.runbook, part.called, text.count(#part.live, "mirror"), part.way,
+    return ("%s, %s: delete %s %s%s (another answer stops here, and it can be continued later)"):format(part.runbook, part.called, text.count(#part.live, "mirror"), part.way,
         part.given.no_reverse and "" or (", and create %d the other way"):format(#part.state.mirrors))
 end
 
@@ -78,9 +78,10 @@ local function why_not(before, part)
     local ran, problem = pcall(part.hook, part, "gate")
     if not ran and problems.is(problem, "cancelled") then error(problem, 0) end
     if not ran then return tostring(problem) end
+    if part.went_on then return nil end -- an earlier run has begun it: to stop in the middle helps nobody
     local reason = look_again(part)
     if reason then return reason end
-    if not confirm.asks(question_of(part), part.from.alias) then
+    if not confirm.asks(question_of(part), tostring(part.index), "nothing of it was changed") then
         return "it was not confirmed"
     end
 end
@@ -94,6 +95,7 @@ end
 
 -- Whether the next part begins.
 local function passes(run, before, part)
+    run.gate = part.called
     local reason = not changes.harmless() and why_not(before, part)
     if reason then
         run.stopped = ("stopped at the gate before %s: %s"):format(part.called, reason)
@@ -115,7 +117,7 @@ function M.each(run)
         if not part or before and not passes(run, before, part) then
             return nil
         end
-        run.current = part
+        run.current, run.gate = part, nil
         if part.label then
             log.info("%s: %s", part.called, text.count(#part.state.mirrors, "mirror"))
         end

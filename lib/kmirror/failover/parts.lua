@@ -121,6 +121,12 @@ local function state_of(whole, index)
     end })
 end
 
+-- A team with many topics by the first of them.
+local function short(name)
+    local names = names_in(name)
+    return #names > 2 and ("%s and %d more"):format(names[1], #names - 1) or name
+end
+
 local function among(list, ids)
     local found = {}
     for _, mirror in ipairs(list) do
@@ -147,7 +153,7 @@ local function new(run, index, count)
     local label = count > 1 and ("batch %d of %d"):format(index, count) or nil
     return setmetatable({
         index = index, of = count, name = name, state = state, root = run,
-        label = label, called = label and label .. (name and (" (%s)"):format(text.short(name)) or ""),
+        label = label, called = label and label .. (name and (" (%s)"):format(short(name)) or ""),
         live = among(run.live, ids), opposite = opposite_of(run, state),
         counts = { deleted = 0, created = 0 }, went_on = state.acting ~= nil,
     }, { __index = run })
@@ -180,13 +186,13 @@ function M.left(run)
     return left
 end
 
---- The batches in words: "payments 20, orders 20, 3 more".
+--- The batches in words: "payments: 20, orders: 20, 3".
 ---@param list kmirror.failover.part[]
 ---@return string
 function M.words(list)
     local words = {}
     for i, part in ipairs(list) do
-        words[i] = part.name and ("%s %d"):format(part.name, #part.state.mirrors) or tostring(#part.state.mirrors)
+        words[i] = part.name and ("%s: %d"):format(short(part.name), #part.state.mirrors) or tostring(#part.state.mirrors)
     end
     return table.concat(words, ", ")
 end

@@ -74,22 +74,24 @@ end
 
 local function about_part(part)
     local state = part.state
-    if not state.acting then return { "nothing was done." } end
     if not state.still_since then return { "Nothing shows that all had arrived." } end
     return state.counted and about_counted(part) or about_averages(part)
 end
 
-local function about_records(run)
+local function about_records(run, where)
     if run.state.mode == "disaster" then
         return ("Producers in %s were not waited for. May be missing in %s: %s."):format(run.from.alias, run.to.alias,
             M.loss(run.state))
     end
     local lines = {}
     for _, part in ipairs(run.parts) do
-        local its = about_part(part)
-        its[1] = (part.label and part.called:gsub("^b", "B") .. ": " or "") .. its[1]
-        table.move(its, 1, #its, #lines + 1, lines)
+        if part.state.acting then
+            lines[#lines + 1] = part.label and part.called:gsub("^b", "B") .. ":" or nil
+            local its = about_part(part)
+            table.move(its, 1, #its, #lines + 1, lines)
+        end
     end
+    for i, line in ipairs(lines) do lines[i] = text.message(line, where and where.width, 9) end
     return table.concat(lines, "\n         ")
 end
 
@@ -124,23 +126,23 @@ local function columns_of(run)
 end
 
 local function row_of(part, before, after)
-    local nothing = part.state.acting and "not created" or "not begun"
     return {
         topics = before.topicsRegex,
         batch = part.name or part.index,
         before = before.status or "unread",
         lag_before = health.lag(before),
         id = after.id,
-        now = after.dry and "no records" or after.status or nothing,
+        now = after.dry and "no records" or after.status or "not created",
         lag = health.lag(after),
         target = after.targetLatency,
     }
 end
 
+-- A row for each mirror that the run has come to.
 local function mirror_rows(run)
     local rows = {}
     for _, part in ipairs(run.parts) do
-        for i, before in ipairs(part.state.mirrors) do
+        for i, before in ipairs(part.state.acting and part.state.mirrors or {}) do
             rows[#rows + 1] = row_of(part, before, part.after and part.after[i] or {})
         end
     end
@@ -157,6 +159,14 @@ local function all_after(run)
         table.move(part.after or {}, 1, #(part.after or {}), #all + 1, all)
     end
     return all, broken
+end
+
+local function not_begun(run)
+    local left = {}
+    for _, part in ipairs(run.parts) do
+        left[#left + 1] = not part.state.acting and part or nil
+    end
+    return #left > 0 and ("Not begun: %s (%s)"):format(text.count(#left, "batch", "batches"), parts.words(left)) or nil
 end
 
 -- What earlier runs have brought over is looked at once more.
@@ -256,7 +266,7 @@ function M.text(run, where)
             text.count(state.runs, "run"), state.endpoint),
         "",
         "Result:  " .. result(run),
-        "Records: " .. about_records(run),
+        "Records: " .. about_records(run, where),
     }
     local notes = { run.note }
     notes[#notes + 1] = recopy.words(run)
@@ -267,6 +277,8 @@ function M.text(run, where)
     table.move({ "", tables.aligned(step_columns, state.steps, where),
         tables.aligned(columns_of(run), mirror_rows(run), where),
         "Previous state:  " .. run.path }, 1, 4, #lines + 1, lines)
+    local rest = not_begun(run)
+    if rest then table.insert(lines, #lines, rest .. "\n") end
     local following = next_lines(run)
     table.move(following, 1, #following, #lines + 1, lines)
     return table.concat(lines, "\n") .. "\n"
