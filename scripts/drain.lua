@@ -12,6 +12,7 @@ local lifecycle = require("kmirror.lifecycle")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
 local options = require("kmirror.options")
+local order = require("kmirror.order")
 local profile = require("kmirror.profile")
 local programs = require("kmirror.program")
 local selection = require("kmirror.selection")
@@ -84,7 +85,7 @@ elseif #found == 0 then
 end
 limits.check_deletes(#found, given.max_delete)
 confirm.typed(("drain: delete %s for good"):format(text.count(#found, "mirror")), tostring(#found), nil,
-    tables.aligned({ { "TOPICS", "topicsRegex" }, { "CONNECTOR", "connectorName" }, { "ID", "id" } }, found))
+    tables.aligned({ { "TOPICS", "topicsRegex" }, { "ID", "id" } }, order.sorted(found, "topicsRegex", "id")))
 
 -- ---- act --------------------------------------------------------------------------------------------------
 

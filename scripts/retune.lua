@@ -9,6 +9,7 @@ local limits = require("kmirror.limits")
 local log = require("kmirror.log")
 local options = require("kmirror.options")
 local programs = require("kmirror.program")
+local order = require("kmirror.order")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
 local tables = require("kmirror.table")
@@ -103,7 +104,7 @@ for _, mirror in ipairs(found) do
     local latency = wanted(mirror)
     left = left + (latency and 0 or 1)
     if latency and latency ~= mirror.targetLatency then
-        work[#work + 1] = { mirror = mirror, latency = latency }
+        work[#work + 1] = { mirror = mirror, latency = latency, topicsRegex = mirror.topicsRegex, id = mirror.id }
     end
 end
 if #work == 0 then
@@ -111,16 +112,19 @@ if #work == 0 then
         text.count(#found - left, "mirror has", "mirrors have"), text.count(left, "latency is", "latencies are")))
     return 0
 end
-local columns = {
+tables.write(io.stdout, {
     { "CONNECTOR", function(item) return item.mirror.connectorName end },
     { "TOPICS", function(item) return item.mirror.topicsRegex end, key = true },
     { "HIGHEST ms", function(item) return highest[item.mirror.id] or health.lag(item.mirror) end, align = "right" },
     { "TARGET", function(item) return item.mirror.targetLatency end, align = "right" },
     { "NEW", "latency", align = "right" },
-}
-tables.write(io.stdout, columns, work)
+}, work)
 confirm.typed(("retune: set %s"):format(text.count(#work, "target latency", "target latencies")), tostring(#work),
-    nil, tables.aligned(columns, work))
+    nil, tables.aligned({
+        { "TOPICS", "topicsRegex" }, { "ID", "id" },
+        { "TARGET", function(item) return item.mirror.targetLatency end, align = "right" },
+        { "NEW", "latency", align = "right" },
+    }, order.sorted(work, "topicsRegex", "id")))
 
 -- ---- act --------------------------------------------------------------------------------------------------
 

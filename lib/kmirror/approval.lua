@@ -9,11 +9,13 @@ local mirrors = require("mirrors")
 local moment = require("kmirror.moment")
 local shell = require("kmirror.shell")
 local task = require("task")
+local terminal = require("kmirror.terminal")
+local text = require("kmirror.text")
 local refuse = require("kmirror.usage")
 
 local M = {}
 
-local first_pause, longest_pause = 0.5, 5 -- seconds between two looks at the store
+local first_pause, longest_pause = 0.5, 2 -- seconds between two looks at the store
 local reminder = 300 -- seconds after which it is said again what is waited for
 
 --- Where a store can tell users apart.
@@ -68,6 +70,19 @@ local function shown_of(opened, summary)
     return mirrors.printable(table.concat(lines, "\n") .. "\n\n" .. summary:gsub("%s+$", "") .. "\n", true)
 end
 
+--- The same for a terminal of that width: what is long is broken between words.
+---@param shown string
+---@param columns? integer
+---@return string
+function M.fitted(shown, columns)
+    local lines = {}
+    for line in shown:gmatch("([^\n]*)\n") do
+        local label, rest = line:match("^(%a+: +)(.*)$")
+        lines[#lines + 1] = label and label .. text.message(rest, columns, #label) or line
+    end
+    return table.concat(lines, "\n") .. "\n"
+end
+
 -- ---- asking -------------------------------------------------------------------------------------------------
 
 local function because(row)
@@ -93,15 +108,17 @@ local function look_back(row, digest)
     return false
 end
 
-local function store_option(opened)
+-- For somebody else: without the user, who is not the one to approve it.
+local function store_option(opened, for_others)
     local store = opened.run.settings.store
+    store = store and for_others and store:gsub("^(%a+://)[^@/]*@", "%1") or store
     return store and " --store " .. shell.word(store) or ""
 end
 
 local function tell(opened, shown, row)
-    local name, store = shell.word(opened.job.name), store_option(opened)
+    local name, store = shell.word(opened.job.name), store_option(opened, true)
     log.info("an approval is needed before anything is changed")
-    io.stderr:write("\n", shown, "\n")
+    io.stderr:write("\n", M.fitted(shown, terminal.of(io.stderr).width), "\n")
     log.info("job %s waits until %s, for %s, for another user of the store than %s (digest %s)", opened.job.name,
         moment.shown(host.time() + row.left), moment.span(row.left), row.asked_by, M.short(row.digest))
     io.stderr:write(("to approve:  kmirror jobs approve %s%s\n"):format(name, store),

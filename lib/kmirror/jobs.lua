@@ -192,7 +192,7 @@ end
 
 ---@class kmirror.jobs.job a job as --json shows it; times are UTC, ISO 8601
 ---@field name string
----@field state "running"|"waiting for approval"|"done"|"done, some items failed"|"failed"|"interrupted"|"killed"
+---@field state "running"|"to approve"|"done"|"done, some items failed"|"failed"|"interrupted"|"killed"
 ---@field script string
 ---@field target string
 ---@field created string
@@ -237,7 +237,7 @@ end
 local function state_now(store, job, last, approval)
     local is_running = stores.is_running(store, job.name)
     local waits = is_running and approval and approval.state == "asked"
-    return waits and "waiting for approval" or state_of(last, is_running)
+    return waits and "to approve" or state_of(last, is_running)
 end
 
 local function describe(store, job)
@@ -268,7 +268,7 @@ function M.all(url)
 end
 
 local function is_at_work(shape)
-    return shape.state == "running" or shape.state == "waiting for approval"
+    return shape.state == "running" or shape.state == "to approve"
 end
 
 local function run_shape(run, running)

@@ -19,6 +19,17 @@ function M.by(...)
     end
 end
 
+--- A list of the same tables, in the order of their fields.
+---@generic T: table
+---@param list T[]
+---@param ... string fields
+---@return T[]
+function M.sorted(list, ...)
+    local copy = table.move(list, 1, #list, 1, {})
+    table.sort(copy, M.by(...))
+    return copy
+end
+
 --- The keys of a table, in order.
 ---@param map table<string, any>
 ---@return string[]

@@ -19,6 +19,15 @@ describe("the failback runbook", function()
         return result
     end
 
+    it("is no part of the job of the failover, which is of another runbook", function()
+        it_.start()
+        local result = it_:failover({ "--yes", "--job", "over" })
+        assert.are.equal(0, result.status, result.stderr)
+        local printed = result.stdout:match("To fail back: +(%S[^\n]+)\n")
+        assert.is_nil(printed:find("--job", 1, true), printed)
+        assert.are.equal(0, it_:run_printed(printed).status)
+    end)
+
     it("is what the failover prints at its end, and turns the mirrors round again", function()
         local printed = start().stdout:match("To fail back: +(%S[^\n]+)\n")
         local before = regions.regexes(it_:mirrors_on(WEST))

@@ -14,12 +14,10 @@ local text = require("kmirror.text")
 local M = {}
 
 local function list_of(run)
-    local sorted = table.move(run.all_mirrors, 1, #run.all_mirrors, 1, {})
-    table.sort(sorted, order.by("batch", "topicsRegex", "id"))
     return tables.aligned({
-        { "TOPICS", "topicsRegex" }, { "CONNECTOR", "connectorName" }, { "ID", "id" },
+        { "TOPICS", "topicsRegex" }, { "ID", "id" },
         #run.parts > 1 and { "BATCH", "batch", align = "right" } or nil,
-    }, sorted)
+    }, order.sorted(run.all_mirrors, "batch", "topicsRegex", "id"))
 end
 
 local function summary(run)

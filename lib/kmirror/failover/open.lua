@@ -154,7 +154,7 @@ local function next_lines(run, found)
     local given = run.given
     if #found.reversed > 0 and run.runbook == "failover" then
         add("To fail back:", options.command("failback", given, { from = given.to_name, to = given.from_name,
-            failover = given.state and run.path }))
+            anew = true, failover = given.state and run.path }))
     end
     if #found["as it was"] > 0 then
         add("To begin anew:", options.command(run.runbook, given, { from = given.from_name, to = given.to_name }))

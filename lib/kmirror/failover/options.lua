@@ -214,8 +214,8 @@ local function value_of(given, name)
 end
 
 -- How a command begins that is about the same account.
-local function beginning()
-    local name, prefix = profile.current().name, again.prefix():gsub(" $", "")
+local function beginning(is_anew)
+    local name, prefix = profile.current().name, again.prefix(is_anew):gsub(" $", "")
     local is_chosen = name and not profile.current().sandbox and not prefix:find("--profile", 1, true)
     return prefix .. (is_chosen and " --profile " .. shell.word(name) or "")
 end
@@ -234,10 +234,11 @@ end
 ---@param runbook string
 ---@param given table the options of this run
 ---@param changes { from: string, to: string, disaster?: boolean, state?: string, failover?: string,
----  properties?: string, selection?: string[], batches?: string, accept?: string[] }
+---  properties?: string, selection?: string[], batches?: string, accept?: string[], anew?: boolean } anew: no part of
+---  the job, which is of this runbook
 ---@return string
 function M.command(runbook, given, changes)
-    local words = { beginning() }
+    local words = { beginning(changes.anew) }
     local function add(word, value)
         words[#words + 1] = word
         words[#words + 1] = value and shell.word(value)

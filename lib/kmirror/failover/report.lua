@@ -233,6 +233,7 @@ local function way_back(run)
     return options.command(back, run.given, {
         from = run.given.to_name,
         to = run.given.from_name,
+        anew = true,
         failover = back == "failback" and run.path or nil,
     })
 end

@@ -8,6 +8,7 @@ local jobs = require("kmirror.jobs")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local moment = require("kmirror.moment")
+local terminal = require("kmirror.terminal")
 local refuse = require("kmirror.usage")
 
 local M = {}
@@ -25,9 +26,10 @@ local function check_digest(row, given)
 end
 
 local function show(row)
-    io.stderr:write(("\nAsked by %s at %s, until %s (%s), digest %s:\n\n%s\n"):format(row.asked_by,
-        moment.shown(row.asked_at), moment.shown(host.time() + row.left), moment.span(row.left),
-        approval.short(row.digest), mirrors.printable(row.shown, true)))
+    io.stderr:write(("\nAsked by %s at %s.\nIt can be decided until %s, for %s.\nDigest %s\n\n%s\n"):format(
+        row.asked_by, moment.shown(row.asked_at), moment.shown(host.time() + row.left), moment.span(row.left),
+        approval.short(row.digest),
+        approval.fitted(mirrors.printable(row.shown, true), terminal.of(io.stderr).width)))
 end
 
 local function decide(options, state, question)

@@ -40,7 +40,7 @@ end
 
 local job_columns = {
     { "JOB", "name", whole = true },
-    { "STATE", "state", paint = paint },
+    { "STATE", "state", paint = paint, whole = true },
     { "RUNS", "runs", align = "right" },
     { "LAST RUN", "started", whole = true },
     { "DONE", jobs.done },
