@@ -250,6 +250,12 @@ static int interrupt(lua_State *L) {
     return 0;
 }
 
+/* on_failure(fn): see scheduler.h */
+static int on_failure(lua_State *L) {
+    scheduler_on_failure(L);
+    return 0;
+}
+
 /* json_messages(yes): what the executable itself says is JSON from now on, or text again */
 static int json_messages(lua_State *L) {
     message_as_json(lua_toboolean(L, 1));
@@ -311,6 +317,7 @@ int luaopen_host(lua_State *L) {
                                          {"left", exit_left},
                                          {"rest", exit_rest},
                                          {"go_on", exit_go_on},
+                                         {"on_failure", on_failure},
                                          {"json_messages", json_messages},
                                          {NULL, NULL}};
     luaL_newmetatable(L, LOCK);

@@ -8,7 +8,7 @@
 
 /* ---- the scheduler of a Lua state ---- */
 
-static const char scheduler_key, tasks_key, exit_key;
+static const char scheduler_key, tasks_key, exit_key, failing_key;
 
 static scheduler *interruptible;
 
@@ -162,6 +162,21 @@ int task_await(lua_State *L, task_wait *w, lua_KContext context, lua_KFunction k
 
 /* ---- the life of a task ---- */
 
+/* Lets whoever wants to know look at the frames of what fails, while they are there. [-0, +0, m] */
+static void show_frames(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &failing_key) == LUA_TFUNCTION) {
+        lua_pushvalue(L, 1);
+        lua_pcall(L, 1, 0, 0);
+    }
+    lua_settop(L, 1);
+}
+
+void scheduler_on_failure(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_pushvalue(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &failing_key);
+}
+
 /* Keeps the failure's traceback with the task. One that was re-raised by a join keeps that of the task it
  * came from. [-0, +0, m] */
 static int keep_traceback(lua_State *L) {
@@ -169,9 +184,11 @@ static int keep_traceback(lua_State *L) {
     task *t = s->running;
     if (t == NULL || t->cancelled)
         return 1;
+    show_frames(L);
     scheduler_push_tasks(L);
     lua_rawgetp(L, -1, t);
-    if (lua_getfield(L, -2, "joined") == LUA_TTABLE && lua_rawgeti(L, -1, 1) != LUA_TNIL && lua_rawequal(L, 1, -1))
+    bool joined = lua_getfield(L, -2, "joined") == LUA_TTABLE;
+    if (joined && (lua_rawgeti(L, -1, 1), lua_rawequal(L, 1, -1)))
         lua_rawgeti(L, -2, 2);
     else
         luaL_traceback(L, L, NULL, 1);

@@ -38,6 +38,9 @@ loop *task_loop(lua_State *L);
  * Leaves the main task's results (LUA_OK), or its error and traceback (else), in their place.
  * [-(nargs + 1), +n, m] */
 int task_run(lua_State *L, int nargs);
+/* From now on the function at the index 1 is called with the error of each task that fails, and of the run, before its
+ * frames are gone. [-0, +0, v] */
+void scheduler_on_failure(lua_State *L);
 /* Pushes error and traceback of a task that failed and that nobody joined, once for each; false when no more are
  * left. [-0, +(0|2), m] */
 bool task_failure(lua_State *L);

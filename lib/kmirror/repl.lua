@@ -4,6 +4,7 @@
 local commands = require("kmirror.repl.commands")
 local completion = require("kmirror.repl.completion")
 local evaluate = require("kmirror.repl.evaluate")
+local frames = require("kmirror.repl.frames")
 local histories = require("kmirror.repl.history")
 local host = require("host")
 local keys = require("kmirror.repl.keys")
@@ -239,13 +240,18 @@ end
 
 -- What a runbook has left: its variables, and the error that ended it.
 local function take_over(session, left)
-    for name, value in pairs(left.names) do session.env[name] = value end
+    for name, value in pairs(left.names or {}) do session.env[name] = value end
     if left.caught then session:complain(left.caught.problem, session.traceback and left.caught.traceback or nil) end
+    if left.frames and #left.frames > 0 then
+        session.frames = left.frames
+        session:enter(1)
+    end
 end
 
 --- Talks to whoever is at standard input until the end of it.
 ---@param given table options of the command line
----@param left? { names: table<string, any>, caught: table|nil } by what ran before: its variables, and what ended it
+---@param left? { names: table<string, any>|nil, caught: table|nil, frames: kmirror.repl.frame[]|nil } by what ran
+---  before: its variables, what ended it, and where
 ---@return integer exit status 0; from a program, 1 when an input failed
 function M.run(given, left)
     local interactive = host.isatty(0) and host.isatty(1)
@@ -283,6 +289,21 @@ function M.after(given, fn, work)
     left.caught = not ok and caught or nil
     local status = M.run(given, left)
     return not ok and not host.isatty(0) and 1 or status
+end
+
+--- Does some work; when it fails, talks about it where it failed.
+---@param given table options of the command line
+---@param work fun(): integer
+---@return integer exit status that of the work
+---Raises what is no failure of the work: usage, and that it was cancelled.
+function M.where_it_fails(given, work)
+    frames.begin()
+    local ok, result = host.catch(work)
+    if ok then return result end
+    if is_cancelled(result) or problems.is(result, "usage") then error(result, 0) end
+    local status = host.status_of(result) -- before the prompt's end, which is an interrupt
+    M.run(given, { caught = { problem = result }, frames = frames.of(result) })
+    return status
 end
 
 --- Runs a line of code, where the prompt's names are there. Shows what an expression comes to.

@@ -27,17 +27,19 @@ function M.words(problem)
     return tostring(problem)
 end
 
--- Lua shortens long names of files at their beginning.
-local function is_own(path)
+--- Whether a file is one of kmirror's own. Lua shortens long names of files at their beginning.
+---@param path string
+---@return boolean
+function M.is_own(path)
     local script = path:match("scripts/([%w_-]+)%.lua$")
     return path:find("lib/kmirror/[%w_/]+%.lua$") or path:find("runtime/[%w_]+%.lua$") or path:find("argparse%.lua$")
-        or script and host.script(script) ~= nil
+        or script and host.script(script) ~= nil or false
 end
 
 -- The innermost frame that is not of kmirror's own files.
 local function innermost(traceback)
     for path, line in traceback:gmatch("\n\t([^\n]-):(%d+): in ") do
-        if not is_own(path) then return path, line end
+        if not M.is_own(path) then return path, line end
     end
 end
 
@@ -87,7 +89,7 @@ end
 -- Where the runbook was, as it stands there: "    book.lua:3 | api:get(id)". nil when that cannot be told.
 local function line_of(message, traceback)
     local path, line = message:match("^([^\n:]+):(%d+): ")
-    if not path or is_own(path) then path, line = innermost(traceback or "") end
+    if not path or M.is_own(path) then path, line = innermost(traceback or "") end
     local code = path and read_line(path, math.tointeger(line))
     code = code and code:match("^%s*(.-)%s*$")
     if not code or code == "" or not utf8.len(code) or may_hold_secret(code) then return nil end

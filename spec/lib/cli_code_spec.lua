@@ -63,6 +63,48 @@ describe("kmirror run", function()
         assert.are.equal(1, result.status)
     end)
 
+    it("opens the prompt where it failed with --debug, with the variables of each frame", function()
+        local path = support.temporary("talk.lua", [[
+            local factor = 7
+            local function inner(a)
+                local b = a * factor
+                return b.c.d
+            end
+            local function outer(list)
+                local sum = 0
+                for _, each in ipairs(list) do sum = sum + inner(each) end
+                return sum
+            end
+            local result = outer { 3, 4 }
+            return result]])
+        local result = support.run { "run", "--sandbox", "--debug", path,
+            stdin = "a, b, factor\nsum, #list\n:up\nsum, #list, a\n:up\n:where\n:up\n:down\neach\n" }
+        local its = path:gsub("%p", "%%%0")
+        assert.matches("^3\n21\n7\n0\n2\nnil\n", result.stdout)
+        assert.matches("\n  1  " .. its .. ":4, [^\n]+'inner'\n  2  " .. its .. ":8, [^\n]+'outer'\n%* 3  " .. its
+            .. ":11, the main part\n3\n$", result.stdout)
+        assert.matches("talk.lua:4: attempt to index a n", result.stderr, 1, true)
+        assert.matches("there is no frame further out", result.stderr, 1, true)
+        assert.are.equal(1, result.status)
+    end)
+
+    it("goes with --debug into the task that failed, and on to who waited for it", function()
+        local path = support.temporary("talk.lua", [[
+            local bulk = require "kmirror.bulk"
+            local function look(number)
+                local twice = 2 * number
+                if number == 3 then error { kind = "mine" } end
+                return twice
+            end
+            local numbers = { 1, 2, 3 }
+            bulk.map(numbers, look)]])
+        local result = support.run { "run", "--sandbox", "--debug", path, stdin = "twice\n:up\n#numbers\n:where\n" }
+        assert.matches("^6\n3\n", result.stdout)
+        assert.are.equal(2, select(2, result.stdout:gsub(path:gsub("%p", "%%%0"), "")))
+        local fine = support.run { "run", "--sandbox", "--debug", "-", stdin = "print(1) return 3" }
+        assert.are.same({ "1\n", 3 }, { fine.stdout, fine.status })
+    end)
+
     it("lists the runbooks that ship and the cookbook, with whether they change anything", function()
         local entries, by_name = cjson.decode(run("run", "--list", "--json").stdout), {}
         for _, entry in ipairs(entries) do by_name[entry.name] = entry end

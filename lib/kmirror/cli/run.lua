@@ -116,6 +116,11 @@ those of the cookbook are told, whether each may change anything, and what it
 does; kmirror show NAME prints one. With --list --json:
 [{"name", "kind", "changes", "summary"}, ...].
 
+With --debug, the prompt comes when the runbook fails, where it failed: the
+variables of the innermost function of it are there by name, :up and :down go to
+those that called it. <close> variables have been closed by then. The exit
+status is that of the failure.
+
 With --sandbox it takes the options of the sandbox's world, too; see
 kmirror help sandbox.]],
     sets = { "connection", "safety", "job", "times", "hooks", "messages" },
@@ -128,6 +133,8 @@ kmirror help sandbox.]],
             if value then end_here() end
         end)
         parser:flag("-i", "Then the prompt, with the runbook's variables."):target("then_talk")
+        parser:flag("--debug", "When it fails: the prompt, where it failed, with the variables that it had there.")
+            :target("talk_at_failure")
         parser:flag("--list", "Only tell which runbooks there are."):target("list_runbooks")
     end,
 
@@ -140,6 +147,7 @@ kmirror help sandbox.]],
         local function work()
             return bulk.finish(outcome.status(options.script, runbook(table.unpack(options.rest))))
         end
+        if options.talk_at_failure then return require("kmirror.repl").where_it_fails(options, work) end
         return options.then_talk and require("kmirror.repl").after(options, runbook, work) or work()
     end,
 }

@@ -95,6 +95,20 @@ local function save(session, argument)
     session:note("%s in %s: kmirror run %s", text.count(count, "input"), argument, argument)
 end
 
+-- ---- what failed -------------------------------------------------------------------------------------------
+
+local function list_frames(session)
+    if not session.frames then session:enter(1) end
+    for i, frame in ipairs(session.frames) do
+        session:say(text.clean(("%s %d  %s, %s"):format(i == session.frame and "*" or " ", i, frame.where, frame.name))
+            .. "\n")
+    end
+end
+
+local function step(by)
+    return function(session) session:enter((session.frame or 0) + by) end
+end
+
 -- ---- the rest ----------------------------------------------------------------------------------------------
 
 local function show_history(session, argument)
@@ -143,6 +157,9 @@ M.list = {
         },
         run = save },
     { name = "history", arguments = "[TEXT]", summary = "What was typed, with TEXT in it.", run = show_history },
+    { name = "where", arguments = "", summary = "After run --debug: the frames of what failed.", run = list_frames },
+    { name = "up", arguments = "", summary = "To the frame that called this one.", run = step(1) },
+    { name = "down", arguments = "", summary = "To the frame that this one called.", run = step(-1) },
     { name = "quit", arguments = "", summary = "End the session; Ctrl-D does, too.",
         run = function(session) session.done = true end },
 }

@@ -22,6 +22,8 @@ local refuse = require("kmirror.usage")
 ---@field inputs { text: string, expression: boolean }[] those that succeeded, for :save
 ---@field failed boolean the last input did
 ---@field done boolean the session ends
+---@field frames kmirror.repl.frame[]|nil of what failed, the innermost first
+---@field frame integer|nil the one that inputs are in
 local Session = {}
 Session.__index = Session
 
@@ -136,6 +138,23 @@ function Session:prompt()
         parts[#parts + 1] = " " .. colored(where, "red", "WRITABLE")
     end
     return table.concat(parts) .. "> "
+end
+
+-- ---- what failed ---------------------------------------------------------------------------------------------
+
+--- Puts the inputs into a frame of what failed: its variables are there by name.
+---@param number integer 1 is the innermost
+function Session:enter(number)
+    local frame = self.frames and self.frames[number]
+    if not frame then
+        refuse(self.frames and "there is no frame further %s" or "nothing has failed here: kmirror run --debug RUNBOOK "
+            .. "opens the prompt where a runbook fails", number < 1 and "in" or "out")
+    end
+    for name in pairs(self.frame and self.frames[self.frame].names or {}) do self.env[name] = nil end
+    for name, value in pairs(frame.names) do self.env[name] = value end
+    self.frame = number
+    if self.env.api == nil then self.env.api = connected() end
+    self:note("in %s, %s: frame %d of %d; :where, :up and :down", frame.where, frame.name, number, #self.frames)
 end
 
 -- ---- inputs ------------------------------------------------------------------------------------------------
