@@ -31,8 +31,9 @@ static int fetch_gc(lua_State *L) {
 
 /* ---- the loop's callbacks ---- */
 
-static void sending(void *owner, double at) {
+static bool sending(void *owner, double at) {
     (void)owner, (void)at;
+    return true;
 }
 
 static void answered(void *owner) {

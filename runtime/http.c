@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <strings.h>
 #include <sys/resource.h>
 
@@ -194,9 +195,11 @@ static int about_to_send(void *owner, char *ip, char *local_ip, int port, int lo
     (void)ip, (void)local_ip, (void)port, (void)local_port;
     if (r->answer.sent)
         return CURL_PREREQFUNC_ABORT;
+    double at = loop_now();
+    if (!r->events->sending(r->owner, at))
+        return CURL_PREREQFUNC_ABORT;
     r->answer.sent = true;
-    r->answer.sent_at = loop_now();
-    r->events->sending(r->owner, r->answer.sent_at);
+    r->answer.sent_at = at;
     return CURL_PREREQFUNC_OK;
 }
 
@@ -405,6 +408,15 @@ http_request *http_start(http_client *c, const char *method, const char *path, c
 
 const http_answer *http_answer_of(const http_request *r) {
     return &r->answer;
+}
+
+void http_cut(http_request *r) {
+    static const struct linger at_once = {.l_onoff = 1};
+    curl_socket_t socket = CURL_SOCKET_BAD;
+    if (r->answer.sent && curl_easy_getinfo(r->transfer.easy, CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK &&
+        socket != CURL_SOCKET_BAD)
+        setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    loop_remove(r->client->loop, &r->transfer);
 }
 
 void http_release(http_request *r) {

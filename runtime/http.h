@@ -40,7 +40,7 @@ typedef struct http_answer {
 } http_answer;
 
 typedef struct http_events {
-    void (*sending)(void *owner, double at); /* `at` is on loop_now()'s clock */
+    bool (*sending)(void *owner, double at); /* `at` is on loop_now()'s clock; false: it must not go out */
     void (*done)(void *owner);
 } http_events;
 
@@ -75,5 +75,8 @@ http_request *http_start(http_client *c, const char *method, const char *path, c
 const http_answer *http_answer_of(const http_request *r);
 /* Ends a request, aborting it when it is under way, and gives its handle back. */
 void http_release(http_request *r);
+/* Aborts a request so that nothing of it goes out any more, not even what the kernel still holds of it: before
+ * http_release(). */
+void http_cut(http_request *r);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "chunk.h"
 #include "error.h"
+#include "fence.h"
 #include "governor.h"
 #include "http.h"
 #include "json.h"
@@ -54,6 +55,7 @@ typedef struct call {
     wire *wire;
     account *account;
     governor_pass pass;
+    fence_pass fence; /* of a change */
     http_request *http;
     task_wait wait;
     loop_timer grace;
@@ -66,6 +68,7 @@ typedef struct call {
     const char *path, *body;
     size_t body_length;
     bool out_of_memory;
+    bool late; /* the fence was in the way */
 } call;
 
 static size_t under_way;
@@ -77,6 +80,7 @@ static bool changed;
 static void end_attempt(call *c) {
     if (c->pass.state != GOVERNOR_NONE)
         under_way--;
+    fence_leave(&c->fence);
     governor_leave(c->account->governor, &c->pass);
     loop_stop(c->loop, &c->grace);
     if (c->http != NULL)
@@ -84,11 +88,15 @@ static void end_attempt(call *c) {
     c->http = NULL;
 }
 
-static void sending(void *owner, double at) {
+static bool sending(void *owner, double at) {
     call *c = owner;
+    c->late = c->wire->change && fence_is_over();
+    if (c->late)
+        return false;
     c->sent_at = at;
     changed = changed || c->wire->change;
     governor_sent(c->account->governor, &c->pass, at);
+    return true;
 }
 
 /* What took longer than it does at the quickest may have been longer on the way there. */
@@ -103,6 +111,7 @@ static void answered(void *owner) {
     call *c = owner;
     const http_answer *answer = http_answer_of(c->http);
     c->ended_at = answer->ended;
+    fence_leave(&c->fence);
     if (answer->status > 0 && c->sent_at > 0)
         arrived(c);
     if (answer->status == 429)
@@ -111,14 +120,28 @@ static void answered(void *owner) {
     task_wake(&c->wait);
 }
 
+static void fence_over(fence_pass *p) {
+    call *c = p->owner;
+    c->late = true;
+    http_cut(c->http);
+    task_wake(&c->wait);
+}
+
 static void granted(governor_pass *p) {
     static const http_events events = {.sending = sending, .done = answered};
     call *c = p->owner;
+    c->late = c->wire->change && fence_is_over();
+    if (c->late) {
+        task_wake(&c->wait);
+        return;
+    }
     c->granted_at = loop_now();
     c->http = http_start(c->account->http, c->wire->method, c->path, c->body, c->body_length, c->timeout, &events, c);
     c->out_of_memory = c->http == NULL;
     if (c->out_of_memory)
         task_wake(&c->wait);
+    else if (c->wire->change)
+        fence_enter(&c->fence);
 }
 
 static void turned_away(governor_pass *p, double seconds) {
@@ -168,8 +191,21 @@ static int push_turned_away(lua_State *L, const call *c) {
     return 4;
 }
 
+/* As result_push. [-0, +(1|3), m] */
+static int push_late(lua_State *L, const call *c) {
+    if (c->sent_at == 0)
+        return lua_pushnil(L), 1;
+    lua_pushboolean(L, false);
+    error_constructor(L);
+    lua_pushliteral(L, "transport");
+    lua_pushliteral(L, "cut off before its answer came, as the lease on the job was about to run out");
+    lua_call(L, 2, 1);
+    lua_pushboolean(L, true);
+    return 3;
+}
+
 static bool has_ended(const call *c) {
-    return c->ended_at > 0 || c->pass.state == GOVERNOR_TURNED_AWAY;
+    return c->late || c->ended_at > 0 || c->pass.state == GOVERNOR_TURNED_AWAY;
 }
 
 static int attempted(lua_State *L, int status, lua_KContext context) {
@@ -196,6 +232,10 @@ static int attempted(lua_State *L, int status, lua_KContext context) {
         lua_pushboolean(L, c->delayed_by_429);
         return 3;
     }
+    if (c->late) {
+        end_attempt(c);
+        return push_late(L, c);
+    }
     if (c->pass.state == GOVERNOR_TURNED_AWAY && c->held == 0) {
         end_attempt(c);
         lua_pushnil(L);
@@ -219,6 +259,7 @@ static int attempt(lua_State *L) {
     c->pass.latest = loop_now() + patience;
     c->wait = (task_wait){.cancel = cancel_attempt};
     c->granted_at = c->sent_at = c->ended_at = 0;
+    c->late = false;
     governor_enter(c->account->governor, &c->pass);
     under_way++;
     return task_await(L, &c->wait, (lua_KContext)c, attempted);
@@ -293,6 +334,7 @@ static int prepare(lua_State *L) {
     *c = (call){.wire = w, .account = a, .loop = task_loop(L)};
     c->pass = (governor_pass){.granted = granted, .turned_away = turned_away, .delayed = delayed, .owner = c};
     c->grace = (loop_timer){.fire = grace_over, .owner = c};
+    c->fence = (fence_pass){.over = fence_over, .owner = c};
     c->path = lua_tostring(L, 3);
     c->body = lua_tolstring(L, 4, &c->body_length);
     luaL_setmetatable(L, CALL);
@@ -309,6 +351,20 @@ static int call_gc(lua_State *L) {
         end_attempt(c);
     c->account = NULL;
     return 0;
+}
+
+/* changes_until(moment | nil): changes may be sent until then, on task.now()'s clock; nil: for ever */
+static int changes_until(lua_State *L) {
+    if (!fence_set(task_loop(L), luaL_optnumber(L, 1, HUGE_VAL)))
+        return luaL_error(L, "not enough memory");
+    return 0;
+}
+
+/* is_late(call) -> whether it must not be sent, as that moment is over */
+static int is_late(lua_State *L) {
+    const call *c = luaL_checkudata(L, 1, CALL);
+    lua_pushboolean(L, c->wire->change && fence_is_over());
+    return 1;
 }
 
 /* times(call) -> when the last attempt was let go, sent and ended; 0 where it did not come to that */
@@ -532,6 +588,8 @@ int luaopen_mirrors(lua_State *L) {
                                          {"attempt", attempt},
                                          {"go_on", go_on},
                                          {"times", times},
+                                         {"changes_until", changes_until},
+                                         {"is_late", is_late},
                                          {"url_allowed", url_allowed},
                                          {"url_is_local", url_is_local},
                                          {"proxy_allowed", proxy_allowed},

@@ -66,6 +66,16 @@ function mirrors.watch(fn)
     watcher = fn
 end
 
+---From that moment on no change is sent, by no connection of this process; one that is under way then is cut off. For
+---who holds what it works on by a lease, and renews it: each time it is told the next moment. Reads go on.
+---@param moment? number  on task.now()'s clock; nil: changes may be sent for ever
+---@param wait? fun()     called by a change that is late, as often as it still is: waits until it may be sent, or
+---                       raises why it may not
+function mirrors.changes_until(moment, wait)
+    native.changes_until(moment)
+    retry.until_allowed = wait or retry.until_allowed
+end
+
 ---@class mirrors.Call
 ---@field operation string
 ---@field cluster string
@@ -413,6 +423,7 @@ return fields.guard("mirrors", mirrors, {
     defaults = { "options", options.kind },
     trace = { "fn?", fields.fn, "wants?", fields.fn },
     intercept = { "fn?", fields.fn },
+    changes_until = { "moment?", fields.number(0), "wait?", fields.fn },
     observe = { "fn?", fields.fn },
     watch = { "fn?", fields.fn },
     under_way = {},

@@ -20,6 +20,8 @@
 
 #define CONNECTION "postgres.connection"
 #define REQUEST "postgres.request"
+#define WAITING "postgres.waiting"
+#define ALARM "postgres.alarm"
 
 /* ---- what is used of libpq ---- */
 
@@ -290,7 +292,7 @@ static void end_waiting(waiting *w) {
 }
 
 static int waiting_gc(lua_State *L) {
-    end_waiting(luaL_checkudata(L, 1, "postgres.waiting"));
+    end_waiting(luaL_checkudata(L, 1, WAITING));
     return 0;
 }
 
@@ -363,7 +365,7 @@ static int connect_(lua_State *L) {
     loop *l = task_loop(L);
     waiting *w = lua_newuserdatauv(L, sizeof *w, 0);
     *w = (waiting){.loop = l};
-    luaL_setmetatable(L, "postgres.waiting");
+    luaL_setmetatable(L, WAITING);
     connecting *k = calloc(1, sizeof *k);
     if (k == NULL)
         return no_memory(L);
@@ -619,6 +621,54 @@ static int transaction(lua_State *L) {
     return ask(L, c, r, deadline);
 }
 
+/* ---- waiting ---- */
+
+/* A wait that nothing but its time and ring() ends: also in a task that was cancelled. */
+typedef struct alarm_clock {
+    task_wait wait;
+    loop_timer timer;
+    loop *loop;
+} alarm_clock;
+
+/* alarm() -> alarm */
+static int new_alarm(lua_State *L) {
+    loop *l = task_loop(L);
+    alarm_clock *a = lua_newuserdatauv(L, sizeof *a, 0);
+    *a = (alarm_clock){.loop = l, .wait = {.done = true}};
+    luaL_setmetatable(L, ALARM);
+    return 1;
+}
+
+static int alarm_ring(lua_State *L) {
+    alarm_clock *a = luaL_checkudata(L, 1, ALARM);
+    loop_stop(a->loop, &a->timer);
+    task_wake(&a->wait);
+    return 0;
+}
+
+static void time_is_up(loop_timer *timer) {
+    task_wake(&((alarm_clock *)timer->owner)->wait);
+}
+
+static int rung(lua_State *L, int status, lua_KContext context) {
+    (void)context;
+    lua_pushboolean(L, status == LUA_YIELD);
+    return 1;
+}
+
+/* wait(alarm, seconds, in the background) -> whether other tasks could run meanwhile */
+static int alarm_wait(lua_State *L) {
+    alarm_clock *a = luaL_checkudata(L, 1, ALARM);
+    double until = check_deadline(L, 2);
+    if (!a->wait.done)
+        return luaL_error(L, "somebody waits for this alarm already");
+    a->wait = (task_wait){.done = false};
+    a->timer = (loop_timer){.fire = time_is_up, .owner = a, .background = lua_toboolean(L, 3)};
+    if (!loop_start(a->loop, &a->timer, until))
+        return no_memory(L);
+    return task_await(L, &a->wait, 0, rung);
+}
+
 /* ---- the module ---- */
 
 /* A type with these methods, and a way in which it ends. [-0, +0, m] */
@@ -638,10 +688,12 @@ int luaopen_postgres(lua_State *L) {
     static const luaL_Reg none[] = {{NULL, NULL}};
     static const luaL_Reg methods[] = {
         {"query", query}, {"transaction", transaction}, {"close", connection_close}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"connect", connect_}, {"parse", parse}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"connect", connect_}, {"parse", parse}, {"alarm", new_alarm}, {NULL, NULL}};
+    static const luaL_Reg alarm_methods[] = {{"wait", alarm_wait}, {"ring", alarm_ring}, {NULL, NULL}};
     new_type(L, CONNECTION, methods, connection_close);
     new_type(L, REQUEST, none, request_gc);
-    new_type(L, "postgres.waiting", none, waiting_gc);
+    new_type(L, ALARM, alarm_methods, alarm_ring);
+    new_type(L, WAITING, none, waiting_gc);
     luaL_newlib(L, functions);
     return 1;
 }

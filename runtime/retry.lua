@@ -62,6 +62,9 @@ end
 retry.BUDGET = 500
 local RETRY_COST <const>, TIMEOUT_COST <const> = 5, 10
 
+-- Waits until changes may be sent again, or raises why they may not: see mirrors.changes_until().
+function retry.until_allowed() error(new_error("store", "no change may be sent any more"), 0) end
+
 local LONGEST_BACKOFF <const> = 20 -- seconds
 local LONGEST_HINT <const> = 300   -- seconds of Retry-After that are believed
 local HINT_SLACK <const> = 5       -- seconds that may be added to it
@@ -262,6 +265,7 @@ local function attempt(call)
     tell_alone(call)
     repeat
         if call.outage and call.outage.closed then stand_by(call) end
+        while native.is_late(call.native) do retry.until_allowed() end
         ok, result, maybe_done, hint, told = exchange(call)
     until ok ~= nil
     if ok and call.read then ok, result, maybe_done = read(call, result) end

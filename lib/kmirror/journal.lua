@@ -19,6 +19,8 @@
 local changes = require("kmirror.changes")
 local creates = require("kmirror.journal.creates")
 local host = require("host")
+local log = require("kmirror.log")
+local postgres = require("postgres")
 local problems = require("kmirror.problem")
 local runs = require("kmirror.journal.runs")
 local shell = require("kmirror.shell")
@@ -65,18 +67,58 @@ end
 
 local lock_attempts, lock_pause = 5, 0.1 -- `kmirror jobs` looks at locks, for an instant
 
-local function lock_job(store, name, join)
+local function try_lock(store, name, join)
     for _ = 1, lock_attempts do
         local lock = store:lock(name, join)
         if lock then
             return lock
         end
+        if store:holders(name) then
+            return nil
+        end
         task.sleep(lock_pause)
     end
-    if join then
-        refuse("job '%s' is running alone, without --join, in another kmirror process: wait until it has ended", name)
+end
+
+local function refuse_running(name, where)
+    refuse("job '%s' is running %s: wait until it has ended, or give another --job NAME", name, where)
+end
+
+local function described(holder)
+    return ("by %s on %s (process %d)"):format(holder.user, holder.host, holder.pid)
+end
+
+-- A runner that has died, hangs or is cut off does not renew its lease: once that has run out, the job can be taken.
+local function await_lease(store, name, holder, join)
+    log.info("job %s is held %s: waiting until its lease is renewed or runs out, for %.0f s at most", name,
+        described(holder), holder.left)
+    while true do
+        task.sleep(math.min(math.max(holder.left, 0.05), 0.5))
+        local lock = store:lock(name, join)
+        if lock then
+            log.warn("job %s was held %s, which did not renew its lease: this run takes it over", name,
+                described(holder))
+            return lock
+        end
+        local now = store:holders(name)[1]
+        if now and (now.runner ~= holder.runner or now.expires > holder.expires) then
+            refuse_running(name, described(now) .. ", and its lease was renewed just now")
+        end
+        holder = now or holder
     end
-    refuse("job '%s' is running in another kmirror process: wait until it has ended, or give another --job NAME", name)
+end
+
+local function lock_job(store, name, join)
+    local lock = try_lock(store, name, join)
+    if lock then
+        return lock
+    end
+    local holders = store:holders(name)
+    if not holders then
+        refuse_running(name, "in another kmirror process")
+    end
+    return holders[1] and await_lease(store, name, holders[1], join)
+        or lock_job(store, name, join)
 end
 
 local function check_same(job, options)
@@ -213,6 +255,8 @@ local function attempt(self, method, ...)
     return self.broken
 end
 
+local longest_write = 3600 -- seconds: the store gives up sooner
+
 -- Writes down the changes that wait for it.
 local function write_waiting(self)
     local waiting, rows = self.waiting, {}
@@ -223,6 +267,21 @@ local function write_waiting(self)
     local problem = #rows > 0 and attempt(self, "write_changes", rows) or nil
     for _, each in ipairs(waiting) do
         each.written, each.problem = true, problem
+        if each.alarm then
+            each.alarm:ring()
+        end
+    end
+end
+
+-- A row that another task is just writing. A coroutine of the runbook's own, in which that one cannot go on, writes it
+-- once more, which does no harm.
+local function await(self, mine)
+    mine.alarm = postgres.alarm()
+    local others_run = mine.alarm:wait(longest_write)
+    if not mine.written and not others_run then
+        mine.problem = attempt(self, "write_changes", { mine.row })
+    elseif not mine.written then
+        await(self, mine)
     end
 end
 
@@ -243,6 +302,9 @@ function Journal:write_change(row)
     pcall(task.sleep, 0)
     if not mine.written then
         write_waiting(self)
+    end
+    if not mine.written then
+        await(self, mine)
     end
     if mine.problem then
         error(mine.problem, 0)
@@ -272,6 +334,8 @@ end
 
 -- Writes down that a change is about to be sent: a new one, or one that was recorded before. The record of
 -- one that failed is used again. What was chosen for a create, such as a name, is recorded with its arguments.
+--
+-- To write it down may take a while, and others are begun meanwhile: its number is taken before.
 local function begin(self, change, key, row, chosen)
     local item = self.joint and task.scope() or nil
     row = row or table.remove(pool_of(self, key, item).failed, 1) or new_row(self, change, key, item)
@@ -280,9 +344,13 @@ local function begin(self, change, key, row, chosen)
     end
     row.order, row.state, row.problem, row.answered = self:next_order(), "sent", nil, nil
     row.run, row.sent, row.asked = self.run.number, host.time(), true
-    self:write_change(row)
     remember(self, row)
     self.asked[row.number] = true
+    local ok, e = pcall(self.write_change, self, row)
+    if not ok then
+        row.state, row.problem = "failed", "it could not be written down, so it was not sent"
+        error(e, 0)
+    end
     self.sent = self.sent + 1
     return row
 end

@@ -12,6 +12,7 @@ local M = {}
 
 ---@class kmirror.store
 ---@field url string what opens it again; without a password
+---@field user string|nil who uses it, in a store with users of its own
 ---@field secret fun(self): string a key for digests, random, the same for as long as the store lives
 ---@field lock fun(self, job: string, shared?: boolean): kmirror.lock|nil nil while another process has it; it goes
 ---  with its holder. Shared: nil while one has it for itself, who gets it only when nobody shares it
@@ -153,15 +154,19 @@ local function default_path()
     return directory .. "/jobs.db"
 end
 
--- The file that a URL names; refuses what is none. A URL may hold a password, so it is not shown.
-local function path_of(url)
+-- What a URL names: a file, or a database of PostgreSQL's. It may hold a password where it should not, so a wrong one
+-- is not shown.
+local function parse(url)
     local scheme, rest = url:match("^(%a[%w+.-]*):(.*)$")
-    if not scheme then
-        return url
-    elseif scheme:lower() ~= "sqlite" then
-        refuse("a store '%s:…' is not known: expected sqlite:FILE", scheme)
+    local kind = scheme and scheme:lower()
+    if not kind then
+        return "sqlite", url
+    elseif kind == "sqlite" then
+        return kind, (rest:gsub("^//(/)", "%1"))
+    elseif kind == "postgresql" or kind == "postgres" then
+        return "postgresql", require("kmirror.store.postgres.url")(url)
     end
-    return (rest:gsub("^//(/)", "%1"))
+    refuse("a store '%s:…' is not known: expected sqlite:FILE or postgresql://HOST/DATABASE", scheme)
 end
 
 --- The file of the store that a URL names, for those who must not make one by looking; nil when it is no file, or there
@@ -174,27 +179,58 @@ function M.file_of(url)
         local directory = state.path()
         return directory and directory .. "/jobs.db"
     end
-    local ok, path = pcall(path_of, url)
-    return ok and path or nil
+    local ok, kind, path = pcall(parse, url)
+    return ok and kind == "sqlite" and path or nil
 end
 
---- Opens a store, and makes it when it is not there. Raises `store`, and usage for a wrong URL.
----@param url? string sqlite:FILE, or just FILE; default: KMIRROR_STORE, else jobs.db among the user's state
+--- The URL of a store in PostgreSQL; nil when it is none. Raises usage for a wrong one.
+---@param url? string as for open()
+---@return string|nil
+function M.database_of(url)
+    url = url or os.getenv("KMIRROR_STORE") or ""
+    local kind, database = parse(url)
+    return kind == "postgresql" and database or nil
+end
+
+--- Connects to the database of a store in PostgreSQL, whatever is in it, for what else is kept there than jobs. Raises
+--- `store`.
+---@param url string as database_of() gives it
+---@return kmirror.store.postgres.database
+---@return table schema kmirror.store.postgres.schema
+function M.connect(url)
+    return require("kmirror.store.postgres.database").open(url), require("kmirror.store.postgres.schema")
+end
+
+--- Opens a store. One in a file is made when it is not there; one in PostgreSQL is made by `kmirror store init`. Raises
+--- `store`, and usage for a wrong URL.
+---@param url? string sqlite:FILE, or just FILE, or postgresql://…; default: KMIRROR_STORE, else jobs.db among the
+---  user's state
 ---@return kmirror.store
 function M.open(url)
     url = url or os.getenv("KMIRROR_STORE")
-    local path = url and url ~= "" and path_of(url) or default_path()
-    if path == "" or path:find("%c") then
-        refuse("the store's file name is %s: expected sqlite:FILE", path == "" and "empty" or "not printable")
+    local kind, place = "sqlite", nil
+    if url and url ~= "" then
+        kind, place = parse(url)
     end
-    return require("kmirror.store.sqlite").open(path)
+    if kind == "postgresql" then
+        return require("kmirror.store.postgres").open(place)
+    end
+    place = place or default_path()
+    if place == "" or place:find("%c") then
+        refuse("the store's file name is %s: expected sqlite:FILE", place == "" and "empty" or "not printable")
+    end
+    return require("kmirror.store.sqlite").open(place)
 end
 
---- Whether a run of a job goes on: it holds the job's lock.
+--- Whether a run of a job goes on: it holds the job's lock, or a lease on it that is valid.
 ---@param store kmirror.store
 ---@param name string of the job
 ---@return boolean
 function M.is_running(store, name)
+    local holders = store:holders(name)
+    if holders then
+        return #holders > 0
+    end
     local lock = store:lock(name)
     if lock then
         lock:close()

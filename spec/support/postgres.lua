@@ -91,7 +91,8 @@ function M.start(options)
 end
 
 local function accepts(self)
-    return os.execute(("env -u LD_PRELOAD %s -q -h 127.0.0.1 -p %d > /dev/null"):format(program "pg_isready", self.port))
+    local command = "env -u LD_PRELOAD %s -q -h 127.0.0.1 -p %d > /dev/null"
+    return os.execute(command:format(program "pg_isready", self.port))
 end
 
 ---Starts it, once more, and waits until it lets clients in.

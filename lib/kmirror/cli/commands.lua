@@ -15,8 +15,8 @@ local M = {}
 --- Their names, in the order in which help shows them.
 M.names = {
     "run", "repl", "list", "get", "create", "delete", "latency", "lag", "pause", "stop", "resume", "restart", "plan",
-    "apply", "export", "jobs", "history", "report", "new", "check", "test", "show", "sandbox", "doctor", "completion",
-    "version", "help",
+    "apply", "export", "jobs", "history", "store", "report", "new", "check", "test", "show", "sandbox", "doctor",
+    "completion", "version", "help",
 }
 
 ---@param name string of a command

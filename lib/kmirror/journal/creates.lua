@@ -43,11 +43,11 @@ local function note_seen(self, cluster, ids)
     if #new == 0 then
         return
     end
-    self:write("write_seen", { order = self:next_order(), cluster = cluster, ids = new })
     self.known[cluster] = known
     for _, id in ipairs(new) do
         known[id] = true
     end
+    self:write("write_seen", { order = self:next_order(), cluster = cluster, ids = new })
 end
 
 -- Tells a ledger what is known of a cluster. `entries` has its entry for each unanswered create, by number.

@@ -18,10 +18,10 @@ end
 local function check_joined(self)
     local holders = {}
     for _, holder in ipairs(self.store:holders(self.job.name)) do
-        holders[holder.runner] = true
+        holders[holder.host .. holder.pid] = true
     end
     for _, run in ipairs(self.runs) do
-        local other = run.number < self.run.number and not run.ended and holders[run.runner]
+        local other = run.number < self.run.number and not run.ended and holders[run.host .. run.pid]
         if other and run.version ~= self.run.version then
             refuse("job '%s' is run by %s@%s with kmirror %s, and this is %s: join it with the same one",
                 self.job.name, run.user, run.host, run.version, self.run.version)
@@ -53,8 +53,8 @@ end
 function M.begin(self, options)
     self.run = {
         number = #self.runs + 1, args = options.args or {}, directory = options.directory or ".",
-        settings = options.settings or {}, started = host.time(), user = host.user(), host = host.machine(),
-        pid = host.process(), version = host.version, reason = options.reason,
+        settings = options.settings or {}, started = host.time(), user = self.store.user or host.user(),
+        host = host.machine(), pid = host.process(), version = host.version, reason = options.reason,
     }
     if self.joint then
         begin_among_others(self)

@@ -9,8 +9,8 @@ local shell = require("kmirror.shell")
 ---@class kmirror.store.records: kmirror.store
 ---@field name string what messages call the store
 ---@field rows fun(self, name: string, condition: string, ...: any): table[] rows of a table; ? stands for a value
----@field write fun(self, job: string, changed: table[]) all or nothing; each is { table, row, what may be there already:
----  "new" nothing, "any", "unless there": then that stays }
+---@field write fun(self, job: string, changed: table[]) all or nothing; each is { table, row, what may be there
+---  already: "new" nothing, "any", "unless there": then that stays }
 local M = {}
 
 local labels = { jobs = "its record", runs = "run %d", changes = "change %d", seen = "what was seen on its clusters" }

@@ -69,15 +69,20 @@ function M.values(name, row)
     return values
 end
 
-local numbers = {
-    created = true, number = true, started = true, ended = true, status = true, position = true, run = true,
-    sent = true, answered = true, asked = true, pid = true,
-}
+local times = { created = true, started = true, ended = true, sent = true, answered = true }
+local numbers = { number = true, status = true, position = true, run = true, asked = true, pid = true }
+
+--- The type of a column, as SQL calls it.
+---@param column string
+---@return string
+function M.type_of(column)
+    return times[column] and "double precision" or numbers[column] and "bigint" or "text"
+end
 
 local function has_types(name, row)
     for _, column in ipairs(M.columns[name]) do
         local value = row[column]
-        if value ~= nil and type(value) ~= (numbers[column] and "number" or "string") then
+        if value ~= nil and type(value) ~= (M.type_of(column) == "text" and "string" or "number") then
             return false
         end
     end
