@@ -46,17 +46,31 @@ function M.done(summary)
     return #parts > 0 and table.concat(parts, ", ") or "nothing"
 end
 
+-- Who else is at work on a job that is shared; nil when nobody is.
+local function others(opened)
+    local names, own = {}, opened.run
+    for _, holder in ipairs(opened.joint and opened.store:holders(opened.job.name) or {}) do
+        local is_own = holder.pid == own.pid and holder.host == own.host
+        names[#names + 1] = not is_own and ("%s@%s (process %d)"):format(holder.user, holder.host, holder.pid) or nil
+    end
+    return #names > 0 and table.concat(names, ", ") or nil
+end
+
 --- What to tell when a run of a job begins; nil for the first one.
 ---@param opened kmirror.journal
 ---@return string|nil
 function M.notice(opened)
-    local last = opened.runs[#opened.runs - 1]
+    local last, with = opened.runs[opened.run.number - 1], others(opened)
     if not last then
         return nil
     end
     local summary = journal.summary(opened.job.name, opened.runs, opened.changes)
-    local notice = ("job %s, run %d: the last one (%s) was %s; done so far: %s"):format(opened.job.name, #opened.runs,
-        time_of(last.started), state_of(last, false), M.done(summary))
+    if with then
+        return ("job %s, run %d: joins %s; done so far: %s"):format(opened.job.name, opened.run.number, with,
+            M.done(summary))
+    end
+    local notice = ("job %s, run %d: the last one (%s) was %s; done so far: %s"):format(opened.job.name,
+        opened.run.number, time_of(last.started), state_of(last, false), M.done(summary))
     if summary.unanswered > 0 then
         notice = ("%s; %s to be reconciled"):format(notice, text.count(summary.unanswered, "unanswered change"))
     end
@@ -72,6 +86,9 @@ end
 ---@return string[]
 function M.closing(summary)
     local lines = { ("job %s: %s in %s"):format(summary.job, M.done(summary), text.count(summary.runs, "run")) }
+    if summary.own then
+        lines[1] = ("%s (%s by this one)"):format(lines[1], text.count(summary.own, "change"))
+    end
     if summary.failed > 0 then
         lines[1] = ("%s; %s failed"):format(lines[1], text.count(summary.failed, "change"))
     end
@@ -223,6 +240,18 @@ local function holders_of(store, job)
     return holders and json.array(holders)
 end
 
+-- Of a shared job, all is done when one of its runs has come to its end, however the others ended.
+local function telling(runs)
+    for i = #runs, 1, -1 do
+        if not runs[i].settings.join then
+            break
+        elseif runs[i].status == 0 then
+            return runs[i]
+        end
+    end
+    return runs[#runs]
+end
+
 -- What it has asked to be approved; nil where nothing was, or that cannot be.
 local function approval_of(store, job)
     local row = store.approval and store:approval(job)
@@ -237,12 +266,12 @@ end
 local function state_now(store, job, last, approval)
     local is_running = stores.is_running(store, job.name)
     local waits = is_running and approval and approval.state == "asked"
-    return waits and "to approve" or state_of(last, is_running)
+    return waits and "to approve" or is_running and "running" or state_of(last, false)
 end
 
 local function describe(store, job)
     local runs, approval = store:runs(job.name), approval_of(store, job.name)
-    local last = runs[#runs]
+    local last = telling(runs)
     local summary = journal.summary(job.name, runs, store:changes(job.name))
     return {
         user = last.user, host = last.host, pid = last.pid, version = last.version, reason = last.reason,
@@ -267,15 +296,12 @@ function M.all(url)
     end)
 end
 
-local function is_at_work(shape)
-    return shape.state == "running" or shape.state == "to approve"
-end
-
-local function run_shape(run, running)
+local function run_shape(run, running, recorded)
     return {
         number = run.number, args = json.array(run.args), directory = run.directory, settings = run.settings,
         started = time_of(run.started), ended = time_of(run.ended), status = run.status,
-        state = state_of(run, running), user = run.user, host = run.host, pid = run.pid, version = run.version,
+        done = journal.made_by(run.number, recorded), state = state_of(run, running), user = run.user,
+        host = run.host, pid = run.pid, version = run.version,
         reason = run.reason,
     }
 end
@@ -289,6 +315,17 @@ local function change_shape(change)
     }
 end
 
+-- Whether a run goes on: among those who hold the job, or, where nobody tells, the last one.
+local function is_at_work(shape, number, run)
+    for _, holder in ipairs(shape.holders or {}) do
+        if holder.host == run.host and holder.pid == run.pid then
+            return true
+        end
+    end
+    local is_running = shape.state == "running" or shape.state == "to approve"
+    return not shape.holders and is_running and number == shape.runs
+end
+
 --- One job with its runs and changes. Raises usage when there is none of that name.
 ---@param name string
 ---@param url? string
@@ -296,11 +333,12 @@ end
 function M.one(name, url)
     return with_store(url, function(store)
         local shape = describe(store, find(store, name))
+        local recorded = store:changes(name)
         shape.history, shape.changes = json.array({}), json.array({})
         for i, run in ipairs(store:runs(name)) do
-            shape.history[i] = run_shape(run, is_at_work(shape) and i == shape.runs)
+            shape.history[i] = run_shape(run, is_at_work(shape, i, run), recorded)
         end
-        for i, change in ipairs(store:changes(name)) do
+        for i, change in ipairs(recorded) do
             shape.changes[i] = change_shape(change)
         end
         return shape
@@ -319,7 +357,7 @@ end
 -- Why a job cannot be resumed here; nil when it can be.
 local function obstacle(store, job, run, directory)
     local summary = journal.summary(job.name, { run }, store:changes(job.name))
-    if stores.is_running(store, job.name) then
+    if stores.is_running(store, job.name) and not run.settings.join then
         return "job '%s' is running in another kmirror process", job.name
     elseif run.status == 0 and summary.unanswered == 0 then
         return "job '%s' has succeeded (%s): there is nothing to resume; to start over: kmirror jobs forget %s",
@@ -338,8 +376,7 @@ end
 function M.resume(options)
     return with_store(options.store, function(store)
         local job = find(store, options.name)
-        local runs = store:runs(job.name)
-        local run = runs[#runs]
+        local run = telling(store:runs(job.name))
         local problem = table.pack(obstacle(store, job, run, options.directory))
         if problem[1] then
             refuse(table.unpack(problem, 1, problem.n))

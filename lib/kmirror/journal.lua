@@ -509,6 +509,10 @@ end
 ---@type fun(job: string, runs: kmirror.store.run[], recorded: kmirror.store.change[]): kmirror.journal.summary
 M.summary = summaries.of
 
+--- How many changes a run of a job has made.
+---@type fun(run: integer, recorded: kmirror.store.change[]): integer
+M.made_by = summaries.of_run
+
 -- ---- the end ----------------------------------------------------------------------------------------------
 
 local function unasked_of(self)

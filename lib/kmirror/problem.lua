@@ -42,7 +42,7 @@ function M.passes(problem)
     return type(problem) == "table" and passing[problem.kind] or false
 end
 
-local hopeless = { cancelled = true, unauthorized = true, read_only = true }
+local hopeless = { cancelled = true, unauthorized = true, read_only = true, store = true }
 
 --- Whether what befell one mirror would befall every other one, too: to go on would only make more of it.
 ---@param problem any

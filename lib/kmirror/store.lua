@@ -22,7 +22,8 @@ local M = {}
 ---@field job fun(self, name: string): kmirror.store.job|nil
 ---@field has fun(self, name: string): boolean whether there is such a job, be it damaged or not
 ---@field forget fun(self, name: string) removes a job and all that belongs to it
----@field begin_run fun(self, job: kmirror.store.job, run: kmirror.store.run) writes the job as well, if it is new
+---@field begin_run fun(self, job: kmirror.store.job, run: kmirror.store.run, among_others?: boolean) writes the job as
+---  well, if it is new. Among others: a run of that number that is there stays
 ---@field end_run fun(self, job: string, run: kmirror.store.run, unasked: integer[]|nil) the numbers of changes of
 ---  earlier runs that this one did not ask for; nil when that cannot be told
 ---@field runs fun(self, job: string): kmirror.store.run[] in order

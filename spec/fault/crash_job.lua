@@ -18,7 +18,7 @@ local writes = { begin_run = true, end_run = true, write_changes = true, write_s
 -- The store, with a place before and after each write.
 local function watched(store)
     return setmetatable({}, { __index = function(_, name)
-        return function(_, ...)
+        return type(store[name]) == "function" and function(_, ...)
             if writes[name] then place "any" end
             local result = store[name](store, ...)
             if writes[name] then place "any" end

@@ -171,8 +171,8 @@ end)
 describe("kmirror jobs show", function()
     it("shows the runs and the changes of a job", function()
         assert.are.equal("good\tdone\t2\tTIME\t1 latency update, 1 delete\t0\t0\tfailover\talice@jump\n\n"
-            .. "1\tdone\tTIME\tTIME\t--to b c\talice@jump\t17\t9.9\t\n"
-            .. "2\tdone\tTIME\tTIME\t\talice@jump\t17\t9.9\tOPS-17\n\n"
+            .. "1\tdone\tTIME\tTIME\t--to b c\talice@jump\t2\t17\t9.9\t\n"
+            .. "2\tdone\tTIME\tTIME\t\talice@jump\t0\t17\t9.9\tOPS-17\n\n"
             .. "1\tset the target latency of mirror m on cluster c to 5000 ms\tdone\t1\tTIME\t\n"
             .. "2\tdelete mirror m on cluster c\tdone\t1\tTIME\tnot needed by the last run\n", run [[
             good()
@@ -190,7 +190,7 @@ describe("kmirror jobs show", function()
 
     it("shows a job as JSON, with arguments, settings and times", function()
         assert.are.equal([=[
-{"args":["--to","b c"],"directory":"/tmp","ended":"TIME","host":"jump","number":1,"pid":17,]=]
+{"args":["--to","b c"],"directory":"/tmp","done":1,"ended":"TIME","host":"jump","number":1,"pid":17,]=]
             .. [=["settings":{"cluster":"us-east","rate":5},"started":"TIME","state":"interrupted","status":130,]=]
             .. [=["user":"alice","version":"9.9"}
 {"answered":"TIME","arguments":{},"asked":true,"cluster":"c","id":"n","number":2,"operation":"delete",]=]
@@ -229,7 +229,7 @@ cut	130
                     { user = "bob", host = "b", pid = 18, since = 1, left = 0.25 } }
             end
         ]]
-        assert.are.equal("j\tfailed\t1\tTIME\tnothing\t0\t0\tfailover\talice@jump, bob@b\t12.3 s, 0.2 s\n",
+        assert.are.equal("j\trunning\t1\tTIME\tnothing\t0\t0\tfailover\talice@jump, bob@b\t12.3 s, 0.2 s\n",
             run(script .. "shown.list { store = path }"))
         assert.are.equal([=[
 [{"host":"jump","lease":12.3,"pid":17,"since":"1970-01-01T00:00:00Z","user":"alice"},]=]

@@ -127,7 +127,8 @@ describe("a store in SQLite", function()
 
     it("refuses the URL of what it cannot be kept in, without the password in it", function()
         local problem = run("", "stores.open('mysql://user:s3cret@host/jobs')", { fails = 2 })
-        assert.are.equal("kmirror: a store 'mysql:…' is not known: expected sqlite:FILE\n", problem)
+        assert.are.equal("kmirror: a store 'mysql:…' is not known: expected sqlite:FILE or "
+            .. "postgresql://HOST/DATABASE\n", problem)
         run("", "stores.open('sqlite:')", { fails = 2 })
         assert.matches("no place to keep jobs in: .*HOME.*; give %-%-store sqlite:FILE",
             run("", "stores.open()", { fails = 2, env = { HOME = false } }))

@@ -8,6 +8,8 @@ local task = require("task")
 
 local M = {}
 
+local shortest = 0.05 -- seconds after which a runner that has room takes more: others have had their turn meanwhile
+
 ---@class kmirror.bulk.sharing
 ---@field joint kmirror.joint
 ---@field part kmirror.joint.part
@@ -70,20 +72,21 @@ local function tell(self, counts)
     run.progress(run.ended, run.failed, counts.total)
 end
 
--- Until an item has ended, or for a moment.
-local function wait(self)
+-- Until an item has ended, or for so long.
+local function wait(self, seconds)
     if self.rung then
         return
     end
     local bell = task.spawn(function()
-        pcall(task.sleep, joint.pause)
+        pcall(task.sleep, seconds)
     end)
     self.bell = bell
     local _ <close> = setmetatable({}, { __close = function()
         self.bell = nil
         bell:cancel()
     end })
-    bell:join()
+    pcall(bell.join, bell) -- it may be rung before it has begun
+    task.sleep(0) -- raises when this task was cancelled
 end
 
 -- ---- batches ----------------------------------------------------------------------------------------------
@@ -104,7 +107,7 @@ local function do_batch(self, batch, may_fail)
         if self.busy == 0 and (counts.busy == 0 or run.failed > may_fail) then
             break
         end
-        wait(self)
+        wait(self, #items > 0 and #items < free and shortest or joint.pause)
     end
     group:wait()
     return runs.too_many(run, may_fail)

@@ -32,17 +32,21 @@ local function check_joined(self)
     end
 end
 
+local function is_same(one, other)
+    return one.host == other.host and one.pid == other.pid and one.started == other.started
+end
+
 -- Another runner may take the next number at the same instant.
 local function begin_among_others(self)
     check_joined(self)
-    repeat
-        local ok, problem = pcall(self.store.begin_run, self.store, self.job, self.run)
+    while true do
+        self.store:begin_run(self.job, self.run, true)
         self.runs = self.store:runs(self.job.name)
-        if not ok and #self.runs < self.run.number then
-            error(problem, 0)
+        if is_same(self.runs[self.run.number], self.run) then
+            break
         end
-        self.run.number = ok and self.run.number or #self.runs + 1
-    until ok
+        self.run.number = #self.runs + 1
+    end
     check_joined(self)
 end
 

@@ -2,6 +2,7 @@
 --- in store/postgres/schema.lua, who holds a job in store/postgres/lease.lua.
 
 local databases = require("kmirror.store.postgres.database")
+local items = require("kmirror.store.postgres.items")
 local leases = require("kmirror.store.postgres.lease")
 local mirrors = require("mirrors")
 local records = require("kmirror.store.records")
@@ -15,6 +16,8 @@ local M = {}
 ---@field user string as the database knows who is connected
 local Postgres = setmetatable({}, { __index = records })
 Postgres.__index = Postgres
+
+items.add(Postgres)
 
 -- ---- statements -------------------------------------------------------------------------------------------
 

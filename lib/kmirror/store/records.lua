@@ -55,11 +55,11 @@ local function decoded(self, name, row, column)
     return type(value) == "table" and value or damaged(self, name, row)
 end
 
-function M:begin_run(job, run)
+function M:begin_run(job, run, among_others)
     local row = { job = job.name, args = json.encode(json.array(run.args)), settings = json.encode(run.settings) }
     self:write(job.name, {
         { "jobs", job, "unless there" },
-        { "runs", setmetatable(row, { __index = run }), "new" },
+        { "runs", setmetatable(row, { __index = run }), among_others and "unless there" or "new" },
     })
 end
 
@@ -91,8 +91,9 @@ function M:end_run(job, run, unasked)
 end
 
 function M:runs(job)
+    local is_there = self:has(job) -- asked first: another runner may begin the job meanwhile
     local found = select(self, "runs", "WHERE job = ? ORDER BY number", job)
-    if #found == 0 and self:has(job) then
+    if #found == 0 and is_there then
         damaged(self, "runs", { job = job, number = 1 })
     end
     for i, row in ipairs(found) do

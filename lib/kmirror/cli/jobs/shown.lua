@@ -71,6 +71,7 @@ local run_columns = {
         return table.concat(run.args, " ")
     end },
     { "BY", by },
+    { "DONE", "done", align = "right" },
     { "PID", "pid", align = "right", spare = true },
     { "VERSION", "version", spare = true },
     { "REASON", "reason" },

@@ -174,7 +174,7 @@ end
 --- Asks one statement, and waits until it is answered. It may be carried out twice. Raises `store`.
 ---@param sql string ? stands for a value
 ---@param ... any values
----@return table[] rows, with `count`: how many were changed
+---@return table[] rows which also have `count`: how many were changed
 function Database:query(sql, ...)
     local values = table.pack(...)
     return persist(self, function(connection, seconds)

@@ -2,6 +2,7 @@
 --- others'. They are made and changed by their owner, with `kmirror store init` and `migrate`; whoever only runs jobs
 --- needs no more than the rights that grant() gives.
 
+local items = require("kmirror.store.postgres.items")
 local mirrors = require("mirrors")
 local shell = require("kmirror.shell")
 
@@ -85,6 +86,7 @@ M.steps = {
             PRIMARY KEY (job, runner)
         )]],
     },
+    items.step,
 }
 
 -- What a runner may do, by table. None of it is a change of the schema.
@@ -93,6 +95,7 @@ local rights = {
     { "SELECT", "kmirror.version, kmirror.secret" },
     { "SELECT, INSERT, UPDATE, DELETE", "kmirror.jobs, kmirror.runs, kmirror.changes, kmirror.seen, kmirror.leases" },
     { "USAGE", "SEQUENCE kmirror.tokens" },
+    items.rights,
 }
 
 --- Which version the schema has; nil when there is none, or this user may not see it.

@@ -1,0 +1,290 @@
+local postgres = require "spec.support.postgres"
+local support = require "spec.support"
+
+-- Runners of one job, each a process of its own, against a sandbox whose log tells what was done.
+describe("runners of one job", function()
+    local server, sandbox, store, rate
+
+    setup(function() server = postgres.start() end)
+    teardown(function() server:stop() end)
+
+    before_each(function()
+        store = server:url(server:database())
+        local made = support.run { "store", "init", "--store", store }
+        assert.are.equal(0, made.status, made.stderr)
+    end)
+
+    after_each(function()
+        if sandbox then sandbox:stop() end
+        sandbox = nil
+    end)
+
+    local function serve(options)
+        local given = { rate = 0, creating_seconds = 0, sync_seconds = 0, world = 0 }
+        for name, value in pairs(options or {}) do given[name] = value end
+        sandbox, rate = support.sandbox(given), "0"
+    end
+
+    -- The words of a run, and what it finds around it.
+    local function line(own, script, arguments)
+        local words = { "--rate", rate, "--store", store, "--job", "j", "--join", table.unpack(own) }
+        table.move({ "run", script, table.unpack(arguments or {}) }, 1, 2 + #(arguments or {}), #words + 1, words)
+        words.env = sandbox:env()
+        words.env.KMIRROR_LEASE = "2"
+        return words
+    end
+
+    local function join(script, arguments)
+        return support.start(line({}, script, arguments))
+    end
+
+    local function runbook(source)
+        return support.temporary("runbook.lua", source)
+    end
+
+    -- What was asked of the sandbox, by operation and mirror.
+    local function changes_of(operation)
+        local count, by_id = 0, {}
+        for _, request in ipairs(sandbox:requests()) do
+            if request.operation == operation and request.status ~= 429 then
+                count = count + 1
+                local what = request.id or request.topicsRegex or "?"
+                by_id[what] = (by_id[what] or 0) + 1
+            end
+        end
+        return count, by_id
+    end
+
+    -- Sets the latency of each mirror, once.
+    local retuning = [[
+        local bulk = require "kmirror.bulk"
+        local api = require("mirrors").connect {}
+        local result = bulk.each(api:list(), function(mirror)
+            api:update_target_latency(mirror.id, 7000)
+            require("task").sleep(%s)
+            return mirror.id
+        end, { concurrency = 4 })
+        print(result:summary(), #result:values())
+        return result:status()]]
+
+    local function eventually_done(count)
+        support.eventually("the first changes", function()
+            return changes_of "update_target_latency" >= count
+        end, 20)
+    end
+
+    -- That many were changed; what was under way when a runner was lost, at most so many, may have been sent again.
+    local function is_done(operation, count, again)
+        local all, by_what = changes_of(operation)
+        local distinct = 0
+        for _ in pairs(by_what) do distinct = distinct + 1 end
+        assert.are.equal(count, distinct)
+        assert.is_true(all <= count + (again or 0), ("%d, more than %d"):format(all, count + (again or 0)))
+    end
+
+    it("do each item once, and each tells of all of them", function()
+        serve { world = 60 }
+        local script = runbook(retuning:format("0.02"))
+        local runners = { join(script), join(script), join(script) }
+        local own = 0
+        for _, runner in ipairs(runners) do
+            local result = runner:wait(30)
+            assert.are.equal(0, result.status, result.stderr)
+            local mine, others, values = result.stdout:match(
+                "^60 done, 0 failed, 0 not begun %((%d+) by this runner, (%d+) by others%)\t(%d+)\n$")
+            assert.is_truthy(mine, result.stdout)
+            assert.are.equal(60, mine + others)
+            assert.are.equal("60", values)
+            assert.is_true(tonumber(mine) > 0, result.stdout)
+            own = own + mine
+        end
+        assert.are.equal(60, own)
+        is_done("update_target_latency", 60)
+    end)
+
+    it("take over what one had begun that is killed, and do nothing twice", function()
+        serve { world = 40 }
+        local script = runbook(retuning:format("0.3"))
+        local killed, survivor = join(script), join(script)
+        eventually_done(10)
+        killed:signal("KILL")
+        killed:wait()
+        local result = survivor:wait(30)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.matches("^40 done, 0 failed, 0 not begun", result.stdout)
+        is_done("update_target_latency", 40, 4)
+        local shown = support.run { "jobs", "--store", store }
+        assert.matches("^j\tdone\t2\t", shown.stdout)
+    end)
+
+    it("do without one that hangs for longer than its lease, which sends nothing more when it wakes up", function()
+        serve { world = 40 }
+        local script = runbook(retuning:format("0.3"))
+        local hung, survivor = join(script), join(script)
+        eventually_done(10)
+        hung:signal("STOP")
+        local result = survivor:wait(30)
+        local before = changes_of "update_target_latency"
+        hung:signal("CONT")
+        local woken = hung:wait(20)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.matches("^40 done, 0 failed, 0 not begun", result.stdout)
+        assert.are.equal(1, woken.status, woken.stderr)
+        assert.matches("has lost job 'j', as its lease ran out", woken.stderr)
+        assert.are.equal(before, changes_of "update_target_latency")
+        is_done("update_target_latency", 40, 4)
+    end)
+
+    it("give back what they had begun when they are interrupted", function()
+        serve { world = 30 }
+        local script = runbook(retuning:format("0.3"))
+        local interrupted, other = join(script), join(script)
+        eventually_done(8)
+        interrupted:signal("INT")
+        assert.are.equal(130, interrupted:wait(10).status)
+        local result = other:wait(20)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.matches("^30 done, 0 failed, 0 not begun", result.stdout)
+        is_done("update_target_latency", 30)
+    end)
+
+    it("make a change outside of all items once, and all are told what it came to", function()
+        serve { world = 3 }
+        local script = runbook([[
+            local api = require("mirrors").connect {}
+            local id = api:create { sourceType = "instaclustr", maxTasks = 1, kafkaSource =
+                "5a9b1c52-0000-4000-8000-000000000001", sourceAlias = "us-west", topicsRegex = "made",
+                useRenaming = false, usePrivateIps = false }
+            api:update_target_latency(id, 9000)
+            print(id, api:get(id).targetLatency, (pcall(api.update_target_latency, api,
+                "00000000-0000-4000-8000-000000000000", 9000)))
+            require("task").sleep(1) -- so that all of them are there]])
+        local runners, said = { join(script), join(script), join(script) }, {}
+        for i, runner in ipairs(runners) do
+            local result = runner:wait(20)
+            assert.are.equal(0, result.status, result.stderr)
+            said[i] = result.stdout
+        end
+        assert.matches("^%x+%-%x+%-%x+%-%x+%-%x+\t9000\tfalse\n$", said[1])
+        assert.are.same({ said[1], said[1], said[1] }, said)
+        assert.are.equal(1, (changes_of "create"))
+        assert.are.equal(2, (changes_of "update_target_latency"))
+    end)
+
+    it("share each of several bulk.each, but not what is done inside of an item", function()
+        serve { world = 12 }
+        local script = runbook([[
+            local bulk, task = require "kmirror.bulk", require "task"
+            local api = require("mirrors").connect {}
+            local mirrors = api:list()
+            local first = bulk.each(mirrors, function(mirror)
+                task.sleep(0.05)
+                bulk.each({ 5000, 6000 }, function(latency)
+                    api:update_target_latency(mirror.id, latency)
+                end, { concurrency = 1 }):status()
+            end)
+            local second = bulk.each(mirrors, function(mirror, place)
+                task.sleep(0.05)
+                if place == 1 then error("so it is", 0) end
+                api:update_target_latency(mirror.id, 8000)
+                return { place = place }
+            end, { batches = { 5, 7 }, gate = function(batch)
+                print("batch", batch.number, #batch.done, #batch.failed)
+            end })
+            print(#first.done, #second.done, tostring(second.failed[1].problem), second:values()[11].place)
+            return second:status()]])
+        for _, runner in ipairs { join(script), join(script) } do
+            local result = runner:wait(20)
+            assert.are.equal(3, result.status, result.stderr)
+            assert.are.equal("batch\t1\t4\t1\nbatch\t2\t7\t0\n12\t11\tso it is\t12\n", result.stdout)
+        end
+        assert.are.equal(12 * 2 + 11, (changes_of "update_target_latency"))
+    end)
+
+    it("refuse to be given other arguments than the others, and take only a store that all reach", function()
+        serve { world = 48 }
+        local script = runbook(retuning:format("0.3"))
+        local first = join(script, { "a b" })
+        eventually_done(1)
+        local other = join(script, { "c" }):wait()
+        assert.are.equal(2, other.status)
+        assert.matches("job 'j' is run with other arguments by postgres@.+: 'a b'; give the same to join it",
+            other.stderr)
+        local alone = line({}, script, { "a b" })
+        for i, word in ipairs(alone) do
+            if word == "--join" then table.remove(alone, i) end
+        end
+        other = support.run(alone)
+        assert.are.equal(2, other.status)
+        assert.matches("job 'j' is running", other.stderr)
+        assert.are.equal(0, first:wait(20).status)
+        local at_home = line({}, script)
+        at_home[4] = support.temporary("jobs.db")
+        other = support.run(at_home)
+        assert.are.equal(2, other.status)
+        assert.matches("^kmirror: %-%-join needs a store that the other machines reach, too: give %-%-store "
+            .. "postgresql://HOST/DATABASE", other.stderr)
+    end)
+
+    it("may begin at the same instant, with the same arguments or, but for one of them, with others", function()
+        serve { world = 10 }
+        local script = runbook(retuning:format("0.1"))
+        local runners = {}
+        for i = 1, 4 do runners[i] = join(script, { i % 2 == 1 and "x" or "y" }) end
+        local statuses = {}
+        for _, runner in ipairs(runners) do
+            local result = runner:wait(20)
+            statuses[result.status] = (statuses[result.status] or 0) + 1
+        end
+        assert.are.equal(4, (statuses[0] or 0) + (statuses[2] or 0))
+        assert.is_true(statuses[0] >= 2)
+        is_done("update_target_latency", 10)
+    end)
+
+    it("go on where all of them were killed", function()
+        serve { world = 30 }
+        local script = runbook(retuning:format("0.2"))
+        local killed = { join(script), join(script) }
+        eventually_done(10)
+        for _, runner in ipairs(killed) do runner:signal("KILL") end
+        for _, runner in ipairs(killed) do runner:wait() end
+        local resumed = { "jobs", "resume", "j", "--store", store, env = sandbox:env() }
+        resumed.env.KMIRROR_LEASE = "2"
+        local runners = { support.start(resumed), support.start(resumed) }
+        for _, runner in ipairs(runners) do
+            local result = runner:wait(20)
+            assert.are.equal(0, result.status, result.stderr)
+            assert.matches("^30 done, 0 failed, 0 not begun", result.stdout)
+        end
+        is_done("update_target_latency", 30, 8)
+    end)
+
+    -- A CSV file of so many mirrors.
+    local function fleet(count)
+        local lines = { "sourceAlias,kafkaSource,to,topicsRegex,useRenaming,usePrivateIps,maxTasks,targetLatency\n" }
+        for i = 1, count do
+            lines[i + 1] = ("us-west,5a9b1c52-0000-4000-8000-000000000001,%s,new-%d\\..*,false,false,3,%d\n"):format(
+                support.us_east, i, 20000 + i)
+        end
+        return support.temporary("fleet.csv", table.concat(lines))
+    end
+
+    it("migrate mirrors together, each created once, also when one is killed amid creates", function()
+        serve { creating_seconds = 0.5, list_delay = 1, rate = 60 }
+        rate = "60"
+        local file = fleet(90)
+        local runners = { join("migrate", { file }), join("migrate", { file }), join("migrate", { file }) }
+        support.eventually("some creates", function() return changes_of "create" >= 30 end, 20)
+        runners[1]:signal("KILL")
+        runners[1]:wait()
+        for i = 2, 3 do
+            local result = runners[i]:wait(60)
+            assert.are.equal(0, result.status, result.stderr .. result.stdout)
+            assert.matches("90 of 90 mirrors up, %d+ created, %d+ adopted", result.stdout)
+            assert.matches("by this runner, %d+ by others", result.stdout)
+        end
+        is_done("create", 90)
+        local listed = support.run { "list", "--json", env = sandbox:env() }
+        assert.are.equal(90, select(2, listed.stdout:gsub('"topicsRegex"', "")))
+    end)
+end)
