@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <strings.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 enum {
     KEPT_BODY = 256 * 1024, /* a larger buffer is given back with its request */
