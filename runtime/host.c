@@ -39,13 +39,14 @@ static int is_terminal(lua_State *L) {
     return 1;
 }
 
-/* columns(descriptor) -> width of the terminal, nil when it is none */
+/* columns(descriptor) -> width of the terminal, its height; nil when it is none */
 static int columns(lua_State *L) {
     struct winsize size;
     if (ioctl((int)luaL_checkinteger(L, 1), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
         return 0;
     lua_pushinteger(L, size.ws_col);
-    return 1;
+    lua_pushinteger(L, size.ws_row);
+    return 2;
 }
 
 /* monotonic() -> seconds */

@@ -11,6 +11,7 @@ local keys = require("kmirror.repl.keys")
 local line = require("line")
 local locals = require("kmirror.repl.locals")
 local output = require("kmirror.repl.output")
+local outside = require("kmirror.repl.outside")
 local parts = require("kmirror.repl.parts")
 local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
@@ -238,6 +239,13 @@ local function can_edit()
     return kind ~= "" and kind ~= "dumb"
 end
 
+-- A person's own file comes first; what is wrong with it is told.
+local function begin_with(session)
+    local path = session.interactive and outside.startup()
+    if path then run_input(session, ":load " .. path, pcall) end
+    session.inputs = {}
+end
+
 -- What a runbook has left: its variables, and the error that ended it.
 local function take_over(session, left)
     for name, value in pairs(left.names or {}) do session.env[name] = value end
@@ -261,6 +269,7 @@ function M.run(given, left)
     session.traceback = given.traceback
     session.start_cluster = session.env.api.cluster
     if left then take_over(session, left) end
+    begin_with(session)
     local _ <close> = setmetatable({}, turns)
     local talk = can_edit() and talk_by_keys or talk_by_lines
     local status = (interactive and talk or obey)(session)

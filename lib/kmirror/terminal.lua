@@ -38,7 +38,7 @@ function M.of(file)
     local is_terminal = has_host and descriptor ~= nil and host.isatty(descriptor)
     return {
         terminal = is_terminal,
-        width = is_terminal and host.columns(descriptor) or nil,
+        width = is_terminal and (host.columns(descriptor)) or nil,
         color = descriptor ~= nil and wants_color(is_terminal),
     }
 end

@@ -207,6 +207,38 @@ describe("kmirror repl, on a terminal", function()
         screen:wait("\n" .. PROMPT .. " pears")
     end)
 
+    it("edits the last input in an editor, and runs what it becomes", function()
+        start { env = { EDITOR = "sed -i s/20/40/" } }
+        screen:enter("20 + 2", "\n22\n" .. PROMPT)
+        screen:enter(":edit", "\n42\n" .. PROMPT)
+        screen:press("Up")
+        screen:wait(PROMPT .. " 40 + 2")
+    end)
+
+    it("runs a command in the shell", function()
+        start {}
+        screen:enter(":! echo $((6 * 7)); exit 3", "\n42\nstatus 3\n" .. PROMPT)
+        screen:enter(":!echo tight", "\ntight\n" .. PROMPT)
+    end)
+
+    it("shows what is longer than the screen in a pager, where there is one", function()
+        start { env = { PAGER = "sed s/^/paged:/" } }
+        screen:enter("1", "\n1\n" .. PROMPT)
+        screen:enter("long = {} for i = 1, 60 do long[i] = i end", PROMPT)
+        screen:enter(":json long", "paged:  60\npaged:]\n" .. PROMPT)
+        screen:enter(":pager off", "no pager any more\n" .. PROMPT)
+        screen:enter(":json long", "\n  60\n]\n" .. PROMPT)
+    end)
+
+    it("begins with a person's own file, and tells what is wrong with it", function()
+        local config = support.temporary_directory("config")
+        os.execute("mkdir " .. config .. "/kmirror")
+        support.write(config .. "/kmirror/prompt.lua", "function double(x) return 2 * x end\nlocal y = nothing.z\n")
+        start { env = { XDG_CONFIG_HOME = config } }
+        assert.matches("prompt.lua:2: attempt to", (screen:text():gsub("\n", "")), 1, true)
+        screen:enter("double(21)", "\n42\n" .. PROMPT)
+    end)
+
     it("gives the terminal back as it was, when it ends and when it is ended", function()
         start {}
         screen:press("C-d")

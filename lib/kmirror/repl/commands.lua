@@ -4,6 +4,7 @@ local clusters = require("kmirror.repl.clusters")
 local help = require("kmirror.repl.help")
 local host = require("host")
 local modules = require("kmirror.modules")
+local outside = require("kmirror.repl.outside")
 local saved = require("kmirror.repl.saved")
 local suggest = require("mirrors").fields.nearest
 local terminal = require("kmirror.terminal")
@@ -111,22 +112,47 @@ end
 
 -- ---- the rest ----------------------------------------------------------------------------------------------
 
+local function run_shell(session, argument)
+    if argument == "" then refuse(":!: which command? :! ls -l") end
+    local status = outside.command(argument)
+    if status ~= 0 then session:note("status %d", status) end
+end
+
+local function edit(session)
+    local entries = session.history.entries
+    local before = entries[#entries] ~= nil and entries[#entries]:match("^%s*:e") and entries[#entries - 1]
+        or entries[#entries] or ""
+    local code = outside.edit(before)
+    if not code then refuse(":edit: the editor failed; VISUAL or EDITOR names another one") end
+    if code == "" then return session:note("nothing to run") end
+    session:note("%s", code:gsub("\n.*", " …"))
+    session.history:add(code)
+    session:evaluate(code)
+end
+
+local function page(session, argument)
+    session.paging = switch("pager", argument, session.paging)
+    session:note(session.paging and "what is longer than the screen is shown in a pager: %s" or "no pager any more",
+        outside.pager() or "less")
+end
+
 local function show_history(session, argument)
-    local where = terminal.of(io.stdout)
+    local where, shown = terminal.of(io.stdout), {}
     for i, entry in ipairs(session.history.entries) do
         if entry:find(argument, 1, true) then
             local number = terminal.paint(where, "dim", ("%5d  "):format(i))
             local lines = {}
             for line in (entry .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = text.clean(line) end
-            session:say(number .. table.concat(lines, "\n       ") .. "\n")
+            shown[#shown + 1] = number .. table.concat(lines, "\n       ") .. "\n"
         end
     end
+    session:page(table.concat(shown))
 end
 
 ---@type kmirror.repl.command[]
 M.list = {
     { name = "help", arguments = "[NAME]", summary = "What there is, or what a name stands for.",
-        run = function(session, argument) session:say(help.about(session, argument, M.list)) end },
+        run = function(session, argument) session:page(help.about(session, argument, M.list)) end },
     { name = "use", arguments = "CLUSTER", summary = "Put api on another cluster.", takes = "cluster", run = use },
     { name = "clusters", arguments = "", summary = "The clusters that have a name.", run = clusters },
     { name = "readonly", arguments = "[on|off]", summary = "Refuse changes, or let them through.", takes = "switch",
@@ -156,6 +182,15 @@ M.list = {
             "secret are left out.",
         },
         run = save },
+    { name = "edit", arguments = "", summary = "The last input in an editor, and run what it becomes.", run = edit },
+    { name = "!", arguments = "COMMAND", summary = "Run a command in the shell.", run = run_shell },
+    { name = "pager", arguments = "[on|off]", summary = "A pager for what is longer than the screen.",
+        takes = "switch",
+        details = {
+            "Has what is longer than the screen shown in a pager, or not: what KMIRROR_PAGER or PAGER names, else",
+            "less. It is on from the beginning where one of these is set.",
+        },
+        run = page },
     { name = "history", arguments = "[TEXT]", summary = "What was typed, with TEXT in it.", run = show_history },
     { name = "where", arguments = "", summary = "After run --debug: the frames of what failed.", run = list_frames },
     { name = "up", arguments = "", summary = "To the frame that called this one.", run = step(1) },
@@ -191,6 +226,8 @@ local function unknown(name)
 end
 
 local function words_of(input)
+    local command = input:match("^%s*:!%s*(.-)%s*$")
+    if command then return "!", command end
     return input:match("^%s*:(%S*)%s*(.-)%s*$")
 end
 

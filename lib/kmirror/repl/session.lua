@@ -5,6 +5,7 @@ local connect = require("kmirror.connect")
 local evaluate = require("kmirror.repl.evaluate")
 local known = require("kmirror.repl.known")
 local mirrors = require("mirrors")
+local outside = require("kmirror.repl.outside")
 local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
 local show = require("kmirror.repl.show")
@@ -19,6 +20,7 @@ local refuse = require("kmirror.usage")
 ---@field mode "writable"|"read-only"|"dry-run"
 ---@field style kmirror.repl.style
 ---@field timing boolean
+---@field paging boolean what is longer than the screen is shown in a pager
 ---@field inputs { text: string, expression: boolean }[] those that succeeded, for :save
 ---@field failed boolean the last input did
 ---@field done boolean the session ends
@@ -69,7 +71,7 @@ end
 function M.new(given, interactive)
     local self = setmetatable({
         env = new_env(), interactive = interactive, style = { json = given.json }, timing = false, inputs = {},
-        failed = false, done = false, only_reads = given.read_only,
+        failed = false, done = false, only_reads = given.read_only, paging = outside.pager() ~= nil,
     }, Session)
     self.env.api = connected()
     self:set_mode(first_mode(given))
@@ -166,6 +168,14 @@ function Session.say(_, lines)
     io.stdout:flush()
 end
 
+--- The same, in a pager where that is wanted and the screen is too small.
+---@param lines string
+function Session:page(lines)
+    local pager = self.interactive and self.paging and outside.is_long(lines) and (outside.pager() or "less")
+    if pager then return outside.page(pager, lines) end
+    self:say(lines)
+end
+
 --- Writes a remark for a person, in between; a program is not told.
 ---@param format string
 function Session:note(format, ...)
@@ -177,7 +187,7 @@ end
 ---@param value any
 ---@param style? kmirror.repl.style
 function Session:show(value, style)
-    self:say(show.value(value, terminal.of(io.stdout), style or self.style))
+    self:page(show.value(value, terminal.of(io.stdout), style or self.style))
 end
 
 local function known_names(session)
