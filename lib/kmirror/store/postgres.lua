@@ -1,6 +1,7 @@
 --- store.postgres: the store in a PostgreSQL database, which several runners on several machines share. Its tables are
 --- in store/postgres/schema.lua, who holds a job in store/postgres/lease.lua.
 
+local approvals = require("kmirror.store.postgres.approvals")
 local databases = require("kmirror.store.postgres.database")
 local items = require("kmirror.store.postgres.items")
 local leases = require("kmirror.store.postgres.lease")
@@ -18,6 +19,7 @@ local Postgres = setmetatable({}, { __index = records })
 Postgres.__index = Postgres
 
 items.add(Postgres)
+approvals.add(Postgres)
 
 -- ---- statements -------------------------------------------------------------------------------------------
 

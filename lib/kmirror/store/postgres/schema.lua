@@ -2,6 +2,7 @@
 --- others'. They are made and changed by their owner, with `kmirror store init` and `migrate`; whoever only runs jobs
 --- needs no more than the rights that grant() gives.
 
+local approvals = require("kmirror.store.postgres.approvals")
 local items = require("kmirror.store.postgres.items")
 local mirrors = require("mirrors")
 local shell = require("kmirror.shell")
@@ -87,6 +88,7 @@ M.steps = {
         )]],
     },
     items.step,
+    approvals.step,
 }
 
 -- What a runner may do, by table. None of it is a change of the schema.
@@ -97,6 +99,7 @@ local rights = {
     { "USAGE", "SEQUENCE kmirror.tokens" },
     items.rights,
 }
+table.move(approvals.rights, 1, #approvals.rights, #rights + 1, rights)
 
 --- Which version the schema has; nil when there is none, or this user may not see it.
 ---@param database kmirror.store.postgres.database
