@@ -132,6 +132,7 @@ FORCE:
 help:
 	@echo 'make            build $(BUILD)/kmirror and $(BUILD)/mirrors.so (needs: make deps)'
 	@echo 'make demo       fail a small fleet over, in the sandbox'
+	@echo 'make demo-team  three runners migrate 600 mirrors together, over a PostgreSQL of their own (a minute)'
 	@echo 'make test       run all specs, or those in SPECS=, KMIRROR_TEST_JOBS= files at a time'
 	@echo 'make test-v2    run the specs of runbooks with version 2 of the API'
 	@echo 'make kafka-demo fail twenty topics of a real Kafka over and back, and count what arrived (four minutes)'
@@ -296,6 +297,13 @@ test-postgres: test-packages all
 	@sh .ci/packages.sh test-postgres postgresql
 	@KMIRROR_BUILD=$(BUILD) SAN=$(SAN) MEMCHECK=$(MEMCHECK) bash spec/support/suites.sh \
 	  $(or $(SPECS),$(wildcard spec/postgres/*_spec.lua))
+
+# Three runners migrate 600 mirrors together; one is killed, one is cut off and comes back. Nothing stays behind.
+.PHONY: demo-team
+demo-team: deps
+	@sh .ci/packages.sh demo-team postgresql lua5.4 lua-socket util-linux
+	@$(MAKE) --no-print-directory all
+	@KMIRROR_BUILD=$(BUILD) lua5.4 spec/postgres/demo.lua
 
 # ---- figures ---------------------------------------------------------------------------------------------------
 

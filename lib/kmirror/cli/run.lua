@@ -121,6 +121,12 @@ variables of the innermost function of it are there by name, :up and :down go to
 those that called it. <close> variables have been closed by then. The exit
 status is that of the failure.
 
+With --join, several runners of one job, on whatever machines, share its work:
+each item of a bulk.each, and each change outside of one, is one runner's. Those
+of a runner that is gone are taken over, and each tells what all have done. It
+needs a store that all reach (--store postgresql://HOST/DATABASE), and the same
+runbook and arguments for all. Not for failover, failback, rollout and drain.
+
 With --sandbox it takes the options of the sandbox's world, too; see
 kmirror help sandbox.]],
     sets = { "connection", "safety", "job", "times", "hooks", "messages" },
