@@ -257,7 +257,7 @@ local function asks_for(arguments, option, value)
         local both = value and (argument == option .. "=" .. value or argument == option and arguments[i + 1] == value)
         if both or not value and argument == option then
             return true
-        elseif arguments[i - 1] == "run" and argument:sub(1, 1) ~= "-" then
+        elseif arguments[i - 1] == "run" and (argument == "-" or argument:sub(1, 1) ~= "-") then
             return false -- the rest is the runbook's
         end
     end

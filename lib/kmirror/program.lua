@@ -14,6 +14,16 @@ local M = {}
 ---@field names string[] each of them
 ---@field description string
 ---@field is table<string, any> its properties, as argparse calls them: argname, choices, convert, default, ...
+---@field argname fun(self: kmirror.program.element, value: any): kmirror.program.element
+---@field choices fun(self: kmirror.program.element, value: any): kmirror.program.element
+---@field convert fun(self: kmirror.program.element, value: any): kmirror.program.element
+---@field default fun(self: kmirror.program.element, value: any): kmirror.program.element
+---@field args fun(self: kmirror.program.element, value: any): kmirror.program.element
+---@field count fun(self: kmirror.program.element, value: any): kmirror.program.element
+---@field target fun(self: kmirror.program.element, value: any): kmirror.program.element
+---@field hidden fun(self: kmirror.program.element, value: any): kmirror.program.element
+---@field init fun(self: kmirror.program.element, value: any): kmirror.program.element
+---@field action fun(self: kmirror.program.element, value: any): kmirror.program.element
 local Element = {}
 Element.__index = Element
 
@@ -35,6 +45,9 @@ end
 ---@field elements kmirror.program.element[]
 ---@field groups { title: string, [integer]: kmirror.program.element }[] as its help shows them
 ---@field exclusive kmirror.program.element[][] of which only one may be given
+---@field option fun(self: kmirror.program, name: string, description?: string, default?: any): kmirror.program.element
+---@field flag fun(self: kmirror.program, name: string, description?: string): kmirror.program.element
+---@field argument fun(self: kmirror.program, name: string, description?: string): kmirror.program.element
 local Program = {}
 Program.__index = Program
 
