@@ -74,7 +74,8 @@ end
 ---@field rounds? integer how often an item is tried that fails of what is transient: a broken connection, a late
 ---  answer, a server in trouble, too many requests; once by default, as the api retries by itself
 ---@field pause? number seconds between two rounds; 3 by default
----@field shared? boolean false: with --join each runner does all of it for itself
+---@field shared? boolean|string false: with --join each runner does all of it for itself; a name: by which the runners
+---  know it, needed only where two at once stand in one place of the runbook
 ---@field key? fun(item: any): string what an item is, for runners that share the job (--join): the same text on all of
 ---  them; default: its id, or all that it holds
 ---@field title? string what to call it while it runs, outside of steps; the place in the runbook by default
@@ -96,6 +97,11 @@ local function show(items, options)
     return bar, function(ended, failed)
         bar:set(ended, failed)
     end
+end
+
+-- By what the other runners know it, too.
+local function name_of_place(shared)
+    return type(shared) == "string" and shared or progress.place()
 end
 
 local function do_alone(run, work, plan, ask)
@@ -142,7 +148,7 @@ function M.each(items, work, options)
     local stopped, number, own
     if shared then
         stopped, number, own = require("kmirror.bulk.shared").run(run, work, plan,
-            { joint = shared, place = progress.place(), key = options.key }, ask)
+            { joint = shared, place = name_of_place(options.shared), key = options.key }, ask)
     else
         stopped, number = do_alone(run, work, plan, ask)
     end
@@ -246,7 +252,7 @@ local options = fields.options({
     concurrency = concurrency, batches = fields.list(fields.amount(1)), gate = fields.fn,
     max_failures = fields.amount(0), on_error = fields.one_of("continue", "stop"), rounds = fields.integer(1),
     pause = fields.number(0, "seconds"), key = fields.fn, title = title, progress = fields.fn,
-    shared = fields.boolean,
+    shared = fields.either(fields.boolean, fields.string),
 })
 
 return fields.guard("bulk", M, {

@@ -14,6 +14,7 @@ local profile = require("kmirror.profile")
 local sensitive = require("kmirror.sensitive")
 local state = require("kmirror.state")
 local stores = require("kmirror.store")
+local textfile = require("kmirror.textfile")
 local refuse = require("kmirror.usage")
 
 local M = {}
@@ -22,7 +23,7 @@ local M = {}
 local not_settings = {
     command = true, job = true, script = true, rest = true, json = true, traceback = true, color = true,
     log_file = true, log_level = true, refused = true, dry_run = true, reason = true,
-    not_before = true, stop_at = true,
+    not_before = true, stop_at = true, source_digest = true,
 }
 
 -- Hooks as text. A command that holds a secret is not written down.
@@ -39,6 +40,16 @@ local function kept_hooks(hooks)
     return #kept > 0 and json.encode(kept) or nil
 end
 
+local function is_shipped(script)
+    return not script:find("/", 1, true) and host.script(script) ~= nil
+end
+
+-- Runners that share a job have to run the same: what they share is known by its place in the runbook.
+local function source_digest(script)
+    local source = not is_shipped(script) and textfile.read_code(script, "a runbook")
+    return source and host.hmac_sha256("kmirror runbook", source) or nil
+end
+
 -- The options to run it with again. None of them is a secret: a key is never an argument.
 local function settings_of(given)
     local settings = {}
@@ -46,11 +57,8 @@ local function settings_of(given)
         if not not_settings[name] and not name:find("^is_") and type(value) ~= "table" then settings[name] = value end
     end
     settings.command, settings.hooks = given.command, kept_hooks(given.hook)
+    settings.source_digest = given.join and source_digest(given.script) or nil
     return settings
-end
-
-local function is_shipped(script)
-    return not script:find("/", 1, true) and host.script(script) ~= nil
 end
 
 local function absolute(script, directory)

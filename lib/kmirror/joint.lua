@@ -25,6 +25,7 @@ local current ---@type kmirror.joint|nil of this run
 ---@class kmirror.joint
 ---@field journal kmirror.journal
 ---@field parts table<string, integer> how often each place has been come to
+---@field at table<string, boolean> the places where work is shared just now
 local Joint = {}
 Joint.__index = Joint
 
@@ -74,7 +75,7 @@ end
 ---@param opened kmirror.journal opened with `join`
 ---@return kmirror.joint
 function M.begin(opened)
-    current = setmetatable({ journal = opened, parts = {} }, Joint)
+    current = setmetatable({ journal = opened, parts = {}, at = {} }, Joint)
     opened.store:reopen_items(opened.job.name)
     return current
 end
@@ -93,7 +94,8 @@ end
 -- ---- items ------------------------------------------------------------------------------------------------
 
 ---@class kmirror.joint.part
----@field name string
+---@field place string
+---@field name string place, and which time it is
 ---@field items string[] what the journal and the store know them by, in the order of the list
 ---@field places table<string, integer> where they are in it
 ---@field foreign string[] what others have shared and is not in this runner's list
@@ -123,11 +125,19 @@ end
 ---@param key? fun(item: any): string what an item is
 ---@param batch_of? fun(place: integer): integer the batch of an item, by its place in the list
 ---@return kmirror.joint.part
----Raises `invalid` for an item that other runners would not know, and what keeps the store from writing it down.
+---Raises `invalid` for an item that other runners would not know, and for a place where another list is just being
+---worked on; what keeps the store from writing it down.
 ---@async
 function Joint:share(place, list, key, batch_of)
+    if self.at[place] then
+        error(mirrors.error("invalid", ("bulk.each at %s: with --join two at once cannot be told apart by the other "
+            .. "runners: give each options.shared, a name that is the same on all"):format(place)), 0)
+    end
+    self.at[place] = true
     self.parts[place] = (self.parts[place] or 0) + 1
-    local part = { name = ("%s #%d"):format(place, self.parts[place]), items = {}, places = {}, foreign = {} }
+    local part = {
+        place = place, name = ("%s #%d"):format(place, self.parts[place]), items = {}, places = {}, foreign = {},
+    }
     local shared, times = {}, {}
     for i, item in ipairs(list) do
         local what = key and tostring(key(item)) or identity_of(item)
@@ -199,6 +209,12 @@ function Joint:done(part, item, ok, value)
     })
 end
 
+--- The work on a list is over.
+---@param part kmirror.joint.part
+function Joint:left(part)
+    self.at[part.place] = nil
+end
+
 --- Gives back the items that this runner has taken and not ended: to whoever wants them.
 ---@async
 function Joint:give_back()
@@ -260,6 +276,7 @@ end
 ---@async
 function Joint:once(key, go_on)
     local part = self:share("change " .. key, { key })
+    self:left(part) -- equal ones are interchangeable
     while true do
         local taken = self:take(part, 1, 1)
         if taken[1] then

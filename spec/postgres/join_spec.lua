@@ -226,6 +226,36 @@ describe("runners of one job", function()
             .. "postgresql://HOST/DATABASE", other.stderr)
     end)
 
+    it("refuse a runbook of another text, and two lists at once that the others could not tell apart", function()
+        serve { world = 24 }
+        local script = runbook(retuning:format("0.4"))
+        local first = join(script)
+        eventually_done(1)
+        support.write(script, "-- a new line\n" .. support.read(script))
+        local other = join(script):wait()
+        assert.are.equal(2, other.status)
+        assert.matches("with another text of the runbook .+: give all runners the same", other.stderr)
+        assert.are.equal(0, first:wait(20).status)
+
+        local at_once = [[
+            local bulk, task = require "kmirror.bulk", require "task"
+            local group <close> = task.group()
+            for _, name in ipairs { "a", "b" } do
+                group:spawn(function()
+                    print(#bulk.each({ name }, function() task.sleep(0.1) end, { shared = %s }).done)
+                end)
+            end]]
+        local words = line({}, runbook(at_once:format("true")))
+        words[6] = "at-once"
+        other = support.run(words)
+        assert.are.equal(2, other.status)
+        assert.matches("two at once cannot be told apart by the other runners: give each options.shared", other.stderr)
+        words = line({}, runbook(at_once:format("name")))
+        words[6] = "named"
+        other = support.run(words)
+        assert.are.equal("1\n1\n", other.stdout, other.stderr)
+    end)
+
     it("may begin at the same instant, with the same arguments or, but for one of them, with others", function()
         serve { world = 10 }
         local script = runbook(retuning:format("0.1"))

@@ -136,6 +136,7 @@ end
 
 local gives_back = {
     __close = function(self, problem)
+        self.joint:left(self.part)
         if problem then
             pcall(self.joint.give_back, self.joint)
         end

@@ -25,6 +25,9 @@ local function check_joined(self)
         if other and run.version ~= self.run.version then
             refuse("job '%s' is run by %s@%s with kmirror %s, and this is %s: join it with the same one",
                 self.job.name, run.user, run.host, run.version, self.run.version)
+        elseif other and run.settings.source_digest ~= self.run.settings.source_digest then
+            refuse("job '%s' is run by %s@%s with another text of the runbook %s: give all runners the same",
+                self.job.name, run.user, run.host, self.job.script)
         elseif other and words(run.args) ~= words(self.run.args) then
             refuse("job '%s' is run with other arguments by %s@%s: %s; give the same to join it", self.job.name,
                 run.user, run.host, #run.args > 0 and words(run.args) or "none")
