@@ -266,6 +266,7 @@ lint-lua:
 
 # Brokers, Connect workers and MirrorMaker, from Maven Central. Fetched once, and again when pom.xml changes.
 KAFKA = build/kafka
+KAFKA_OLD = 3.9.1# of one spec
 
 .PHONY: kafka test-kafka kafka-demo
 kafka: $(KAFKA)/pom.xml
@@ -273,9 +274,11 @@ kafka: $(KAFKA)/pom.xml
 $(KAFKA)/pom.xml: spec/kafka/pom.xml
 	@sh .ci/packages.sh kafka openjdk-17-jre-headless maven kcat librdkafka1
 	@echo 'make kafka: fetching Kafka into $(KAFKA)' >&2
-	@rm -rf $(KAFKA)/libs && mkdir -p $(KAFKA)
+	@rm -rf $(KAFKA)/libs $(KAFKA)/old && mkdir -p $(KAFKA)
 	@mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory='$(CURDIR)/$(KAFKA)/libs' >&2
 	@mv $(KAFKA)/libs/jolokia-agent-jvm-*-javaagent.jar $(KAFKA)/jolokia.jar
+	@mvn -q -B -f $< -Dkafka=$(KAFKA_OLD) dependency:copy-dependencies -DoutputDirectory='$(CURDIR)/$(KAFKA)/old' >&2
+	@rm -f $(KAFKA)/old/jolokia-agent-jvm-*-javaagent.jar $(KAFKA)/old/slf4j-reload4j-*.jar
 	@cp $< $@
 
 test-kafka: test-packages kafka all

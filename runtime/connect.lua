@@ -244,9 +244,14 @@ local function age_of(found)
     return created and os.time() - created or math.huge
 end
 
-local function has_moved(session, found)
-    local answer = known_of(session, "offsets", found.name)
-    return answer ~= nil and #answer.offsets > 0
+-- A topic that was copied before and that no task is at work on, though the regex takes it: its source lacks it now.
+local function vanished(found, offsets, topics)
+    local there = {}
+    for _, topic in ipairs(topics) do there[topic] = true end
+    for place in pairs(lag.replicated(offsets)) do
+        local topic = place:match("^(.*)%-%d+$")
+        if not there[topic] and config.surely_takes(found.source.topics or "", topic) then return topic end
+    end
 end
 
 -- How things stand with the connectors that were found.
@@ -256,7 +261,9 @@ local function look_at(session, found, mirror)
         checkpoint = found.pair and known_of(session, "status", found.checkpoint),
         target = mirror.targetLatency or specification.FIRST_TARGET_LATENCY }
     local topics = look.source and #look.source.tasks > 0 and topics_of(session, found) or {}
-    look.moved = look.source ~= nil and has_moved(session, found)
+    local offsets = look.source and known_of(session, "offsets", found.name)
+    look.moved = offsets ~= nil and #offsets.offsets > 0
+    look.vanished = look.moved and #topics > 0 and vanished(found, offsets, topics) or nil
     mirror.topicStatuses, look.latency = topic_statuses(session, found, topics)
     mirror.status, mirror.cause = status.of(look)
     mirror.cause = mirror.cause and config.without_secrets(mirror.cause, found.source or found.pair)

@@ -56,6 +56,7 @@ end
 ---@field pair boolean         whether it should have both
 ---@field age number           seconds since it was created
 ---@field moved boolean        whether any offset was committed
+---@field vanished? string     a topic that it has copied, and that its source has no more
 ---@field latency? number      ms, the highest of its topics
 ---@field target number        ms
 
@@ -80,6 +81,11 @@ local function set_up(look)
     end
 end
 
+local function stale(look)
+    if not look.vanished then return nil end
+    return "STALE_TOPIC", ("its source has no topic '%s' any more, which it has copied before"):format(look.vanished)
+end
+
 local function halted(look)
     local state = status.state_of(look.source)
     if state == "PAUSED" or state == "STOPPED" then
@@ -95,7 +101,7 @@ end
 function status.of(look)
     local failed = look.source and failure_of(look.source) or look.checkpoint and failure_of(look.checkpoint)
     if failed then return "FAILED", failed end
-    for _, rule in ipairs { missing, set_up, halted } do
+    for _, rule in ipairs { missing, set_up, halted, stale } do
         local found, cause = rule(look)
         if found then return found, cause end
     end

@@ -37,6 +37,7 @@ local function start_sandbox(given)
     local its_profile = {
         name = "sandbox",
         sandbox = true,
+        refresh = tonumber(given.refresh),
         username = sandbox.username,
         clusters = sandbox.clusters_of(math.tointeger(tonumber(given.clusters)) or 2),
         runbooks = sandbox.runbooks,

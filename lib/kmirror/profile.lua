@@ -18,6 +18,7 @@ local M = {}
 ---@class kmirror.profile
 ---@field name string|nil
 ---@field sandbox boolean
+---@field refresh? number of a sandbox: seconds between two looks at its numbers
 ---@field endpoint string|nil
 ---@field username string|nil
 ---@field clusters table<string, kmirror.cluster> by name

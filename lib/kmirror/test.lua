@@ -33,6 +33,9 @@ local M = {}
 ---@field creating_seconds? number for which a new mirror is CREATING; 2
 ---@field sync_seconds? number that it then takes to catch up; 3
 ---@field lag_ms? number mean lag of a mirror that has caught up; 1200
+---@field history? number seconds of records that a new mirror has to copy; 120
+---@field metrics_window? number seconds over which latencies and rates are means, as the vendor's: 60; 0
+---@field refresh? number seconds from one look at these to the next, as the vendor's: 20; 0
 ---@field fail_every? integer each Nth new mirror ends up FAILED
 ---@field stale_every? integer each Nth new mirror ends up as STALE_TOPIC
 ---@field list_delay? number seconds by which the list runs behind
@@ -70,7 +73,8 @@ end
 -- ---- what is run ------------------------------------------------------------------------------------------
 
 local settings = {
-    "clusters", "creating_seconds", "sync_seconds", "lag_ms", "fail_every", "stale_every", "list_delay", "seed",
+    "clusters", "creating_seconds", "sync_seconds", "lag_ms", "history", "metrics_window", "refresh", "fail_every",
+    "stale_every", "list_delay", "seed",
 }
 
 local function world_words(world, directory)
@@ -196,7 +200,9 @@ return fields.guard("test", M, {
             world = fields.options({
                 mirrors = fields.either(count, fields.list(fields.table)), clusters = fields.integer(2),
                 creating_seconds = fields.number(0, "seconds"), sync_seconds = fields.number(0, "seconds"),
-                lag_ms = fields.number(0, "milliseconds"), fail_every = count, stale_every = count,
+                lag_ms = fields.number(0, "milliseconds"), history = fields.number(0, "seconds"),
+                metrics_window = fields.number(0, "seconds"), refresh = fields.number(0, "seconds"),
+                fail_every = count, stale_every = count,
                 list_delay = fields.number(0, "seconds"), seed = fields.integer(math.mininteger),
             }),
         }),

@@ -5,7 +5,7 @@ local support = require "spec.support"
 -- No Kafka is behind it, so that records cannot be counted: what hangs on that says so.
 local does = {
     ["scripts/audit.lua"] = { "", "2 mirrors on 2 clusters: 0 errors, 0 warnings." },
-    ["scripts/drain.lua"] = { "--regex payments", "1 of 1 mirror gone" },
+    ["scripts/drain.lua"] = { "--regex payments --save FILE", "1 of 1 mirror gone" },
     ["scripts/failback.lua"] = { "--from us-west --to us-east --still 0.1 --offset-sync 0.1 --fence-wait 9",
         "2 of 2 new mirrors us-east -> us-west work." },
     ["scripts/failover.lua"] = { "--from us-west --to us-east --still 0.1 --offset-sync 0.1 --fence-wait 9",
@@ -135,6 +135,15 @@ describe("on Kafka Connect of one's own,", function()
                 migrated.stdout .. migrated.stderr)
             assert.is_truthy(migrated.stdout:find("0 created, 1 adopted", 1, true), migrated.stdout)
         end)
+    end)
+
+    it("what a librdkafka lacks is named, and that one is there", function()
+        local directory = support.temporary_directory("librdkafka")
+        assert(os.execute(("cc -shared -nostdlib -o %s/librdkafka.so.1 -x c /dev/null"):format(directory)))
+        env.LD_LIBRARY_PATH = directory
+        local result = support.run { "lag", env = env }
+        assert.is_truthy(result.stderr:find("the librdkafka.so.1 of this machine lacks rd_kafka_conf_new: it needs "
+            .. "librdkafka 1.0 or later", 1, true), result.stderr)
     end)
 
     for _, path in ipairs(shipped()) do

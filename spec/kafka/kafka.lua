@@ -10,6 +10,8 @@ local kafka = {}
 
 kafka.west = { name = "west", broker = "127.0.0.1:29092", url = "http://127.0.0.1:28083",
     metrics = "http://127.0.0.1:28778/jolokia" }
+kafka.north = { name = "north", broker = "127.0.0.1:39092", url = "http://127.0.0.1:38083",
+    metrics = "http://127.0.0.1:38778/jolokia" } -- of an older version; see rig.sh
 kafka.east = { name = "east", broker = "127.0.0.1:19092", url = "http://127.0.0.1:18083",
     metrics = "http://127.0.0.1:18778/jolokia" }
 
@@ -155,7 +157,7 @@ end
 
 --- An api of the mirrors into a region; `options` are added, `url` goes before the worker's own.
 function kafka.connect(region, options, url)
-    local other = region == kafka.east and kafka.west or kafka.east
+    local other = region == kafka.west and kafka.east or kafka.west
     local all = { api = "connect", cluster = region.name, timeout = 20, clusters = {
         [region.name] = cluster_of(region, url), [other.name] = cluster_of(other),
     } }
@@ -165,7 +167,7 @@ end
 
 --- What to create for a mirror of topics into a region, from the other one.
 function kafka.spec(region, topics, fields)
-    local other = region == kafka.east and kafka.west or kafka.east
+    local other = region == kafka.west and kafka.east or kafka.west
     local spec = { sourceType = "custom", sourceConnectionProperties = "bootstrap.servers=" .. other.broker,
         sourceAlias = other.name, topicsRegex = topics, useRenaming = true, maxTasks = 2 }
     for name, value in pairs(fields or {}) do spec[name] = value end

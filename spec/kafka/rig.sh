@@ -3,18 +3,21 @@
 #   rig.sh start | stop | status      start waits until both workers answer; all of it is in build/kafka
 #   rig.sh worker REGION start|stop|kill      one Connect worker alone
 #   rig.sh broker REGION start|stop|kill
+# A third region, north, is of an older version of Kafka, and is started by these two.
 set -eu
 cd "$(dirname "$0")/../.."
 home=$PWD/build/kafka
 run=$home/run
 NEEDED_MB=2600 # what the four take, about
 
-# Ports: the broker, its controller, its Connect worker, its worker's metrics.
+# Ports: the broker, its controller, its Connect worker, its worker's metrics. And where its version is.
 ports() {
+    libs=$home/libs
     case $1 in
+    north) broker=39092 controller=39093 connect=38083 metrics=38778 libs=$home/old ;;
     east) broker=19092 controller=19093 connect=18083 metrics=18778 ;;
     west) broker=29092 controller=29093 connect=28083 metrics=28778 ;;
-    *) echo "rig.sh: a region is east or west, not $1" >&2; exit 2 ;;
+    *) echo "rig.sh: a region is east, west or north, not $1" >&2; exit 2 ;;
     esac
 }
 
@@ -27,7 +30,7 @@ java_main() {
     alive "$name" && return
     # shellcheck disable=SC2086 # extra is none or several
     setsid nohup java "-Xmx$heap" "-Xms128m" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto $extra \
-        -Dlog4j2.configurationFile="$home/log4j2.properties" -cp "$home/libs/*" "$@" \
+        -Dlog4j2.configurationFile="$home/log4j2.properties" -cp "$libs/*" "$@" \
         > "$run/$name.log" 2>&1 < /dev/null &
     echo $! > "$run/$name.pid"
 }
@@ -71,7 +74,7 @@ num.io.threads=4
 auto.create.topics.enable=false
 EOF
     if [ ! -e "$data/meta.properties" ]; then
-        java -XX:TieredStopAtLevel=1 -cp "$home/libs/*" -Dlog4j2.configurationFile="$home/log4j2.properties" \
+        java -XX:TieredStopAtLevel=1 -cp "$libs/*" -Dlog4j2.configurationFile="$home/log4j2.properties" \
             kafka.tools.StorageTool format -t "$(printf '%-22s' "kmirror-$1" | tr ' ' A)" \
             -c "$run/$1-broker.properties" > "$run/$1-format.log" 2>&1
     fi
@@ -159,9 +162,9 @@ start() {
 }
 
 stop() {
-    for part in east-worker west-worker; do end "$part" TERM & done
+    for part in east-worker west-worker north-worker; do end "$part" TERM & done
     wait
-    for part in east-broker west-broker; do end "$part" TERM & done
+    for part in east-broker west-broker north-broker; do end "$part" TERM & done
     wait
     rm -rf "$run"
 }
@@ -190,5 +193,5 @@ one() {
 case ${1:-} in
 start | stop | status) "$1" ;;
 worker | broker) one "$1" "${2:-}" "${3:-}" ;;
-*) sed -n '2,5s/^# *//p' "$0" >&2; exit 2 ;;
+*) sed -n '2,6s/^# *//p' "$0" >&2; exit 2 ;;
 esac

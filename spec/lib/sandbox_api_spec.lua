@@ -472,7 +472,8 @@ describe("the sandbox's options", function()
     it("have defaults", function()
         assert.same({
             port = 8642, listen = "127.0.0.1", rate = 35, creating_seconds = 2, sync_seconds = 3,
-            lag_ms = 1200, fail_every = 0, stale_every = 0, list_delay = 0, seed = 1, world = 24,
+            lag_ms = 1200, history = 120, metrics_window = 0, refresh = 0, fail_every = 0, stale_every = 0,
+            list_delay = 0, seed = 1, world = 24,
             clusters = 2, v2_list = "array", v2_slash = "none",
         }, options.read {})
     end)

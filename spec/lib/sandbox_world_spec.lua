@@ -127,6 +127,15 @@ describe("the sandbox's world", function()
             assert.equal("IN_SYNC", it_:describe(EAST.connect, it_:create(EAST.connect, spec()).id).status)
         end)
 
+        it("is as late as the oldest record that it copies is old, at first", function()
+            now = START
+            local its = new { history = 7200, creating_seconds = 0 }
+            local id = its:create(EAST.connect, spec()).id
+            assert.are.equal(7200000, its:describe(EAST.connect, id).topicStatuses[1].averageLatency)
+            now = START + 31
+            assert.is_true(its:describe(EAST.connect, id).topicStatuses[1].averageLatency < 30000)
+        end)
+
         it("catches up evenly", function()
             local it_ = new { creating_seconds = 0, sync_seconds = 30, lag_ms = 0 }
             local id = it_:create(EAST.connect, spec()).id

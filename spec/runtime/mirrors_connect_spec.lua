@@ -68,6 +68,12 @@ local NO_OFFSETS = { status = 200, body = '{"offsets":[]}' }
 local OFFSETS = json(200, { offsets = { { partition = { cluster = "west", partition = 0, topic = "orders" },
     offset = { offset = 5 } } } })
 
+local function offsets_of(topic)
+    return json(200, { offsets = { { partition = { cluster = "west", partition = 0, topic = "orders" },
+        offset = { offset = 5 } }, { partition = { cluster = "west", partition = 1, topic = topic },
+        offset = { offset = 7 } } } })
+end
+
 local function raw_connector(its)
     local body = cjson.encode(its)
     return { status = 200, body = (body:gsub('"tasks":{}', '"tasks":[]')) }
@@ -318,6 +324,12 @@ describe("a Kafka Connect cluster of one's own:", function()
                 config = OLD } },
             { "STALE_TOPIC", "it runs for long without a task", { source = connector("RUNNING"), config = OLD },
                 "takes no topic" },
+            { "STALE_TOPIC", "a topic that it has copied is not there any more", { offsets = offsets_of "orders.old" },
+                "its source has no topic 'orders.old' any more" },
+            { "IN_SYNC", "a topic that it has copied is not for its regex any more", {
+                offsets = offsets_of "returns" } },
+            { "IN_SYNC", "whether its regex takes such a topic cannot be told", { offsets = offsets_of "orders.old",
+                config = { topics = "orders(\\..*)?" } } },
             { "OUT_OF_SYNC", "it is paused", { source = connector("PAUSED", { "PAUSED" }) }, "is paused" },
             { "OUT_OF_SYNC", "a task has no worker", { source = connector("RUNNING", { "UNASSIGNED" }) },
                 "is UNASSIGNED" },

@@ -106,6 +106,16 @@ describe("a failover that keeps topics' names", function()
         assert.is_nil(run("https://127.0.0.1:1", "40"):find("below the resolution", 1, true))
         assert.is_nil(run("http://127.0.0.1:1", "0.1"):find("below the resolution", 1, true))
     end)
+
+    it("does not do so either in a sandbox that refreshes its numbers now and then, and tells means", function()
+        local result = support.run { "run", "--sandbox", "--jump", "--refresh", "20", "--metrics-window", "60",
+            "failover", "--still", "3" }
+        assert.are.equal(0, result.status, result.stderr)
+        has(result.stderr, "--still 3 is below the resolution of the API's numbers (its numbers are refreshed every "
+            .. "20 s): raised to 40")
+        local seconds = tonumber(result.stdout:match("wait until producers have stopped writing%s+([%d.]+)"))
+        assert.is_true(seconds >= 70, result.stdout) -- until they are zero, and 40 s more
+    end)
 end)
 
 describe("a failover that was stopped before it changed anything", function()

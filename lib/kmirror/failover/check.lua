@@ -25,6 +25,7 @@ local usage = require("kmirror.usage")
 local M = {}
 
 local answer_wait = 20 -- seconds that a region in trouble has to answer, when it may be in trouble
+local kafka_wait = 5 -- that its Kafka cluster has, when its Kafka Connect cluster does not answer
 
 -- The mirrors the other way; in a disaster their cluster need not answer.
 local function look_opposite(run)
@@ -221,7 +222,8 @@ end
 -- In a disaster FROM's Kafka cluster may still answer: then what has not arrived can be counted. Else it can be told
 -- from where its topics ended when somebody last looked.
 local function count_missing(run)
-    local counted, counter, why = pcall(task.timeout, answer_wait, left.new, run.forward, run.live)
+    local seconds = run.unreachable and kafka_wait or answer_wait
+    local counted, counter, why = pcall(task.timeout, seconds, left.new, run.forward, run.live)
     if not counted and (type(counter) ~= "table" or counter.kind == "cancelled") then
         error(counter, 0)
     elseif counted and not why then

@@ -161,18 +161,24 @@ local function fill(given, all)
     end
 end
 
--- Only a sandbox, or another server on this machine, tells how things are at this moment.
-local function is_simulated()
+-- For how long rates have to be zero before that is no mere number seen twice, and why. A sandbox, or another server on
+-- this machine, tells how things are at this moment, unless it was told otherwise; where records are counted, none of
+-- this matters.
+local function resolution()
     local current = profile.current()
-    return current.sandbox or (current.endpoint or ""):find("^http:") ~= nil
+    if current.sandbox then
+        return 2 * (current.refresh or 0), ("its numbers are refreshed every %g s"):format(current.refresh or 0)
+    elseif profile.own_urls() or (current.endpoint or ""):find("^http:") then
+        return 0
+    end
+    return least_still, "averages over 2 x 30 s, refreshed every 20 s"
 end
 
 local function raise_still(given)
-    if given.still < least_still and not is_simulated() and not profile.own_urls() then
-        log.warn("--still %g is below the resolution of the API's numbers (averages over 2 x 30 s, refreshed every "
-            .. "20 s): raised to %d", given.still, least_still)
-        given.still = least_still
-    end
+    local least, why = resolution()
+    if given.still >= least then return end
+    log.warn("--still %g is below the resolution of the API's numbers (%s): raised to %g", given.still, why, least)
+    given.still = least
 end
 
 --- Reads the arguments of a runbook. Raises usage when they are wrong.

@@ -149,7 +149,8 @@ local function answers(run)
     if not run.given.disaster then
         return true
     end
-    local answered, problem = problems.try(task.timeout, 20, run.reverse.list, run.reverse)
+    local seconds = run.unreachable and 5 or 20
+    local answered, problem = problems.try(task.timeout, seconds, run.reverse.list, run.reverse)
     run.unreachable = not answered and tostring(problem) or nil
     return answered
 end

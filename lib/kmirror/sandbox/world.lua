@@ -4,6 +4,7 @@
 --- so a world with an injected clock is the same every time.
 
 local account = require("kmirror.sandbox.account")
+local measured = require("kmirror.sandbox.measured")
 local order = require("kmirror.order")
 local random = require("kmirror.sandbox.random")
 local topics = require("kmirror.sandbox.topics")
@@ -17,9 +18,9 @@ world.SIZES = { empty = 0, small = 3, demo = topics.FAMILY_COUNT }
 local FIRST_TARGET_LATENCY = 30000
 local OLD = 30 * 24 * 3600 -- seconds for which the mirrors of a fresh world have existed
 local STATE_VERSION = 1
--- A new mirror has so much to catch up on, in ms of lag. It falls evenly, to the first target latency after
--- `sync_seconds`, and then on to nothing.
-local BACKLOG = 4 * FIRST_TARGET_LATENCY
+-- A new mirror has so much to catch up on, in seconds of history: its lag is the age of the records that it copies. It
+-- falls evenly, to the first target latency after `sync_seconds`, and then on to nothing.
+local HISTORY = 4 * FIRST_TARGET_LATENCY / 1000
 
 local function check_version(saved)
     if saved.version ~= STATE_VERSION then
@@ -34,6 +35,9 @@ end
 ---@field creating_seconds number
 ---@field sync_seconds number
 ---@field lag_ms number mean lag of a mirror that has caught up
+---@field history number seconds that topics keep their records
+---@field metrics_window number seconds over which latencies and rates are means; 0: of this moment
+---@field refresh number seconds from one look at these to the next; 0: always anew
 ---@field fail_every integer every n-th created mirror ends FAILED; 0: none
 ---@field stale_every integer every n-th created mirror ends STALE_TOPIC; 0: none
 ---@field list_delay number seconds by which the list runs behind
@@ -41,8 +45,8 @@ end
 
 --- A world with `mirrors` forward mirrors that are in sync, or the one that `saved` describes.
 ---@param options { clock: (fun(): number), mirrors: integer, seed: integer, creating_seconds: number,
----  sync_seconds: number, lag_ms: number, fail_every: integer, stale_every: integer, list_delay: number,
----  memory: number }
+---  sync_seconds: number, lag_ms: number, history: number?, metrics_window: number?, refresh: number?,
+---  fail_every: integer, stale_every: integer, list_delay: number, memory: number }
 ---@param saved table|nil what world:state() gave
 ---@return kmirror.sandbox.world
 function world.new(options, saved)
@@ -52,6 +56,9 @@ function world.new(options, saved)
         creating_seconds = options.creating_seconds,
         sync_seconds = options.sync_seconds,
         lag_ms = options.lag_ms,
+        history = options.history or HISTORY,
+        metrics_window = options.metrics_window or 0,
+        refresh = options.refresh or 0,
         fail_every = options.fail_every,
         stale_every = options.stale_every,
         list_delay = options.list_delay,
@@ -62,6 +69,7 @@ function world.new(options, saved)
         connects = {}, -- Connect cluster id -> { alias, mirrors by id, order: see order_of(), added, gone }
         kafkas = {}, -- Kafka cluster id -> names of its topics
         stopped = {}, -- Kafka cluster id -> when its producers were stopped; those of the others run
+        paused = {}, -- Kafka cluster id -> { from, to }: when its producers stood still before
     }, world)
     if saved then
         check_version(saved)
@@ -154,6 +162,7 @@ end
 ---@param running boolean
 function world:set_producers(name, running)
     local kafka = self.clusters[name].kafka
+    if running and self.stopped[kafka] then self.paused[kafka] = { self.stopped[kafka], self.clock() } end
     self.stopped[kafka] = not running and (self.stopped[kafka] or self.clock()) or nil
 end
 
@@ -284,21 +293,30 @@ end
 
 --- ms of lag that is left of the backlog, `age` seconds after setting up was done.
 function world:_backlog(age)
-    if self.sync_seconds <= 0 then
-        return 0
-    end
-    local whole = self.sync_seconds * BACKLOG / (BACKLOG - FIRST_TARGET_LATENCY)
-    return math.max(0, BACKLOG * (1 - age / whole))
+    if self.sync_seconds <= 0 then return 0 end
+    local oldest = self.history * 1000
+    local whole = oldest > FIRST_TARGET_LATENCY and self.sync_seconds * oldest / (oldest - FIRST_TARGET_LATENCY)
+        or self.sync_seconds
+    return math.max(0, oldest * (1 - age / whole))
 end
 
 --- How much of its usual traffic a mirror sees, from 0 to 1: once the producers of its source have stopped, what
 --- is under way runs out within `sync_seconds`.
-function world:_flow(source, now)
-    local stopped = self.stopped[source or ""]
-    if not stopped then
-        return 1
-    end
-    return self.sync_seconds > 0 and math.max(0, 1 - (now - stopped) / self.sync_seconds) or 0
+function world:_flow(source, time)
+    local stopped, paused = self.stopped[source or ""], self.paused[source or ""]
+    local since = stopped and time >= stopped and stopped
+        or paused and time >= paused[1] and time < paused[2] and paused[1]
+    if not since then return 1 end
+    return self.sync_seconds > 0 and math.max(0, 1 - (time - since) / self.sync_seconds) or 0
+end
+
+--- How a topic of a mirror is at a moment: ms of lag, and records a second. Before it was set up nothing came through.
+function world:_topic_at(mirror, topic, time)
+    local age = time - mirror.created_at - self.creating_seconds
+    if age < 0 then return 0, 0 end
+    local flow = self:_flow(mirror.source, time)
+    return math.max(self:_backlog(age), flow * steady_lag(self.lag_ms, topic, time)),
+        flow * topic.rate * (1 + 0.2 * math.sin(time / 40 + topic.phase))
 end
 
 local function rounded(number, step)
@@ -307,14 +325,14 @@ end
 
 --- What each topic of a running mirror looks like, and the worst lag among them.
 function world:_topic_statuses(mirror, now)
-    local age = now - mirror.created_at - self.creating_seconds
-    local backlog, flow = self:_backlog(age), self:_flow(mirror.source, now)
+    local taken = measured.taken(now, self.refresh)
     local statuses, worst = {}, 0
     for i, topic in ipairs(mirror.topics) do
-        local lag = math.max(backlog, flow * steady_lag(self.lag_ms, topic, now))
-        local rate = flow * topic.rate * (1 + 0.2 * math.sin(now / 40 + topic.phase))
+        local lag, rate = measured.over(self.metrics_window, taken, function(time)
+            return self:_topic_at(mirror, topic, time)
+        end)
         if mirror.fate == "STALE_TOPIC" and i == 1 then
-            lag, rate = age * 1000, 0 -- nothing has come through since the start
+            lag, rate = (now - mirror.created_at - self.creating_seconds) * 1000, 0 -- nothing since the start
         end
         statuses[i] = {
             name = topic.name,
