@@ -254,7 +254,6 @@ end
 
 -- Sends it, and waits for what comes back. Nothing when it was recalled.
 local function exchange(call)
-    if call.renew then call.native = call.renew() end
     return waited(call, native.attempt(call.native, time_left(call)))
 end
 
@@ -265,6 +264,7 @@ local function attempt(call)
     tell_alone(call)
     repeat
         if call.outage and call.outage.closed then stand_by(call) end
+        if call.renew then call.native = call.renew() end
         while native.is_late(call.native) do retry.until_allowed() end
         ok, result, maybe_done, hint, told = exchange(call)
     until ok ~= nil
