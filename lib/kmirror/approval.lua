@@ -108,6 +108,11 @@ local function look_back(row, digest)
     return false
 end
 
+-- Of those who share a job, the first one asks, and all wait.
+local function is_asked_by_others(opened, row, digest)
+    return opened.run.settings.join and row and row.digest == digest and row.state == "asked" and row.left > 0
+end
+
 -- For somebody else: without the user, who is not the one to approve it.
 local function store_option(opened, for_others)
     local store = opened.run.settings.store
@@ -184,12 +189,14 @@ function M.ask(opened, summary, seconds)
     M.check(opened.store)
     local shown = shown_of(opened, summary)
     local digest = M.digest(shown)
-    if look_back(opened.store:approval(opened.job.name), digest) then
+    local row = opened.store:approval(opened.job.name)
+    if look_back(row, digest) then
         return false
+    elseif not is_asked_by_others(opened, row, digest) then
+        row = opened.store:ask_approval(opened.job.name, {
+            run = opened.run.number, digest = digest, shown = shown, seconds = seconds,
+        })
     end
-    local row = opened.store:ask_approval(opened.job.name, {
-        run = opened.run.number, digest = digest, shown = shown, seconds = seconds,
-    })
     tell(opened, shown, row)
     wait(opened, digest)
     return true

@@ -42,6 +42,14 @@ function M.approve_by(ask, required)
     approver = ask and { ask = ask, required = required == true, given = false }
 end
 
+local start ---@type fun()|nil
+
+--- Has the run wait, after an approval, until it may begin: to be approved by day what is done at night.
+---@param wait? fun()
+function M.begin_by(wait)
+    start = wait
+end
+
 --- May changes be sent? Not before an approval, under --approval.
 ---@return boolean
 function M.allowed()
@@ -65,6 +73,8 @@ function M.approval(summary, options)
             .. "postgresql://…")
     end
     local waited = approver.ask(summary)
+    if start then start() end
+    waited, start = waited or start ~= nil, nil
     approver.given = true
     return waited
 end
@@ -116,6 +126,7 @@ return fields.guard("confirm", M, {
     assumed = {},
     asks = { "question", fields.string, "word", fields.string, "otherwise?", fields.string },
     approve_by = { "ask?", fields.fn, "required?", fields.boolean },
+    begin_by = { "wait?", fields.fn },
     allowed = {},
     approval = { "summary", fields.string, "options?", fields.options({ optional = fields.boolean }) },
     typed = {

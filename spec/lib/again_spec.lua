@@ -25,6 +25,14 @@ describe("the command that continues a run", function()
         assert.are.equal("kmirror " .. work, again.prefix(true))
     end)
 
+    it("asks for the same approval", function()
+        again.remember { job = "j", approval = true, approval_timeout = 600, reason = "OPS 7" }
+        assert.are.equal("kmirror --job j --approval --approval-timeout 600 --reason 'OPS 7' run mine",
+            again.command("mine"))
+        again.remember { job = "j", reason = "OPS 7" }
+        assert.are.equal("kmirror --job j run mine", again.command("mine"))
+    end)
+
     it("is noted down when it is told", function()
         again.remember { job = "j" }
         assert.are.equal("to continue: kmirror --job j run mine", again.line("to continue: ", again.command "mine"))

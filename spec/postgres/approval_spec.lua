@@ -234,6 +234,46 @@ describe("An approval", function()
         assert.are.equal(1, deletes())
     end)
 
+    it("is asked for by each shipped runbook that changes something, and by apply", function()
+        local fleet = support.temporary("fleet.lua", ([[return { clusters = {
+            east = { connect = "%s", kafka = "5a9b1c52-0000-4000-8000-000000000002", alias = "us-east" },
+            west = { connect = "%s", kafka = "5a9b1c52-0000-4000-8000-000000000001", alias = "us-west" } },
+            mirrors = { { from = "west", to = "east", topicsRegex = "new", useRenaming = false, maxTasks = 1 } } }]])
+            :format(support.us_east, support.us_west))
+        for name, words in pairs {
+            ["migrate: create what is missing of the 1 mirror"] = { "run", "migrate", fleet },
+            ["retune: set 6 target latencies"] = { "run", "retune", "--latency", "77000" },
+            ["drain: delete 6 mirrors for good"] = { "run", "drain", "--all", "--busy", "--save",
+                support.temporary "drained.json" },
+            ["rollout: replace 1 mirror us-west -> us-east"] = { "run", "rollout", "--source", regions.west, "--target",
+                regions.east, "--only", "begins:orders", "--to", "orders-only", "--strategy", "delete-first",
+                "--max-tasks", "1" },
+            ["apply: create 1 mirror, retune 0, delete 0"] = { "apply", fleet },
+        } do
+            names = names + 1
+            local run = support.start { env = env(), "--approval", "--yes", "--job", job(), "--store", store "alice",
+                "--rate", "0", table.unpack(words) }
+            until_it_waits(run)
+            assert.are.same({}, it_:changes())
+            local refused = jobs("bob", "refuse", "--reason", "no")
+            says(refused.stderr, name)
+            assert.are.equal(1, run:wait(20).status, run:stderr())
+        end
+        assert.are.same({}, it_:changes())
+    end)
+
+    it("is given by day for what begins at night", function()
+        local at = math.floor(support.now() + 5)
+        local run = start("alice", "--not-before", os.date("!%Y-%m-%dT%H:%M:%SZ", at), runbook)
+        until_it_waits(run)
+        assert.are.equal(0, jobs("bob", "approve", "--yes").status)
+        support.eventually("the wait", function() return run:stderr():find("%-%-not%-before: begins at [^\n]+, in ") end)
+        assert.are.equal(0, deletes())
+        local result = run:wait(20)
+        assert.are.same({ 0, 6 }, { result.status, deletes() }, result.stderr)
+        assert.is_true(support.now() >= at)
+    end)
+
     it("of a saved plan is one of its digest, and holds when its job is resumed", function()
         local fleet = support.temporary("fleet.lua", ([[return { clusters = {
             east = { connect = "%s", kafka = "5a9b1c52-0000-4000-8000-000000000002", alias = "us-east" },

@@ -1,5 +1,6 @@
 --- cli.times: --not-before and --stop-at: when a run begins, and when nothing of it begins any more.
 
+local confirm = require("kmirror.confirm")
 local host = require("host")
 local log = require("kmirror.log")
 local moment = require("kmirror.moment")
@@ -82,7 +83,12 @@ function M.around(given, times, work)
     local _ <close> = setmetatable({}, { __close = function()
         if watch then watch:cancel() end
     end })
-    if times.start then wait(times.start, clock) end
+    if times.start and given.approval then
+        log.info("--not-before: begins at %s, once it is approved", moment.shown(times.start))
+        confirm.begin_by(function() wait(times.start, clock) end)
+    elseif times.start then
+        wait(times.start, clock)
+    end
     return work()
 end
 

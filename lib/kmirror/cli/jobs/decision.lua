@@ -27,7 +27,7 @@ end
 
 local function show(row)
     io.stderr:write(("\nAsked by %s at %s.\nIt can be decided until %s, for %s.\nDigest %s\n\n%s\n"):format(
-        row.asked_by, moment.shown(row.asked_at), moment.shown(host.time() + row.left), moment.span(row.left),
+        mirrors.printable(row.asked_by), moment.shown(row.asked_at), moment.shown(host.time() + row.left), moment.span(row.left),
         approval.short(row.digest),
         approval.fitted(mirrors.printable(row.shown, true), terminal.of(io.stderr).width)))
 end
