@@ -26,10 +26,12 @@ local function check_digest(row, given)
 end
 
 local function show(row)
-    io.stderr:write(("\nAsked by %s at %s.\nIt can be decided until %s, for %s.\nDigest %s\n\n%s\n"):format(
-        mirrors.printable(row.asked_by), moment.shown(row.asked_at), moment.shown(host.time() + row.left), moment.span(row.left),
-        approval.short(row.digest),
-        approval.fitted(mirrors.printable(row.shown, true), terminal.of(io.stderr).width)))
+    local shown = approval.fitted(mirrors.printable(row.shown, true), terminal.of(io.stderr).width)
+    io.stderr:write(
+        ("\nAsked by %s at %s.\n"):format(mirrors.printable(row.asked_by), moment.shown(row.asked_at)),
+        ("It can be decided until %s, for %s.\n"):format(moment.shown(host.time() + row.left), moment.span(row.left)),
+        ("Digest %s\n\n%s\n"):format(approval.short(row.digest), shown)
+    )
 end
 
 local function decide(options, state, question)
