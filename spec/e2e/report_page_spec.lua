@@ -70,8 +70,27 @@ describe("the page of a report, without a script,", function()
 
     it("says how many more calls failed than it names", function()
         local text = plain(page_of(("for _ = 1, 250 do pcall(api.get, api, %q) end"):format(nobody)))
-        assert.are.equal(200, select(2, text:gsub('<td class="failed">not found', "")))
+        local calls = text:match('<h3 id="failures">.*$')
+        assert.are.equal(200, select(2, calls:gsub('<td class="failed">not found', "")))
         assert.is_truthy(text:find("The first 200 of 250", 1, true))
+    end)
+
+    it("says what failed for good by its cause, and what a later call has made up for apart from it", function()
+        local text = plain(page_of([[
+            local listed = api:list()
+            for i = 1, 3 do pcall(api.delete, api, ("%08d-0000-4000-8000-000000000000"):format(i)) end
+            local other = require("mirrors").connect { api_key = "sandbox-read-only-key" }
+            for _, mirror in ipairs(listed) do pcall(other.update_target_latency, other, mirror.id, 50000) end
+            for _, mirror in ipairs(listed) do api:update_target_latency(mirror.id, 50000) end]]))
+        assert.is_truthy(text:find("<b>3</b> <span>changes done</span>", 1, true))
+        assert.is_truthy(text:find('<li class="bad"><b>3</b> <span>changes failed or not answered</span>', 1, true))
+        assert.is_truthy(text:find('<li class=""><b>3</b> <span>failed at first, done later</span>', 1, true))
+        local causes = text:match('<h3 id="causes">(.-)</table>')
+        local row = '<td class="number">3</td><td class="name">delete</td><td class="failed">not found'
+        assert.is_truthy(causes:find(row, 1, true), causes)
+        assert.is_nil(causes:find("forbidden", 1, true))
+        assert.is_truthy(text:find("Failed at first, done by a later call: 3</summary>", 1, true))
+        assert.are.equal(3, select(2, text:match("<details>(.-)</details>"):gsub('<td class="dim">forbidden', "")))
     end)
 
     it("names the mirrors that did not work when last read, though no call failed", function()

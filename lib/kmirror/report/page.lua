@@ -3,6 +3,7 @@
 --- page.html is the page. Here is filled in what has to be readable where no script runs: how it went, what failed and
 --- how to continue. All else is drawn by the page's script, from the document's JSON that lies in it.
 
+local causes = require("kmirror.report.causes")
 local figures = require("kmirror.report.figures")
 local host = require("host")
 local json = require("kmirror.json")
@@ -13,13 +14,6 @@ local M = {}
 
 local most_rows = 200 -- failures that are plain HTML
 local longest = 300 -- characters of one text that are shown
-
--- What comes of calls without being a failure; else it is the kind of an error, or "not answered" (from a journal).
-local fine = { "done", "recorded", "planned", "gone", "under way" }
-local is_fine = {}
-for _, outcome in ipairs(fine) do
-    is_fine[outcome] = true
-end
 
 local broken = { FAILED = true, STALE_TOPIC = true } -- mirrors' statuses
 
@@ -112,15 +106,16 @@ local function about(document, run)
     return table.concat(parts, " · ")
 end
 
+-- Changes that were done, that failed for good, and that failed before they were done.
 local function counts_of(document)
-    local done, failed = 0, 0
+    local done, lost, repaired = 0, 0, 0
     for _, run in ipairs(document.runs) do
-        for _, change in ipairs(run.record.changes) do
-            done = done + (change.outcome == "done" and 1 or 0)
-            failed = failed + (is_fine[change.outcome] and 0 or 1)
-        end
+        for _, change in ipairs(run.record.changes) do done = done + (change.outcome == "done" and 1 or 0) end
     end
-    return done, failed
+    for _, failure in ipairs(causes.failures(document.runs, "changes")) do
+        lost, repaired = lost + (failure.repaired and 0 or 1), repaired + (failure.repaired and 1 or 0)
+    end
+    return done, lost, repaired
 end
 
 local function cards(document, run)
@@ -137,13 +132,15 @@ local function cards(document, run)
         add(figures.total(record, "retries"), "retries")
         add(limited, "throttled (429)", limited > 0)
     end
-    local done, failed = counts_of(document)
+    local done, lost, repaired = counts_of(document)
     add(done, "changes done")
-    add(failed, "changes failed or not answered", failed > 0)
+    add(lost, "changes failed or not answered", lost > 0)
+    if repaired > 0 then add(repaired, "failed at first, done later") end
     return found
 end
 
-local function row_of(call, run, several)
+local function row_of(failure, several)
+    local call, run = failure.call, failure.run
     return {
         several = one_if(several, { run = run.number }), call = call.operation:gsub("_", " "),
         subject = cut(call.topicsRegex or call.id or "–", longest), outcome = call.outcome:gsub("_", " "),
@@ -158,16 +155,26 @@ local function listed(rows, all, more)
     return one_if(all > 0, more)
 end
 
-local function failures(document)
-    local rows, all, several = {}, 0, #document.runs > 1
-    for _, run in ipairs(document.runs) do
-        for _, call in ipairs(run.record.calls) do
-            local counts = not is_fine[call.outcome]
-            all = all + (counts and 1 or 0)
-            rows[#rows + 1] = counts and #rows < most_rows and row_of(call, run, several) or nil
-        end
+local function failures(all, several)
+    local rows = {}
+    for i = 1, math.min(#all, most_rows) do rows[i] = row_of(all[i], several) end
+    return listed(rows, #all, { several = one_if(several), number = #all })
+end
+
+-- Where several failed for one reason.
+local function grouped(all)
+    local rows, found = {}, causes.by_cause(all)
+    for i = 1, #found < #all and math.min(#found, most_rows) or 0 do
+        rows[i] = row_of(found[i].first, false)
+        rows[i].count = found[i].count
     end
-    return listed(rows, all, { several = one_if(several) })
+    return listed(rows, #rows, {})
+end
+
+local function apart(all)
+    local lost, repaired = {}, {}
+    for _, failure in ipairs(all) do table.insert(failure.repaired and repaired or lost, failure) end
+    return lost, repaired
 end
 
 -- Mirrors that are there and did not work when they were last read, even if no call failed.
@@ -195,7 +202,7 @@ local function words()
     for i, operation in ipairs(mirrors.operations) do
         operations[i] = { name = operation.name, noun = operation.noun, effect = operation.effect }
     end
-    return json.encode({ operations = operations, fine = fine })
+    return json.encode({ operations = operations, fine = causes.fine })
 end
 
 --- The page.
@@ -204,15 +211,17 @@ end
 ---@return string
 function M.of(document, record)
     local template, run = host.source("lib/kmirror/report/page.html"), document.runs[#document.runs]
-    local failed, broken_ones = failures(document), troubled(run.record)
+    local lost, repaired = apart(causes.failures(document.runs, "calls"))
+    local several, broken_ones = #document.runs > 1, troubled(run.record)
     return fill(template, {
         command = cut(document.command, longest), state = run.state,
         about = about(document, run), style = hash(template, "style"), script = hash(template, "script"),
         running = one_if(run.state == "running", { written = moment(document.written) }),
         error = one_if(document.error, { lines = lines_of(document.error) }),
         resume = one_if(document.resume, { command = document.resume }),
-        cards = cards(document, run), failures = failed, troubled = broken_ones,
-        unfailed = one_if(#failed + #broken_ones == 0),
+        cards = cards(document, run), causes = grouped(lost), failures = failures(lost, several),
+        repaired = failures(repaired, several), troubled = broken_ones,
+        unfailed = one_if(#lost + #broken_ones == 0),
         words = harmless(words()), record = harmless(record),
     })
 end
