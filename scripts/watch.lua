@@ -4,6 +4,7 @@
 -- that rate is used: the rest is for whoever works meanwhile.
 
 local bulk = require("kmirror.bulk")
+local ends = require("kmirror.ends")
 local health = require("kmirror.health")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
@@ -23,10 +24,12 @@ local refuse = require("kmirror.usage")
 
 local parser = programs.new("kmirror run watch", [[
 Shows mirrors live: status, lag against the target, records a second. Redraws in
-place on a terminal; elsewhere it writes one round after the other.]]):epilog([[
+place on a terminal; elsewhere it writes one round after the other. On Kafka
+Connect of your own also how many records are left.]]):epilog([[
 CONDITION is in-sync, up (none is CREATING), idle (no record flows), gone (there
 are none left), or an expression in Lua that must be true of every mirror, with
-the API's field names and lag (ms) and rate (records/s): 'lag < 1000'.
+the API's field names and lag (ms), rate (records/s) and, on Kafka Connect of
+your own, left (records): 'lag < 1000'.
 Exit status: 0 when it holds, 1 when it does not within --for.]])
 parser:argument("CLUSTER", "Kafka Connect clusters; default: --cluster."):args("*"):target("clusters")
 parser:option("--interval", "From one round to the next, at least.", "2"):argname("SECONDS")
@@ -70,7 +73,7 @@ local named = {
 -- What an expression may name: what the API tells of a mirror, some of it only with v2, and what is made of that here.
 local known = {}
 for name in ([[id connectorName topicsRegex status targetLatency mirrorStatus checkpointStatus topicStatuses sourceType
-    kafkaSource usePrivateIps sourceAlias useRenaming maxTasks cluster lag rate math string]]):gmatch("%S+") do
+    kafkaSource usePrivateIps sourceAlias useRenaming maxTasks cluster lag left rate math string]]):gmatch("%S+") do
     known[name] = true
 end
 
@@ -223,10 +226,29 @@ local function list()
     return meant
 end
 
+local count_wait = 5 -- seconds that counting may take in a round: a source may be out of reach
+
+-- How many records each has left, where that can be told. It is noted down, too, should a region be lost.
+local function count(place, watched)
+    local lags = {}
+    local function ask(mirror)
+        if mirror.unread then return end
+        local ok, lag = problems.try(place.api.lag, place.api, mirror.id)
+        if ok then
+            mirror.left, lags[#lags + 1] = lag.recordsLeft, lag
+        elseif problems.is(lag, "unsupported") then
+            place.uncounted = true -- there is no librdkafka
+        end
+    end
+    problems.try(task.timeout, count_wait, bulk.map, watched, ask, bulk.reads)
+    if lags[1] then ends.note(place.api.cluster, lags) end
+end
+
 -- All mirrors, those that need a look first.
 local function look()
     local seen, meant, is_in_status = {}, list(), selection.in_status(given)
     bulk.map(apis, function(place, i)
+        local watched = {}
         bulk.map(meant[i], function(listed)
             local mirror = bulk.read(place.api, listed, function(about, problem)
                 if problems.is(problem, "forbidden") then error(problem, 0) end
@@ -235,9 +257,10 @@ local function look()
             if mirror and is_in_status(mirror) then
                 mirror.place = place.name
                 note(mirror)
-                seen[#seen + 1] = mirror
+                seen[#seen + 1], watched[#watched + 1] = mirror, mirror
             end
         end)
+        if place.api:can("lag") and not place.uncounted then count(place, watched) end
     end)
     table.sort(seen, function(a, b)
         local rank_a, rank_b = rank[a.status] or 5, rank[b.status] or 5
@@ -263,6 +286,7 @@ local function columns_for()
         end, align = "right", spare = true },
         { "TARGET", "targetLatency", align = "right", spare = true },
     }
+    if apis[1].api:can("lag") then table.insert(columns, 4, { "LEFT", "left", align = "right" }) end
     if #apis > 1 then
         table.insert(columns, 1, { "CLUSTER", "place" })
     end

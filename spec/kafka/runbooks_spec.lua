@@ -32,6 +32,7 @@ describe("on a real Kafka, the runbooks and commands that ship:", function()
         assert.is_truthy(told:find("3 mirrors on 2 clusters: 0 errors, 0 warnings.", 1, true), told)
         _, told = run("run", "watch", "--until", "in-sync", "--for", "60")
         assert.is_truthy(told:find("3 IN_SYNC", 1, true), told)
+        run("run", "watch", "--until", "left == 0", "--for", "60")
     end)
 
     it("retune sets the target latencies of all", function()
