@@ -297,6 +297,8 @@ static bool take_event(question *q, void *event) {
 static void look_up_groups(question *q, void *handle) {
     if (q->groups == NULL && !find_groups(q, handle))
         return;
+    if (q->groups == NULL)
+        return; /* the cluster has none */
     void *queue = rd.queue_new(handle);
     for (size_t i = 0; i < q->groups_count; i++)
         ask_for(q, handle, &q->groups[i], queue);
