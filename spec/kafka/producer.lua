@@ -1,5 +1,5 @@
 -- producer.lua RATE STOP [LAST [BEFORE]]: writes numbers, RATE a second, until LAST or until the file STOP is there;
--- from 1 on, or from behind those that the file BEFORE holds.
+-- from 1 on, or from behind those that the file BEFORE holds: then a thousand at least.
 local socket = require "socket"
 
 local rate, stop, last, before = tonumber(arg[1]), arg[2], tonumber(arg[3]), arg[4]
@@ -12,6 +12,8 @@ end
 
 local first = 1
 for line in io.lines(before or "/dev/null") do first = tonumber(line) + 1 end
+
+if last and first > 1 then last = math.max(last, first + 999) end
 
 io.stdout:setvbuf("full")
 local began, number = socket.gettime(), first - 1
