@@ -23,10 +23,66 @@ local function page_of(script, options)
     return page, path, result
 end
 
+-- What packed.lua has packed, as the page's script opens it.
+local function unpacked(packed)
+    local open
+    local function column(its, length)
+        local found = {}
+        local function add(value, count)
+            for _ = 1, count do found[#found + 1] = value == "~" and "~" or { open(value) } end
+        end
+        if its.same ~= nil then
+            add(its.same, length)
+        elseif its.runs then
+            for i = 1, #its.runs, 2 do add(its.runs[i], its.runs[i + 1]) end
+        elseif its.steps then
+            local at = 0
+            for i, step in ipairs(column(its.steps, length)) do
+                at = at + step[1]
+                found[i] = { math.tointeger(at / 1000) or at / 1000 }
+            end
+        elseif its.rows then
+            local all, from = open(its.rows), 1
+            for i, many in ipairs(its.many and column(its.many, length) or {}) do
+                found[i] = { table.move(all, from, from + many[1] - 1, 1, {}) }
+                from = from + many[1]
+            end
+            for i = 1, its.many and 0 or #all do found[i] = { all[i] } end
+        else
+            for _, each in ipairs(its) do add(each, 1) end
+        end
+        return found
+    end
+    local function rows(its)
+        local keys, made = packed.shapes[tonumber(its[1]:sub(2), 36) + 1], {}
+        for i = 1, its[2] do made[i] = {} end
+        for at, key in ipairs(keys) do
+            for i, each in ipairs(column(its[at + 2], its[2])) do
+                if each ~= "~" then made[i][key] = each[1] end
+            end
+        end
+        return made
+    end
+    function open(value)
+        if type(value) == "string" then
+            return value:match("^~~(.*)$") or value:find("^~") and packed.strings[tonumber(value:sub(2), 36) + 1] or value
+        elseif type(value) ~= "table" then
+            return value
+        elseif type(value[1]) == "string" and value[1]:find("^@") then
+            return rows(value)
+        end
+        local copy = {}
+        for key, each in pairs(value) do copy[key] = open(each) end
+        return copy
+    end
+    return open(packed.record)
+end
+
 -- What is in the script element of that id, as text and as a value.
 local function data(page, id)
     local text = page:match('<script type="application/json" id="' .. id .. '">(.-)</script>')
-    return text, assert(json.decode(text))
+    local value = assert(json.decode(text))
+    return text, id == "record" and unpacked(value) or value
 end
 
 -- What is read where no script runs.

@@ -80,19 +80,17 @@ end
 
 local schema_version = 1 -- one more when a field goes or gets another meaning
 
---- The document as JSON; fields.lua describes it.
----@param document kmirror.report.document
----@return string
-function M.json(document)
+-- The document as it is written; fields.lua describes it.
+local function shape_of(document)
     local runs = json.array({})
     for i, run in ipairs(document.runs) do
         runs[i] = run_shape(run)
     end
-    return json.encode({
+    return {
         schema_version = schema_version, command = document.command, version = document.version,
         written = iso(document.written), job = document.job, target = document.target, error = document.error,
         resume = document.resume, runs = runs,
-    }) .. "\n"
+    }
 end
 
 --- The document in the form that the file's name asks for: JSON for .json, else a page.
@@ -102,9 +100,10 @@ end
 function M.render(document, path)
     document.version, document.written = host.version, host.time()
     if path:lower():find("%.json$") then
-        return M.json(document)
+        return json.encode(shape_of(document)) .. "\n"
     end
-    return require("kmirror.report.page").of(document, M.json(document))
+    local record = require("kmirror.report.packed").encode(shape_of(document))
+    return require("kmirror.report.page").of(document, record)
 end
 
 return M

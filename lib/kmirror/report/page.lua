@@ -207,7 +207,7 @@ end
 
 --- The page.
 ---@param document kmirror.report.document
----@param record string the same as JSON
+---@param record string the same as JSON, packed
 ---@return string
 function M.of(document, record)
     local template, run = host.source("lib/kmirror/report/page.html"), document.runs[#document.runs]
