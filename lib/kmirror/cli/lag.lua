@@ -148,16 +148,16 @@ between them.
 
 With --json: {"id", "connectorName", "recordsLeft", "topics": [{"name",
 "recordsLeft", "partitions": [{"partition", "endOffset", "replicatedOffset",
-"recordsLeft"}]}]}; unless there is one id, an array of them, in the order asked for,
-where one that failed is {"id", "error": {"kind", "message", ...}}.
+"recordsLeft"}]}]}; unless there is one id, an array of them, where one that
+failed is {"id", "error": {"kind", "message", ...}}.
 
 With --groups: the consumer groups that have committed on the mirror's topics in
 the source; where they are there and in the target, to which MirrorMaker carries
 their offsets over once a minute; and how many records each would read again if
-it moved now. In a pipe: the mirror's id, then group, topic, partition, committed,
-in the target, again; with --json: {"groups": [{"group", "recordsAgain",
-"partitions": [{"topic", "partition", "committedOffset", "translatedOffset",
-"recordsAgain"}]}]}. Needs librdkafka 2.0.]],
+it moved now. In a pipe: the mirror's id, then in a line each group, topic,
+partition, committed, in the target, again. With --json: {"id", "groups":
+[{"group", "recordsAgain", "partitions": [{"topic", "partition",
+"committedOffset", "translatedOffset", "recordsAgain"}]}]}. Needs librdkafka 2.0.]],
     sets = { "connection", "results", "messages" },
 
     define = function(parser)
