@@ -35,6 +35,14 @@ local function unpacked(packed)
             add(its.same, length)
         elseif its.runs then
             for i = 1, #its.runs, 2 do add(its.runs[i], its.runs[i + 1]) end
+        elseif its.some then
+            local count, all, there = 0, nil, column(its.some, length)
+            for _, each in ipairs(there) do count = count + each[1] end
+            all, count = column(its.of, count), 0
+            for i, each in ipairs(there) do
+                count = count + each[1]
+                found[i] = each[1] == 1 and all[count] or "~"
+            end
         elseif its.steps then
             local at = 0
             for i, step in ipairs(column(its.steps, length)) do
@@ -65,7 +73,8 @@ local function unpacked(packed)
     end
     function open(value)
         if type(value) == "string" then
-            return value:match("^~~(.*)$") or value:find("^~") and packed.strings[tonumber(value:sub(2), 36) + 1] or value
+            local number = value:match("^~(%w+)$")
+            return number and packed.strings[tonumber(number, 36) + 1] or value:gsub("^~~", "")
         elseif type(value) ~= "table" then
             return value
         elseif type(value[1]) == "string" and value[1]:find("^@") then
@@ -267,14 +276,19 @@ describe("the page of a report", function()
         assert.is_nil(page:find("sandbox-full-key", 1, true))
     end)
 
-    it("stays small when there are thousands of calls", function()
-        local sandbox, path = support.sandbox { rate = 0, world = 3 }, support.temporary "many.html"
+    it("stays small when there are hundreds of mirrors and thousands of calls", function()
+        local sandbox, path = support.sandbox { rate = 0, world = 400 }, support.temporary "many.html"
         local result = support.run { "--rate", "0", "--report", path, "run", "-", env = sandbox:env(),
-            stdin = prelude .. "for _ = 1, 4000 do api:list() end api:delete(api:list()[1].id)" }
+            stdin = prelude .. [[
+                local bulk = require "kmirror.bulk"
+                for _ = 1, 2 do bulk.details(api) end
+                bulk.each(api:list(), function(mirror) api:update_target_latency(mirror.id, 50000) end)
+                for _ = 1, 500 do api:get(api:list()[1].id) end]] }
         sandbox:stop()
         assert.are.equal(0, result.status, result.stderr)
         local page = support.read(path)
-        assert.is_true(#page < 2e6, #page .. " bytes")
+        assert.are.equal(400, #select(2, data(page, "record")).runs[1].changes)
+        assert.is_true(#page < 200e3, #page .. " bytes")
     end)
 end)
 

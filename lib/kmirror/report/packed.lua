@@ -1,14 +1,15 @@
 --- report.packed: a value that says the same in a fraction of the bytes, for the page, whose script opens it.
 ---
---- A text that occurs twice is "~" and its number among `strings`, in base 36; one that begins with ~ or @ has "~~" before
---- it. A list of objects is "@" and the number of its keys among `shapes`, its length, and a column for each key. A column
---- is a list, in which "~" is a field that is not there, or one of
+--- A text that occurs twice is "~" and its number among `strings`, in base 36; one that begins with ~ or @ has "~~"
+--- before it. A list of objects is "@" and the number of its keys among `shapes`, its length, and a column for each key.
+--- A column is a list, in which "~" is a field that is not there, or one of
 ---
----     { same = VALUE }                  it is that in each row
----     { runs = { VALUE, COUNT, ... } }  it is that in so many rows
----     { steps = COLUMN }                numbers, in thousandths, each by how much it is above the one before
----     { many = COLUMN, rows = LIST }    lists of objects: how long each is, and all of them in one list
----     { rows = LIST }                   objects
+---     { same = VALUE }                   it is that in each row
+---     { runs = { VALUE, COUNT, ... } }   it is that in so many rows
+---     { some = COLUMN, of = COLUMN }     where it is there (1), and what it is there
+---     { steps = COLUMN }                 numbers, in thousandths, each by how much it is above the one before
+---     { many = COLUMN, rows = LIST }     lists of objects: how long each is, and all of them in one list
+---     { rows = LIST }                    objects
 
 local json = require("kmirror.json")
 local order = require("kmirror.order")
@@ -120,15 +121,31 @@ local function lists_of(values, length, state)
     return { many = runs_of(lengths, length, state) or lengths, rows = pack_rows(all, state) }
 end
 
+local column_of
+
+local function some_of(values, length, state)
+    local is_there, there = {}, {}
+    for i = 1, length do
+        is_there[i] = values[i] ~= nil and 1 or 0
+        there[#there + 1] = values[i]
+    end
+    return { some = runs_of(is_there, length, state) or is_there, of = column_of(there, #there, state) }
+end
+
 local function plain(values, length, state)
     local column = {}
-    for i = 1, length do column[i] = values[i] == nil and "~" or pack(values[i], state) end
+    for i = 1, length do column[i] = pack(values[i], state) end
     return column
 end
 
-local function column_of(values, length, state)
+local function is_there(value)
+    return value ~= nil
+end
+
+function column_of(values, length, state)
     local alike = runs_of(values, length, state)
     if alike then return alike end
+    if not all_are(values, length, is_there) then return some_of(values, length, state) end
     if all_are(values, length, thousandths) then return steps_of(values, length, state) end
     if all_are(values, length, is_list_of_objects) then return lists_of(values, length, state) end
     if all_are(values, length, is_object) then
