@@ -207,6 +207,16 @@ describe("An approval", function()
         assert.are.equal(0, deletes())
     end)
 
+    it("is waited for through a restart of the database", function()
+        local run = start("alice", runbook)
+        until_it_waits(run)
+        server:restart()
+        support.sleep(1)
+        assert.are.equal(0, jobs("bob", "approve", "--yes").status)
+        local result = run:wait(30)
+        assert.are.same({ 0, 6 }, { result.status, deletes() }, result.stderr)
+    end)
+
     it("of a shipped runbook shows the mirrors that it is about", function()
         local run = support.start(it_:arguments("failover", regions.west, regions.east,
             { "--approval", "--yes", "--job", job(), "--store", store "alice" },
