@@ -4,7 +4,7 @@ local context = require "context"
 local output = require "output"
 local rounds = require "rounds"
 
-local names = { "gets", "startup", "list", "tasks", "tls", "memory", "growth", "journal", "rate", "failover" }
+local names = { "gets", "startup", "list", "tasks", "tls", "memory", "growth", "work", "journal", "rate", "failover" }
 
 local wanted = {}
 local rows = os.getenv "ROWS"

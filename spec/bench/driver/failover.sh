@@ -7,7 +7,8 @@ connect=5a9b1c52-0000-4000-8000-0000000000c
 kafka=5a9b1c52-0000-4000-8000-00000000000
 
 rm -f "$work"/failover.*
-"$KMIRROR" sandbox --port 0 --world "$1" --creating-seconds 1 --sync-seconds 1 --request-log "$work/failover.log" \
+# shellcheck disable=SC2086
+$BENCH_SERVER "$KMIRROR" sandbox --port 0 --world "$1" --creating-seconds 1 --sync-seconds 1 --request-log "$work/failover.log" \
     > "$work/failover.address" &
 echo $! > "$work/failover.pid"
 until grep -qs listening "$work/failover.address"; do sleep 0.05; done

@@ -90,16 +90,17 @@ end
 
 -- ---- how far it can be trusted ----
 
-local function doubts(results)
-    local lines = {}
+local function trust(results)
+    local wandered = {}
     for _, result in ipairs(results) do
         local wander = rounds.wander(result.row, result.samples)
-        if wander and wander > rounds.STEADY then
-            lines[#lines + 1] = ("%s: its baseline wandered by %.0f %%, also when tried again: the machine was busy\n")
-                :format(result.row.name, 100 * (wander - 1))
+        if wander then
+            wandered[#wandered + 1] = ("%s %.0f %%%s"):format(result.row.name, 100 * (wander - 1),
+                wander > rounds.STEADY and " (the machine was busy, also when it was tried again)" or "")
         end
     end
-    return table.concat(lines)
+    return #wandered == 0 and "" or "From its best round to its worst, what each row is measured beside wandered by: "
+        .. table.concat(wandered, ", ") .. ".\n"
 end
 
 -- ---- where it was ----
@@ -112,13 +113,13 @@ local function first_line(command)
 end
 
 local function machine(context)
-    return ("%s; %s processors: %s; load %.1f before; Linux %s; nginx, one worker, on the same machine"):format(
+    return ("%s; %s processors: %s; load %.1f before, %.1f after; Linux %s; nginx, one worker, on the same machine"):format(
         os.date "%Y-%m-%d %H:%M", first_line "nproc", first_line [[sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo]],
-        context.load, first_line "uname -r")
+        context.load, io.open "/proc/loadavg":read "n", first_line "uname -r")
 end
 
 local function report(results, where)
-    local parts = { "# Benchmarks\n", where .. "\n", markdown(ratio_lines(results)), doubts(results) }
+    local parts = { "# Benchmarks\n", where .. "\n", markdown(ratio_lines(results)), trust(results) }
     for _, result in ipairs(results) do
         parts[#parts + 1] = "## " .. result.row.title .. "\n"
         parts[#parts + 1] = markdown(figure_lines(result))
@@ -154,7 +155,7 @@ function output.write(results, context)
     write("bench.json", document(results, where))
     for _, result in ipairs(results) do write(result.row.name .. ".svg", bars(result)) end
     print(where .. "\n")
-    io.stdout:write(markdown(ratio_lines(results)), doubts(results))
+    io.stdout:write(markdown(ratio_lines(results)), trust(results))
     print(("\n%d s; more in %s/bench.md"):format(os.difftime(os.time(), context.began), context.results))
 end
 

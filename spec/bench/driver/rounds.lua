@@ -21,7 +21,8 @@ local rounds = {}
 ---@field rounds? integer      when it is not as many as the others have
 ---@field sides bench.side[]|fun(): bench.side[]  a function is asked in each round
 ---@field ratios bench.ratio[]
----@field baseline? fun(sides: table<string, table<string, number>>): number  of what is the same whatever kmirror does
+---@field baseline? fun(sides: table<string, table<string, number>>): number  of a side that is the same whatever kmirror
+---  does: how it wanders is how far the row can be trusted
 ---@field figures table[]      { title, format, function(figures, side) } of what is shown for each side
 
 ---@alias bench.samples table<string, table<string, number>>[]  of each round: figures by name, by side
@@ -38,7 +39,7 @@ end
 
 local function run(side)
     local command = side.measured == false and side.command
-        or ("'%s/measure' %d %s"):format(os.getenv "BENCH", side.times or 1, side.command)
+        or ("%s '%s/measure' %d %s"):format(os.getenv "BENCH_CLIENT", os.getenv "BENCH", side.times or 1, side.command)
     local before = server_time()
     local pipe = assert(io.popen(command))
     local output = pipe:read "a"

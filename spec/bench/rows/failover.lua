@@ -18,9 +18,9 @@ return function(bench)
         rounds = 1,
         sides = { { name = "kmirror", command = "bash spec/bench/driver/failover.sh " .. count } },
         ratios = {
-            { what = "time from first request to last, beside what its requests take", at_most = 1.05,
+            { what = "time from first request to last, beside what its requests take", at_most = 1.03,
                 of = function(sides) return sides.kmirror.elapsed / (sides.kmirror.requests / 35) end },
-            { what = "time from first request to last, beside what the fewest take", at_most = 1.05,
+            { what = "time from first request to last, beside what the fewest take", at_most = 1.03,
                 of = function(sides) return sides.kmirror.elapsed / (fewest(sides.kmirror) / 35) end },
         },
         figures = {

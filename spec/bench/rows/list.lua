@@ -13,6 +13,7 @@ return function(bench)
             { name = "lua5.4 + lua-cjson", command = ("lua5.4 spec/bench/peers/list.lua '%s' %d"):format(
                 bench.list_file(count), count) },
         },
+        baseline = function(sides) return sides["lua5.4 + lua-cjson"].wall end,
         ratios = {
             { what = "time of the whole process, beside stock Lua with lua-cjson", at_most = 1.3, of = beside "wall" },
             { what = "peak memory, beside stock Lua with lua-cjson", at_most = 1.3, of = beside "rss" },

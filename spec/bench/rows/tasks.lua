@@ -16,6 +16,7 @@ return function(bench)
             { name = "cqueues", command = "lua5.4 spec/bench/peers/cqueues.lua " .. counts },
             { name = "coroutines", command = "lua5.4 spec/bench/peers/coroutines.lua " .. counts },
         },
+        baseline = function(sides) return sides.cqueues.switch end,
         ratios = {
             { what = "task switch, beside cqueues", at_most = 1, of = beside_cqueues "switch" },
             { what = "spawn + join, beside cqueues", at_most = 1, of = beside_cqueues "spawn" },

@@ -16,7 +16,7 @@ return function(bench)
         },
         baseline = function(sides) return rate(sides["bare libcurl"]) end,
         ratios = {
-            { what = "requests/s, beside the bare libcurl loop", at_least = 0.85,
+            { what = "requests/s, beside the bare libcurl loop", at_least = 0.95,
                 of = function(sides) return rate(sides.kmirror) / rate(sides["bare libcurl"]) end },
         },
         figures = {
