@@ -60,6 +60,7 @@ per_time() {
     per_time 4 callgrind get 400 instructions
     per_time 1 callgrind list 20 instructions
     per_time 3 callgrind task 10000 instructions
+    per_time 1 callgrind pairs 400 instructions
     per_time 1 dhat get 400 bytes
     per_time 1 dhat list 10 bytes
     per_time 1 dhat task 5000 bytes
@@ -76,7 +77,7 @@ awk -v known=$known -v work="$work" '
     {
         before = was[$1, $2]
         change = before ? 100 * ($3 / before - 1) : 0
-        printf "%-4s  %-12s  %9d, before %9d, %+.1f %%\n", $1, $2, $3, before, change
+        printf "%-5s  %-12s  %9d, before %9d, %+.1f %%\n", $1, $2, $3, before, change
         if (!before || change > 2) { rose = rose ", " $1 " " $2; worst = $1 }
         else if (change < -2) fell = fell ", " $1 " " $2
     }

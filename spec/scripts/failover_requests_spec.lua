@@ -36,6 +36,15 @@ describe("the requests of the failover runbook", function()
         assert.are.equal(3, watched)
     end)
 
+    it("takes the lags for recent that it has read at once, however long the rate made that take", function()
+        local log = support.temporary("requests")
+        local result = support.run { "--sandbox", "--jump", "--yes", "--world", "150", "--rate", "2",
+            "--request-log", log, "run", "failover", "--state", support.temporary("state.json") }
+        assert.are.equal(0, result.status, result.stderr)
+        local gets = select(2, support.read(log):gsub('"operation":"get"', ""))
+        assert.is_true(gets >= 5 * 150 and gets < 5.5 * 150, gets .. " gets") -- 75 s for each look at all
+    end)
+
     it("reads those once more whose target latency it has set; version 2 of the API spares both", function()
         start()
         local path, its = regions.saved("--target-latency", "50000")

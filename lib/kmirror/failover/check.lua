@@ -80,8 +80,8 @@ end
 function M.look(run)
     run:step("look at both regions", function()
         local listed
-        run.looked = task.now()
         run.live, run.staying, listed = regions.between(run.forward, run.from, run.to, is_meant_by(run))
+        run.looked = task.now()
         check_selection(run, listed)
         run.opposite = look_opposite(run)
         note_earlier(run)

@@ -14,7 +14,7 @@ local M = {}
 
 local fewest_looks = 3 -- at the busiest, while nothing may flow
 local longest_pause = 5 -- seconds between two of these
-local recent = 60 -- seconds for which a look tells enough of a lag
+local recent = 60 -- seconds for which a look at all of them tells enough of the lags, however long that look took
 local again = 1 -- second after which to look again at one that turns out not to be drained
 
 ---@class kmirror.failover.fence
@@ -25,7 +25,7 @@ Fence.__index = Fence
 --- For mirrors that have just been read.
 ---@param api mirrors.Api
 ---@param mirrors table[] in full
----@param looked number task.now() when they were read
+---@param looked number task.now() when all of them had been read
 ---@param drain_lag integer ms of lag that are taken for nothing
 ---@return kmirror.failover.fence
 function M.new(api, mirrors, looked, drain_lag)

@@ -46,10 +46,10 @@ local function look_again(part)
     local problem
     part:step("look at its mirrors again", function()
         local known = part.state.mirrors
-        part.looked = task.now()
         local found, gone = bulk.map(known, function(mirror)
             return regions.read(part.forward, mirror) or false
         end, bulk.reads), 0
+        part.looked = task.now()
         part.live = {}
         for i, mirror in ipairs(found) do
             gone = gone + (mirror and 0 or 1)

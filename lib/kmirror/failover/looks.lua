@@ -12,6 +12,7 @@ local M = {}
 
 local few = 3 -- mirrors that are looked at for all
 local pause = 1 -- seconds between two looks at these
+local between_shows = 0.25 -- seconds
 
 ---@class kmirror.failover.watched a mirror, and how it was at the last look
 ---@field first table as first seen
@@ -107,7 +108,7 @@ end
 --- For mirrors that have just been read.
 ---@param api mirrors.Api
 ---@param mirrors table[] in full
----@param looked number task.now() when they were read
+---@param looked number task.now() when all of them had been read
 ---@param low integer ms of lag that are taken for nothing
 ---@return kmirror.failover.looks
 function M.new(api, mirrors, looked, low)
@@ -167,6 +168,17 @@ function Looks:at_busiest()
     return busiest
 end
 
+-- To say how all of them are, all are gone through: too much for each look at one.
+local function now_and_then(show)
+    local last = -math.huge
+    return function()
+        if task.now() - last >= between_shows then
+            show()
+            last = task.now()
+        end
+    end
+end
+
 -- The worst few first; the others only when these are as wanted.
 local function round(self, left, wanted, show)
     local function look(watched)
@@ -196,9 +208,10 @@ function Looks:until_all(wanted, worst, seconds, show, late)
         table.sort(left, function(a, b)
             return a[worst] > b[worst]
         end)
-        round(self, left, wanted, function()
+        round(self, left, wanted, now_and_then(function()
             show(self, bar)
-        end)
+        end))
+        show(self, bar)
         left = self:not_yet(wanted)
         if #left > 0 and task.now() - started >= seconds then
             error(late(), 0)

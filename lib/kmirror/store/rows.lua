@@ -23,8 +23,8 @@ M.columns = {
 -- written without them stay as they are.
 local first_columns = { jobs = 4, runs = 8, changes = 14, seen = 4 }
 
--- A value as the database gives it back, and as it is in a digest. Numbers are not told apart by type, and text ends at a
--- NUL.
+-- A value as the database gives it back, and as it is in a digest. Numbers are not told apart by type, and text ends at
+-- a NUL.
 local function both(value)
     local kind = type(value)
     if kind == "string" then

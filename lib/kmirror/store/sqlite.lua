@@ -320,7 +320,9 @@ function M.open(path, patience)
     elseif not exists(path) then
         make_file(path)
     end
-    local self = setmetatable({ path = path, name = path, url = "sqlite:" .. path, connection = connect(path), kept = {} }, Sqlite)
+    local self = setmetatable({
+        path = path, name = path, url = "sqlite:" .. path, connection = connect(path), kept = {},
+    }, Sqlite)
     local ok, problem = pcall(set_up, self, patience or default_patience)
     if not ok then
         self:close()

@@ -39,7 +39,8 @@ end
 
 local function run(side)
     local command = side.measured == false and side.command
-        or ("%s '%s/measure' %d %s"):format(os.getenv "BENCH_CLIENT", os.getenv "BENCH", side.times or 1, side.command)
+        or ("%s '%s/measure' %d %s"):format(os.getenv "BENCH_CLIENT", os.getenv "BENCH", side.times or 1,
+            side.command)
     local before = server_time()
     local pipe = assert(io.popen(command))
     local output = pipe:read "a"

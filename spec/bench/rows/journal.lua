@@ -31,7 +31,8 @@ return function(bench)
         ratios = {
             { what = "time with --job at 35/s, beside without", at_most = 1.02, show = "%.3f",
                 of = dearer("35/s, --job", "35/s") },
-            { what = "time with --job and no limit, beside without", at_most = 3, of = dearer("no limit, --job", "no limit") },
+            { what = "time with --job and no limit, beside without", at_most = 3,
+                of = dearer("no limit, --job", "no limit") },
         },
         figures = {
             { "seconds", "%.2f", function(figures) return figures.seconds end },

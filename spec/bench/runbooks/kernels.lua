@@ -11,4 +11,21 @@ local kernels = {
     task = function() return task.spawn(task.sleep, 0):join() end,
 }
 
-for _ = 1, count do kernels[name]() end
+-- What is the same work for twice as many mirrors: a pass over all pairs of them shows.
+local function pairs_of_mirrors()
+    local found = {}
+    for i = 1, count do
+        found[i] = {
+            id = ("5a9b1c52-0000-4000-8000-%012x"):format(i), connectorName = "us-west.us-east." .. i,
+            cluster = api.cluster, kafkaSource = "5a9b1c52-0000-4000-8000-000000000001", useRenaming = false,
+            topicsRegex = ("orders-%d\\..*"):format(i),
+        }
+    end
+    require("kmirror.findings").of_pairs(found)
+end
+
+if name == "pairs" then
+    pairs_of_mirrors()
+else
+    for _ = 1, count do kernels[name]() end
+end
