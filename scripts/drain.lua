@@ -85,7 +85,9 @@ elseif #found == 0 then
 end
 limits.check_deletes(#found, given.max_delete)
 confirm.typed(("drain: delete %s for good"):format(text.count(#found, "mirror")), tostring(#found), nil,
-    tables.aligned({ { "TOPICS", "topicsRegex" }, { "ID", "id" } }, order.sorted(found, "topicsRegex", "id")))
+    tables.aligned({ { "TOPICS", "topicsRegex" }, { "ID", "id" }, { "CLUSTER", function(mirror)
+        return profile.name_of(mirror.cluster) or mirror.cluster
+    end } }, order.sorted(found, "cluster", "topicsRegex", "id")))
 
 -- ---- act --------------------------------------------------------------------------------------------------
 

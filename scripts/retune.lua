@@ -8,8 +8,9 @@ local health = require("kmirror.health")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
 local options = require("kmirror.options")
-local programs = require("kmirror.program")
 local order = require("kmirror.order")
+local profile = require("kmirror.profile")
+local programs = require("kmirror.program")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
 local tables = require("kmirror.table")
@@ -124,6 +125,7 @@ confirm.typed(("retune: set %s"):format(text.count(#work, "target latency", "tar
         { "TOPICS", "topicsRegex" }, { "ID", "id" },
         { "TARGET", function(item) return item.mirror.targetLatency end, align = "right" },
         { "NEW", "latency", align = "right" },
+        { "CLUSTER", function(item) return profile.name_of(item.mirror.cluster) or item.mirror.cluster end },
     }, order.sorted(work, "topicsRegex", "id")))
 
 -- ---- act --------------------------------------------------------------------------------------------------

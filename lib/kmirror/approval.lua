@@ -4,9 +4,11 @@
 --- approves that digest; the store sees to it that this is somebody else. The waiting asks nothing but the store.
 
 local host = require("host")
+local json = require("kmirror.json")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local moment = require("kmirror.moment")
+local sensitive = require("kmirror.sensitive")
 local shell = require("kmirror.shell")
 local task = require("task")
 local terminal = require("kmirror.terminal")
@@ -51,11 +53,21 @@ end
 -- ---- what is shown ------------------------------------------------------------------------------------------
 
 local function command_of(job, run)
-    local words = { shell.word(job.script) }
-    for _, argument in ipairs(run.args) do
+    local is_command, settings = job.script:find("^kmirror %a+$"), run.settings
+    local words = { is_command and job.script or shell.word(job.script) }
+    words[#words + 1] = settings.fleet and shell.word(settings.fleet)
+    words[#words + 1] = settings.prune and "--prune"
+    for _, argument in ipairs(sensitive.words(run.args)) do
         words[#words + 1] = shell.word(argument)
     end
     return table.concat(words, " ")
+end
+
+-- Hooks of kmirror's own run beside the runbook, whatever that says.
+local function add_hooks(lines, settings)
+    for _, hook in ipairs(settings.hooks and json.decode(settings.hooks) or {}) do
+        lines[#lines + 1] = ("Hook:     %s=%s"):format(hook.step, hook.command)
+    end
 end
 
 -- All that somebody should know who approves it.
@@ -67,6 +79,7 @@ local function shown_of(opened, summary)
         "Changes:  " .. job.target,
     }
     lines[#lines + 1] = run.reason and "Reason:   " .. run.reason or nil
+    add_hooks(lines, run.settings)
     return mirrors.printable(table.concat(lines, "\n") .. "\n\n" .. summary:gsub("%s+$", "") .. "\n", true)
 end
 
