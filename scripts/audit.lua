@@ -8,6 +8,7 @@ local options = require("kmirror.options")
 local programs = require("kmirror.program")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
+local summary = require("kmirror.summary")
 local tables = require("kmirror.table")
 local text = require("kmirror.text")
 local refuse = require("kmirror.usage")
@@ -118,7 +119,9 @@ else
             { "WHAT", "message", whole = true },
         }, found)
     end
-    io.stderr:write(("%s on %s: %s, %s.\n"):format(text.count(#mirrors, "mirror"), text.count(#apis, "cluster"),
-        text.count(count.error, "error"), text.count(count.warning, "warning")))
 end
+local told = ("%s on %s: %s, %s."):format(text.count(#mirrors, "mirror"), text.count(#apis, "cluster"),
+    text.count(count.error, "error"), text.count(count.warning, "warning"))
+summary.note(told)
+if not given.json then io.stderr:write(told, "\n") end
 return #found == 0 and 0 or 3

@@ -18,6 +18,7 @@ local programs = require("kmirror.program")
 local selection = require("kmirror.selection")
 local shell = require("kmirror.shell")
 local steps = require("kmirror.steps").new()
+local summary = require("kmirror.summary")
 local tables = require("kmirror.table")
 local text = require("kmirror.text")
 local refuse = require("kmirror.usage")
@@ -133,7 +134,7 @@ end
 -- ---- what came of it --------------------------------------------------------------------------------------
 
 steps:show(io.stdout)
-print(("\nDrain: %d of %s %s, after %.1f seconds."):format(#result.done, text.count(#found, "mirror"),
+summary.say(("\nDrain: %d of %s %s, after %.1f seconds."):format(#result.done, text.count(#found, "mirror"),
     changes.planned() and "would be gone" or "gone", steps:seconds()))
 if not changes.harmless() then
     print("Previous state:  " .. path)

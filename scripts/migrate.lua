@@ -15,6 +15,7 @@ local options = require("kmirror.options")
 local programs = require("kmirror.program")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
+local summary = require("kmirror.summary")
 local tables = require("kmirror.table")
 local text = require("kmirror.text")
 local refuse = require("kmirror.usage")
@@ -163,11 +164,11 @@ end
 steps:show(io.stdout)
 local well, created, retuned, adopted = how_far()
 local would = changes.planned() and "would be " or ""
-print(("\nMigration of %s: %d of %s %s, %d %screated, %d adopted, %s set, after %.1f seconds.")
+summary.say(("\nMigration of %s: %d of %s %s, %d %screated, %d adopted, %s set, after %.1f seconds.")
     :format(given.file, well, text.count(#items, "mirror"), changes.planned() and "would exist" or "up", created,
         would, adopted, text.count(retuned, "target latency", "target latencies"), steps:seconds()))
 if stopped then
-    print("Stopped: " .. stopped .. ".")
+    summary.say("Stopped: " .. stopped .. ".")
 end
 if #bad > 0 then
     local replaces = has_failed and not given.replace_failed

@@ -13,6 +13,7 @@ local profile = require("kmirror.profile")
 local programs = require("kmirror.program")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
+local summary = require("kmirror.summary")
 local tables = require("kmirror.table")
 local task = require("task")
 local text = require("kmirror.text")
@@ -109,7 +110,7 @@ for _, mirror in ipairs(found) do
     end
 end
 if #work == 0 then
-    print(("Nothing to do: %s the target latency wanted, %s not known."):format(
+    summary.say(("Nothing to do: %s the target latency wanted, %s not known."):format(
         text.count(#found - left, "mirror has", "mirrors have"), text.count(left, "latency is", "latencies are")))
     return 0
 end
@@ -142,7 +143,7 @@ for _, outcome in ipairs(result.failed) do
 end
 print()
 steps:show(io.stdout)
-print(("\nRetune: %d of %s %s, %s unknown, after %.1f seconds."):format(#result.done,
+summary.say(("\nRetune: %d of %s %s, %s unknown, after %.1f seconds."):format(#result.done,
     text.count(#work, "target latency", "target latencies"), changes.planned() and "would be set" or "set",
     text.count(left, "latency", "latencies"), steps:seconds()))
 if result:status() ~= 0 then

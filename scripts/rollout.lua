@@ -19,6 +19,7 @@ local programs = require("kmirror.program")
 local rollout = require("kmirror.rollout")
 local selection = require("kmirror.selection")
 local steps = require("kmirror.steps").new()
+local summary = require("kmirror.summary")
 local successor = require("kmirror.successor")
 local tables = require("kmirror.table")
 local text = require("kmirror.text")
@@ -164,7 +165,7 @@ local live = steps:run("look", function()
 end)
 local plan = rollout.plan.make(live, rule, rollout.plan.selected(given, live, rule))
 if #plan.changes == 0 then
-    print(("Nothing to do: %s the new regex, %s not selected."):format(
+    summary.say(("Nothing to do: %s the new regex, %s not selected."):format(
         text.count(#plan.done, "mirror has", "mirrors have"), text.count(#plan.others, "other is", "others are")))
     return #live == 0 and 1 or 0
 end
@@ -240,22 +241,22 @@ if changes.planned() then
     return 0
 end
 local passed, replaced = #run.passed, #run.replaced
-print(("\nRollout %s -> %s, %s: %d of %s healthy, %s, after %.1f seconds."):format(
+summary.say(("\nRollout %s -> %s, %s: %d of %s healthy, %s, after %.1f seconds."):format(
     source.alias, target.alias, given.strategy, passed,
     text.count(#plan.changes, in_place and "mirror" or "new mirror"),
     in_place and "none created or deleted" or text.count(replaced, "old one", "old ones") .. " deleted",
     steps:seconds()))
 if #run.taken_back > 0 then
-    print(in_place and ("%s rolled back: the old regex is back."):format(
+    summary.say(in_place and ("%s rolled back: the old regex is back."):format(
             text.count(#run.taken_back, "mirror was", "mirrors were"))
         or ("%s rolled back; what they replaced is unchanged."):format(
             text.count(#run.taken_back, "new mirror was", "new mirrors were")))
 end
 if stopped then
-    print("Stopped: " .. stopped .. ".")
+    summary.say("Stopped: " .. stopped .. ".")
 end
 if passed > replaced and not adds then
-    print(("%s next to what they replace: continue, or delete them."):format(
+    summary.say(("%s next to what they replace: continue, or delete them."):format(
         text.count(passed - replaced, "new mirror runs", "new mirrors run")))
 end
 local complete = passed == #plan.changes and (adds or replaced == passed)

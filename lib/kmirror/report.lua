@@ -16,6 +16,7 @@ local metrics = require("kmirror.report.metrics")
 local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
 local records = require("kmirror.report.record")
+local summary = require("kmirror.summary")
 local task = require("task")
 local refuse = require("kmirror.usage")
 
@@ -81,7 +82,7 @@ local function document_of(self)
     local given = self.given
     return {
         command = command_of(given), job = self.job, target = target_of(given), runs = runs, error = self.problem,
-        resume = self.status ~= 0 and way_on(self) or nil,
+        resume = self.status ~= 0 and way_on(self) or nil, result = summary.noted(),
     }
 end
 

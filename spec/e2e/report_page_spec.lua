@@ -1,5 +1,6 @@
 --- The page of a report: what it says without a script, and what its script draws in a browser, where there is one.
 local json = require "kmirror.json"
+local order = require "kmirror.order"
 local support = require "spec.support"
 
 local prelude = [[
@@ -140,22 +141,35 @@ describe("the page of a report, without a script,", function()
         assert.is_truthy(text:find("The first 200 of 250", 1, true))
     end)
 
-    it("says what failed for good by its cause, and what a later call has made up for apart from it", function()
-        local text = plain(page_of([[
-            local listed = api:list()
-            for i = 1, 3 do pcall(api.delete, api, ("%08d-0000-4000-8000-000000000000"):format(i)) end
-            local other = require("mirrors").connect { api_key = "sandbox-read-only-key" }
-            for _, mirror in ipairs(listed) do pcall(other.update_target_latency, other, mirror.id, 50000) end
-            for _, mirror in ipairs(listed) do api:update_target_latency(mirror.id, 50000) end]]))
-        assert.is_truthy(text:find("<b>3</b> <span>changes done</span>", 1, true))
-        assert.is_truthy(text:find('<li class="bad"><b>3</b> <span>changes failed or not answered</span>', 1, true))
-        assert.is_truthy(text:find('<li class=""><b>3</b> <span>failed at first, done later</span>', 1, true))
-        local causes = text:match('<h3 id="causes">(.-)</table>')
-        local row = '<td class="number">3</td><td class="name">delete</td><td class="failed">not found'
-        assert.is_truthy(causes:find(row, 1, true), causes)
-        assert.is_nil(causes:find("forbidden", 1, true))
-        assert.is_truthy(text:find("Failed at first, done by a later call: 3</summary>", 1, true))
-        assert.are.equal(3, select(2, text:match("<details>(.-)</details>"):gsub('<td class="dim">forbidden', "")))
+    it("begins with what the runbook says of itself, and what was changed", function()
+        local text = plain(page_of("create 'new' create 'newer' api:delete(api:list()[1].id)"
+            .. " require('kmirror.summary').say('2 of 2 <b>well</b>')"))
+        local result = text:find("<pre class=\"result\">\n2 of 2 &lt;b&gt;well&lt;/b&gt;\n</pre>", 1, true)
+        local changed = text:find("<p>Changed: 2 creates, 1 delete.</p>", 1, true)
+        assert.is_true(result < changed and changed < text:find('<ul class="cards">', 1, true))
+        text = plain(page_of("create 'new'", { "--dry-run" }))
+        assert.is_truthy(text:find("<p>Dry run, nothing was changed. It would be: 1 create.</p>", 1, true))
+        assert.is_truthy(plain(page_of "api:list()"):find("<p>Nothing was changed.</p>", 1, true))
+    end)
+
+    it("tells what failed for good by its cause, apart from what a later try repaired", function()
+        local faults = support.temporary("faults.lua",
+            [[return { { fault = "server_error", status = 500, body = "json", operation = "update_target_latency",
+                times = 5 } }]])
+        local text = plain(page_of(([[
+            local api, bad = require("mirrors").connect { retries = 0 }, api:list()
+            for _, listed in ipairs(bad) do pcall(api.update_target_latency, api, listed.id, 40000) end
+            for _, listed in ipairs(bad) do pcall(api.update_target_latency, api, listed.id, 40000) end
+            for i = 1, 9 do pcall(api.delete, api, %q .. i) end]]):format(nobody:sub(1, -2)), { "--faults", faults }))
+        assert.is_truthy(text:find('Calls that failed for good: 11 calls, 2 causes</h3>', 1, true), text)
+        assert.is_truthy(text:find('<b class="failed">delete: not found</b>, 9 calls about 9 mirrors: ',
+            1, true))
+        assert.is_truthy(text:find('<b class="failed">update target latency: server</b>, 2 calls, after 2 in vain, '
+            .. 'about 2 mirrors: ', 1, true))
+        assert.is_truthy(text:find("Failed at first, done by a later call: 1 call, 1 cause</summary>", 1, true))
+        assert.is_truthy(text:find("<b>11</b> <span>changes failed or not answered</span>", 1, true))
+        assert.is_truthy(text:find("<b>1</b> <span>failed at first, done later</span>", 1, true))
+        assert.are.equal(1, select(2, text:gsub("<details open>", ""))) -- nine are folded up
     end)
 
     it("names the mirrors that did not work when last read, though no call failed", function()
@@ -276,6 +290,23 @@ describe("the page of a report", function()
         assert.is_nil(page:find("sandbox-full-key", 1, true))
     end)
 
+    it("takes less than 400 kB for a failover of 400 mirrors, packed, and lacks nothing but quick reads", function()
+        local page, record = support.temporary "large.html", support.temporary "large.json"
+        for _, path in ipairs { page, record } do
+            local result = support.run { "--sandbox", "--world", "400", "--jump", "--seed", "5",
+                "--report", path, "run", "failover", env = { TMPDIR = home } }
+            assert.are.equal(0, result.status, result.stderr)
+        end
+        local source = support.read(page)
+        assert.is_true(#source < 400000, #source .. " bytes")
+        local shown = select(2, data(source, "record")).runs[1]
+        local whole = assert(json.decode(support.read(record))).runs[1]
+        assert.are.equal(800, #shown.changes)
+        assert.are.equal(#whole.calls, #shown.calls + shown.calls_left_out)
+        assert.are.equal(#whole.mirrors, #shown.mirrors)
+        assert.are.same(order.keys(whole.changes[800]), order.keys(shown.changes[800]))
+    end)
+
     it("stays small when there are hundreds of mirrors and thousands of calls", function()
         local sandbox, path = support.sandbox { rate = 0, world = 400 }, support.temporary "many.html"
         local result = support.run { "--rate", "0", "--report", path, "run", "-", env = sandbox:env(),
@@ -326,6 +357,37 @@ end
 
 local has_browser = os.execute "command -v chromium > /dev/null"
 local describe_browser = has_browser and describe or pending
+
+describe_browser("a large page of a report, in a browser,", function()
+    local page
+
+    setup(function()
+        local path = support.temporary "wide.html"
+        local result = support.run { "--sandbox", "--world", "120", "--jump", "--report", path, "run", "-",
+            stdin = prelude .. [[
+                local bulk, steps = require "kmirror.bulk", require("kmirror.steps").new()
+                for i = 1, 30 do steps:run("step " .. i, function() api:list() return "done" end) end
+                bulk.map(api:list(), function(each) return api:get(each.id) end, 100)
+                bulk.map(api:list(), function(each) return api:update_target_latency(each.id, 31000) end, 100)]] }
+        assert(result.status == 0, result.stderr)
+        page = path
+    end)
+
+    it("sums the timeline up where there are more rows than a screen holds, and unfolds it", function()
+        local folded = chromium("--dump-dom", "file://" .. page)
+        assert.is_truthy(folded:find("How many calls of each kind were under way", 1, true))
+        assert.is_truthy(folded:find("<title>list, get: at most ", 1, true))
+        assert.are.equal(0, count(folded, '<g class="call"'))
+        assert.are.equal(24, count(folded, 'class="step"'))
+        local unfolded = chromium("--dump-dom", with_script(page, [[
+            document.querySelectorAll("details").forEach((each) => {
+                each.open = true;
+                each.dispatchEvent(new Event("toggle"));
+            });]]))
+        assert.is_true(count(unfolded, '<g class="call"') >= 240)
+        assert.are.equal(24 + 30, count(unfolded, 'class="step"'))
+    end)
+end)
 
 describe_browser("the page of a report, in a browser,", function()
     local page, calls, dom

@@ -150,7 +150,8 @@ describe("the fields of a report", function()
                 { "--job", "fields" }))
         end,
         function()
-            return (report("pcall(api.delete, api, '00000000-0000-4000-8000-000000000000')"))
+            return (report("pcall(api.delete, api, '00000000-0000-4000-8000-000000000000')"
+                .. "require 'kmirror.summary'.say 'nothing was there'"))
         end,
     }
 

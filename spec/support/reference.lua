@@ -5,7 +5,7 @@ local reference = {}
 
 -- What runbooks are written with, in the order in which the reference has it.
 local modules = {
-    "bulk", "bulk.result", "wait", "health", "steps", "confirm", "changes", "options", "limits", "again", "selection",
+    "bulk", "bulk.result", "wait", "health", "steps", "confirm", "changes", "options", "limits", "again", "summary", "selection",
     "findings", "profile", "hooks", "http", "fleet", "regex", "table", "text", "csv", "sparkline", "file", "shell",
     "json", "log", "terminal", "usage", "test",
 }

@@ -192,7 +192,8 @@ end
 function M.words(list)
     local words = {}
     for i, part in ipairs(list) do
-        words[i] = part.name and ("%s: %d"):format(short(part.name), #part.state.mirrors) or tostring(#part.state.mirrors)
+        local count = #part.state.mirrors
+        words[i] = part.name and ("%s: %d"):format(short(part.name), count) or tostring(count)
     end
     return table.concat(words, ", ")
 end

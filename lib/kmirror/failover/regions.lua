@@ -15,7 +15,7 @@ local function unread(listed, problem)
     if problems.is(problem, "forbidden") then error(problem, 0) end
     return {
         id = listed.id, connectorName = listed.connectorName, topicsRegex = listed.topicsRegex,
-        unread = tostring(problem),
+        unread = tostring(problem) .. (problems.passes(problem) and "; that may pass by itself: run it again" or ""),
     }
 end
 

@@ -1,5 +1,6 @@
 --- The report of a failover or failback, for somebody who did not see it.
 
+local accept = require("kmirror.failover.accept")
 local again = require("kmirror.again")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
@@ -14,6 +15,7 @@ local profile = require("kmirror.profile")
 local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local memory = require("kmirror.memory")
+local summary = require("kmirror.summary")
 local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
@@ -253,6 +255,8 @@ local function next_lines(run)
     return lines
 end
 
+local function titled(run) return (run.runbook:gsub("^.", string.upper)) end
+
 --- The report as text.
 ---@param run kmirror.failover.run
 ---@param where? kmirror.terminal tables fit into its width; nothing is cut without
@@ -260,9 +264,8 @@ end
 function M.text(run, where)
     local state = run.state
     local began = state.steps[1].began
-    local name = run.runbook:sub(1, 1):upper() .. run.runbook:sub(2)
     local lines = {
-        ("%s %s, %s"):format(name, run.way, state.mode),
+        ("%s %s, %s"):format(titled(run), run.way, state.mode),
         ("From %s to %s, %.0f seconds in %s, at %s."):format(memory.time(began), memory.time(), host.time() - began,
             text.count(state.runs, "run"), state.endpoint),
         "",
@@ -354,6 +357,10 @@ function M.finish(run)
     local is_done = works or run.given.no_reverse and not run.stopped
     local status = is_done and 0 or 3
     io.stdout:write("\n", M.text(run, terminal.of(io.stdout)))
+    summary.note(("%s %s, %s\n%s"):format(titled(run), run.way, run.state.mode, (result(run):gsub("\n +", "\n"))))
+    local accepted = accept.words(run.accepted)
+    if accepted then summary.note(accepted) end
+    summary.note("Previous state: " .. run.path)
     if run.given.report_text then
         write(run.given.report_text, M.text(run))
     end

@@ -1,9 +1,12 @@
 --- report.document: what is reported of a run, as JSON: --report FILE.json, and what the page is drawn from.
 
+local causes = require("kmirror.report.causes")
 local figures = require("kmirror.report.figures")
 local host = require("host")
 local json = require("kmirror.json")
+local light = require("kmirror.report.light")
 local order = require("kmirror.order")
+local packed = require("kmirror.report.packed")
 
 local M = {}
 
@@ -25,6 +28,7 @@ local M = {}
 ---@field target? string
 ---@field error? string why it failed
 ---@field resume? string
+---@field result? string what the runbook says of itself
 ---@field runs kmirror.report.run[] the latest is the last
 
 local function iso(epoch)
@@ -78,9 +82,24 @@ local function run_shape(run)
     }
 end
 
+-- By cause; what it is about is in the calls.
+local function failures_of(document)
+    local found = json.array({})
+    local lasting, repaired = causes.of(document)
+    for _, list in ipairs({ lasting, repaired }) do
+        for _, cause in ipairs(list) do
+            found[#found + 1] = {
+                operation = cause.operation, outcome = cause.outcome, message = cause.message,
+                calls = #cause.calls, tries = cause.tries, mirrors = cause.mirrors, repaired = list == repaired,
+            }
+        end
+    end
+    return found
+end
+
 local schema_version = 1 -- one more when a field goes or gets another meaning
 
--- The document as it is written; fields.lua describes it.
+-- The document as its JSON has it; fields.lua describes it.
 local function shape_of(document)
     local runs = json.array({})
     for i, run in ipairs(document.runs) do
@@ -89,7 +108,7 @@ local function shape_of(document)
     return {
         schema_version = schema_version, command = document.command, version = document.version,
         written = iso(document.written), job = document.job, target = document.target, error = document.error,
-        resume = document.resume, runs = runs,
+        resume = document.resume, result = document.result, failures = failures_of(document), runs = runs,
     }
 end
 
@@ -102,7 +121,7 @@ function M.render(document, path)
     if path:lower():find("%.json$") then
         return json.encode(shape_of(document)) .. "\n"
     end
-    local record = require("kmirror.report.packed").encode(shape_of(document))
+    local record = packed.encode(light.of(shape_of(document)))
     return require("kmirror.report.page").of(document, record)
 end
 

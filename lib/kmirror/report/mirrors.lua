@@ -31,6 +31,7 @@ local function note_mirror(record, event, call)
     local answer, mirror = event.answer, mirror_of(record, event.cluster, event.id)
     mirror.topicsRegex, mirror.connectorName = answer.topicsRegex, answer.connectorName
     mirror.target, mirror.status = answer.targetLatency, answer.status
+    mirror.reads = (mirror.reads or 0) + 1
     if #mirror.points >= most_points then
         thin(mirror.points)
     end

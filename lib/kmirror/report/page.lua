@@ -1,7 +1,7 @@
 --- report.page: the report of a run, or of all runs of a job, as one page that needs nothing else.
 ---
---- page.html is the page. Here is filled in what has to be readable where no script runs: how it went, what failed and
---- how to continue. All else is drawn by the page's script, from the document's JSON that lies in it.
+--- page.html is the page. Here is filled in what has to be readable where no script runs: how it went, what changed,
+--- what failed and how to continue. All else is drawn by the page's script, from the packed document that lies in it.
 
 local causes = require("kmirror.report.causes")
 local figures = require("kmirror.report.figures")
@@ -13,6 +13,7 @@ local text = require("kmirror.text")
 local M = {}
 
 local most_rows = 200 -- failures that are plain HTML
+local most_open = 6 -- calls of one cause that are not folded up
 local longest = 300 -- characters of one text that are shown
 
 local broken = { FAILED = true, STALE_TOPIC = true } -- mirrors' statuses
@@ -106,19 +107,36 @@ local function about(document, run)
     return table.concat(parts, " · ")
 end
 
--- Changes that were done, that failed for good, and that failed before they were done.
-local function counts_of(document)
-    local done, lost, repaired = 0, 0, 0
-    for _, run in ipairs(document.runs) do
-        for _, change in ipairs(run.record.changes) do done = done + (change.outcome == "done" and 1 or 0) end
-    end
-    for _, failure in ipairs(causes.failures(document.runs, "changes")) do
-        lost, repaired = lost + (failure.repaired and 0 or 1), repaired + (failure.repaired and 1 or 0)
-    end
-    return done, lost, repaired
+local function is_change(call)
+    return mirrors.operations[call.operation].effect ~= "reads"
 end
 
-local function cards(document, run)
+-- How many changes of each operation were done, or would be.
+local function changed_of(document, outcome)
+    local counts, words = {}, {}
+    for _, run in ipairs(document.runs) do
+        for _, change in ipairs(run.record.changes) do
+            local is_one = change.outcome == outcome
+            counts[change.operation] = (counts[change.operation] or 0) + (is_one and 1 or 0)
+        end
+    end
+    local sum = 0
+    for _, operation in ipairs(mirrors.operations) do
+        local count = counts[operation.name] or 0
+        sum = sum + count
+        words[#words + 1] = count > 0 and text.count(count, operation.noun or operation.name) or nil
+    end
+    return sum, table.concat(words, ", ")
+end
+
+local function changed_words(document)
+    local done, words = changed_of(document, "done")
+    local planned, plan = changed_of(document, "planned")
+    if planned > 0 then return ("Dry run, nothing was changed. It would be: %s."):format(plan) end
+    return done > 0 and ("Changed: %s."):format(words) or "Nothing was changed."
+end
+
+local function cards(document, run, lasting, repaired)
     local record, found = run.record, {}
     local function add(value, label, bad)
         found[#found + 1] = { value = value, label = label, class = bad and "bad" or "" }
@@ -132,17 +150,16 @@ local function cards(document, run)
         add(figures.total(record, "retries"), "retries")
         add(limited, "throttled (429)", limited > 0)
     end
-    local done, lost, repaired = counts_of(document)
-    add(done, "changes done")
-    add(lost, "changes failed or not answered", lost > 0)
-    if repaired > 0 then add(repaired, "failed at first, done later") end
+    local failed, mended = causes.count(lasting, is_change), causes.count(repaired, is_change)
+    add(changed_of(document, "done"), "changes done")
+    add(failed, "changes failed or not answered", failed > 0)
+    if mended > 0 then add(mended, "failed at first, done later") end
     return found
 end
 
-local function row_of(failure, several)
-    local call, run = failure.call, failure.run
+local function row_of(call, run, several)
     return {
-        several = one_if(several, { run = run.number }), call = call.operation:gsub("_", " "),
+        several = one_if(several, { run = run }), call = call.operation:gsub("_", " "),
         subject = cut(call.topicsRegex or call.id or "–", longest), outcome = call.outcome:gsub("_", " "),
         message = cut(call.message or "–", longest), attempts = #call.attempts,
         at = call.ended and ("%.2f"):format(call.ended) or "–",
@@ -155,26 +172,41 @@ local function listed(rows, all, more)
     return one_if(all > 0, more)
 end
 
-local function failures(all, several)
+-- A cause in words, and its calls; these are folded up where there are many.
+local function cause_of(cause, room, several)
     local rows = {}
-    for i = 1, math.min(#all, most_rows) do rows[i] = row_of(all[i], several) end
-    return listed(rows, #all, { several = one_if(several), number = #all })
-end
-
--- Where several failed for one reason.
-local function grouped(all)
-    local rows, found = {}, causes.by_cause(all)
-    for i = 1, #found < #all and math.min(#found, most_rows) or 0 do
-        rows[i] = row_of(found[i].first, false)
-        rows[i].count = found[i].count
+    for i = 1, math.min(#cause.calls, room) do
+        rows[i] = row_of(cause.calls[i].call, cause.calls[i].run, several)
     end
-    return listed(rows, #rows, {})
+    return {
+        call = cause.operation:gsub("_", " "), outcome = cause.outcome:gsub("_", " "),
+        count = text.count(#cause.calls, "call") .. (cause.tries > #cause.calls
+            and (", after %d in vain,"):format(cause.tries - #cause.calls) or ""),
+        about = text.count(cause.mirrors, "mirror"),
+        message = cut(cause.message or "–", longest), open = #rows <= most_open and "open" or "",
+        several = one_if(several), rows = rows,
+    }
 end
 
-local function apart(all)
-    local lost, repaired = {}, {}
-    for _, failure in ipairs(all) do table.insert(failure.repaired and repaired or lost, failure) end
-    return lost, repaired
+local function failures(document, lasting)
+    local shown, all, found, several = 0, causes.count(lasting), {}, #document.runs > 1
+    for i, cause in ipairs(lasting) do
+        found[i] = cause_of(cause, most_rows - shown, several)
+        shown = shown + #found[i].rows
+    end
+    return one_if(all > 0, {
+        causes = found, title = ("%s, %s"):format(text.count(all, "call"), text.count(#lasting, "cause")),
+        more = one_if(all > shown, { shown = shown, all = all }),
+    })
+end
+
+local function mended(repaired)
+    local found = {}
+    for i, cause in ipairs(repaired) do found[i] = cause_of(cause, 0) end
+    return one_if(#repaired > 0, {
+        causes = found, title = ("%s, %s"):format(text.count(causes.count(repaired), "call"),
+            text.count(#repaired, "cause")),
+    })
 end
 
 -- Mirrors that are there and did not work when they were last read, even if no call failed.
@@ -211,17 +243,17 @@ end
 ---@return string
 function M.of(document, record)
     local template, run = host.source("lib/kmirror/report/page.html"), document.runs[#document.runs]
-    local lost, repaired = apart(causes.failures(document.runs, "calls"))
-    local several, broken_ones = #document.runs > 1, troubled(run.record)
+    local lasting, repaired = causes.of(document)
+    local failed, broken_ones, repairs = failures(document, lasting), troubled(run.record), mended(repaired)
     return fill(template, {
         command = cut(document.command, longest), state = run.state,
         about = about(document, run), style = hash(template, "style"), script = hash(template, "script"),
         running = one_if(run.state == "running", { written = moment(document.written) }),
+        result = one_if(document.result, { lines = lines_of(document.result) }), changed = changed_words(document),
         error = one_if(document.error, { lines = lines_of(document.error) }),
         resume = one_if(document.resume, { command = document.resume }),
-        cards = cards(document, run), causes = grouped(lost), failures = failures(lost, several),
-        repaired = failures(repaired, several), troubled = broken_ones,
-        unfailed = one_if(#lost + #broken_ones == 0),
+        cards = cards(document, run, lasting, repaired), failures = failed, troubled = broken_ones, mended = repairs,
+        unfailed = one_if(#failed + #broken_ones + #repairs == 0),
         words = harmless(words()), record = harmless(record),
     })
 end

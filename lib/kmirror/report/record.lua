@@ -52,6 +52,7 @@ M.buckets = { 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 } -- seconds; of answers, 
 ---@field topicsRegex? string
 ---@field connectorName? string
 ---@field target? integer ms
+---@field reads? integer how many times it was read
 ---@field points table[] { seconds, lag in ms or false, status }, the latest is the last
 
 ---@class kmirror.report.record of one run
