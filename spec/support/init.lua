@@ -287,12 +287,12 @@ function support.sandbox(options)
     return self
 end
 
----What it was asked, from its own log.
+---What it was asked, from its own log. A line that is just being written does not count yet.
 ---@return table[]
 function sandbox:requests()
     local cjson = require "cjson"
     local requests = {}
-    for line in support.read(self.log_path):gmatch("[^\n]+") do
+    for line in support.read(self.log_path):gmatch("([^\n]+)\n") do
         requests[#requests + 1] = cjson.decode(line)
     end
     return requests
