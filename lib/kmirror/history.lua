@@ -112,7 +112,7 @@ local function write(run)
         local is_there = run.ended and (replace(path, run.id, line) or replace(path .. ".1", run.id, line))
         if not is_there then append(path, line) end
     end)
-    if not ok and not warned then
+    if not ok and not warned and state.path() then -- without a home there is nothing to keep it in
         warned = true
         log.warn("the history of runs could not be written: %s", tostring(problem))
     end

@@ -175,6 +175,8 @@ describe("the history", function()
         support.write(home .. "/kmirror", "a file")
         local result = done("latency", some_id(), "40000")
         assert.matches("the history of runs could not be written", result.stderr, 1, true)
+        local homeless = done { "latency", some_id(), "40000", env = { HOME = false, XDG_STATE_HOME = false } }
+        assert.are.equal("", homeless.stderr)
     end)
 end)
 

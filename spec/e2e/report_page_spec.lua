@@ -37,9 +37,10 @@ local function unpacked(packed)
         elseif its.runs then
             for i = 1, #its.runs, 2 do add(its.runs[i], its.runs[i + 1]) end
         elseif its.some then
-            local count, all, there = 0, nil, column(its.some, length)
+            local count, there = 0, column(its.some, length)
             for _, each in ipairs(there) do count = count + each[1] end
-            all, count = column(its.of, count), 0
+            local all = column(its.of, count)
+            count = 0
             for i, each in ipairs(there) do
                 count = count + each[1]
                 found[i] = each[1] == 1 and all[count] or "~"

@@ -102,6 +102,7 @@ local types = {
     { "^string$", "x", 5, true, {}, print },
     { "^integer$", 1, "1", 1.5, true, {}, print },
     { "^number$", 1, "1", true, {}, print, 0 / 0 },
+    { "^boolean|string$", true, 5, {}, print },
     { "^boolean$", true, "true", 1, {}, print },
     { "^file%*$", io.stderr, 5, "x", true, print, {} },
     { "^[%w_.]+$", {}, 5, "x", true, print },

@@ -35,7 +35,7 @@ local M = {}
 M.modules = {
     mirrors = "mirrors", task = "task", bulk = "kmirror.bulk", wait = "kmirror.wait", health = "kmirror.health",
     regex = "kmirror.regex", fleet = "kmirror.fleet", json = "kmirror.json", tables = "kmirror.table",
-    profile = "kmirror.profile", steps = "kmirror.steps", log = "kmirror.log",
+    profile = "kmirror.profile", http = "kmirror.http", steps = "kmirror.steps", log = "kmirror.log",
 }
 
 local function connected()

@@ -1,8 +1,8 @@
 --- report.packed: a value that says the same in a fraction of the bytes, for the page, whose script opens it.
 ---
 --- A text that occurs twice is "~" and its number among `strings`, in base 36; one that begins with ~ or @ has "~~"
---- before it. A list of objects is "@" and the number of its keys among `shapes`, its length, and a column for each key.
---- A column is a list, in which "~" is a field that is not there, or one of
+--- before it. A list of objects is "@" and the number of its keys among `shapes`, its length, and a column for each
+--- key. A column is a list, in which "~" is a field that is not there, or one of
 ---
 ---     { same = VALUE }                   it is that in each row
 ---     { runs = { VALUE, COUNT, ... } }   it is that in so many rows
