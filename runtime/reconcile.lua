@@ -112,6 +112,7 @@ local reconcile = {}
 ---@field identity string
 ---@field state "waiting"|"flying"|"lost"|"orphan"  all but the first may own a mirror
 ---@field sent integer|nil  how many lists had been answered when it was first sent
+---@field before table<string, any>|nil  of a create of another process: the ids that it knew before it sent it
 ---@field lost_at number|nil  when the last answer was lost
 ---@field closed integer|nil  the list that must have shown its mirror, if it was made
 ---@field verdict reconcile.verdict|nil
@@ -376,8 +377,8 @@ end
 -- Judgement -------------------------------------------------------------------------------------------------
 
 local function may_own(entry, mirror)
-    local last = entry.closed or math.huge
-    return entry.state ~= "waiting" and mirror.first > entry.sent and mirror.first <= last
+    local last, before = entry.closed or math.huge, entry.before and entry.before[mirror.id]
+    return entry.state ~= "waiting" and not before and mirror.first > entry.sent and mirror.first <= last
 end
 
 local function any_may_own(entries, mirror)
@@ -701,6 +702,29 @@ function Ledger:seed(cluster, history)
         end
     end
     return lost
+end
+
+--- Takes over a create that another process has sent, and whose answer it did not live to see, while this one's are
+--- under way: create() with `how.lost` decides it. This one's lists are neither before nor after it: any mirror may be
+--- its own but those that are said to have been there before.
+---@param cluster string
+---@param spec table
+---@param identity string
+---@param before table<string, any>  by id: what had been listed when it was sent
+---@return reconcile.entry
+function Ledger:inherit(cluster, spec, identity, before)
+    return enter(book_of(self, cluster), {
+        spec = spec, identity = identity, state = "orphan", sent = -math.huge, before = before, lost_at = self.now(),
+    })
+end
+
+--- A mirror that another process's create was answered with: it is nobody else's.
+---@param cluster string
+---@param id string
+---@param spec table
+function Ledger:made(cluster, id, spec)
+    local taken = book_of(self, cluster).taken
+    taken[id] = taken[id] or spec
 end
 
 return reconcile

@@ -27,6 +27,7 @@ function M.remember(given)
     for _, option in ipairs(kept) do keep(option[2], given[option[1]]) end
     anew = table.concat(words)
     keep("--job", given.job)
+    words[#words + 1] = given.join and "--join " or nil
     if given.approval and not in_sandbox then -- asked for with the same words, what was approved stays approved
         words[#words + 1] = "--approval "
         keep("--approval-timeout", given.approval_timeout and ("%g"):format(given.approval_timeout))

@@ -477,17 +477,15 @@ end
 ---@param item string
 ---Raises what keeps the store from telling.
 function Journal:take_over(item)
-    local lost = {}
+    local made = {}
     for _, row in ipairs(self.store:changes(self.job.name, item)) do
         remember(self, row)
         put_into_pool(self, row)
-        lost[#lost + 1] = row.operation == "create" and row.state == "sent" and row or nil
+        made[#made + 1] = row.operation == "create" and row or nil
     end
-    if #lost > 0 then
+    if #made > 0 then
         self.history = self.store:seen(self.job.name)
-    end
-    for _, row in ipairs(lost) do
-        creates.take_over(self, row)
+        creates.take_over(self, made)
     end
 end
 

@@ -317,4 +317,47 @@ describe("runners of one job", function()
         local listed = support.run { "list", "--json", env = sandbox:env() }
         assert.are.equal(90, select(2, listed.stdout:gsub('"topicsRegex"', "")))
     end)
+
+    it("create each mirror once where answers are lost, one is killed and one is cut off", function()
+        local faults = support.temporary("faults.lua", [[return {
+            { fault = "drop", when = "after", operation = "create", probability = 0.2 },
+            { fault = "drop", when = "before", probability = 0.1 },
+        }]])
+        serve { faults = faults, seed = 1 }
+        local script = runbook([[
+            local bulk = require "kmirror.bulk"
+            local api = require("mirrors").connect { settle = 0.5, backoff = 0.02, retries = 20 }
+            local names = {}
+            for i = 1, 60 do names[i] = "new-" .. i end
+            local result = bulk.each(names, function(name)
+                require("task").sleep(0.1)
+                return api:create { sourceType = "instaclustr", maxTasks = 1, kafkaSource =
+                    "5a9b1c52-0000-4000-8000-000000000001", sourceAlias = "us-west", topicsRegex = name,
+                    useRenaming = false, usePrivateIps = false }
+            end, { concurrency = 8, rounds = 10, pause = 0.1 })
+            local ids = {}
+            for _, id in ipairs(result:values()) do ids[id] = true end
+            for _, mirror in ipairs(api:list()) do ids[mirror.id] = nil end
+            print(#result.done, next(ids))
+            return result:status()]])
+        local killed, hung, survivor = join(script), join(script), join(script)
+        support.eventually("some creates", function() return changes_of "create" >= 20 end, 20)
+        killed:signal("KILL")
+        killed:wait()
+        hung:signal("STOP")
+        local result = survivor:wait(40)
+        hung:signal("CONT")
+        hung:wait(20)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal("60\tnil\n", result.stdout)
+        local made, distinct = 0, {}
+        for _, request in ipairs(sandbox:requests()) do
+            if request.effect and request.effect.change == "created" then
+                made, distinct[request.effect.topicsRegex] = made + 1, true
+            end
+        end
+        local count = 0
+        for _ in pairs(distinct) do count = count + 1 end
+        assert.are.same({ 60, 60 }, { made, count })
+    end)
 end)

@@ -366,6 +366,41 @@ describe("the ledger of creates", function()
         assert.equal(1, world.lists)
     end)
 
+    it("decides a create that it takes over amid its own, by what was there before that one", function()
+        local world = new_world({ settle = 1 })
+        local shown = { mirror("old", "a.t.r0") }
+        world.api.list = function() return shown end
+        world.ledger:saw("c", shown, 0)
+        -- Another process has sent its create before this list, and made "theirs"; ours is lost, and was not made.
+        shown = { mirror("old", "a.t.r0"), mirror("theirs", "a.t.r1") }
+        world.ledger:saw("c", shown, 0)
+        local entry = world.ledger:inherit("c", specs.a, "key", { old = true })
+        world.ledger:made("c", "other", specs.a)
+        local one = world.spawn(function()
+            return world.ledger:create("c", specs.a, error, fail, { lost = entry, identity = "key" })
+        end)
+        world.run()
+        assert.equal("theirs", one.value)
+    end)
+
+    it("loses nothing of its own when it takes a create over", function()
+        local world, sent = new_world({ settle = 1 }), 0
+        local shown = {}
+        world.api.list = function() return shown end
+        local one = world.spawn(function()
+            return world.ledger:create("c", specs.a, function()
+                sent = sent + 1
+                shown = { mirror("ours", "a.t.r1") }
+                -- Another runner has seen it, too, before it is gone and this one goes on with what it had sent.
+                world.ledger:inherit("c", specs.b, "other", { ours = true })
+                return lose()
+            end, fail)
+        end)
+        world.run()
+        assert.equal("ours", one.value)
+        assert.equal(1, sent)
+    end)
+
     it("tells specifications apart by every field, but not by how a whole number is written", function()
         local ledger = new_world().ledger
         local function identity(field, value)

@@ -50,20 +50,6 @@ local function note_seen(self, cluster, ids)
     self:write("write_seen", { order = self:next_order(), cluster = cluster, ids = new })
 end
 
--- Tells a ledger what is known of a cluster. `entries` has its entry for each unanswered create, by number.
-local function seed(self, ledger, cluster, entries)
-    local events, unanswered = {}, {}
-    for _, event in ipairs(history_of(self, cluster)) do
-        if not event.sent or not entries[event.row.number] then
-            events[#events + 1] = event
-            unanswered[#unanswered + 1] = event.sent and event.row or nil
-        end
-    end
-    for i, entry in ipairs(ledger:seed(cluster, events)) do
-        entries[unanswered[i].number] = entry
-    end
-end
-
 --- Tells a ledger what is known of a cluster, from earlier runs or other ledgers, before its first create
 --- there, and has it tell what it sees.
 ---@param self kmirror.journal
@@ -80,21 +66,43 @@ function M.prepare(self, ledger, cluster)
     cluster = cluster:lower()
     if not clusters[cluster] then
         clusters[cluster] = {}
-        seed(self, ledger, cluster, clusters[cluster])
+        local events, unanswered = history_of(self, cluster), {}
+        for _, event in ipairs(events) do
+            unanswered[#unanswered + 1] = event.sent and event.row or nil
+        end
+        for i, entry in ipairs(ledger:seed(cluster, events)) do
+            clusters[cluster][unanswered[i].number] = entry
+        end
     end
     return clusters[cluster]
 end
 
---- Tells the ledgers of a create that another runner has sent and whose answer it did not write down. From here on it
---- is this one's.
+-- What lists had shown, to whichever runner, before a create was sent.
+local function seen_before(self, row)
+    local before = {}
+    for _, seen in ipairs(self.history) do
+        for _, id in ipairs(seen.cluster == row.cluster:lower() and seen.order < row.order and seen.ids or {}) do
+            before[id] = true
+        end
+    end
+    return before
+end
+
+--- Tells the ledgers of creates that another runner has made, and of those whose answers it did not write down: from
+--- here on these are this one's.
 ---@param self kmirror.journal
----@param row kmirror.store.change
-function M.take_over(self, row)
-    self.taken_over[row.number] = true
-    local cluster = row.cluster:lower()
-    for ledger, clusters in pairs(self.prepared) do
-        if clusters[cluster] and not clusters[cluster][row.number] then
-            seed(self, ledger, cluster, clusters[cluster])
+---@param rows kmirror.store.change[] of creates
+function M.take_over(self, rows)
+    for _, row in ipairs(rows) do
+        self.taken_over[row.number] = true
+        local cluster = row.cluster:lower()
+        for ledger, clusters in pairs(self.prepared) do
+            local entries = clusters[cluster]
+            if entries and row.state == "done" then
+                ledger:made(cluster, row.id, row.arguments)
+            elseif entries and row.state == "sent" and not entries[row.number] then
+                entries[row.number] = ledger:inherit(cluster, row.arguments, row.key, seen_before(self, row))
+            end
         end
     end
 end
