@@ -27,7 +27,8 @@ describe("on a real Kafka, a failover", function()
     end
 
     local function failover(env, more)
-        local words = { "failover", "--from", "west", "--to", "east", "--offset-sync", "2", "--fence-wait", "90" }
+        local words = { "failover", "--from", "west", "--to", "east", "--offset-sync", "2", "--still", "1",
+            "--fence-wait", "90" }
         return run(table.move(more or {}, 1, #(more or {}), #words + 1, words), env)
     end
 
@@ -60,7 +61,7 @@ describe("on a real Kafka, a failover", function()
             clients[i] = ("seq %d %d | kcat -P -b %s -t %s"):format(last[topic] + 501, last[topic] + 600, west.broker,
                 topic)
         end
-        result = run({ "failback", "--from", "east", "--to", "west", "--offset-sync", "2", "--max-lag", "100000000",
+        result = run({ "failback", "--from", "east", "--to", "west", "--offset-sync", "2", "--still", "1",
             "--hook", "clients=" .. table.concat(clients, "; ") }, env)
         assert.are.equal(0, result.status, result.stderr)
         for _, topic in ipairs(topics) do

@@ -5,6 +5,7 @@ local cjson = require "cjson"
 local mirrors = require "mirrors"
 local socket = require "socket"
 local support = require "spec.support"
+local admin = require "spec.kafka.topics"
 
 local kafka = {}
 
@@ -39,28 +40,19 @@ local function done(command)
     return text
 end
 
-local function java(class, ...)
-    return done(("java -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile=spec/kafka/log4j2.properties "
-        .. "-cp 'build/kafka/libs/*' %s %s"):format(class, table.concat({ ... }, " ")))
-end
-
 --- Makes a topic of a region.
 function kafka.make_topic(region, topic, partitions)
-    java("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", region.broker, "--create", "--topic", topic,
-        "--partitions", partitions or 2)
+    admin.make(region.broker, { topic }, partitions or 2)
     return topic
 end
 
---- Makes many, several at a time.
-function kafka.make_topics(region, topics)
-    done(("printf '%%s\\n' %s | xargs -P 3 -I TOPIC java -XX:TieredStopAtLevel=1 "
-        .. "-Dlog4j2.configurationFile=spec/kafka/log4j2.properties -cp 'build/kafka/libs/*' "
-        .. "org.apache.kafka.tools.TopicCommand --bootstrap-server %s --create --topic TOPIC --partitions 2"):format(
-        table.concat(topics, " "), region.broker))
+--- Makes many.
+function kafka.make_topics(region, names)
+    admin.make(region.broker, names, 2)
 end
 
 function kafka.delete_topic(region, topic)
-    java("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", region.broker, "--delete", "--topic", topic)
+    admin.delete(region.broker, { topic })
 end
 
 --- Writes records: the numbers from `first` to `last`, in turn to the partitions.
