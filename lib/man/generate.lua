@@ -128,6 +128,7 @@ for _, variable in ipairs({
     { "KMIRROR_API_KEY_FILE", "Name of a file with the key, which nobody but its owner may be able to read." },
     { "KMIRROR_PROFILE", "Profile of the configuration file." },
     { "KMIRROR_STORE", "Where jobs are kept." },
+    { "VISUAL, EDITOR, KMIRROR_PAGER, PAGER", "What the prompt edits with; its pager." },
     { "NO_COLOR", "No colour when it is set and not empty." },
     { "https_proxy, all_proxy, no_proxy", "Proxies, as libcurl takes them." },
     { "CURL_CA_BUNDLE, SSL_CERT_FILE, SSL_CERT_DIR", "CA certificates instead of the system's, as curl takes them." },
@@ -160,9 +161,11 @@ return {
     },
   },
 }]]), "\n.fi\n.RE\n")
+write(".TP\n.I ~/.config/kmirror/prompt.lua\n", roff([[
+What a session at the prompt begins with: Lua.]]), "\n")
 write(".TP\n.I ~/.local/state/kmirror/\n", roff([[
-The store of jobs, and the account's quota shared by all kmirror processes on this machine; under $XDG_STATE_HOME when
-that is set.]]), "\n")
+The store of jobs, the history of runs, what was typed at the prompt, and the account's quota shared by all kmirror
+processes on this machine; under $XDG_STATE_HOME when that is set.]]), "\n")
 
 section("FLEET FILES")
 prose(require("kmirror.fleet").format)

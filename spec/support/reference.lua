@@ -5,9 +5,9 @@ local reference = {}
 
 -- What runbooks are written with, in the order in which the reference has it.
 local modules = {
-    "bulk", "bulk.result", "wait", "health", "steps", "confirm", "changes", "options", "limits", "again", "summary", "selection",
-    "findings", "profile", "hooks", "http", "fleet", "regex", "table", "text", "csv", "sparkline", "file", "shell",
-    "json", "log", "terminal", "usage", "test",
+    "bulk", "bulk.result", "wait", "health", "steps", "confirm", "changes", "options", "limits", "again", "summary",
+    "selection", "findings", "profile", "hooks", "http", "fleet", "regex", "table", "text", "csv", "sparkline",
+    "file", "shell", "json", "log", "terminal", "usage", "test",
 }
 
 local introduction = [[

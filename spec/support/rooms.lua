@@ -16,8 +16,8 @@ rooms.floors = {
     { "mirrors", [[ findings fleet live loops selection ]] },
     { "work", [[ bulk ends health hooks http lifecycle progress screen steps uncaught wait ]] },
     { "jobs", [[ approval history job jobs joint journal memory store ]] },
-    { "this run", [[ again changes config confirm connect ended events limits log profile properties secrets state summary
-        successor ]] },
+    { "this run", [[ again changes config confirm connect ended events limits log profile properties secrets state
+        successor summary ]] },
     { "texts and values", [[ annotations batches connector csv file json literal modules moment naming options order
         problem program regex sensitive shell sparkline table terminal text textfile usage ]] },
     { "C of single commands: the sandbox's server, the prompt, doctor", [[ runtime/httpd runtime/keys runtime/line

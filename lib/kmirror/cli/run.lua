@@ -127,6 +127,15 @@ of a runner that is gone are taken over, and each tells what all have done. It
 needs a store that all reach (--store postgresql://HOST/DATABASE), and the same
 runbook and arguments for all. Not for failover, failback, rollout and drain.
 
+A --hook of the step start is run before the runbook, and stops it by failing;
+one of done or failed when it has ended, failed also when it was interrupted.
+They find KMIRROR_RUNBOOK, _ARGUMENTS, _JOB, _USER, _HOST, _ACCOUNT, _ENDPOINT
+in their environment, at the end _STATUS, _STATE, _PROBLEM, _CHANGES, _SECONDS
+and _REPORT, too. webhook:URL posts these as JSON, slack:env:NAME a line in the
+format of Slack; env:NAME, file:PATH and command:COMMAND say where a URL is
+kept that is secret. A job keeps its hooks; `hooks` in a profile are of every
+run. Behind the name of a shipped runbook they are taken, too.
+
 With --sandbox it takes the options of the sandbox's world, too; see
 kmirror help sandbox.]],
     sets = { "connection", "safety", "job", "times", "hooks", "messages" },
