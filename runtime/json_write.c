@@ -89,8 +89,12 @@ static size_t add_character(writer *w, const char *text, size_t length) {
     long code = printable_decode(text, length, &taken);
     if (code == '"' || code == '\\')
         add_short_escape(w, (char)code);
-    else if (code == '\n' || code == '\r' || code == '\t')
-        add_short_escape(w, code == '\n' ? 'n' : code == '\r' ? 'r' : 't');
+    else if (code == '\n')
+        add_short_escape(w, 'n');
+    else if (code == '\r')
+        add_short_escape(w, 'r');
+    else if (code == '\t')
+        add_short_escape(w, 't');
     else if (code < 0)
         add(w, "\xEF\xBF\xBD", 3);
     else if (printable_unsafe(code))
