@@ -31,14 +31,16 @@ done > "$work/packages"
 
 # What is loaded later is where the linker finds it. What glibc has itself is left out.
 for library in $loaded; do
-    /sbin/ldconfig -p | sed -n "s/^[[:space:]]*\($library\) .* => /\1 /p" | head -n 1
+    /sbin/ldconfig -p | sed -n "s/^[[:space:]]*\($library\) .* => /\1 /p" | head -n 1 | grep . ||
+        { echo "make dist: there is no $library" >&2; exit 1; }
 done > "$work/loaded"
+# shellcheck disable=SC2046
+find "$build/kmirror.dist" "$libraries/lua" $(sed 's/.* //' "$work/loaded") \( -name '*.so*' -o -name kmirror.dist \) \
+    -exec ldd {} + > "$work/linked"
+if grep 'not found' "$work/linked" >&2; then exit 1; fi
 {
     cat "$work/loaded"
-    # shellcheck disable=SC2046
-    find "$build/kmirror.dist" "$libraries/lua" $(sed 's/.* //' "$work/loaded") \
-        \( -name '*.so*' -o -name kmirror.dist \) -exec ldd {} + |
-        sed -n 's/^[[:space:]]*\(.*\) => \(.*\) (0x.*/\1 \2/p'
+    sed -n 's/^[[:space:]]*\(.*\) => \(.*\) (0x.*/\1 \2/p' "$work/linked"
 } | sort -u > "$work/needed"
 glibc=$(dpkg -L libc6)
 while read -r library file; do

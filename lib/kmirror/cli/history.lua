@@ -54,7 +54,10 @@ end
 
 local function what(run)
     local words = {}
-    for _, word in ipairs({ run.command, run.runbook }) do words[#words + 1] = shell.word(word) end
+    local is_code = run.arguments[1] == "-e" -- which stands in the place of a command
+    for _, word in ipairs({ not is_code and run.command or nil, run.runbook }) do
+        words[#words + 1] = shell.word(word)
+    end
     for _, word in ipairs(run.arguments) do words[#words + 1] = word == "(hidden)" and word or shell.word(word) end
     return table.concat(words, " ")
 end
