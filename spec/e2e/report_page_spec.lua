@@ -376,7 +376,7 @@ describe_browser("a large page of a report, in a browser,", function()
 
     it("sums the timeline up where there are more rows than a screen holds, and unfolds it", function()
         local folded = chromium("--dump-dom", "file://" .. page)
-        assert.is_truthy(folded:find("How many calls of each kind were under way", 1, true))
+        assert.is_truthy(folded:find("How many calls of each kind ended, in each second", 1, true))
         assert.is_truthy(folded:find("<title>list, get: at most ", 1, true))
         assert.are.equal(0, count(folded, '<g class="call"'))
         assert.are.equal(24, count(folded, 'class="step"'))

@@ -72,11 +72,13 @@ local function run_shape(run)
         end
     end
     local _, peak = figures.rate(record)
+    local every, counts = figures.over_time(record, run.seconds)
     return {
         number = run.number, started = iso(run.started), seconds = run.seconds, state = run.state, status = run.status,
         journal_only = run.journal or false, rate_limit = record.rate, rate_peak = peak,
         requests = figures.total(record, "requests"), retries = figures.total(record, "retries"),
-        calls_left_out = record.left_out, requests_by_second = requests_by_second(record), steps = record.steps,
+        calls_left_out = record.left_out, requests_by_second = requests_by_second(record),
+        calls_over_time = { every = every, counts = counts }, steps = record.steps,
         calls = calls, changes = record.changes, mirrors = mirrors_of(record),
         timings = json.array(figures.timings(record)),
     }

@@ -26,6 +26,36 @@ function M.rate(record)
     return counts, highest
 end
 
+--- Counts a call that has ended, in its second. Of all calls, also of those that are not kept.
+---@param record kmirror.report.record
+---@param call kmirror.report.call
+function M.count_ended(record, call)
+    local seconds, second = record.ended[call.operation] or {}, math.floor(call.ended)
+    record.ended[call.operation] = seconds
+    seconds[second] = (seconds[second] or 0) + 1
+end
+
+local most_slots = 400
+
+--- How many calls have ended, over time: for each operation a list of counts, one for each so many seconds.
+---@param record kmirror.report.record
+---@param seconds number how long the run took
+---@return integer every seconds
+---@return table<string, integer[]> counts
+function M.over_time(record, seconds)
+    local every, counts = math.max(1, math.ceil(seconds / most_slots)), {}
+    for operation, by_second in pairs(record.ended) do
+        local slots = {}
+        for slot = 1, math.floor(seconds / every) + 1 do slots[slot] = 0 end
+        for second, count in pairs(by_second) do
+            local slot = math.min(#slots, second // every + 1)
+            slots[slot] = slots[slot] + count
+        end
+        counts[operation] = slots
+    end
+    return every, counts
+end
+
 ---@class kmirror.report.timing of one operation
 ---@field operation string
 ---@field calls integer

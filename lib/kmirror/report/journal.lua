@@ -1,6 +1,7 @@
 --- report.journal: the runs of a job as its journal has them: the changes alone, as reads are not recorded.
 
 local changes = require("kmirror.changes")
+local figures = require("kmirror.report.figures")
 local json = require("kmirror.json")
 local ended = require("kmirror.ended")
 local mirrors = require("mirrors")
@@ -35,6 +36,7 @@ local function add(record, change, from)
         message = change.problem, attempts = { attempt_of(change, from) }, waits = json.array({}),
     }
     table.insert(record.calls, call)
+    figures.count_ended(record, call)
     table.insert(record.changes, {
         call = call.number, operation = change.operation, cluster = change.cluster, id = change.id, at = call.ended,
         topicsRegex = call.topicsRegex, after = after_of(change), outcome = call.outcome, message = call.message,

@@ -3,6 +3,7 @@
 
 local changes = require("kmirror.changes")
 local events = require("kmirror.events")
+local figures = require("kmirror.report.figures")
 local json = require("kmirror.json")
 local learned = require("kmirror.report.mirrors")
 local mirrors = require("mirrors")
@@ -64,6 +65,7 @@ M.buckets = { 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30 } -- seconds; of answers, 
 ---@field mirrors table<string, kmirror.report.mirror>
 ---@field deleted table<string, boolean> ids of mirrors that should be gone
 ---@field sent table<integer, integer> requests by tenth of a second
+---@field ended table<string, table<integer, integer>> calls that have ended, by operation and second
 ---@field totals table<string, table> by operation
 ---@field open table<table, table> what has not ended, by its event
 ---@field rate? number requests in any one second that are allowed, as things stand; 0: no limit
@@ -77,7 +79,7 @@ local most_calls = 20000 -- kept one by one
 function M.new()
     return setmetatable({
         clock = task.now(), steps = json.array({}), calls = json.array({}), left_out = 0, changes = json.array({}),
-        mirrors = {}, deleted = {}, sent = {}, totals = {}, open = {}, next = 0,
+        mirrors = {}, deleted = {}, sent = {}, ended = {}, totals = {}, open = {}, next = 0,
     }, Collector)
 end
 
@@ -252,6 +254,7 @@ local function end_call(self, event)
     tidy(call)
     totals.calls, totals.seconds = totals.calls + 1, totals.seconds + call.ended - call.asked
     totals.outcomes[call.outcome] = (totals.outcomes[call.outcome] or 0) + 1
+    figures.count_ended(self, call)
     learned.from(self, event, call)
     keep(self, call)
 end
