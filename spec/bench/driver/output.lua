@@ -113,7 +113,8 @@ local function first_line(command)
 end
 
 local function machine(context)
-    local where = "%s; %s processors: %s; load %.1f before, %.1f after; Linux %s; nginx, one worker, on the same machine"
+    local where = "%s; %s processors: %s; load %.1f before, %.1f after; Linux %s; nginx, one worker, "
+        .. "on the same machine"
     return where:format(
         os.date "%Y-%m-%d %H:%M", first_line "nproc", first_line [[sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo]],
         context.load, io.open "/proc/loadavg":read "n", first_line "uname -r")

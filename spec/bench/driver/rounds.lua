@@ -21,8 +21,8 @@ local rounds = {}
 ---@field rounds? integer      when it is not as many as the others have
 ---@field sides bench.side[]|fun(): bench.side[]  a function is asked in each round
 ---@field ratios bench.ratio[]
----@field baseline? fun(sides: table<string, table<string, number>>): number  of a side that is the same whatever kmirror
----  does: how it wanders is how far the row can be trusted
+---@field baseline? fun(sides: table<string, table<string, number>>): number  of a side that is the same whatever
+---  kmirror does: how it wanders is how far the row can be trusted
 ---@field figures table[]      { title, format, function(figures, side) } of what is shown for each side
 
 ---@alias bench.samples table<string, table<string, number>>[]  of each round: figures by name, by side
