@@ -377,6 +377,9 @@ local function ledger_for(account)
             return retry.perform(call)
         end,
         sleep = task.sleep,
+        stand_by = account.outage and function(cluster)
+            retry.stand_by(prepare({ account = account, cluster = cluster }, mirrors.operations.list))
+        end or nil,
         now = account.outage and function() return account.outage:now() end or task.now,
         settle = o.settle,
         error = new_error,

@@ -79,6 +79,8 @@ local reconcile = {}
 ---@field patience? number  seconds to wait for other creates at most; 120
 ---@field step? number  seconds between two looks at what other creates of this process do; 0.05
 ---@field error? fun(kind: string, message: string, fields: table): any  makes the error object
+---@field stand_by? fun(cluster: string)  waits while the API is away and now() stands still, as somebody has to ask
+---  whether it is back; raises when that takes too long; may yield
 ---@field tell? fun(event: reconcile.news)  told of what is going on
 ---@field fit? fun(cluster: string): reconcile.fit|nil  how to tell whether a listed mirror is as a create asked for,
 ---  where the list says more than name and regex
@@ -149,6 +151,7 @@ function reconcile.ledger(options)
         patience = options.patience or 120,
         step = options.step or 0.05,
         error = options.error or plain_error,
+        stand_by = options.stand_by or function() end,
         tell = options.tell or function() end,
         fit = options.fit or function() end,
         listener = function() end,
@@ -565,6 +568,20 @@ local function due_of(ledger, book, identity)
     return due
 end
 
+local function give_up_unread(book, entry, e)
+    local lost = claimants(book, entry.identity)
+    local reason = ("the list of mirrors could not be read (%s)"):format(tostring(e.message or e.kind))
+    give_up(lost, (candidates_for(book, lost)), reason)
+end
+
+-- Whether the API can be asked; when it is away for too long, there is nothing left to decide by.
+local function can_ask(ledger, book, entry)
+    local ok, e = pcall(ledger.stand_by, book.cluster)
+    if not ok and (type(e) ~= "table" or is_cancelled(e)) then error(e, 0) end
+    if not ok and not entry.verdict then give_up_unread(book, entry, e) end
+    return ok
+end
+
 -- Reads the list that decides, and decides. When there is none to be had, there is nothing left to decide by.
 local function read_and_judge(ledger, book, entry, due)
     local ok, e = pcall(read_since, ledger, book, due)
@@ -573,9 +590,7 @@ local function read_and_judge(ledger, book, entry, due)
     if not ok and ledger.now() < due + ledger.settle then
         ledger.sleep(ledger.settle / list_attempts)
     elseif not ok then
-        local lost = claimants(book, entry.identity)
-        local reason = ("the list of mirrors could not be read (%s)"):format(tostring(e.message or e.kind))
-        give_up(lost, (candidates_for(book, lost)), reason)
+        give_up_unread(book, entry, e)
     elseif book.began >= due_of(ledger, book, entry.identity) then
         judge(book, entry.identity)
     end
@@ -589,7 +604,7 @@ local function settle(ledger, book, entry, cause)
         ledger.tell(fields)
     end
     tell("lost", { wait = math.max(0, entry.lost_at + ledger.settle - ledger.now()) })
-    while not entry.verdict do
+    while not entry.verdict and can_ask(ledger, book, entry) do
         local now, due = ledger.now(), due_of(ledger, book, entry.identity)
         if now < due then
             ledger.sleep(due - now)

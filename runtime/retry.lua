@@ -302,6 +302,12 @@ function stand_by(call)
     tell_outage(call, "stood_by", nil, { wait = task.now() - began })
 end
 
+---Waits until the API can be asked at all. Raises the error when that takes too long.
+---@param call table
+function retry.stand_by(call)
+    if call.outage and call.outage.closed then stand_by(call) end
+end
+
 local function succeeded(account)
     account.unproved = nil
     if account.budget < retry.BUDGET then account.budget = account.budget + 1 end

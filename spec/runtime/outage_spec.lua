@@ -56,6 +56,27 @@ describe("an outage #native", function()
         assert.matches("the API answers again, after 0:0%d\n", result.stderr)
     end)
 
+    it("is waited out when all that is under way are creates whose answers were lost", function()
+        local faults = support.temporary("faults.lua",
+            [[return { { fault = "drop", when = "after", operation = "create", times = 6 } }]])
+        local sandbox = support.sandbox { rate = 0, world = 0, faults = faults }
+        local result = support.run { "--rate", "0", "run", support.temporary("creates.lua", [[
+            local mirrors, task = require "mirrors", require "task"
+            local api = mirrors.connect { outage = 60, backoff = 0.02, settle = 0.5 }
+            local g <close> = task.group()
+            for i = 1, 6 do
+                g:spawn(function()
+                    print(api:create { sourceType = "instaclustr", maxTasks = 1, topicsRegex = "new-" .. i,
+                        kafkaSource = "5a9b1c52-0000-4000-8000-000000000001", sourceAlias = "us-west",
+                        useRenaming = false, usePrivateIps = false })
+                end)
+            end]]), env = sandbox:env(), timeout = 20 }
+        sandbox:stop()
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(6, select(2, result.stdout:gsub("\n", "")))
+        assert.matches("the API has not answered since", result.stderr)
+    end)
+
     it("is in the report as what calls have waited for", function()
         local server, report = away_for(8), support.temporary("report.json")
         local script = support.temporary("lists.lua", lists)
