@@ -67,8 +67,9 @@ local function look_again(part)
 end
 
 local function question_of(part)
+    local back = part.given.no_reverse and "" or (", and create %d the other way"):format(#part.state.mirrors)
     return ("%s, %s: delete %s %s%s (another answer stops here, and it can be continued later)"):format(part.runbook,
-        part.called, text.count(#part.live, "mirror"), part.way, part.given.no_reverse and "" or (", and create %d the other way"):format(#part.state.mirrors))
+        part.called, text.count(#part.live, "mirror"), part.way, back)
 end
 
 -- Why the next part does not begin; nil when it does.
