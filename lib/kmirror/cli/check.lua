@@ -1,4 +1,3 @@
-local check = require("kmirror.check")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
 local text = require("kmirror.text")
@@ -38,7 +37,7 @@ Exit status: 0 when there is none, 1 when there is any.]],
     end,
 
     run = function(options)
-        local found = {}
+        local check, found = require("kmirror.check"), {} -- large: help and completion do without
         for _, path in ipairs(options.files) do
             local its = check.file(path)
             table.move(its, 1, #its, #found + 1, found)

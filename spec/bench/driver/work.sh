@@ -11,10 +11,13 @@ mkdir -p "$work"
 export KMIRROR_CLUSTER=${connect}2 XDG_STATE_HOME=$work
 rate=$(getconf CLK_TCK)
 
-# serve WORLD: a sandbox, in place of one that was there before.
+stop() {
+    [ ! -e "$work.pid" ] || kill "$(cat "$work.pid")" || true
+    rm -f "$work.pid"
+}
+trap stop EXIT
+
 serve() {
-    [ ! -e "$work.pid" ] || { kill "$(cat "$work.pid")"; wait "$(cat "$work.pid")" || true; }
-    rm -f "$work/address"
     # shellcheck disable=SC2086
     $BENCH_SERVER "$KMIRROR" sandbox --port 0 --rate 0 --world "$1" --creating-seconds 0 --sync-seconds 0 > "$work/address" &
     echo $! > "$work.pid"
@@ -38,16 +41,19 @@ timed() {
     awk -v ticks=$(($(sandbox_ticks) - before)) -v rate="$rate" 'BEGIN { print "sandbox", ticks / rate }'
 }
 
-serve "$count"
 case $what in
-plan | apply | migrate | report) quietly export && mv "$work/out" "$work/fleet.lua" ;;
+apply | migrate | report) lua5.4 spec/bench/driver/fleet.lua "$count" > "$work/fleet.lua" && serve empty ;;
+*) serve "$count" ;;
 esac
 case $what in
-plan) timed plan "$work/fleet.lua" ;;
-apply) serve empty && timed apply "$work/fleet.lua" ;;
-migrate) serve empty && timed run migrate "$work/fleet.lua" ;;
+plan)
+    quietly export
+    mv "$work/out" "$work/fleet.lua"
+    timed plan "$work/fleet.lua"
+    ;;
+apply) timed apply "$work/fleet.lua" ;;
+migrate) timed run migrate "$work/fleet.lua" ;;
 report)
-    serve empty
     quietly --job bench apply "$work/fleet.lua"
     timed report bench "$work/report.html"
     ;;
@@ -65,6 +71,3 @@ failover)
     exit 2
     ;;
 esac
-kill "$(cat "$work.pid")"
-wait "$(cat "$work.pid")" || true
-rm "$work.pid"
