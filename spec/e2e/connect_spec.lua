@@ -82,6 +82,25 @@ describe("on Kafka Connect of one's own,", function()
         return words
     end
 
+    it("several mirrors are stopped and paused only when that is confirmed, as by --yes", function()
+        local ids = {}
+        local listed = support.run({ "list", "--json", env = env }).stdout
+        for id in listed:gmatch('"id": "([^"]+)"') do ids[#ids + 1] = id end
+        assert.are.equal(2, #ids)
+        for _, command in ipairs { "pause", "stop" } do
+            local result = support.run { command, ids[1], ids[2], env = env }
+            assert.are.equal(2, result.status)
+            local question = command .. " 2 mirrors on cluster us-east: nothing is copied until resume"
+            assert.is_truthy(result.stderr:find(question, 1, true), result.stderr)
+            assert.is_truthy(result.stderr:find("give --yes", 1, true))
+            assert.is_truthy(support.run({ "get", ids[1], env = env }).stdout:find("mirrorStatus\tRUNNING", 1, true))
+            result = support.run { "--yes", command, ids[1], ids[2], env = env }
+            assert.are.equal(0, result.status, result.stderr)
+            assert.are.equal(0, support.run({ "resume", ids[1], ids[2], env = env }).status)
+        end
+        assert.are.equal(0, support.run({ "stop", ids[1], env = env }).status) -- one is meant as it is typed
+    end)
+
     describe("mirrors that others made", function()
         local function config_of(class, more)
             local its = { ["connector.class"] = "org.apache.kafka.connect.mirror." .. class, ["tasks.max"] = "2",

@@ -100,8 +100,8 @@ local function disaster(env, topics)
     os.execute(producers.start)
     socket.sleep(15)
     say("the mirrors are stopped, as if the regions had lost each other; the producers go on")
-    local ids = { "stop" }
-    for i, listed in ipairs(kafka.connect(east):list()) do ids[i + 1] = listed.id end
+    local ids = { "--yes", "stop" }
+    for i, listed in ipairs(kafka.connect(east):list()) do ids[i + 2] = listed.id end
     kmirror(ids, env)
     socket.sleep(5)
     os.execute(producers.stop)

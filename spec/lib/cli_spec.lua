@@ -30,6 +30,22 @@ describe("kmirror by itself", function()
         assert.are.same(result, support.run { "help" })
     end)
 
+    it("fits its first help on a screen of 24 lines, with every command in it, and has all of it at hand", function()
+        local first, whole = support.run({}).stdout, support.run({ "help", "options" }).stdout
+        local lines = 0
+        for line in first:gmatch("([^\n]*)\n") do
+            lines = lines + 1
+            assert.is_true(#line <= 80, line)
+        end
+        assert.is_true(lines <= 23, first) -- and the prompt
+        for _, name in ipairs(require("kmirror.cli.commands").names) do
+            assert.is_truthy(first:find("%f[%w]" .. name .. "%f[%W]"), name)
+            assert.is_truthy(whole:find("\n  " .. name .. "%f[%W]"), name)
+        end
+        assert.is_truthy(whole:find("  --approval-timeout SECONDS", 1, true))
+        assert.is_truthy(first:find("kmirror help options", 1, true))
+    end)
+
     it("fits its help into 80 columns", function()
         for _, command in ipairs(commands) do
             for line in support.run { "help", command }.stdout:gmatch("[^\n]+") do

@@ -12,12 +12,20 @@ local M = {}
 ---@field define fun(parser: table, end_here: fun()) adds its arguments and its own options
 ---@field run fun(options: table): integer does it; the exit status
 
---- Their names, in the order in which help shows them.
-M.names = {
-    "run", "repl", "list", "get", "create", "delete", "latency", "lag", "pause", "stop", "resume", "restart", "plan",
-    "apply", "export", "jobs", "history", "store", "report", "new", "check", "test", "show", "sandbox", "doctor",
-    "completion", "version", "help",
+--- Their names by what they are about, in the order in which help shows them.
+M.groups = {
+    { title = "Runbooks", "run", "repl", "new", "check", "test", "show" },
+    { title = "Mirrors", "list", "get", "create", "delete", "latency", "lag", "pause", "stop", "resume", "restart" },
+    { title = "Fleets", "plan", "apply", "export" },
+    { title = "Jobs", "jobs", "history", "store", "report" },
+    { title = "kmirror", "sandbox", "doctor", "completion", "version", "help" },
 }
+
+--- All names.
+M.names = {}
+for _, group in ipairs(M.groups) do
+    table.move(group, 1, #group, #M.names + 1, M.names)
+end
 
 ---@param name string of a command
 ---@return kmirror.command

@@ -1,9 +1,11 @@
 --- cli.control: the commands that do one thing to each of several mirrors, where the backend can: pause, resume, …
 
 local changes = require("kmirror.changes")
+local confirm = require("kmirror.confirm")
 local connect = require("kmirror.connect")
 local items = require("kmirror.cli.items")
 local naming = require("kmirror.naming")
+local text = require("kmirror.text")
 
 local M = {}
 
@@ -12,8 +14,9 @@ local M = {}
 ---@param done string what is told of each: "paused"
 ---@param summary string
 ---@param details string
+---@param stops? boolean nothing is copied any more: of several, that is confirmed first
 ---@return kmirror.command
-function M.command(name, done, summary, details)
+function M.command(name, done, summary, details, stops)
     local function tell(causes, id)
         if changes.planned() then return "" end
         local lines = { ("%s %s\n"):format(done, id) }
@@ -35,6 +38,10 @@ function M.command(name, done, summary, details)
         run = function(options)
             local api = connect()
             local ids = naming.resolve(api, options.id)
+            if stops and #ids > 1 then
+                confirm.typed(("%s %s on cluster %s: nothing is copied until resume"):format(name,
+                    text.count(#ids, "mirror"), tostring(api.cluster)), name)
+            end
             return items.each(ids, {
                 json = options.json,
                 single = #ids == 1,

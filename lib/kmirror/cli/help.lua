@@ -49,6 +49,54 @@ local function general_help()
     return help_of(program, "Usage: kmirror [OPTION...] COMMAND [ARG...]")
 end
 
+local longest_arguments = 20 -- that the overview shows
+local title_column = 11
+
+-- "get ID...": a command, with its arguments where these are short.
+local function label_of(name)
+    local arguments = commands.of(name).arguments
+    return #arguments > 0 and #arguments <= longest_arguments and name .. " " .. arguments or name
+end
+
+-- A title, and labels with two blanks between, in lines of less than 80 columns.
+local function group_of(group)
+    local lines, line = {}, ("%-" .. title_column .. "s"):format(group.title)
+    for _, name in ipairs(group) do
+        local label = label_of(name)
+        if #line + #label > 78 then
+            lines[#lines + 1], line = line, (" "):rep(title_column)
+        end
+        line = line .. label .. "  "
+    end
+    lines[#lines + 1] = line
+    return (table.concat(lines, "\n"):gsub(" +%f[\n\0]", ""))
+end
+
+local brief = [[
+Usage: kmirror [OPTION...] COMMAND [ARG...]
+Runs runbooks that operate Kafka mirrors, and single operations.
+
+%s
+
+Shipped    %s
+
+Options    --endpoint URL  --cluster UUID|NAME  --profile NAME  --sandbox  --yes
+           --read-only  --dry-run  --job NAME  --report FILE.html  --json
+
+Try it without an account:     kmirror run --sandbox failover
+A command, or a runbook:       kmirror help NAME
+All commands and options:      kmirror help options
+The format of a fleet file:    kmirror help fleet
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 done but some
+items failed, 130 interrupted.]]
+
+-- What fits on a screen of 24 lines.
+local function first_help()
+    local groups = {}
+    for i, group in ipairs(commands.groups) do groups[i] = group_of(group) end
+    return brief:format(table.concat(groups, "\n"), table.concat(host.scripts(), "  "))
+end
+
 local function nothing() end
 
 local function command_help(name)
@@ -67,7 +115,7 @@ local function command_help(name)
 end
 
 local function unknown(name)
-    local known = { fleet = true }
+    local known = { fleet = true, options = true }
     for _, command in ipairs(commands.names) do known[command] = true end
     for _, runbook in ipairs(host.scripts()) do known[runbook] = true end
     refuse("no help for '%s': expected a command, a shipped runbook or fleet; see kmirror help%s", name,
@@ -83,7 +131,8 @@ return {
     sets = {},
 
     define = function(parser)
-        parser:argument("TOPIC", "A command, a shipped runbook, or fleet: the format of fleet files.")
+        parser:argument("TOPIC", "A command, a shipped runbook, options: all of them, or fleet: the format of fleet "
+            .. "files.")
             :args("?"):argname("TOPIC"):target("topic")
     end,
 
@@ -93,10 +142,12 @@ return {
             return commands.of("run").run({ script = topic, rest = { "--help" } })
         elseif topic == "fleet" then
             print(fleet.format)
+        elseif topic == "options" then
+            print(general_help())
         elseif topic and not commands.has(topic) then
             unknown(topic)
         else
-            print(topic and command_help(topic) or general_help())
+            print(topic and command_help(topic) or first_help())
         end
         return 0
     end,
