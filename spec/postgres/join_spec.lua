@@ -218,6 +218,16 @@ describe("runners of one job", function()
         assert.are.equal(2, other.status)
         assert.matches("job 'j' is running", other.stderr)
         assert.are.equal(0, first:wait(20).status)
+        alone[6] = "alone"
+        first = support.start(alone)
+        local joining = line({}, script, { "a b" })
+        joining[6] = "alone"
+        local before = changes_of "update_target_latency"
+        eventually_done(before + 1)
+        other = support.run(joining)
+        assert.are.equal(2, other.status, other.stderr)
+        assert.matches("job 'alone' is running by postgres on .+, without %-%-join: wait until", other.stderr)
+        first:stop()
         local at_home = line({}, script)
         at_home[4] = support.temporary("jobs.db")
         other = support.run(at_home)
@@ -316,6 +326,20 @@ describe("runners of one job", function()
         is_done("create", 90)
         local listed = support.run { "list", "--json", env = sandbox:env() }
         assert.are.equal(90, select(2, listed.stdout:gsub('"topicsRegex"', "")))
+    end)
+
+    it("go on where the database was restarted meanwhile", function()
+        serve { world = 40 }
+        local script = runbook(retuning:format("0.2"))
+        local runners = { join(script), join(script) }
+        eventually_done(8)
+        server:restart()
+        for _, runner in ipairs(runners) do
+            local result = runner:wait(30)
+            assert.are.equal(0, result.status, result.stderr)
+            assert.matches("^40 done, 0 failed, 0 not begun", result.stdout)
+        end
+        is_done("update_target_latency", 40)
     end)
 
     it("create each mirror once where answers are lost, one is killed and one is cut off", function()
