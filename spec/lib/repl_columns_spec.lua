@@ -32,4 +32,12 @@ describe("the columns of a table at the prompt", function()
         assert.are.same({ "targetLatency", "connectorName", "mirrorStatus", "checkpointStatus" }, left_out)
         assert.are.same({ "id", "topicsRegex" }, titles((columns.of({ mirror(1) }, 20))))
     end)
+
+    it("leave out how a mirror was made before what it is called and how it is", function()
+        local listed = { id = mirror(1).id, connectorName = "west.east.jgAKEHzOi4q0", topicsRegex = "orders",
+            targetLatency = 30000, maxTasks = 1, sourceAlias = "west", sourceType = "custom", useRenaming = true,
+            sourceConnectionProperties = "(hidden)", sourceKafka = mirror(2).id }
+        local some = columns.of({ listed }, 110)
+        assert.are.same({ "id", "connectorName", "topicsRegex", "targetLatency" }, { table.unpack(titles(some), 1, 4) })
+    end)
 end)

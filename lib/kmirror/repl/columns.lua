@@ -13,8 +13,13 @@ local order = { "id", "name", "connectorName", "topicsRegex", "status", "mirrorS
 local rank = {}
 for i, name in ipairs(order) do rank[name] = i end
 
--- Left out first, in this order; then what comes last. The first column always stays.
-local spare = { checkpointStatus = 1, mirrorStatus = 2, connectorName = 3, targetLatency = 4 }
+-- Left out first, in this order: how a mirror was made, before how it is; then what comes last. The first column always
+-- stays.
+local spare = {}
+for i, name in ipairs { "sourceConnectionProperties", "sourceKafka", "kafkaSource", "sourceType", "usePrivateIps",
+    "useRenaming", "maxTasks", "checkpointStatus", "mirrorStatus", "connectorName", "targetLatency" } do
+    spare[name] = i
+end
 
 local enough = 12 -- columns in which a value can still be recognized
 local gap = 2
