@@ -328,6 +328,19 @@ describe("runners of one job", function()
         assert.are.equal(90, select(2, listed.stdout:gsub('"topicsRegex"', "")))
     end)
 
+    it("retune together", function()
+        serve { world = 60, creating_seconds = 0 }
+        rate = "60"
+        local runners = {}
+        for i = 1, 2 do runners[i] = support.start(line({ "--yes" }, "retune", { "--latency", "9000" })) end
+        for _, runner in ipairs(runners) do
+            local result = runner:wait(20)
+            assert.are.equal(0, result.status, result.stderr)
+            assert.matches("by this runner, %d+ by others", result.stderr)
+        end
+        is_done("update_target_latency", 60)
+    end)
+
     it("go on where the database was restarted meanwhile", function()
         serve { world = 40 }
         local script = runbook(retuning:format("0.2"))
