@@ -344,7 +344,7 @@ describe("a failover of some mirrors, or in batches", function()
         assert.are.equal(count, changed())
         local said = it_:failover({ "--yes" }).stderr
         support.write(opened, "")
-        local result = it_:run_printed(said:match("To continue it: ([^\n]+)\n"))
+        local result = it_:run_printed(said:match("To continue it, with the hooks that it had: ([^\n]+)\n"))
         assert.are.equal(0, result.status, result.stderr)
         assert.are.equal("carts2 | orders2 payments2", teams())
     end)
