@@ -65,16 +65,6 @@ end
 
 -- ---- opening ----------------------------------------------------------------------------------------------
 
-local function check_same(job, options)
-    if job.script ~= options.script then
-        refuse("job '%s' belongs to the runbook %s, not to %s: give another --job NAME, or start it over: "
-            .. "kmirror jobs forget %s", job.name, job.script, options.script, job.name)
-    elseif job.target ~= options.target then
-        refuse("job '%s' has changed %s, not %s: give another --job NAME, or start it over: kmirror jobs forget %s",
-            job.name, job.target, options.target, job.name)
-    end
-end
-
 -- What there is of a change, by its state; of a shared job, in an item of it.
 local function pool_of(self, key, item)
     local name = self.joint and item and item .. " " .. key or key
@@ -106,7 +96,7 @@ local function load_journal(store, options)
     local name = options.job
     local job = store:job(name)
     if job then
-        check_same(job, options)
+        runs.check_same(job, options)
     end
     job = job or { name = name, script = options.script, target = options.target, created = host.time() }
     local self = setmetatable({

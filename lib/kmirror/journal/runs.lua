@@ -6,6 +6,19 @@ local refuse = require("kmirror.usage")
 
 local M = {}
 
+--- Raises usage when a job is another one than the options are about.
+---@param job kmirror.store.job
+---@param options { script: string, target: string }
+function M.check_same(job, options)
+    if job.script ~= options.script then
+        refuse("job '%s' belongs to the runbook %s, not to %s: give another --job NAME, or start it over: "
+            .. "kmirror jobs forget %s", job.name, job.script, options.script, job.name)
+    elseif job.target ~= options.target then
+        refuse("job '%s' has changed %s, not %s: give another --job NAME, or start it over: kmirror jobs forget %s",
+            job.name, job.target, options.target, job.name)
+    end
+end
+
 local function words(args)
     local found = {}
     for i, word in ipairs(args) do
@@ -50,6 +63,7 @@ local function begin_among_others(self)
         end
         self.run.number = #self.runs + 1
     end
+    M.check_same(self.store:job(self.job.name), self.job) -- another one may have made it at the same instant
     check_joined(self)
 end
 
