@@ -397,4 +397,28 @@ describe("runners of one job", function()
         for _ in pairs(distinct) do count = count + 1 end
         assert.are.same({ 60, 60 }, { made, count })
     end)
+
+    it("make the changes of a plain loop once, though each of them runs it, and one is killed", function()
+        serve()
+        local script = runbook([[
+            local api = require("mirrors").connect { settle = 0.3 }
+            for i = 1, 15 do
+                local id = api:create { sourceType = "instaclustr", maxTasks = 1, kafkaSource =
+                    "5a9b1c52-0000-4000-8000-000000000001", sourceAlias = "us-west", topicsRegex = "new-" .. i,
+                    useRenaming = false, usePrivateIps = false }
+                api:update_target_latency(id, 9000)
+            end
+            print(#api:list())]])
+        local killed, others = join(script), { join(script), join(script) }
+        support.eventually("some creates", function() return changes_of "create" >= 4 end, 20)
+        killed:signal("KILL")
+        killed:wait()
+        for _, runner in ipairs(others) do
+            local result = runner:wait(30)
+            assert.are.equal(0, result.status, result.stderr)
+            assert.are.equal("15\n", result.stdout)
+        end
+        assert.are.equal(15, (changes_of "create"))
+        is_done("update_target_latency", 15, 1)
+    end)
 end)
