@@ -5,6 +5,7 @@ local again = require("kmirror.again")
 local changes = require("kmirror.changes")
 local config = require("kmirror.config")
 local ended = require("kmirror.ended")
+local host = require("host")
 local journal = require("kmirror.journal")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
@@ -357,7 +358,7 @@ end
 -- Why a job cannot be resumed here; nil when it can be.
 local function obstacle(store, job, run, directory)
     local summary = journal.summary(job.name, { run }, store:changes(job.name))
-    if stores.is_running(store, job.name) and not run.settings.join then
+    if not store:holders(job.name) and stores.is_running(store, job.name) then -- a lease may yet run out
         return "job '%s' is running in another kmirror process", job.name
     elseif run.status == 0 and summary.unanswered == 0 then
         return "job '%s' has succeeded (%s): there is nothing to resume; to start over: kmirror jobs forget %s",
@@ -365,7 +366,7 @@ local function obstacle(store, job, run, directory)
     elseif job.script == "-" then
         return "the runbook of job '%s' came from standard input, and was not kept: give it to kmirror run --job %s "
             .. "once more", job.name, job.name
-    elseif run.directory ~= directory then
+    elseif run.directory ~= directory and run.host == host.machine() then
         return "job '%s' ran in another directory: cd %s and resume it there", job.name, shell.word(run.directory)
     end
 end
