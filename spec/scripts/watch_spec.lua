@@ -59,7 +59,7 @@ describe("the watch runbook", function()
     end)
 
     it("ends when its condition holds", function()
-        start { creating_seconds = 0.5, sync_seconds = 0.4, world = "empty" }
+        start { creating_seconds = 2, sync_seconds = 0.4, world = "empty" }
         for _, regex in ipairs { "orders", "payments" } do
             support.run { "create", "-", env = sandbox:env(), stdin = ([[{ "sourceType": "instaclustr", "maxTasks": 1,
                 "kafkaSource": "5a9b1c52-0000-4000-8000-000000000001", "sourceAlias": "us-west", "useRenaming": false,
