@@ -73,6 +73,7 @@ end
 ---                       raises why it may not
 function mirrors.changes_until(moment, wait)
     native.changes_until(moment)
+    retry.fenced = true
     retry.until_allowed = wait or retry.until_allowed
 end
 

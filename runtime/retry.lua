@@ -62,6 +62,9 @@ end
 retry.BUDGET = 500
 local RETRY_COST <const>, TIMEOUT_COST <const> = 5, 10
 
+-- Whether there has been a moment from which on no change is sent: for most runs there is none, and nothing to ask.
+retry.fenced = false
+
 -- Waits until changes may be sent again, or raises why they may not: see mirrors.changes_until().
 function retry.until_allowed() error(new_error("store", "no change may be sent any more"), 0) end
 
@@ -265,7 +268,7 @@ local function attempt(call)
     repeat
         if call.outage and call.outage.closed then stand_by(call) end
         if call.renew then call.native = call.renew() end
-        while native.is_late(call.native) do retry.until_allowed() end
+        while retry.fenced and native.is_late(call.native) do retry.until_allowed() end
         ok, result, maybe_done, hint, told = exchange(call)
     until ok ~= nil
     if ok and call.read then ok, result, maybe_done = read(call, result) end

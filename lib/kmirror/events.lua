@@ -31,9 +31,11 @@ local M = {}
 local listeners = {}
 local wants = {} -- by listener: whether it wants attempts now; none: always
 
+-- Asked before each attempt.
 local function attempts_wanted()
-    for _, listener in ipairs(listeners) do
-        if not wants[listener] or wants[listener]() then
+    for i = 1, #listeners do
+        local wanted = wants[listeners[i]]
+        if not wanted or wanted() then
             return true
         end
     end
