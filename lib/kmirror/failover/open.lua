@@ -63,8 +63,8 @@ function M.check_same(runbook, given, state, path)
         properties = given.source_properties, state = given.state, accept = given.accept,
         selection = state.selection or {}, batches = state.batches_text,
     })
-    refuse("a %s %s -> %s is open since %s: %s; it is about %s%s, and this command is not.\nTo continue it, with the hooks that it had: %s\n"
-        .. "To close it as it is: %s\nWhat it has saved is in %s; nothing was changed", state.runbook or runbook,
+    refuse("a %s %s -> %s is open since %s: %s; it is about %s%s, and this command is not.\n"
+        .. "To continue it, with the hooks that it had: %s\nTo close it as it is: %s\nWhat it has saved is in %s; nothing was changed", state.runbook or runbook,
         given.from.alias, given.to.alias, state.acting, how_far(state),
         #selection > 0 and table.concat(selection, " ") or "all mirrors",
         state.batches_text and (" in --batches %s"):format(shell.word(state.batches_text)) or "",
