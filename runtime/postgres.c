@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -623,7 +624,8 @@ static int transaction(lua_State *L) {
 
 /* ---- waiting ---- */
 
-/* A wait that nothing but its time and ring() ends: also in a task that was cancelled. */
+/* A wait that nothing but its time and ring() ends: also in a task that was cancelled. One in the background also ends
+ * whenever its task is cancelled, which is how such tasks learn that all others have ended. */
 typedef struct alarm_clock {
     task_wait wait;
     loop_timer timer;
@@ -646,6 +648,12 @@ static int alarm_ring(lua_State *L) {
     return 0;
 }
 
+static void cancel_alarm(task_wait *w) {
+    alarm_clock *a = (alarm_clock *)((char *)w - offsetof(alarm_clock, wait));
+    loop_stop(a->loop, &a->timer);
+    task_wake(w);
+}
+
 static void time_is_up(loop_timer *timer) {
     task_wake(&((alarm_clock *)timer->owner)->wait);
 }
@@ -662,8 +670,9 @@ static int alarm_wait(lua_State *L) {
     double until = check_deadline(L, 2);
     if (!a->wait.done)
         return luaL_error(L, "somebody waits for this alarm already");
-    a->wait = (task_wait){.done = false};
-    a->timer = (loop_timer){.fire = time_is_up, .owner = a, .background = lua_toboolean(L, 3)};
+    bool background = lua_toboolean(L, 3);
+    a->wait = (task_wait){.cancel = background ? cancel_alarm : NULL};
+    a->timer = (loop_timer){.fire = time_is_up, .owner = a, .background = background};
     if (!loop_start(a->loop, &a->timer, until))
         return no_memory(L);
     return task_await(L, &a->wait, 0, rung);

@@ -5,6 +5,7 @@
 --- the 432 wanted; killed while each of the 8 was under way, and up to three more with it, 13 beside 64. No
 --- create took effect twice.
 local cjson = require "cjson"
+local stores = require "spec.support.stores"
 local support = require "spec.support"
 
 local changes = { create = true, delete = true, update_target_latency = true }
@@ -13,7 +14,7 @@ local wanted = { create = 4, delete = 1, update_target_latency = 3 }
 local store, sandbox
 
 local function job(place, tag)
-    return { "run", "spec/fault/crash_job.lua", place, store, tag, tag, env = sandbox:env() }
+    return { "run", "spec/fault/crash_job.lua", place, store, tag, tag, env = stores.env(sandbox:env()) }
 end
 
 -- What the sandbox did for a tag: how many change requests came, what effects they had, and the mirrors they
@@ -73,7 +74,7 @@ end
 
 describe("a job that is killed", function()
     before_each(function()
-        store = support.temporary_directory("crash") .. "/jobs.db"
+        store = stores.place "crash"
     end)
 
     after_each(support.stop_all)
@@ -94,7 +95,7 @@ describe("a job that is killed", function()
         assert.is_true(extra <= 4 * places, extra .. " extra requests") -- four are under way at a time
     end)
 
-    it("stops when the disk is full, says so, and does what is wanted, once, when there is room again", function()
+    stores.it_in_file(it, "stops when the disk is full, says so, and does what is wanted, once, when there is room again", function()
         sandbox = support.sandbox { rate = 0 }
         local stopped = 0
         for blocks = 16, 1000, 32 do -- of 512 bytes, per file

@@ -1,3 +1,4 @@
+local stores = require "spec.support.stores"
 local support = require "spec.support"
 
 -- What the scripts below run on: a job whose changes are answered by functions of theirs. The ledger of
@@ -89,8 +90,8 @@ local prelude = [[
 -- Runs Lua on top of that; returns what it printed.
 local function run(script, options)
     options = options or {}
-    local path = options.path or support.temporary_directory("journal") .. "/jobs.db"
-    local result = support.run { "run", "-", env = options.env, stdin = prelude:format(path) .. script }
+    local path = options.path or stores.place "journal"
+    local result = support.run { "run", "-", env = stores.env(options.env), stdin = prelude:format(path) .. script }
     if options.fails then
         assert.are.equal(options.fails, result.status)
         return result.stderr
@@ -444,7 +445,7 @@ describe("a journal", function()
     end)
 
     it("keeps no secret, yet knows one from another", function()
-        local path = support.temporary_directory("journal") .. "/jobs.db"
+        local path = stores.place "journal"
         local secret = "bootstrap.servers=10.0.0.1:9092\nsasl.jaas.config=password=hunter2;"
         assert.are.equal("id1\tid2\nid1\t(hidden)\n", run(([[
             local secret = %q
@@ -458,7 +459,7 @@ describe("a journal", function()
             answer = works
             print(create("x", { sourceConnectionProperties = secret }),
                 run.changes[1].arguments.sourceConnectionProperties)]]):format(secret), { path = path }))
-        local files = support.read(path) .. support.read(path .. "-wal")
+        local files = stores.content(path)
         assert.is_truthy(files:find("topicsRegex", 1, true))
         assert.is_nil(files:find("hunter2", 1, true))
         assert.is_nil(files:find("10.0.0.1", 1, true))
@@ -472,7 +473,7 @@ describe("a journal", function()
     end)
 
     it("refuses a job of another runbook or target, which it would take for done", function()
-        local path = support.temporary_directory("journal") .. "/jobs.db"
+        local path = stores.place "journal"
         run("begin() run:finish(0)", { path = path })
         assert.are.equal("kmirror: job 'j' belongs to the runbook /s.lua, not to failback: give another --job NAME, "
             .. "or start it over: kmirror jobs forget j\n",
@@ -481,8 +482,8 @@ describe("a journal", function()
             .. "kmirror jobs forget j\n", run("begin { target = 'there' }", { path = path, fails = 2 }))
     end)
 
-    it("refuses a job that another process is at work on", function()
-        local path = support.temporary_directory("journal") .. "/jobs.db"
+    stores.it_in_file(it, "refuses a job that another process is at work on", function()
+        local path = stores.place "journal"
         local holder = support.start { "run", "-", stdin = prelude:format(path) .. [[
             begin()
             print "begun"
@@ -496,7 +497,7 @@ describe("a journal", function()
         assert.are.equal("2\n", run("begin() print(run.run.number)", { path = path }))
     end)
 
-    it("says before anything is sent what is wrong with its store", function()
+    stores.it_in_file(it, "says before anything is sent what is wrong with its store", function()
         local path = support.temporary("jobs.db", ("no database "):rep(200))
         assert.matches("^kmirror: the store .*file is not a database", run("begin()", { path = path, fails = 2 }))
     end)

@@ -103,10 +103,11 @@ local function reconnected(self)
     end
 end
 
+-- It goes on after an interrupt, as long as others do: what is under way is brought to its end.
 local function keep_renewing(self)
-    while not self.closed and not self.ended do
+    while not self.closed and not self.ended and host.left() >= 0 do
         self.alarm:wait(self.seconds / 3, true)
-        if not self.closed then
+        if not self.closed and host.left() >= 0 then
             local ok, e = pcall(self.renew, self)
             if not ok and not self.closed then
                 log.error("%s", type(e) == "table" and e.message or tostring(e))
