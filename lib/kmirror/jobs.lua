@@ -316,15 +316,19 @@ local function change_shape(change)
     }
 end
 
--- Whether a run goes on: among those who hold the job, or, where nobody tells, the last one.
-local function is_at_work(shape, number, run)
+-- Who holds the job by a lease for this run.
+local function holder_of(shape, run)
     for _, holder in ipairs(shape.holders or {}) do
-        if holder.host == run.host and holder.pid == run.pid then
-            return true
+        if holder.host == run.host and holder.pid == run.pid and not run.ended then
+            return holder
         end
     end
+end
+
+-- Whether a run goes on: among those who hold the job, or, where nobody tells, the last one.
+local function is_at_work(shape, number, run)
     local is_running = shape.state == "running" or shape.state == "to approve"
-    return not shape.holders and is_running and number == shape.runs
+    return holder_of(shape, run) ~= nil or not shape.holders and is_running and number == shape.runs
 end
 
 --- One job with its runs and changes. Raises usage when there is none of that name.
@@ -338,6 +342,7 @@ function M.one(name, url)
         shape.history, shape.changes = json.array({}), json.array({})
         for i, run in ipairs(store:runs(name)) do
             shape.history[i] = run_shape(run, is_at_work(shape, i, run), recorded)
+            shape.history[i].lease = (holder_of(shape, run) or {}).lease
         end
         for i, change in ipairs(recorded) do
             shape.changes[i] = change_shape(change)

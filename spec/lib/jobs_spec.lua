@@ -229,7 +229,7 @@ cut	130
                     { user = "bob", host = "b", pid = 18, since = 1, left = 0.25 } }
             end
         ]]
-        assert.are.equal("j\trunning\t1\tTIME\tnothing\t0\t0\tfailover\talice@jump, bob@b\t12.3 s, 0.2 s\n",
+        assert.are.equal("j\trunning\t1\tTIME\tnothing\t0\t0\tfailover\talice@jump, bob@b\t0.2 s\n",
             run(script .. "shown.list { store = path }"))
         assert.are.equal([=[
 [{"host":"jump","lease":12.3,"pid":17,"since":"1970-01-01T00:00:00Z","user":"alice"},]=]

@@ -69,7 +69,8 @@ kmirror jobs resume NAME --rate 5 --report again.html.
 
 Both tell who runs it, or did, on which machine; show tells it of each run, with
 the version of kmirror and what --reason gave. In a store with leases they also
-tell for how long those at work hold the job; they hold it again in time.
+tell for how long those at work hold the job, which they renew in time; of
+several, which share it, the list tells whose lease ends first.
 
 approve and refuse decide what a job that runs with --approval waits for: they
 show it, and approve just that, by its digest. It takes another user of the

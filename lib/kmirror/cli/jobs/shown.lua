@@ -29,13 +29,18 @@ local function by_whom(job)
     return #names > 0 and table.concat(names, ", ") or by(job)
 end
 
--- For how long the leases of those at work on a job are valid yet.
+-- For how long a lease is valid yet.
+local function lease(run)
+    return run.lease and ("%.1f s"):format(run.lease) or nil
+end
+
+-- For how long the leases of those at work on a job are valid yet; of several, the one that ends first.
 local function leases(job)
-    local left = {}
-    for i, holder in ipairs(job.holders or {}) do
-        left[i] = ("%.1f s"):format(holder.lease)
+    local least = math.huge
+    for _, holder in ipairs(job.holders or {}) do
+        least = math.min(least, holder.lease)
     end
-    return #left > 0 and table.concat(left, ", ") or nil
+    return least < math.huge and lease({ lease = least }) or nil
 end
 
 local job_columns = {
@@ -47,19 +52,19 @@ local job_columns = {
     { "FAILED", "failed", align = "right", spare = true },
     { "UNANSWERED", "unanswered", align = "right", spare = true },
     { "RUNBOOK", "script" },
-    { "BY", by_whom },
+    { "BY", by_whom, key = true },
 }
 
 -- Only where jobs are held by leases.
-local lease_column = { "LEASE", leases }
-
-local function columns_for(found)
+local function with_leases(found, columns, value)
     for _, job in ipairs(found) do
         if job.holders then
-            return table.move({ lease_column }, 1, 1, #job_columns + 1, table.move(job_columns, 1, #job_columns, 1, {}))
+            columns = table.move(columns, 1, #columns, 1, {})
+            columns[#columns + 1] = { "LEASE", value, whole = true }
+            break
         end
     end
-    return job_columns
+    return columns
 end
 
 local run_columns = {
@@ -146,7 +151,7 @@ function M.list(options)
     elseif options.output == "csv" then
         write_csv(job_fields, found, flat_job)
     elseif #found > 0 then
-        tables.write(io.stdout, columns_for(found), found)
+        tables.write(io.stdout, with_leases(found, job_columns, leases), found)
     else
         log.info("there are no jobs: kmirror run --job NAME makes one")
     end
@@ -165,9 +170,9 @@ function M.one(options)
         write_csv(change_fields, job.changes, flat_change)
         return 0
     end
-    tables.write(io.stdout, columns_for({ job }), { job })
+    tables.write(io.stdout, with_leases({ job }, job_columns, leases), { job })
     io.stdout:write("\n")
-    tables.write(io.stdout, run_columns, job.history)
+    tables.write(io.stdout, with_leases({ job }, run_columns, lease), job.history)
     if job.approval then
         io.stdout:write("\n")
         tables.write(io.stdout, approval_columns, { job.approval })
