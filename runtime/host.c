@@ -126,6 +126,16 @@ static int sha256_base64(lua_State *L) {
     return 1;
 }
 
+/* base64(text) -> the text in base64 */
+static int base64(lua_State *L) {
+    size_t length;
+    const char *text = luaL_checklstring(L, 1, &length);
+    luaL_Buffer written;
+    base64_write(luaL_buffinitsize(L, &written, BASE64_SIZE(length)), text, length);
+    luaL_pushresultsize(&written, BASE64_SIZE(length) - 1);
+    return 1;
+}
+
 /* random(n) -> n random bytes, fit for keys */
 static int random_bytes(lua_State *L) {
     unsigned char bytes[64];
@@ -297,6 +307,7 @@ int luaopen_host(lua_State *L) {
                                          {"source", source},
                                          {"hmac_sha256", hmac_sha256},
                                          {"sha256_base64", sha256_base64},
+                                         {"base64", base64},
                                          {"random", random_bytes},
                                          {"lock", lock},
                                          {"directory", directory},

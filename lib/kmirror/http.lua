@@ -14,9 +14,11 @@
 local changes = require("kmirror.changes")
 local fetch = require("fetch")
 local fields = require("mirrors").fields
+local host = require("host")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
+local sensitive = require("kmirror.sensitive")
 local task = require("task")
 local text = require("kmirror.text")
 
@@ -82,21 +84,56 @@ local function header_lines(headers)
     return lines
 end
 
--- What must not be told, should the server send it back.
-local function secrets_of(url, options)
-    local secrets = { mirrors.reveal(options.password) }
-    for name, value in pairs(options.headers or {}) do
+-- A body as it is sent; what in it is a secret goes to `secrets`.
+local function plain_body(value, secrets, depth)
+    local plain = mirrors.reveal(value)
+    if plain ~= value then
+        secrets[#secrets + 1] = plain
+    elseif type(value) == "table" and depth < 1000 then -- deeper, the JSON is refused
+        plain = setmetatable({}, getmetatable(value)) -- which tells an array
+        for key, each in pairs(value) do plain[key] = plain_body(each, secrets, depth + 1) end
+    end
+    return plain
+end
+
+local function is_secret_header(name, value)
+    local lower = name:lower()
+    return mirrors.reveal(value) ~= value or lower == "cookie" or lower:find("key") or lower:find("sign")
+        or sensitive.may_hold(name)
+end
+
+local function add_headers(secrets, headers)
+    for name, value in pairs(headers) do
         local plain = mirrors.reveal(value)
-        local is_secret = plain ~= value or name:lower() == "authorization" or name:lower() == "cookie"
-        if is_secret and #plain > 3 then
+        if is_secret_header(name, value) and #plain > 3 then
             secrets[#secrets + 1] = plain
             secrets[#secrets + 1] = plain:match("^%a+ (....+)$")
         end
     end
-    if mirrors.reveal(url) ~= url then
-        secrets[#secrets + 1] = mirrors.reveal(url)
-        secrets[#secrets + 1] = mirrors.reveal(url):match("^%a+://[^/]+/(....+)$")
+end
+
+-- What is behind a question mark may be a token, and so may all of a secret URL.
+local function add_url(secrets, url)
+    local plain = mirrors.reveal(url)
+    secrets[#secrets + 1] = plain:match("%?([^#]+)")
+    for value in (plain:match("%?([^#]+)") or ""):gmatch("=([^&]+)") do
+        if #value > 3 then secrets[#secrets + 1] = value end
     end
+    if plain ~= url then
+        secrets[#secrets + 1] = plain
+        secrets[#secrets + 1] = plain:match("^%a+://[^/]+/(....+)$")
+    end
+end
+
+-- What must not be told, should the server send it back.
+local function add_secrets(secrets, url, options)
+    local password = mirrors.reveal(options.password)
+    if password then
+        secrets[#secrets + 1] = password
+        secrets[#secrets + 1] = host.base64(("%s:%s"):format(mirrors.reveal(options.username) or "", password))
+    end
+    add_headers(secrets, options.headers or {})
+    add_url(secrets, url)
     return secrets
 end
 
@@ -170,7 +207,7 @@ end
 --- Sends a request, and waits for the answer.
 ---@param method "GET"|"POST"|"PUT"|"PATCH"|"DELETE"
 ---@param url string|mirrors.Secret https, or http to this machine; of a secret one messages show but the host
----@param body? string|table a table is sent as JSON; a text as it is
+---@param body? string|table|mirrors.Secret a table is sent as JSON, with the text of secrets in it; a text as it is
 ---@param options? kmirror.http.options
 ---@return kmirror.http.answer
 ---Raises an error object: its kind by the status of an answer that is no success, such as `not_found`; `transport`,
@@ -179,7 +216,8 @@ function M.request(method, url, body, options)
     options = options or {}
     local base, target, shown = parts_of(url)
     local what = ("%s %s"):format(method, text.clean(shown))
-    local way = mirrors.way(mirrors.reveal(url), options.insecure)
+    local way, secrets = mirrors.way(mirrors.reveal(url), options.insecure), {}
+    body = plain_body(body, secrets, 0)
     local request = {
         method = method, base = base, path = target, body = type(body) == "table" and json.encode(body) or body,
         headers = header_lines(options.headers or {}), username = mirrors.reveal(options.username),
@@ -187,7 +225,7 @@ function M.request(method, url, body, options)
         insecure = options.insecure, timeout = options.timeout or 30, max_body = options.max_body or 1 << 20,
     }
     return planned(what, { reads = options.reads or method == "GET" })
-        or send(what, request, options, secrets_of(url, options))
+        or send(what, request, options, add_secrets(secrets, url, options))
 end
 
 --- Asks for what is there.
@@ -201,7 +239,7 @@ end
 
 --- Tells something. Under --dry-run it is not sent, unless it `reads`: what would be sent is printed.
 ---@param url string|mirrors.Secret
----@param body? string|table a table is sent as JSON; a text as it is
+---@param body? string|table|mirrors.Secret a table is sent as JSON, with the text of secrets in it; a text as it is
 ---@param options? kmirror.http.options
 ---@return kmirror.http.answer
 ---Raises what request() raises.
@@ -219,7 +257,7 @@ local secret_text = { expected = "a text, or one that mirrors.secret() made", se
     return type(value) == "string" or is_secret(value)
 end }
 local body = { expected = "a text, or a table that is sent as JSON", fits = function(value)
-    return type(value) == "string" or type(value) == "table"
+    return type(value) == "string" or type(value) == "table" or is_secret(value)
 end }
 local most = { expected = "an integer from 1 to 1073741824, in bytes", fits = function(value)
     return math.type(value) == "integer" and value >= 1 and value <= 1 << 30

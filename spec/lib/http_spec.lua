@@ -169,6 +169,23 @@ describe("kmirror.http", function()
         assert.is_nil(wrong:find("Zx9", 1, true))
     end)
 
+    it("tells nothing of a key, a password or a query that the server sends back", function()
+        local answer = "no: bob s3same Ym9iOnMzc2FtZQ== k3y-1 t0ken-2 sig-3 b0dy-4 plain"
+        local here = server { { status = 400, body = answer } }
+        local told = problem(here, [[http.post(base .. "/a?token=t0ken-2", { deep = { mirrors.secret("b0dy-4") } }, {
+            username = "bob", password = "s3same", headers = { ["X-Api-Key"] = "k3y-1", ["X-Signature"] = "sig-3" } })]])
+        assert.matches("no: bob %[hidden%] %[hidden%] %[hidden%] %[hidden%] %[hidden%] %[hidden%] plain", told)
+    end)
+
+    it("sends a secret in a body as its text, and keeps what is an array an array", function()
+        local here = server { { body = "" } }
+        printed(here, [[
+            http.post(base, { token = mirrors.secret("b0dy-4"), list = require("kmirror.json").array({}) })
+            http.post(base, mirrors.secret("whole"))]])
+        assert.are.equal('{"list":[],"token":"b0dy-4"}', here:requests()[1].body)
+        assert.are.equal("whole", here:requests()[2].body)
+    end)
+
     it("sends under --dry-run only what reads, and under --read-only refuses the rest", function()
         local here = server { { body = "{}" } }
         local script = [[
