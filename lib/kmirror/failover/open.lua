@@ -64,7 +64,8 @@ function M.check_same(runbook, given, state, path)
         selection = state.selection or {}, batches = state.batches_text,
     })
     refuse("a %s %s -> %s is open since %s: %s; it is about %s%s, and this command is not.\n"
-        .. "To continue it, with the hooks that it had: %s\nTo close it as it is: %s\nWhat it has saved is in %s; nothing was changed", state.runbook or runbook,
+        .. "To continue it, with the hooks that it had: %s\nTo close it as it is: %s\n"
+        .. "What it has saved is in %s; nothing was changed", state.runbook or runbook,
         given.from.alias, given.to.alias, state.acting, how_far(state),
         #selection > 0 and table.concat(selection, " ") or "all mirrors",
         state.batches_text and (" in --batches %s"):format(shell.word(state.batches_text)) or "",
