@@ -95,7 +95,8 @@ describe("a job that is killed", function()
         assert.is_true(extra <= 4 * places, extra .. " extra requests") -- four are under way at a time
     end)
 
-    stores.it_in_file(it, "stops when the disk is full, says so, and does what is wanted, once, when there is room again", function()
+    local when_full = "stops when the disk is full, says so, and does what is wanted, once, when there is room again"
+    stores.it_in_file(it, when_full, function()
         sandbox = support.sandbox { rate = 0 }
         local stopped = 0
         for blocks = 16, 1000, 32 do -- of 512 bytes, per file

@@ -1,5 +1,5 @@
---- support.stores: where specs of jobs keep them: in a file of SQLite's, or, for a spec file that says so before it runs
---- another one, in a database of PostgreSQL's. So the same specs run over both.
+--- support.stores: where specs of jobs keep them: in a file of SQLite's, or, for a spec file that says so before it
+--- runs another one, in a database of PostgreSQL's. So the same specs run over both.
 local support = require "spec.support"
 
 local M = {}

@@ -36,10 +36,40 @@ local function look_inside(case, url, path)
     end
 end
 
+-- One in PostgreSQL: whether it can be reached, has the tables of this kmirror, and lets this user write to them.
+local function look_at_database(case, url)
+    local ok, result = pcall(function()
+        local store = stores.open(url)
+        local lacking, count, user = store:lacking(), #store:jobs(), store.user
+        store:close()
+        return { lacking = lacking, words = ("%s as %s, with %d %s"):format(url, user, count,
+            count == 1 and "job" or "jobs"), user = user }
+    end)
+    if not ok then
+        local message = type(result) == "table" and result.message or tostring(result)
+        case:note("store", "fail", message:match("^(.*);[^;]*$") or message, message:match("; ([^;]*)$")
+            or message:match("kmirror store .*$") or "kmirror store status tells more")
+    elseif result.lacking then
+        case:note("store", "fail", ("%s, but without the right to %s"):format(result.words, result.lacking),
+            ("the owner of the database: kmirror store init --grant %s"):format(result.user))
+    else
+        case:note("store", "ok", result.words)
+    end
+end
+
 --- The store of jobs.
 ---@param case kmirror.doctor.case
 return function(case)
     local url = case.given.store or variable("KMIRROR_STORE") or case.profile.store
+    local known, database = pcall(stores.database_of, url)
+    if not known then
+        case:note("store", "fail", database.message or tostring(database),
+            "correct --store, KMIRROR_STORE or the profile")
+        return
+    elseif database then
+        look_at_database(case, database)
+        return
+    end
     local path = stores.file_of(url)
     if not pcall(require, "DBI") then
         case:note("store", "warn", "LuaDBI is not installed: --job does not work",

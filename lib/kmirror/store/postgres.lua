@@ -130,6 +130,12 @@ function Postgres:holders(job)
     return leases.holders(self.database, job)
 end
 
+--- Which right a runner needs and this user does not have; nil when there is none.
+---@return string|nil
+function Postgres:lacking()
+    return schema.lacking(self.database)
+end
+
 function Postgres:forget(name)
     self.database:query("DELETE FROM kmirror.jobs WHERE name = ?", name)
 end

@@ -156,6 +156,19 @@ function M.migrate(database)
     end
 end
 
+--- Which of them this user does not have: "INSERT into kmirror.jobs"; nil when none lacks.
+---@param database kmirror.store.postgres.database
+---@return string|nil
+function M.lacking(database)
+    for _, name in ipairs({ "jobs", "runs", "changes", "seen", "leases" }) do
+        for _, right in ipairs({ "SELECT", "INSERT", "UPDATE", "DELETE" }) do
+            if not database:query("SELECT has_table_privilege(?, ?) AS yes", "kmirror." .. name, right)[1].yes then
+                return ("%s in kmirror.%s"):format(right, name)
+            end
+        end
+    end
+end
+
 --- The statements that give a role what a runner needs, and nothing more.
 ---@param role string
 ---@return string[]
