@@ -34,7 +34,8 @@ describe("a store in PostgreSQL", function()
     it("is made by init, told of by status, and ready for jobs", function()
         local before = kmirror("store", "status", "--store", store)
         assert.are.equal(1, before.status)
-        assert.matches("PostgreSQL %d+.*, as postgres; it has no schema of kmirror's: kmirror store init", before.stdout)
+        assert.matches("PostgreSQL %d+.*, as postgres; it has no schema of kmirror's: kmirror store init",
+            before.stdout)
         local refused = job(store)
         assert.are.equal(2, refused.status)
         local advice = "has no schema of kmirror's yet: kmirror store init --store " .. store
