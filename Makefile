@@ -40,7 +40,7 @@ ALL_LDFLAGS = $(filter -fsanitize%,$(OPTIMIZE)) -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # Only the executable has these; the rest is in mirrors.so, too, which also loads into stock Lua.
 HOST_ONLY = child environment exit fetch host httpd httpd_exchange keys line main message outcome outfile output \
-            postgres probe terminal turn
+            postgres probe sharing terminal turn
 
 HOST_SOURCES = $(filter-out runtime/embed.c,$(sort $(wildcard runtime/*.c)))
 MODULE_SOURCES = $(filter-out $(HOST_ONLY:%=runtime/%.c),$(HOST_SOURCES))
@@ -141,6 +141,7 @@ help:
 	@echo 'make test-postgres run the specs that need a real PostgreSQL, which they start themselves'
 	@echo 'make torture    fail every allocation and call of the system in turn (an hour); ATTEMPTS=N: so many'
 	@echo 'make rate       how much of the allowed rate is used (a minute; RATE=auto: sixteen)'
+	@echo 'make rate-postgres the same by 1, 4 and 16 runners that share it through PostgreSQL (two minutes)'
 	@echo 'make lossy      100 creates against a server that loses answers, for 50 seeds (two minutes)'
 	@echo 'make migrate    800 mirrors over 20 clusters, killed twice (three minutes)'
 	@echo 'make bench      how fast kmirror is, beside others (ten minutes); bench-quick: a look (one minute)'
@@ -326,6 +327,12 @@ instructions: all
 
 instructions-accept: all
 	@ACCEPT=1 KMIRROR_BUILD=$(BUILD) bash spec/bench/instructions.sh
+
+# Runners that share the rate through PostgreSQL.
+.PHONY: rate-postgres
+rate-postgres: test-packages all
+	@sh .ci/packages.sh rate-postgres postgresql
+	@KMIRROR_BUILD=$(BUILD) lua5.4 spec/bench/rate_postgres.lua
 
 .PHONY: rate lossy migrate
 rate: all

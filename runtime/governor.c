@@ -1,7 +1,5 @@
 #include "governor.h"
 
-#include "quota.h"
-
 #include <math.h>
 #include <stdlib.h>
 
@@ -49,6 +47,10 @@ struct governor {
     quota *quota;
     bool learns;    /* the rate is found out, and in the log */
     double rate;    /* per second; 0: no limit */
+    leased *leased; /* moments that come from elsewhere; NULL: none do */
+    bool apart;     /* none come, and the log is used */
+    double part;    /* of the rate that is used then; else 1 */
+    double whole;   /* the rate without that */
     uint64_t slots; /* requests in one window; 0: no limit */
     double hold;    /* seconds for which a request takes up its slot */
     double delay;   /* seconds after which an answer comes, about; only of a rate that is found out */
@@ -79,7 +81,7 @@ static quota_head *head_of(governor *g, double now) {
         *h = (quota_head){.slowness = 1, .learnt.rate = h->learnt.rate};
     if (g->learns) {
         climb_check(&h->learnt, h->next);
-        set_rate(g, h->learnt.rate);
+        set_rate(g, h->learnt.rate * g->part);
     }
     return h;
 }
@@ -126,21 +128,52 @@ static bool take_place(governor *g, double *at) {
     g->reserved = true;
     *at = due(g, g->place, now);
     bool taken = *at <= now;
-    if (taken && g->learns && *at > now - fmax(1 / g->rate, MARGIN)) /* more than the rate is asked for */
+    if (taken && g->learns && !g->apart && *at > now - fmax(1 / g->rate, MARGIN)) /* more than the rate is asked for */
         climb_step(&h->learnt, g->place, g->delay);
     quota_set_moment(g->quota, g->place, taken ? now + UNSENT : *at);
     quota_end(g->quota);
     return taken;
 }
 
+/* ---- moments that are leased ---- */
+
+/* So many requests could go out if there were moments for them. */
+static size_t room_of(const governor *g) {
+    size_t room = g->under_way < g->concurrency ? (size_t)(g->concurrency - g->under_way) : 0;
+    return room < g->waiting ? room : g->waiting;
+}
+
+/* As take_place(). */
+static bool take_moment(governor *g, double *at) {
+    leased_moment m;
+    bool taken = leased_take(g->leased, loop_now(), room_of(g), &m);
+    g->place = m.number;
+    *at = m.at;
+    return taken;
+}
+
+static bool is_leased(const governor *g) {
+    return g->leased != NULL && !g->apart;
+}
+
+/* With no part of the rate nothing goes out. */
+static bool take(governor *g, double *at) {
+    if (is_leased(g))
+        return take_moment(g, at);
+    *at = INFINITY;
+    return g->part > 0 && take_place(g, at);
+}
+
+/* ---- the queue ---- */
+
 /* Until when a 429 holds the queue. */
 static double held_until(governor *g) {
+    if (is_leased(g))
+        return g->leased->not_before;
     double now = quota_begin(g->quota), until = head_of(g, now)->not_before;
     quota_end(g->quota);
     return until;
 }
-
-/* ---- the queue ---- */
 
 static void append(governor *g, governor_pass *p) {
     p->next = NULL;
@@ -193,7 +226,8 @@ void governor_recall(governor *g) {
 static void tell(governor *g, double at) {
     double now = loop_now();
     governor_pass *p = g->first;
-    if (p == NULL || p->delayed == NULL || at - now <= WORTH_TELLING || (g->told_at > 0 && now - g->told_at < TOLD))
+    if (p == NULL || p->delayed == NULL || isinf(at) || at - now <= WORTH_TELLING ||
+        (g->told_at > 0 && now - g->told_at < TOLD))
         return;
     g->told_at = now;
     p->delayed(p, at - now, held_until(g) >= at);
@@ -202,20 +236,22 @@ static void tell(governor *g, double at) {
 /* Grants what may go out now, and sets the timer for what may go out later. */
 static void pump(loop_timer *t) {
     governor *g = t->owner;
-    double at;
+    double at = 0;
     while (g->first != NULL && g->under_way < g->concurrency) {
-        if (g->slots > 0 && !take_place(g, &at)) {
-            loop_start(g->loop, &g->timer, at);
+        if (g->slots > 0 && !take(g, &at)) {
+            if (isfinite(at))
+                loop_start(g->loop, &g->timer, at);
             turn_away(g, loop_now());
             tell(g, at);
             return;
         }
         governor_pass *p = g->first;
         unlink_pass(g, p);
-        g->reserved = false;
         g->under_way++;
         p->state = GOVERNOR_GRANTED;
         p->place = g->place;
+        p->due = is_leased(g) ? at : 0;
+        g->reserved = g->reserved && is_leased(g);
         p->granted(p);
     }
 }
@@ -237,6 +273,10 @@ void governor_sent(governor *g, governor_pass *p, double at) {
     p->state = GOVERNOR_SENT;
     if (g->slots == 0)
         return;
+    if (p->due > 0) {
+        leased_sent(g->leased, (leased_moment){.number = p->place, .at = p->due}, at);
+        return;
+    }
     double now = quota_begin(g->quota);
     if (is_known(head_of(g, now), p->place))
         quota_set_moment(g->quota, p->place, fmax(moment(g, p->place, now, 0), at));
@@ -263,7 +303,7 @@ void governor_leave(governor *g, governor_pass *p) {
         unlink_pass(g, p);
     else if (p->state == GOVERNOR_GRANTED || p->state == GOVERNOR_SENT)
         g->under_way--;
-    if (p->state == GOVERNOR_GRANTED && g->slots > 0)
+    if (p->state == GOVERNOR_GRANTED && g->slots > 0 && p->due == 0)
         forget_unsent(g, p->place);
     p->state = GOVERNOR_NONE;
     pump_soon(g);
@@ -290,32 +330,93 @@ static double accepted_before(const governor *g, const quota_head *h, double at)
 
 /* Learns from the first 429 of those that went out before one was known. Says whether that was not enough the last time,
  * and it is time to wait: after a limit has dropped, what was accepted before still counts. */
-static bool learn(governor *g, quota_head *h, uint64_t place, double now) {
-    double went = moment(g, place, now, 0);
+static bool learn(quota_head *h, double now, double went, double accepted) {
     bool again = now - h->throttled_at < WINDOW;
-    quota_set_moment(g->quota, place, -went);
     climb_rejected(&h->learnt, h->next);
     if (went <= h->throttled_at)
         return false;
-    climb_down(&h->learnt, accepted_before(g, h, went));
+    climb_down(&h->learnt, accepted);
     h->throttled_at = now;
     return again;
+}
+
+double governor_rejected(const governor *g, quota_head *h, double now, double went, double accepted, double seconds) {
+    bool must_wait = true;
+    if (!g->learns)
+        slow_down(h, now);
+    else if (went > 0)
+        must_wait = learn(h, now, went, accepted);
+    if (seconds < 0)
+        seconds = must_wait ? PAUSE : 0;
+    return fmin(seconds, GOVERNOR_LONGEST_PAUSE);
 }
 
 void governor_throttled(governor *g, const governor_pass *p, double seconds) {
     if (g->slots == 0)
         return;
+    double now = quota_begin(g->quota), went = 0;
+    if (p->due > 0) {
+        leased_rejection r = {.number = p->place, .went = p->due, .seconds = seconds};
+        leased_rejected(g->leased, r, now, fmin(fmax(seconds, g->learns ? 0 : PAUSE), GOVERNOR_LONGEST_PAUSE));
+        quota_end(g->quota);
+        return;
+    }
+    quota_head *h = head_of(g, now);
+    if (is_known(h, p->place)) {
+        went = moment(g, p->place, now, 0);
+        quota_set_moment(g->quota, p->place, -went);
+    }
+    double accepted = g->learns && went > 0 ? accepted_before(g, h, went) : 0;
+    h->not_before = fmax(h->not_before, now + governor_rejected(g, h, now, went, accepted, seconds));
+    quota_end(g->quota);
+}
+
+/* ---- leasing ---- */
+
+leased *governor_lease(governor *g, void (*wanted)(void *owner), void *owner) {
+    if (g->leased == NULL)
+        g->leased = calloc(1, sizeof *g->leased);
+    if (g->leased == NULL)
+        return NULL;
+    g->leased->wanted = wanted;
+    g->leased->owner = owner;
+    return g->leased;
+}
+
+size_t governor_wanted(const governor *g) {
+    return leased_wanted(g->leased, room_of(g));
+}
+
+static void go_by(governor *g, double part) {
+    g->part = part;
+    set_rate(g, part > 0 ? g->whole * part : g->whole);
+    if (g->first != NULL)
+        loop_start(g->loop, &g->timer, 0);
+}
+
+void governor_leased(governor *g) {
+    if (g->learns)
+        g->whole = g->leased->learnt.rate;
+    g->apart = false;
+    go_by(g, 1);
+}
+
+void governor_climb(governor *g, uint64_t number) {
+    if (g->learns)
+        climb_step(&g->leased->learnt, number, g->delay);
+}
+
+/* What is in the log is of another time. What went out last is not in it, so it waits for a window. */
+void governor_apart(governor *g, double fraction) {
     double now = quota_begin(g->quota);
     quota_head *h = head_of(g, now);
-    bool must_wait = true;
-    if (!g->learns)
-        slow_down(h, now);
-    else if (is_known(h, p->place))
-        must_wait = learn(g, h, p->place, now);
-    if (seconds < 0)
-        seconds = must_wait ? PAUSE : 0;
-    h->not_before = fmax(h->not_before, now + fmin(seconds, GOVERNOR_LONGEST_PAUSE));
+    h->not_before = fmax(h->not_before, now + WINDOW);
+    if (g->learns && g->leased->learnt.rate > 0)
+        h->learnt = (climb){.rate = g->leased->learnt.rate};
     quota_end(g->quota);
+    leased_clear(g->leased);
+    g->apart = true;
+    go_by(g, fraction);
 }
 
 double governor_rate(const governor *g) {
@@ -340,7 +441,9 @@ governor *governor_new(loop *l, double rate, int concurrency, const char *file) 
     g->timer = (loop_timer){.fire = pump, .owner = g};
     g->concurrency = concurrency;
     g->learns = rate == GOVERNOR_AUTO;
-    set_rate(g, g->learns ? CLIMB_FROM : rate);
+    g->whole = g->learns ? CLIMB_FROM : rate;
+    g->part = 1;
+    set_rate(g, g->whole);
     g->quota = quota_new(g->slots > 0 ? file : NULL);
     if (g->quota == NULL || !loop_reserve(l, &g->timer)) { /* without memory requests would wait for ever */
         governor_free(g);
@@ -369,5 +472,6 @@ void governor_free(governor *g) {
         give_back(g);
     loop_forgo(g->loop, &g->timer);
     quota_free(g->quota);
+    free(g->leased);
     free(g);
 }

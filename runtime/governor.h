@@ -6,11 +6,17 @@
  * that cannot be used stops nobody: the process counts alone. Requests wait in one queue, first come first served; at
  * most `concurrency` are under way at once.
  *
- * The rate may also be found out (climb.h); then it is in the log, too, and so all who name the file share it. */
+ * The rate may also be found out (climb.h); then it is in the log, too, and so all who name the file share it.
+ *
+ * Several machines share one window when somebody leases moments to each of them (leased.h): then the log is not used,
+ * unless that fails. */
 #ifndef KMIRROR_GOVERNOR_H
 #define KMIRROR_GOVERNOR_H
 
+#include "leased.h"
 #include "loop.h"
+#include "quota.h"
+
 #include <stdint.h>
 
 #define GOVERNOR_LONGEST_PAUSE 60.0 /* seconds for which a 429 may hold the queue */
@@ -29,6 +35,7 @@ typedef struct governor_pass {
      * stand, because of a 429 or not. NULL: nobody wants to know. */
     void (*delayed)(struct governor_pass *, double seconds, bool throttled);
     uint64_t place; /* of a granted one in the log */
+    double due;     /* of one whose moment was leased: that moment; else 0 */
     void *owner;
     struct governor_pass *next, *previous;
 } governor_pass;
@@ -53,6 +60,23 @@ void governor_leave(governor *g, governor_pass *p);
 void governor_throttled(governor *g, const governor_pass *p, double seconds);
 /* Requests per second that may go out as things stand; 0 for no limit. */
 double governor_rate(const governor *g);
+/* From now on moments are leased: more are wanted whenever wanted(owner) is called, on the loop. Returns where they
+ * are kept; NULL when memory is short. */
+leased *governor_lease(governor *g, void (*wanted)(void *owner), void *owner);
+/* How many are wanted. */
+size_t governor_wanted(const governor *g);
+/* There are new moments, or a new rate, or nothing stands in the way of them any more. */
+void governor_leased(governor *g);
+/* A moment was leased for which the rate had to be waited: one that is found out may climb. */
+void governor_climb(governor *g, uint64_t number);
+/* Nobody leases any: from now on the log is used, with so much of the rate; with 0, nothing goes out. Until
+ * governor_leased(). */
+void governor_apart(governor *g, double fraction);
+/* What becomes of `h` when a request is rejected that went out at `went`, on the clock of `h`, where it is `now`.
+ * `accepted`: how many were accepted in the window before it went out. `seconds` as for governor_throttled(); returns
+ * those for which nothing may go out. */
+double governor_rejected(const governor *g, quota_head *h, double now, double went, double accepted, double seconds);
+
 /* Why the file is not used; NULL when it is, or when none was named. */
 const char *governor_alone(const governor *g);
 /* Requests waiting for a pass. */

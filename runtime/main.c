@@ -17,6 +17,7 @@
 #include "postgres.h"
 #include "probe.h"
 #include "scheduler.h"
+#include "sharing.h"
 #include "task.h"
 #include "terminal.h"
 
@@ -133,17 +134,11 @@ static void warn(void *data, const char *message, int more) {
 }
 
 static void open_modules(lua_State *L) {
-    static const luaL_Reg natives[] = {{"mirrors", luaopen_mirrors},
-                                       {"task", luaopen_task},
-                                       {"host", luaopen_host},
-                                       {"httpd", luaopen_httpd},
-                                       {"cjson", luaopen_cjson},
-                                       {"line", luaopen_line},
-                                       {"probe", luaopen_probe},
-                                       {"outfile", luaopen_outfile},
-                                       {"postgres", luaopen_postgres},
-                                       {"fetch", luaopen_fetch},
-                                       {NULL, NULL}};
+    static const luaL_Reg natives[] = {
+        {"mirrors", luaopen_mirrors}, {"task", luaopen_task},       {"host", luaopen_host},
+        {"httpd", luaopen_httpd},     {"cjson", luaopen_cjson},     {"line", luaopen_line},
+        {"probe", luaopen_probe},     {"outfile", luaopen_outfile}, {"postgres", luaopen_postgres},
+        {"sharing", luaopen_sharing}, {"fetch", luaopen_fetch},     {NULL, NULL}};
     luaL_newlib(L, natives);
     files_open(L);
 }

@@ -3,7 +3,6 @@
 #include "chunk.h"
 #include "error.h"
 #include "fence.h"
-#include "governor.h"
 #include "http.h"
 #include "json.h"
 #include "kafka.h"
@@ -400,6 +399,11 @@ static int new_governor(lua_State *L) {
     luaL_setmetatable(L, GOVERNOR);
     box->governor = governor_new(l, rate, concurrency < most ? concurrency : most, file);
     return box->governor != NULL ? 1 : luaL_error(L, "not enough memory for a governor");
+}
+
+governor *mirrors_governor(lua_State *L, int index) {
+    const governor_box *box = luaL_checkudata(L, index, GOVERNOR);
+    return box->governor;
 }
 
 /* alone(governor) -> why its file is not used | nil */

@@ -3,6 +3,8 @@
 #ifndef KMIRROR_MIRRORS_H
 #define KMIRROR_MIRRORS_H
 
+#include "governor.h"
+
 #include <lua.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,5 +15,8 @@ int luaopen_mirrors(lua_State *L);
 bool mirrors_changed(void);
 /* Requests that wait for their turn or their answer. */
 size_t mirrors_under_way(void);
+
+/* The governor at that index. [-0, +0, v] */
+governor *mirrors_governor(lua_State *L, int index);
 
 #endif

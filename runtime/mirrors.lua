@@ -345,11 +345,27 @@ end
 
 -- Requests of one user at one endpoint share their rate, however often a script connects.
 local governors = {}
+local sharer
+
+---From now on, the rate of each account may be shared with other machines: the function is called once for each new rate
+---with a limit, before the first request.
+---@param fn? fun(governor: userdata, account: { endpoint: string, username: string, rate: number|"auto" })
+function mirrors.share(fn)
+    sharer = fn
+end
+
+local function new_governor(o)
+    local governor = native.governor(o.rate, o.concurrency, o.quota_file)
+    if sharer and o.rate ~= 0 and o.api ~= "connect" then
+        sharer(governor, { endpoint = o.endpoint, username = o.username, rate = o.rate })
+    end
+    return governor
+end
 
 local function governor_for(o)
     local rate = o.rate == "auto" and o.rate or ("%g"):format(o.rate)
     local key = ("%s\0%s\0%s\0%d\0%s"):format(o.endpoint, o.username, rate, o.concurrency, o.quota_file or "")
-    if not governors[key] then governors[key] = native.governor(o.rate, o.concurrency, o.quota_file) end
+    governors[key] = governors[key] or new_governor(o)
     return governors[key]
 end
 
@@ -429,6 +445,7 @@ return fields.guard("mirrors", mirrors, {
     intercept = { "fn?", fields.fn },
     changes_until = { "moment?", fields.number(0), "wait?", fields.fn },
     observe = { "fn?", fields.fn },
+    share = { "fn?", fields.fn },
     watch = { "fn?", fields.fn },
     under_way = {},
     kafka_id = { "cluster", fields.text },

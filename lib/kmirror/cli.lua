@@ -68,6 +68,24 @@ local function quota_file(endpoint, username)
     return file
 end
 
+-- Runners on several machines share the quota through the database that their store is in.
+local function share_quota(store, away)
+    local database = store and store:find("^%a+:") and require("kmirror.store").database_of(store)
+    if not database then
+        return
+    end
+    away = tostring(away or "0.25")
+    local fraction = require("kmirror.quota").fraction(away)
+    if not fraction then
+        refuse("KMIRROR_QUOTA_AWAY is %s: expected a fraction of the rate, over 0 and up to 1, or stop",
+            mirrors.fields.shown(away))
+    end
+    mirrors.share(function(governor, account)
+        M.quota = require("kmirror.quota")
+        M.quota.share(governor, account, database, fraction)
+    end)
+end
+
 -- Blanks and line ends around a value come from files and shells, and are not meant.
 local function variable(name)
     local value = (os.getenv(name) or ""):match("^%s*(.-)%s*$")
@@ -105,6 +123,7 @@ local function from_configuration(given)
     local can_change = not has_key and (chosen.api_key_file or chosen.api_key_command)
     given.read_only = given.read_only or chosen.read_only
     given.store = given.store or variable("KMIRROR_STORE") or chosen.store
+    share_quota(given.store, given.quota_away or variable("KMIRROR_QUOTA_AWAY") or chosen.quota_away)
     return {
         endpoint = endpoint,
         api = variable("KMIRROR_API") or chosen.api,
@@ -207,10 +226,16 @@ local closes_door = setmetatable({}, { __close = function()
     if M.door then M.door:cancel() end
 end })
 
+-- What is leased of a shared quota ends with the run.
+local closes_quota = setmetatable({}, { __close = function()
+    if M.quota then M.quota.close() end
+end })
+
 local function run(given, arguments)
     set_up(given)
     local times = (given.not_before or given.stop_at) and require("kmirror.cli.times").read(given)
     local _ <close> = closes_door
+    local _ <close> = closes_quota
     if commands.needs_api(given.command) then
         M.prepare(given)
     end

@@ -10,6 +10,8 @@
 ---                 username = "alice",
 ---                 api_key_command = "pass show kmirror", -- or api_key_file = "…", or api_key = "…"
 ---                 rate = 20,                           -- requests in any one second, or "auto"
+---                 store = "postgresql://db/kmirror",   -- where jobs are, and by which the rate is shared
+---                 quota_away = 0.25,                   -- of the rate, while the store is away; or "stop"
 ---                 read_only = true,                    -- as --read-only, unless --writable
 ---                 cluster = "us-east",                 -- the one to use when none is named
 ---                 clusters = {
@@ -69,6 +71,10 @@ function rate.check(value)
     return value == "auto" or is_rate(value)
 end
 
+local fraction = { expected = "a fraction of the rate, over 0 and up to 1, or 'stop'", check = function(value)
+    return value == "stop" or type(value) == "number" and value > 0 and value <= 1
+end }
+
 local defaults_of_runbooks = { expected = "a table of options by runbook, each a table", check = function(value)
     if type(value) ~= "table" then return false end
     for name, options in pairs(value) do
@@ -105,6 +111,7 @@ local profile_fields = {
     ca_file = text,
     store = text,
     rate = rate,
+    quota_away = fraction,
     concurrency = number(1, "an integer from 1 up"),
     timeout = number(0.001, "a number of seconds over 0"),
     outage = number(0, "a number of seconds, 0 not to wait"),

@@ -15,7 +15,7 @@ rooms.floors = {
     { "runbooks' engines", [[ failover rollout ]] },
     { "mirrors", [[ findings fleet live loops selection ]] },
     { "work", [[ bulk ends health hooks http lifecycle progress screen steps uncaught wait ]] },
-    { "jobs", [[ approval history job jobs joint journal memory store ]] },
+    { "jobs", [[ approval history job jobs joint journal memory quota store ]] },
     { "this run", [[ again changes config confirm connect ended events limits log profile properties secrets state
         successor summary ]] },
     { "texts and values", [[ annotations batches connector csv file json literal modules moment naming options order
@@ -23,7 +23,7 @@ rooms.floors = {
     { "C of single commands: the sandbox's server, the prompt, doctor", [[ runtime/httpd runtime/keys runtime/line
         runtime/probe runtime/terminal runtime/turn ]] },
     { "native modules", [[ runtime/fetch runtime/host runtime/mirrors runtime/outcome runtime/outfile runtime/postgres
-        runtime/task ]] },
+        runtime/sharing runtime/task ]] },
     { "parts of mirrors", [[ runtime/connect runtime/connects runtime/failure runtime/fields runtime/key
         runtime/meant runtime/network runtime/options runtime/outage runtime/properties runtime/reconcile
         runtime/retry runtime/rotation runtime/secret runtime/several runtime/specification runtime/uuid runtime/v1
@@ -43,7 +43,7 @@ rooms.floors = {
 ---@field leads_to? string a file of the library; then it may be one of the same room
 
 local native = {}
-for name in ("fetch host httpd line mirrors outfile postgres probe task"):gmatch("%l+") do
+for name in ("fetch host httpd line mirrors outfile postgres probe sharing task"):gmatch("%l+") do
     native[name] = "runtime/" .. name
 end
 

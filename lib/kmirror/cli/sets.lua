@@ -19,6 +19,14 @@ local function number_or_auto(text)
     return options.number("--rate", "requests per second, 0 for no limit, or auto", 0)(text)
 end
 
+local function fraction(text)
+    if require("kmirror.quota").fraction(text) then
+        return text
+    end
+    return nil, ("--quota-away %s: expected a fraction of the rate, over 0 and up to 1, or stop"):format(
+        fields.shown(text))
+end
+
 --- The sandbox command's own sense of --rate.
 function M.limit(parser)
     rate(parser, "Accepted in any one second; default: 35, 0: no limit.", number)
@@ -43,6 +51,8 @@ function M.connection(parser)
         parser:option("--ca-file", "CA certificates (PEM) instead of the system's."):argname("FILE"),
         rate(parser, "Requests in any one second; default: 35, 0: no limit, auto: as many as the API takes.",
             number_or_auto),
+        parser:option("--quota-away", "What part of the rate to use while the PostgreSQL store that it is shared through is "
+            .. "away, or stop; default: 0.25."):argname("FRACTION"):convert(fraction),
         parser:option("--concurrency", "Requests under way at once."):argname("N")
             :convert(options.integer("--concurrency", "a whole number, 1 or more", 1)),
         parser:option("--timeout", "Seconds for one attempt of a request."):argname("SECONDS")

@@ -5,6 +5,7 @@
 local approvals = require("kmirror.store.postgres.approvals")
 local items = require("kmirror.store.postgres.items")
 local mirrors = require("mirrors")
+local quotas = require("kmirror.store.postgres.quotas")
 local shell = require("kmirror.shell")
 
 local M = {}
@@ -89,6 +90,7 @@ M.steps = {
     },
     items.step,
     approvals.step,
+    quotas.step,
 }
 
 -- What a runner may do, by table. None of it is a change of the schema.
@@ -98,6 +100,7 @@ local rights = {
     { "SELECT, INSERT, UPDATE, DELETE", "kmirror.jobs, kmirror.runs, kmirror.changes, kmirror.seen, kmirror.leases" },
     { "USAGE", "SEQUENCE kmirror.tokens" },
     items.rights,
+    quotas.rights,
 }
 table.move(approvals.rights, 1, #approvals.rights, #rights + 1, rights)
 
