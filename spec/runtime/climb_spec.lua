@@ -7,7 +7,7 @@ describe("a rate that is found out", function()
     setup(function()
         program = support.temporary("climbing")
         local compile = ("cc -std=c11 -O2 -D_GNU_SOURCE -Iruntime -o %s spec/support/climbing.c runtime/governor.c "
-            .. "runtime/climb.c -lm 2>&1"):format(program)
+            .. "runtime/leased.c runtime/climb.c -lm 2>&1"):format(program)
         local pipe <close> = io.popen(compile)
         local said = pipe:read("a")
         assert(pipe:close(), said)

@@ -51,8 +51,8 @@ function M.connection(parser)
         parser:option("--ca-file", "CA certificates (PEM) instead of the system's."):argname("FILE"),
         rate(parser, "Requests in any one second; default: 35, 0: no limit, auto: as many as the API takes.",
             number_or_auto),
-        parser:option("--quota-away", "What part of the rate to use while the PostgreSQL store that it is shared through is "
-            .. "away, or stop; default: 0.25."):argname("FRACTION"):convert(fraction),
+        parser:option("--quota-away", "What part of the rate to use while the PostgreSQL store that it is shared "
+            .. "through is away, or stop; default: 0.25."):argname("FRACTION"):convert(fraction),
         parser:option("--concurrency", "Requests under way at once."):argname("N")
             :convert(options.integer("--concurrency", "a whole number, 1 or more", 1)),
         parser:option("--timeout", "Seconds for one attempt of a request."):argname("SECONDS")

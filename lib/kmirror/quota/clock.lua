@@ -1,6 +1,7 @@
 --- quota.clock: what time it is on the database's clock, by this machine's own. The database tells its time with
 --- every answer; on the way it has become older, by something between nothing and the whole round trip. All answers
---- together say it ever more exactly. Neither clock is believed to be right, and what time of day this machine has plays no part.
+--- together say it ever more exactly. Neither clock is believed to be right, and what time of day this machine has
+--- plays no part.
 
 local drift <const> = 2e-4 -- seconds that two clocks may part in a second
 

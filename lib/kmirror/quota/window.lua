@@ -1,6 +1,6 @@
 --- quota.window: the window of an account in the database, a row of kmirror.quota. A request that may go out has a
---- number and a moment; the moment of number N is a window after that of N - RATE. Moments are seconds of the database's
---- clock. Each function asks over a connection that is there, and returns nil and a problem when that fails.
+--- number and a moment; the moment of number N is a window after that of N - RATE. Moments are seconds of the
+--- database's clock. Each function asks over a connection that is there, and returns nil and a problem when that fails.
 
 local task = require("task")
 
