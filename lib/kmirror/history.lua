@@ -100,7 +100,8 @@ local function append(path, line)
     if not file then error(why or problem, 0) end
     local content = content_of(path)
     local begins = content ~= "" and content:sub(-1) ~= "\n" and "\n" or "" -- behind one that was cut short
-    assert(file:write(begins, line, "\n"))
+    local ok, failure = file:write(begins, line, "\n")
+    if not ok then error(("%s: %s"):format(path, failure), 0) end
 end
 
 local warned = false
@@ -218,9 +219,41 @@ local function state_of(run)
     return ended.state(nil, beginning_of(run.pid) == run.process)
 end
 
+local texts = {
+    "id", "user", "host", "command", "version?", "process?", "directory?", "runbook?", "account?", "endpoint?",
+    "profile?", "cluster?", "job?", "reason?", "problem?",
+}
+
+local longest <const> = 253402300799 -- seconds: the end of the year 9999
+
+local function is_time(value)
+    return type(value) == "number" and value >= 0 and value <= longest
+end
+
+local function has_texts(run)
+    for _, name in ipairs(texts) do
+        local value = run[name:match("%a+")]
+        if type(value) ~= "string" and not (value == nil and name:find("?", 1, true)) then return false end
+    end
+    return true
+end
+
+local function is_count(count)
+    return type(count) == "table" and math.type(count.done) == "integer" and math.type(count.failed) == "integer"
+end
+
+-- What another hand has written into the file is left out, and not stumbled over.
 local function is_run(run)
-    return type(run) == "table" and type(run.began) == "number" and type(run.id) == "string"
-        and type(run.changes) == "table" and type(run.arguments) == "table"
+    if type(run) ~= "table" or type(run.changes) ~= "table" or type(run.arguments) ~= "table" then return false end
+    for _, count in pairs(run.changes) do
+        if not is_count(count) then return false end
+    end
+    for _, word in ipairs(run.arguments) do
+        if type(word) ~= "string" then return false end
+    end
+    local can_be_told = is_time(run.ended) and math.type(run.status) == "integer"
+        or run.ended == nil and math.type(run.pid) == "integer"
+    return is_time(run.began) and can_be_told and has_texts(run)
 end
 
 local function read_into(runs, path)

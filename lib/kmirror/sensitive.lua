@@ -30,12 +30,25 @@ function M.may_hold(text)
     return false
 end
 
+local short = { key = true, pass = true, pw = true, auth = true }
+
+-- Does that which follows hold one, by what it is called? --key-file and the like name where it is kept.
+local function names_secret(name)
+    return M.may_hold(name) or name:find("^%-") and short[name:lower():match("[^%-_.]*$")] or false
+end
+
+-- Of a URL that is posted to, what is behind the host is often all that it takes to post there.
+local function without_path(word)
+    return (word:gsub("([wW]ebhook:%a+://[^/?#%s]+)[/?#]%S+", "%1/…"):gsub("(://hooks%.[^/?#%s]+)[/?#]%S+", "%1/…"))
+end
+
 -- A plain word, such as the name of a file, is no secret for what it is called.
 local function shown(word)
-    local name = word:match("^(%-%-[^=]+)=") or word:match("^([%w_.-]+)=")
-    if name and M.may_hold(name) then return name .. "=" .. M.hidden end
-    local is_plain = not word:find("[%s=@]")
-    return (is_plain and holds_key(word) or not is_plain and M.may_hold(word)) and M.hidden or word
+    local name, sign = word:match("^(%-*[%w_.-]+)([=:])")
+    if name and names_secret(name) then return name .. sign .. M.hidden end
+    local is_plain = not word:find("[%s=@\"'?&]")
+    local hides = is_plain and holds_key(word) or not is_plain and M.may_hold(word)
+    return hides and M.hidden or without_path(word)
 end
 
 --- Words of a command line, with "(hidden)" in place of what may be a secret.
@@ -44,9 +57,9 @@ end
 function M.words(words)
     local all = {}
     for i, word in ipairs(words) do
-        local option = words[i - 1] and words[i - 1]:match("^%-%-?([^=]+)$")
+        local option = words[i - 1] and words[i - 1]:match("^%-[^=]+$")
         local is_value = option and not word:find("^%-")
-        all[i] = is_value and M.may_hold(option) and M.hidden or shown(word)
+        all[i] = is_value and names_secret(option) and M.hidden or shown(word)
     end
     return all
 end

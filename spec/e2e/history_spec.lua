@@ -72,6 +72,42 @@ describe("the history", function()
         assert.are.same({ book }, { history("--runbook", book:match("([^/]+)%.lua$"))[1].runbook })
     end)
 
+    it("does not show what stands for a secret however it is written", function()
+        local book = support.temporary("book.lua", [[
+            local api = require("mirrors").connect {}
+            api:update_target_latency(api:list()[1].id, 50000)]])
+        done("run", book, "--key", "s3cret", "--db-pass=s3cret", "password:s3cret", '{"password":"s3cret"}',
+            "--hook", "end=webhook:https://chat.example.com/s3cret", "https://hooks.slack.com/services/s3cret",
+            "--key-file", "/etc/secret/key", "topics:secret")
+        assert.is_nil(file():find("s3cret", 1, true))
+        assert.are.same({
+            "--key", "(hidden)", "--db-pass=(hidden)", "password:(hidden)", "(hidden)", "--hook",
+            "end=webhook:https://chat.example.com/…", "https://hooks.slack.com/…", "--key-file", "/etc/secret/key",
+            "topics:secret",
+        }, history()[1].arguments)
+    end)
+
+    it("leaves out lines that another hand has spoiled, and says how many", function()
+        done("latency", some_id(), "40000")
+        local line = file()
+        local function spoiled(from, to)
+            local text, count = line:gsub(from, to)
+            assert(count > 0, from)
+            return text
+        end
+        support.write(home .. "/kmirror/history", line .. table.concat {
+            "no JSON\n", "[]\n", spoiled('"host":"[^"]*"', '"host":7'), spoiled('"user":"[^"]*"', '"user":{}'),
+            spoiled('"began":[%d.]+', '"began":1e300'), spoiled('"ended":[%d.]+', '"ended":"late"'),
+            spoiled('"done":1', '"done":null'), spoiled('"arguments":%[', '"arguments":[{},'),
+            spoiled('"status":0', '"status":{}'), spoiled('"account":"[^"]*"', '"account":[]'),
+        })
+        for _, options in ipairs { {}, { "--json" }, { "--output", "csv" } } do
+            local result = done("history", table.unpack(options))
+            assert.matches("10 lines cannot be read, and left out", result.stderr, 1, true)
+        end
+        assert.are.equal(1, #history())
+    end)
+
     it("has none for what only reads, a dry run, where changes are refused, and a sandbox of the run's own", function()
         local id = some_id()
         done("get", id)

@@ -211,6 +211,23 @@ describe("A saved plan", function()
         says(result.stderr, "is a saved plan: kmirror show ")
     end)
 
+    it("is not written over a file that is no plan, such as its fleet file by another name", function()
+        start()
+        local path, link = fleet(some), support.temporary("link.plan")
+        os.remove(link)
+        assert(os.execute(("ln -s '%s' '%s'"):format(path, link)))
+        local before = support.read(path)
+        for _, out in ipairs { link, support.temporary("notes.txt", "buy milk"), support.temporary("f.json", "[]") } do
+            local result = run("plan", path, "-o", out)
+            assert.are.equal(2, result.status)
+            assert.are.equal("", result.stdout)
+            says(result.stderr, "is no saved plan, and it is not written over")
+        end
+        assert.are.equal(before, support.read(path))
+        local out = save(path)
+        assert.are.equal(0, run("plan", path, "-o", out).status)
+    end)
+
     it("is not kept of standard input, nor where it cannot be written, nor when it deletes too much", function()
         start()
         local result = run("plan", "-", "-o", support.temporary("p"), { stdin = "{}" })

@@ -173,7 +173,8 @@ describe("kmirror.http", function()
         local answer = "no: bob s3same Ym9iOnMzc2FtZQ== k3y-1 t0ken-2 sig-3 b0dy-4 plain"
         local here = server { { status = 400, body = answer } }
         local told = problem(here, [[http.post(base .. "/a?token=t0ken-2", { deep = { mirrors.secret("b0dy-4") } }, {
-            username = "bob", password = "s3same", headers = { ["X-Api-Key"] = "k3y-1", ["X-Signature"] = "sig-3" } })]])
+            username = "bob", password = "s3same",
+            headers = { ["X-Api-Key"] = "k3y-1", ["X-Signature"] = "sig-3" } })]])
         assert.matches("no: bob %[hidden%] %[hidden%] %[hidden%] %[hidden%] %[hidden%] %[hidden%] plain", told)
     end)
 

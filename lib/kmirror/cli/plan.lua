@@ -23,6 +23,7 @@ local function check_names(given)
     elseif given.out:find("%.lua$") or given.out:find("%.csv$") then
         refuse("-o %s: a name that ends so is a fleet file's; give the plan another, such as night.plan", given.out)
     end
+    fleet.saved.check_target(given.out)
 end
 
 local function keep(given, plan, api)

@@ -162,6 +162,17 @@ local function digest_of(plan)
     return host.hmac_sha256(("%s %d"):format(format, version), json.encode(plan))
 end
 
+--- Refuses to write where something is that is no saved plan: the fleet file itself, perhaps, by another name.
+---@param path string
+function M.check_target(path)
+    local file <close> = not require("kmirror.file").is_stream(path) and io.open(path, "rb") or nil
+    local begins = file and file:read(300) or ""
+    if begins ~= "" and not begins:find(format, 1, true) then
+        refuse("-o %s: there is a file of that name that is no saved plan, and it is not written over; give the plan "
+            .. "another name, or remove that file", path)
+    end
+end
+
 --- Writes a plan; the whole of it is on the disk then. Raises usage when it cannot be written.
 ---@param path string
 ---@param plan kmirror.fleet.plan
