@@ -51,10 +51,10 @@ local by_words = {
     { "role \"[^\"]*\" does not exist", "create it first: CREATE ROLE … LOGIN, or another user in --store" },
     { "no pg_hba.conf entry", "the server's pg_hba.conf has to let this user and machine in" },
     { "could not translate host name", "check the host in --store" },
-    { "Connection refused", "is PostgreSQL up there, and the port right? To look at it: kmirror doctor" },
+    { "Connection refused", "is PostgreSQL up there, and the port right?" },
     { "certificate", "check sslmode and sslrootcert" },
     { "session is read%-only", "it is a standby: name both servers in the URL" },
-    { "in time", "is the network, or PostgreSQL, overloaded or cut? To look at it: kmirror doctor" },
+    { "in time", "is the network, or PostgreSQL, overloaded or cut?" },
 }
 
 --- What to do about it, from a semicolon on; "" when that is not known.
