@@ -157,7 +157,7 @@ describe("an API key", function()
                 print(#bulk.map(items, function() return api:list() end, 30))]]):format(KEY))
             assert.are.same({ 0, "30\n", 2 }, { result.status, result.stdout, result.keys }, result.stderr)
             assert.are.equal(1, select(2, result.stderr:gsub("read again", "")))
-            assert.are.equal(60, result.asked)
+            assert.is_true(result.asked >= 60 and result.asked < 90, result.asked) -- one may meet a 429
         end)
 
         it("fails the call when it is the same, and is not read for each call that fails", function()
