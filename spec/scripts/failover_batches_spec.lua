@@ -393,6 +393,7 @@ describe("a failover of some mirrors, or in batches", function()
         its[#its] = "STALE"
         result = it_:failover({ "--yes" }, its)
         has(result.stderr, "accepted (stale): mirror ")
+        has(result.stderr, "of 1 mirror that was accepted nothing shows that all has arrived")
         has(result.stdout, "accept findings")
         has(result.stdout, "Accepted: stale: mirror ")
         assert.are.equal("stale", json.read(path).accepted[1].kind)

@@ -11,7 +11,7 @@ local M = {}
 --- What can be accepted, and what it then comes to. What surely makes records go round in a loop cannot be.
 M.kinds = {
     { "failed", "a mirror is FAILED: what it has not copied is missing in TO" },
-    { "stale", "a mirror is STALE_TOPIC: a topic of it gets no records" },
+    { "stale", "a mirror is STALE_TOPIC: what it has not copied is missing in TO" },
     { "out_of_sync", "a mirror is OUT_OF_SYNC" },
     { "creating", "a mirror is CREATING: it has not copied all yet" },
     { "connector", "a connector of a mirror does not run" },

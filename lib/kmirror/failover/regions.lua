@@ -108,12 +108,13 @@ function M.problems(live)
     return found
 end
 
---- Whether the fence can be proved of a mirror: what cannot be read, or does not run, tells nothing.
+--- Whether the fence can be proved of a mirror: what cannot be read, or does not run, tells nothing, and a topic that
+--- gets no records is later and later.
 ---@param mirror table
 ---@return boolean
 function M.can_be_watched(mirror)
-    return not mirror.unread and mirror.status ~= "FAILED" and mirror.mirrorStatus == "RUNNING"
-        and mirror.checkpointStatus == "RUNNING"
+    local is_lost = mirror.unread or mirror.status == "FAILED" or mirror.status == "STALE_TOPIC"
+    return not is_lost and mirror.mirrorStatus == "RUNNING" and mirror.checkpointStatus == "RUNNING"
 end
 
 ---@class kmirror.failover.opposites what may run the other way
