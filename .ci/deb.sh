@@ -56,7 +56,7 @@ Maintainer: $maintainer
 Installed-Size: $(du -k -s --apparent-size "$root/usr" | cut -f 1)
 Depends: $linked, $loaded
 Recommends: ca-certificates
-Suggests: lua5.4, lua-busted, bash-completion
+Suggests: libpq5, lua5.4, lua-busted, bash-completion
 Section: utils
 Priority: optional
 Description: runbooks that operate Kafka mirrors
