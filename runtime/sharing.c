@@ -48,7 +48,6 @@ static int waited(lua_State *L, int status, lua_KContext context) {
 
 static int begin_wait(lua_State *L, share *s, double seconds, lua_KFunction k) {
     s->wait = (task_wait){.done = false};
-    s->timer.background = governor_waiting(s->governor) == 0;
     if (isfinite(seconds) && !loop_start(s->loop, &s->timer, loop_now() + seconds))
         return luaL_error(L, "not enough memory to wait");
     return task_await(L, &s->wait, (lua_KContext)s, k);
@@ -61,6 +60,7 @@ static int share_wait(lua_State *L) {
     if (s->called)
         return waited(L, LUA_OK, (lua_KContext)s);
     s->waiting = true;
+    s->timer.background = governor_waiting(s->governor) == 0;
     return begin_wait(L, s, seconds, waited);
 }
 
@@ -71,7 +71,9 @@ static int paused(lua_State *L, int status, lua_KContext context) {
 
 /* share:pause(seconds): waits, whatever is wanted meanwhile */
 static int share_pause(lua_State *L) {
-    return begin_wait(L, check_share(L), luaL_checknumber(L, 2), paused);
+    share *s = check_share(L);
+    s->timer.background = false;
+    return begin_wait(L, s, luaL_checknumber(L, 2), paused);
 }
 
 /* share:wake(): ends a wait */

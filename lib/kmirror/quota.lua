@@ -205,7 +205,9 @@ local function persist(self)
             return
         end
         disconnect(self)
-        if self.away or task.now() >= until_ then
+        if self.stopped then
+            return
+        elseif self.away or task.now() >= until_ then
             go_apart(self, problem)
             return
         end
