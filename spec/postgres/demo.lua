@@ -9,8 +9,6 @@ local postgres = require "spec.support.postgres"
 local support = require "spec.support"
 
 local MIRRORS <const>, RATE <const>, LEASE <const> = 600, 35, "8"
-local is_shared = support.read "lib/kmirror/quota.lua" ~= ""
-local limit = is_shared and RATE or 3 * RATE
 local began = support.now()
 
 local function say(format, ...)
@@ -114,9 +112,8 @@ local function demo()
     for _, user in ipairs { "alice", "bob", "carol" } do
         kmirror { "store", "init", "--grant", user, "--store", server:url("team") }
     end
-    local sandbox = support.sandbox { world = 0, rate = limit, creating_seconds = 2, sync_seconds = 1 }
-    say("a sandbox starts that takes %d requests in any one second%s", limit, is_shared and " from all of them"
-        or ": the quota is not shared through the database yet, so that each runner has its own")
+    local sandbox = support.sandbox { world = 0, rate = RATE, creating_seconds = 2, sync_seconds = 1 }
+    say("a sandbox starts that takes %d requests in any one second from all of them", RATE)
     local file = mirrors_file()
     local words = { "run", "--job", "weekend", "--join", "--reason", "OPS-17", "migrate", file }
 
