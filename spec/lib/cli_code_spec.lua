@@ -30,6 +30,24 @@ describe("kmirror -e", function()
         assert.are.equal(1, run("--sandbox", "--read-only", "-e", delete).status)
     end)
 
+    it("names what has no name of its own as it was typed, and help that there is", function()
+        local code = support.run { "-e", "1", "--output", "csv" }
+        assert.are.equal("kmirror: kmirror -e has no --output; see kmirror help\n", code.stderr)
+        local list = support.run { "run", "--list", "--output", "csv" }
+        assert.are.equal("kmirror: kmirror run --list has no --output; see kmirror help run\n", list.stderr)
+        assert.are.same({ 2, 2 }, { code.status, list.status })
+    end)
+
+    it("says of a runbook that is no text which one it is, and of a spec that is not there", function()
+        local book = support.temporary("book.lua", string.dump(function() end))
+        local result = support.run { "run", book }
+        assert.are.equal(2, result.status)
+        assert.matches(book .. " is no text: it is compiled Lua", result.stderr, 1, true)
+        local spec = support.run { "test", "nowhere_spec.lua" }
+        assert.are.equal(2, spec.status)
+        assert.matches("cannot read nowhere_spec.lua: No such file", spec.stderr, 1, true)
+    end)
+
     it("is refused beside a command, and as a job", function()
         assert.are.equal("-e runs code instead of a command: give it without 'list'",
             support.usage_error("-e", "1", "list"))

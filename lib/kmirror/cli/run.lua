@@ -18,11 +18,12 @@ end
 
 -- A runbook that starts with a line for the kernel (#!) is fine, as it is for lua itself.
 local function compile(source, name, globals)
-    local chunk, problem = load(source:gsub("^#[^\n]*", ""), name, "t", globals)
-    if not chunk then
-        error(problem, 0)
+    if source:sub(1, 1) == "\27" then
+        refuse("%s is no text: it is compiled Lua, or begins with the character ESC; expected a runbook as text",
+            name:sub(2))
     end
-    return chunk
+    local chunk, problem = load(source:gsub("^#[^\n]*", ""), name, "t", globals)
+    return chunk or error(problem, 0)
 end
 
 local function read(path)

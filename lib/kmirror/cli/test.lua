@@ -21,6 +21,13 @@ local function find_busted()
         tostring(runner):match("^[^\n]*"))
 end
 
+local function check_places(places)
+    for _, place in ipairs(places) do
+        local file <close>, problem = io.open(place, "rb")
+        if not file then refuse("cannot read %s; expected a spec, or a folder of them", problem) end
+    end
+end
+
 -- Lua's own, so that busted is what it is elsewhere, too.
 local function set_arguments(options)
     local output = options.tap and "TAP" or "plainTerminal"
@@ -52,6 +59,7 @@ Exit status: 0 when all succeed, 1 when one does not.]],
     end,
 
     run = function(options)
+        check_places(options.places)
         local runner = find_busted()
         modules.beside("./spec")
         set_arguments(options)

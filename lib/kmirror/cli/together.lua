@@ -4,6 +4,15 @@ local commands = require("kmirror.cli.commands")
 local sets = require("kmirror.cli.sets")
 local refuse = require("kmirror.usage")
 
+-- Two commands have no name of their own.
+local typed = { runbooks = "run --list", evaluate = "-e" }
+local helped = { runbooks = "kmirror help run", evaluate = "kmirror help" }
+
+local function refuse_option(command, option)
+    refuse("kmirror %s has no %s; see %s", typed[command] or command, option,
+        helped[command] or "kmirror help " .. command)
+end
+
 --- Refuses an option that the command has no use for, so that nobody relies on it. Raises usage.
 ---@param given table
 local function check(given)
@@ -12,10 +21,10 @@ local function check(given)
         taken[set] = true
     end
     if given.json and not taken.results then
-        refuse("kmirror %s has no --json; see kmirror help %s", given.command, given.command)
+        refuse_option(given.command, "--json")
     end
     if given.job and not taken.job then
-        refuse("kmirror %s has no --job; see kmirror help %s", given.command, given.command)
+        refuse_option(given.command, "--job")
     end
     if given.reason and not given.job and given.command ~= "jobs" then
         refuse("--reason is kept with a job's run: give --job NAME, too")
@@ -29,13 +38,13 @@ local function check(given)
     end
     local timed = given.not_before and "--not-before" or given.stop_at and "--stop-at"
     if timed and not taken.times and not (given.command == "jobs" and given.action == "resume") then
-        refuse("kmirror %s has no %s; see kmirror help %s", given.command, timed, given.command)
+        refuse_option(given.command, timed)
     end
     if (given.hook or given.hook_timeout) and not (taken.hooks or given.command == "jobs") then
-        refuse("kmirror %s has no --hook; see kmirror help run", given.command)
+        refuse("kmirror %s has no --hook; see kmirror help run", typed[given.command] or given.command)
     end
     if given.output and not (taken.tables or taken.formats) then
-        refuse("kmirror %s has no --output; see kmirror help %s", given.command, given.command)
+        refuse_option(given.command, "--output")
     elseif given.output and given.output ~= "csv" and not taken.formats then
         refuse("option '--output' must be 'csv' for kmirror %s; see kmirror help %s", given.command, given.command)
     elseif given.output and given.json then
@@ -43,7 +52,7 @@ local function check(given)
     end
     local reported = given.report and "--report" or given.metrics and "--metrics"
     if reported and not commands.needs_api(given.command) then
-        refuse("kmirror %s has no %s; see kmirror help %s", given.command, reported, given.command)
+        refuse_option(given.command, reported)
     end
     local _, world = sets.world_given(given)
     if given.jump and given.command == "sandbox" then
