@@ -118,7 +118,7 @@ end
 ---@param name string
 ---@param all? boolean
 function Server:signal(name, all)
-    local children = all and output("pgrep -P " .. self.pid):gsub("%s+", " ") or ""
+    local children = all and output("env -u LD_PRELOAD pgrep -P " .. self.pid):gsub("%s+", " ") or ""
     must(("kill -%s %d %s"):format(name, self.pid, children))
 end
 
