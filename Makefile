@@ -196,7 +196,7 @@ install: all share install-module
 	cd $(BUILD)/share && find types -name '*.lua' > types.list
 	for file in $$(cat $(BUILD)/share/types.list); do \
 	  install -D -m 644 $(BUILD)/share/$$file $(DESTDIR)$(SHARE)/kmirror/$$file || exit 1; done
-	for file in README.md scripts/README.md lib/README.md runtime/README.md scripts/cookbook/*.lua; do \
+	for file in README.md scripts/README.md scripts/RUNNING.md lib/README.md runtime/README.md scripts/cookbook/*.lua; do \
 	  install -D -m 644 $$file $(DESTDIR)$(SHARE)/doc/kmirror/$$file || exit 1; done
 
 install-module: module
