@@ -65,9 +65,10 @@ Run.__index = Run
 function M.begin(runbook, given, undone)
     local forward = mirrors.connect({ cluster = given.to.connect })
     local path = given.state or memory.path(runbook, given.from, given.to)
+    memory.check(path)
+    memory.hold(path)
     local state, before = saved.unfinished(path, given)
     if state then open.check_same(runbook, given, state, path) end
-    memory.check(path)
     return setmetatable({
         runbook = runbook,
         given = given,

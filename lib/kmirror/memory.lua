@@ -4,9 +4,11 @@
 --- A file of JSON has all of it. It is written when a run begins to act and when it ends. What happens in between is
 --- noted down behind it, in FILE.log: a line a fact, so that it costs the same however many mirrors there are.
 
+local changes = require("kmirror.changes")
 local files = require("kmirror.file")
 local host = require("host")
 local json = require("kmirror.json")
+local log = require("kmirror.log")
 local profile = require("kmirror.profile")
 local state = require("kmirror.state")
 local refuse = require("kmirror.usage")
@@ -64,6 +66,23 @@ function M.check(path)
     end
 end
 
+local held = {} -- locks by path, until this process ends
+
+--- Keeps others from what is kept there while this process lives: two runs that go on from it at once would each take
+--- the other's changes for a stranger's. Raises usage when another one does.
+---@param path string
+function M.hold(path)
+    if held[path] or changes.harmless() then return end
+    local lock, problem = host.lock(path .. ".lock")
+    if problem == "held" then
+        refuse("another run goes on with %s at this moment: see what it does, and wait until it has ended; nothing was "
+            .. "changed", path)
+    elseif not lock then
+        log.warn("%s.lock: %s; see to it that no other run goes on with the same state", path, problem)
+    end
+    held[path] = lock or true
+end
+
 local function log_of(path)
     return path .. ".log"
 end
@@ -96,8 +115,8 @@ end
 function M.read(path)
     refuse_stream(path)
     local whole, facts = json.read(path), {}
-    local log <close> = io.open(log_of(path), "rb")
-    for line in log and log:lines() or function() end do
+    local noted <close> = io.open(log_of(path), "rb")
+    for line in noted and noted:lines() or function() end do
         local fact = json.decode(line)
         facts[#facts + 1] = type(fact) == "table" and fact or nil
     end

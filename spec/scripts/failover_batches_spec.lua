@@ -177,6 +177,22 @@ describe("a failover of some mirrors, or in batches", function()
         has(result.stderr, "--abandon")
     end)
 
+    it("refuses a second run, and --abandon, while one goes on with the same state", function()
+        start(1, three)
+        local path, its = regions.saved("--batches", "pay,100%")
+        local said = support.temporary("said")
+        local second = ("KMIRROR_API_KEY=sandbox-full-key %s --yes run failover --from %s --to %s --disaster --state %s"
+            .. " --max-tasks 1 --batches pay,100%%"):format(support.executable, regions.west, regions.east, path)
+        its[#its + 1], its[#its + 2] = "--hook", ("gate=%s >> %s 2>&1; echo ended $? >> %s; %s --abandon >> %s 2>&1; "
+            .. "echo ended $? >> %s"):format(second, said, said, second, said, said)
+        local result = it_:failover({ "--yes" }, its)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal(2, select(2, support.read(said):gsub("another run goes on with [^\n]+; nothing was changed\n"
+            .. "ended 2\n", "")), support.read(said))
+        assert.are.equal(" | carts1 orders1 payments1", teams())
+        assert.are.equal(6, changed())
+    end)
+
     it("continues in the middle of the batch in which it was killed", function()
         it_.start { world = 4, creating_seconds = 2 }
         local its = { "--hook", regions.fence, "--batches", "pay+order,100%" }

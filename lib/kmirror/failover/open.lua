@@ -199,6 +199,7 @@ function M.abandon(runbook, given)
         refuse("there is no open %s %s to abandon (%s); nothing was changed", runbook, way,
             state and path .. " is of one that is over" or "there is no " .. path)
     end
+    memory.hold(path)
     local forward = connect({ cluster = given.to.connect })
     local run = {
         runbook = runbook, given = given, path = path, way = way, forward = forward,

@@ -62,6 +62,7 @@ end
 ---@param live table[] in full
 ---@return table[] with id, topicsRegex, targetLatency, and what else of them is known
 function M.missing(path, live)
+    memory.hold(path)
     local whole, facts = memory.read(path)
     local is_there, settled, missing = {}, {}, {}
     for _, mirror in ipairs(live) do
