@@ -10,6 +10,7 @@ local journal = require("kmirror.journal")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
 local meant = require("mirrors").fields.meant
+local sensitive = require("kmirror.sensitive")
 local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
 local text = require("kmirror.text")
@@ -299,7 +300,8 @@ end
 
 local function run_shape(run, running, recorded)
     return {
-        number = run.number, args = json.array(run.args), directory = run.directory, settings = run.settings,
+        number = run.number, args = json.array(sensitive.words(run.args)), directory = run.directory,
+        settings = run.settings,
         started = time_of(run.started), ended = time_of(run.ended), status = run.status,
         done = journal.made_by(run.number, recorded), state = state_of(run, running), user = run.user,
         host = run.host, pid = run.pid, version = run.version,

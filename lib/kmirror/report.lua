@@ -16,6 +16,7 @@ local metrics = require("kmirror.report.metrics")
 local problems = require("kmirror.problem")
 local profile = require("kmirror.profile")
 local records = require("kmirror.report.record")
+local sensitive = require("kmirror.sensitive")
 local summary = require("kmirror.summary")
 local task = require("task")
 local refuse = require("kmirror.usage")
@@ -46,7 +47,7 @@ local function command_of(given)
     for _, word in ipairs({ given.script or given.file or given.fleet }) do
         words[#words + 1] = quoted(word)
     end
-    for _, word in ipairs(given.rest or {}) do
+    for _, word in ipairs(sensitive.words(given.rest or {})) do
         words[#words + 1] = quoted(word)
     end
     return table.concat(words, " ")

@@ -72,6 +72,26 @@ describe("the history", function()
         assert.are.same({ book }, { history("--runbook", book:match("([^/]+)%.lua$"))[1].runbook })
     end)
 
+    it("has no secret argument on a page or in what is shown of a job, which is resumed with it", function()
+        local page, said = support.temporary("page.html"), support.temporary("said")
+        local book = support.temporary("book.lua", [[
+            local api = require("mirrors").connect {}
+            api:update_target_latency(api:list()[1].id, 50000)
+            io.open("]] .. said .. [[", "w"):write((select(2, ...)))
+            error("no")]])
+        assert.are.equal(1, kmirror("--job", "j", "--report", page, "run", book, "--token", "s3cret").status)
+        local of_job = support.temporary("job.html")
+        done("report", "j", of_job)
+        for _, text in ipairs { support.read(page), support.read(of_job), done("jobs", "show", "j").stdout,
+            done("jobs", "show", "j", "--json").stdout } do
+            assert.is_nil(text:find("s3cret", 1, true))
+            assert.matches("(hidden)", text, 1, true)
+        end
+        os.remove(said)
+        assert.are.equal(1, kmirror("jobs", "resume", "j").status)
+        assert.are.equal("s3cret", support.read(said))
+    end)
+
     it("does not show what stands for a secret however it is written", function()
         local book = support.temporary("book.lua", [[
             local api = require("mirrors").connect {}
@@ -245,6 +265,15 @@ describe("the hooks of a run", function()
         process:signal("INT")
         assert.are.equal(130, process:wait().status)
         assert.are.equal("failed 1 no <luck> today\nfailed interrupted\n", support.read(log))
+    end)
+
+    it("of the end are all told, also when one before them fails", function()
+        local said = support.temporary("said")
+        local result = kmirror("run", "--hook", "failed=exit 7", "--hook", "failed=echo told > " .. said,
+            support.temporary("book.lua", "error('no')"))
+        assert.are.equal(1, result.status)
+        assert.matches("the hook failed failed with status 7", result.stderr, 1, true)
+        assert.are.equal("told\n", support.read(said))
     end)
 
     it("keep it from beginning when that of the start fails, and change no status otherwise", function()

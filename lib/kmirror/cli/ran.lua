@@ -116,9 +116,13 @@ local function context_of(self, more)
     return context
 end
 
+-- Each of them is told, whatever becomes of the one before.
 local function tell(hooks, step, context)
-    local ok, problem = pcall(hooks.run, hooks, step, context)
-    if not ok then require("kmirror.log").error("%s", tostring(problem)) end
+    for _, hook in ipairs(hooks.all) do
+        local alone = setmetatable({ all = { hook }, timeout = hooks.timeout }, getmetatable(hooks))
+        local ok, problem = pcall(alone.run, alone, step, context)
+        if not ok then require("kmirror.log").error("%s", tostring(problem)) end
+    end
 end
 
 -- The run may have been interrupted: what is left of it may wait all the same.

@@ -6,6 +6,7 @@ local json = require("kmirror.json")
 local ended = require("kmirror.ended")
 local mirrors = require("mirrors")
 local records = require("kmirror.report.record")
+local sensitive = require("kmirror.sensitive")
 local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
 local refuse = require("kmirror.usage")
@@ -60,7 +61,7 @@ end
 
 local function command_of(job, run)
     local words = { "kmirror run", job.script }
-    table.move(run.args, 1, #run.args, #words + 1, words)
+    table.move(sensitive.words(run.args), 1, #run.args, #words + 1, words)
     return table.concat(words, " ")
 end
 
