@@ -31,6 +31,7 @@ function meant.nearest(name, known)
     local nearest, least = nil, math.max(2, #name // 3) + 1
     for candidate in pairs(known) do
         local away = distance(name:lower(), candidate:lower())
+        if away == math.max(#name, #candidate) then away = math.huge end -- they have no letter in common
         if away < least or away == least and nearest and candidate < nearest then
             nearest, least = candidate, away
         end

@@ -47,6 +47,7 @@ describe("kmirror check", function()
 
     it("finds globals that are nowhere defined, and says what a file needs that the prompt has", function()
         assert.are.equal("1:1: unknown global 'prnt'. Did you mean 'print'?\n", check("prnt('x')"))
+        assert.are.equal("1:7: unknown global 'x'\n", check("print(x)")) -- '_G' has no letter of it
         assert.are.equal("1:1: unknown global 'api': what the prompt has by itself, a file has to say: "
             .. 'local api = require("mirrors").connect {}\n', check("api:list()"))
         assert.is_truthy(check("tables.show()"):find('say: local tables = require("kmirror.table")\n', 1, true))
