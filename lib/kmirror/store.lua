@@ -161,6 +161,10 @@ local function parse(url)
     local scheme, rest = url:match("^(%a[%w+.-]*):(.*)$")
     local kind = scheme and scheme:lower()
     if not kind then
+        if url:find("://", 1, true) or url:find("^%s*%a+%s*=") then -- a URL mistyped, or libpq's NAME=VALUE: no file
+            refuse("the store is no file and no URL that is known: expected FILE, sqlite:FILE or "
+                .. "postgresql://HOST/DATABASE")
+        end
         return "sqlite", url
     elseif kind == "sqlite" then
         return kind, (rest:gsub("^//(/)", "%1"))

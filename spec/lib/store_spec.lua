@@ -129,6 +129,11 @@ describe("a store in SQLite", function()
         local problem = run("", "stores.open('mysql://user:s3cret@host/jobs')", { fails = 2 })
         assert.are.equal("kmirror: a store 'mysql:…' is not known: expected sqlite:FILE or "
             .. "postgresql://HOST/DATABASE\n", problem)
+        for _, mistyped in ipairs { " postgresql://me:s3cret@h/db", "host=h password=s3cret" } do
+            problem = run("", ("stores.open(%q)"):format(mistyped), { fails = 2 })
+            assert.are.equal("kmirror: the store is no file and no URL that is known: expected FILE, sqlite:FILE or "
+                .. "postgresql://HOST/DATABASE\n", problem)
+        end
         run("", "stores.open('sqlite:')", { fails = 2 })
         assert.matches("no place to keep jobs in: .*HOME.*; give %-%-store sqlite:FILE",
             run("", "stores.open()", { fails = 2, env = { HOME = false } }))

@@ -104,7 +104,8 @@ describe("a store in PostgreSQL", function()
     it("is refused with a password in its URL, in whatever way it is named, and no output holds it", function()
         for _, url in ipairs { "postgresql://me:s3cret@127.0.0.1/db", "postgres://me@127.0.0.1/db?password=s3cret",
             "postgresql://127.0.0.1/db?passw%6Frd=s3cret", "POSTGRESQL://me:s3cret@h/db",
-            "postgresql://me:s3cret%ZZ@h/db", "postgresql://127.0.0.1/db?sslpassword=s3cret" } do
+            "postgresql://me:s3cret%ZZ@h/db", "postgresql://127.0.0.1/db?sslpassword=s3cret",
+            "postgresql://me:s3cret/x@127.0.0.1:1/db", "postgresql://me:s3cret#x@127.0.0.1:1/db" } do
             for _, words in ipairs { { "jobs" }, { "store", "status" }, { "store", "init" }, { "jobs", "resume", "j" },
                 { "--sandbox", "--job", "j", "run", "failover" }, { "report", "j" } } do
                 local given = table.move(words, 1, #words, 1, {})

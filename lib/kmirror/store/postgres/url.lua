@@ -6,10 +6,11 @@ local refuse = require("kmirror.usage")
 
 local secret = { "password", "sslpassword" }
 
--- Also where libpq is not there, or does not understand the rest.
+-- Also where libpq is not there, or does not understand the rest: a password is often not percent-encoded, so it may
+-- hold what ends the authority of a URL.
 local function seems_to_hold_one(url)
-    local authority = url:match("^%a+://([^/?#]*)") or ""
-    return authority:find("^[^@]*:.*@") ~= nil or url:lower():find("password%s*=") ~= nil
+    local before_query = url:match("^%a+://([^?]*)") or ""
+    return before_query:find("^[^@]*:.*@") ~= nil or url:lower():find("password%s*=") ~= nil
 end
 
 local function refuse_password()
