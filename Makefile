@@ -262,6 +262,12 @@ lint-c: | $(BUILD)/packages
 
 lint-lua:
 	luacheck --no-color --quiet lib scripts runtime spec
+	lua5.4 spec/support/dialect.lua $$(find lib runtime scripts spec -name '*.lua')
+
+# Puts right what lint-lua finds of that.
+.PHONY: dialect
+dialect:
+	lua5.4 spec/support/dialect.lua --fix $$(find lib runtime scripts spec -name '*.lua')
 
 # ---- a real Kafka ----------------------------------------------------------------------------------------------
 

@@ -349,7 +349,7 @@ local sharer
 
 ---From now on, the rate of each account may be shared with other machines: the function is called once for each new rate
 ---with a limit, before the first request.
----@param fn? fun(governor: userdata, account: { endpoint: string, username: string, rate: number|"auto" })
+---@param fn? fun(governor: userdata, account: table)  account: endpoint, username, rate (a number, or "auto")
 function mirrors.share(fn)
     sharer = fn
 end

@@ -36,8 +36,8 @@ describe("make install", function()
     end)
 
     it("installs guide, references and cookbook, with the links between them", function()
-        for _, path in ipairs { "README.md", "scripts/README.md", "scripts/RUNNING.md", "lib/README.md", "runtime/README.md",
-            "scripts/cookbook/lag.lua", "scripts/cookbook/canary_spec.lua" } do
+        for _, path in ipairs { "README.md", "scripts/README.md", "scripts/RUNNING.md", "lib/README.md",
+            "runtime/README.md", "scripts/cookbook/lag.lua", "scripts/cookbook/canary_spec.lua" } do
             assert.are.equal(support.read(path), support.read(root .. "/share/doc/kmirror/" .. path), path)
         end
     end)
