@@ -16,7 +16,9 @@ local function object(values)
     local names, members = {}, {}
     for name in pairs(values) do names[#names + 1] = name end
     table.sort(names)
-    for i, name in ipairs(names) do members[i] = ("%s:%s"):format(json(name), json(values[name])) end
+    for i, name in ipairs(names) do
+        members[i] = ("%s:%s"):format(json(name), json(values[name]))
+    end
     return "{" .. table.concat(members, ",") .. "}"
 end
 
@@ -250,7 +252,9 @@ local function vanished(found, offsets, topics)
     for _, topic in ipairs(topics) do there[topic] = true end
     for place in pairs(lag.replicated(offsets)) do
         local topic = place:match("^(.*)%-%d+$")
-        if not there[topic] and config.surely_takes(found.source.topics or "", topic) then return topic end
+        if not there[topic] and config.surely_takes(found.source.topics or "", topic) then
+            return topic
+        end
     end
 end
 
@@ -274,7 +278,9 @@ end
 local function get(session, id)
     local found, from_memory = find(session, id)
     found.source, found.pair = config_of(session, found.name), config_of(session, found.checkpoint)
-    if found.source or found.pair then return look_at(session, found, summary_of(session, found)) end
+    if found.source or found.pair then
+        return look_at(session, found, summary_of(session, found))
+    end
     forget(session, found)
     if from_memory then return get(session, id) end
     not_found(session)
@@ -419,7 +425,9 @@ local offset = { topic = fields.text, partition = fields.integer(0), offset = fi
 local function check_offsets(offsets)
     fields.check("offsets", fields.list(fields.table, "a list of { topic = …, partition = …, offset = … }"), offsets)
     for i, each in ipairs(offsets) do
-        for name, kind in pairs(offset) do fields.check(("offsets[%d].%s"):format(i, name), kind, each[name]) end
+        for name, kind in pairs(offset) do
+            fields.check(("offsets[%d].%s"):format(i, name), kind, each[name])
+        end
     end
 end
 

@@ -174,7 +174,9 @@ end
 function config.known_source(source, clusters)
     local text = connection_text(source)
     for _, cluster in pairs(clusters or {}) do
-        if cluster.kafka and properties.same(text, cluster.kafka) ~= "no" then return cluster.kafka_id end
+        if cluster.kafka and properties.same(text, cluster.kafka) ~= "no" then
+            return cluster.kafka_id
+        end
     end
 end
 

@@ -22,7 +22,9 @@ local function partitions_of(session, found, replicated)
     for _, each in ipairs(partitions) do seen[("%s-%d"):format(each[1], each[2])] = true end
     for place in pairs(replicated) do
         local topic, number = place:match("^(.*)%-(%d+)$")
-        if not seen[place] then partitions[#partitions + 1] = { topic, math.tointeger(tonumber(number)) } end
+        if not seen[place] then
+            partitions[#partitions + 1] = { topic, math.tointeger(tonumber(number)) }
+        end
     end
     table.sort(partitions, by_place)
     return partitions
@@ -68,7 +70,9 @@ function control.groups(session, id)
     local found, source = with_source(session, id)
     local replicated = lag.replicated(session:ask("offsets", { name = found.name }))
     local partitions, remote = partitions_of(session, found, replicated), {}
-    for i, each in ipairs(partitions) do remote[i] = { config.remote_topic(source, each[1]), each[2] } end
+    for i, each in ipairs(partitions) do
+        remote[i] = { config.remote_topic(source, each[1]), each[2] }
+    end
     local there = committed(session, source, "source", partitions)
     local here = committed(session, source, "target", remote, groups.names(there))
     local told = groups.of(places_of(session, source, partitions, remote, replicated), there, here)

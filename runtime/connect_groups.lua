@@ -81,7 +81,9 @@ end
 ---@return mirrors.Groups
 function groups.of(places, there, here)
     local told = { groups = {} }
-    for i, name in ipairs(groups.names(there)) do told.groups[i] = group_of(name, places, there[name], here[name]) end
+    for i, name in ipairs(groups.names(there)) do
+        told.groups[i] = group_of(name, places, there[name], here[name])
+    end
     return told
 end
 

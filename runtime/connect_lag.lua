@@ -41,7 +41,9 @@ function lag.settings(its)
     local jaas = its["sasl.jaas.config"]
     if jaas then
         settings["sasl.username"], settings["sasl.password"] = quoted(jaas, "username"), quoted(jaas, "password")
-        if not settings["sasl.password"] then return nil, "its sasl.jaas.config has no username and password" end
+        if not settings["sasl.password"] then
+            return nil, "its sasl.jaas.config has no username and password"
+        end
     end
     for name, value in pairs(its) do
         if settings[name] and value:find("%${.-:.-}") then

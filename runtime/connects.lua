@@ -68,7 +68,9 @@ local function check_cluster(name, cluster, all)
         end
     end
     for field, kind in pairs { alias = fields.text, kafka_id = fields.uuid } do
-        if cluster[field] ~= nil then fields.check(("clusters.%s.%s"):format(name, field), kind, cluster[field]) end
+        if cluster[field] ~= nil then
+            fields.check(("clusters.%s.%s"):format(name, field), kind, cluster[field])
+        end
     end
     local ok, expected = connects.check_kafka(cluster.kafka)
     if cluster.kafka ~= nil and not ok then
@@ -117,14 +119,20 @@ local NO_LIMIT <const>, AT_ONCE <const> = 0, 16
 function connects.resolve(all)
     local found = {}
     for name, cluster in pairs(all.clusters or {}) do
-        if not connects.is_name(name) then fields.invalid("clusters: a name must be %s", connects.NAME_FORM) end
+        if not connects.is_name(name) then
+            fields.invalid("clusters: a name must be %s", connects.NAME_FORM)
+        end
         check_cluster(name, cluster, all)
         found[name:lower()] = completed(name, cluster)
     end
     local known = all.cluster and found[all.cluster:lower()]
     if all.api == "connect" and known and all.endpoint then known.urls = { all.endpoint } end
-    if all.api == "connect" and not known and (all.endpoint or not next(found)) then take_endpoint(all, found) end
-    if all.api == "connect" then all.rate, all.concurrency = all.rate or NO_LIMIT, all.concurrency or AT_ONCE end
+    if all.api == "connect" and not known and (all.endpoint or not next(found)) then
+        take_endpoint(all, found)
+    end
+    if all.api == "connect" then
+        all.rate, all.concurrency = all.rate or NO_LIMIT, all.concurrency or AT_ONCE
+    end
     all.clusters = next(found) and found or nil
 end
 

@@ -49,7 +49,9 @@ local function problem_of(name, kind, value)
         if problem then return problem end
     end
     local instead = shown(value)
-    if kind.secret and type(value) == "string" then instead = value == "" and "an empty one" or "one that is not" end
+    if kind.secret and type(value) == "string" then
+        instead = value == "" and "an empty one" or "one that is not"
+    end
     return ("%s must be %s, got %s"):format(name, kind.expected, instead)
 end
 fields.problem = problem_of
@@ -274,9 +276,7 @@ end
 function fields.options(known)
     local function problem(_, value)
         for name, given in pairs(type(value) == "table" and value or {}) do
-            if not known[name] then
-                return fields.unknown("option", name, known)
-            end
+            if not known[name] then return fields.unknown("option", name, known) end
             local wrong = problem_of(name, known[name], given)
             if wrong then return wrong end
         end
@@ -361,7 +361,9 @@ end
 function fields.formatted(where, format, ...)
     if select("#", ...) == 0 then return format end
     local ok, message = pcall(string.format, format, ...)
-    if not ok then fields.invalid("%s: its message '%s' does not fit: %s", where, format, message) end
+    if not ok then
+        fields.invalid("%s: its message '%s' does not fit: %s", where, format, message)
+    end
     return message
 end
 

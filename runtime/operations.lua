@@ -31,7 +31,9 @@ local NO_STATE <const> = "the vendor's API has no request that pauses or starts 
 -- Offsets as one text, as journals compare it: "orders:0=41 orders:1=7".
 local function offsets_text(offsets)
     local words = {}
-    for i, each in ipairs(offsets) do words[i] = ("%s:%d=%d"):format(each.topic, each.partition, each.offset) end
+    for i, each in ipairs(offsets) do
+        words[i] = ("%s:%d=%d"):format(each.topic, each.partition, each.offset)
+    end
     table.sort(words)
     return table.concat(words, " ")
 end

@@ -92,7 +92,9 @@ local checks = {
         return type(value) == "table", "a table of versions of the API by the UUID of a Kafka Connect cluster"
     end,
     cluster = function(value, given)
-        if connects.may_have_names(given) then return connects.is_name(value), connects.NAME_FORM end
+        if connects.may_have_names(given) then
+            return connects.is_name(value), connects.NAME_FORM
+        end
         return native.is_uuid(value), "the UUID of a Kafka Connect cluster"
     end,
     endpoint = is_endpoint,
@@ -162,12 +164,12 @@ local function beside(given, others)
 end
 
 local function check_options(where, given, others)
-    if type(given) ~= "table" then invalid("%s: expected a table of options, got %s", where, type(given)) end
+    if type(given) ~= "table" then
+        invalid("%s: expected a table of options, got %s", where, type(given))
+    end
     for name, value in pairs(given) do
         local check = checks[name]
-        if not check then
-            invalid("%s: %s", where, fields.unknown("option", name, checks))
-        end
+        if not check then invalid("%s: %s", where, fields.unknown("option", name, checks)) end
         local ok, expected = check(value, beside(given, others))
         if not ok then
             local shown = may_hold_secret(name, tostring(value)) and "something else (not shown)"

@@ -111,7 +111,9 @@ end
 ---@return mirrors.Error?  when that takes longer than the option `outage` allows
 function Outage:stand_by(options, question, tell)
     while self.closed do
-        if task.now() >= self.since + options.outage then return Outage.too_long(self.error, self.since, options) end
+        if task.now() >= self.since + options.outage then
+            return Outage.too_long(self.error, self.since, options)
+        end
         if self.asking then
             task.sleep(math.min(LOOK, options.backoff))
         else

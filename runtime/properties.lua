@@ -87,7 +87,9 @@ local function is_unexpanded(name, value)
         if is_placeholder(quoted) then return true end
     end
     for server in value:gmatch("[^,%s]+") do
-        if name == "bootstrap.servers" and is_placeholder((server:gsub(":%d*$", ""))) then return true end
+        if name == "bootstrap.servers" and is_placeholder((server:gsub(":%d*$", ""))) then
+            return true
+        end
     end
     return false
 end
@@ -120,14 +122,18 @@ checks["bootstrap.servers"] = function(servers)
     for server in servers:gmatch("[^,]+") do
         local bare = server:match("^%s*(.-)%s*$")
         local problem = bare ~= "" and server_problem(bare)
-        if problem then return problem .. "; expected servers such as 10.0.0.1:9092, with commas between" end
+        if problem then
+            return problem .. "; expected servers such as 10.0.0.1:9092, with commas between"
+        end
     end
 end
 
 local protocols = { PLAINTEXT = true, SSL = true, SASL_PLAINTEXT = true, SASL_SSL = true }
 
 checks["security.protocol"] = function(protocol)
-    if not protocols[protocol:upper()] then return "is none of PLAINTEXT, SSL, SASL_PLAINTEXT and SASL_SSL" end
+    if not protocols[protocol:upper()] then
+        return "is none of PLAINTEXT, SSL, SASL_PLAINTEXT and SASL_SSL"
+    end
 end
 
 local mechanisms = { "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER", "AWS_MSK_IAM" }
@@ -137,7 +143,9 @@ local function bare(mechanism) return (mechanism:upper():gsub("%W", ""):gsub("_"
 -- There are others, of plug-ins: only what is one of these written in another way is surely wrong.
 checks["sasl.mechanism"] = function(mechanism)
     for _, known in ipairs(mechanisms) do
-        if mechanism ~= known and bare(mechanism) == bare(known) then return "is not written as " .. known end
+        if mechanism ~= known and bare(mechanism) == bare(known) then
+            return "is not written as " .. known
+        end
     end
 end
 

@@ -214,9 +214,7 @@ end
 
 -- The longest tail, in whole parts, that both have.
 local function common_tail(tail, text)
-    while tail and not ends_with(text, tail) do
-        tail = tail:match("^[^.]*%.(.+)$")
-    end
+    while tail and not ends_with(text, tail) do tail = tail:match("^[^.]*%.(.+)$") end
     return tail
 end
 
@@ -358,9 +356,7 @@ end
 
 local function wait_for(ledger, reading)
     local limit = ledger.now() + ledger.patience
-    while not reading.ended and ledger.now() < limit do
-        ledger.sleep(ledger.step)
-    end
+    while not reading.ended and ledger.now() < limit do ledger.sleep(ledger.step) end
     return reading.ended
 end
 
@@ -405,7 +401,9 @@ end
 local function is_contested(book, identity, mirror)
     for _, entry in ipairs(book.entries) do
         local other = entry.identity ~= identity or entry.state == "flying"
-        if other and may_own(entry, mirror) and fit(book, entry.spec, mirror) ~= "no" then return true end
+        if other and may_own(entry, mirror) and fit(book, entry.spec, mirror) ~= "no" then
+            return true
+        end
     end
     return false
 end
@@ -701,9 +699,7 @@ function Ledger:seed(cluster, history)
     for i, event in ipairs(history) do
         local time = i - #history
         if event.seen then
-            for _, id in ipairs(event.seen) do
-                note(book, id, time)
-            end
+            for _, id in ipairs(event.seen) do note(book, id, time) end
         elseif event.made then
             book.taken[event.made] = event.spec or true
         else

@@ -99,7 +99,9 @@ local function backoff(call, e, hint)
     if not (worth_retrying[e.kind] or is_spoiled(call, e)) or is_turned_away(e) then return nil end
     if call.attempts > options.retries then return nil end
     local cost = call.unbudgeted and 0 or e.kind == "timeout" and TIMEOUT_COST or RETRY_COST
-    if account.budget < cost then return nil, "the retry budget is used up: too much has failed lately" end
+    if account.budget < cost then
+        return nil, "the retry budget is used up: too much has failed lately"
+    end
     local base = options.backoff * (e.kind == "rate_limited" and THROTTLED or 1)
     local wait = math.random() * math.min(LONGEST_BACKOFF, base * 2 ^ (call.attempts - 1))
     if hint then

@@ -71,9 +71,7 @@ function secret.hide(text, hidden)
     local all = {}
     for _, each in ipairs(hidden) do all[#all + 1] = #each >= SHORTEST and each or nil end
     table.sort(all, function(a, b) return #a > #b end) -- no part of one is left when another is hidden
-    for _, each in ipairs(all) do
-        text = text:gsub(each:gsub("%p", "%%%0"), "[hidden]")
-    end
+    for _, each in ipairs(all) do text = text:gsub(each:gsub("%p", "%%%0"), "[hidden]") end
     return text
 end
 

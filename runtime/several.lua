@@ -26,7 +26,9 @@ function several.ways(all, governor)
     local ways = {}
     for name, cluster in pairs(all.clusters or {}) do
         ways[name] = { workers = way_to(cluster.urls, all, governor), metrics = {} }
-        for i, url in ipairs(cluster.metrics) do ways[name].metrics[i] = way_to({ url }, all, governor) end
+        for i, url in ipairs(cluster.metrics) do
+            ways[name].metrics[i] = way_to({ url }, all, governor)
+        end
     end
     return ways
 end

@@ -217,7 +217,9 @@ end
 ---@async
 function task.timeout(seconds, fn, ...)
     check_seconds("task.timeout", seconds)
-    if type(fn) ~= "function" then invalid("task.timeout: expected a function, got %s", type(fn)) end
+    if type(fn) ~= "function" then
+        invalid("task.timeout: expected a function, got %s", type(fn))
+    end
     local t = spawn(fn, ...)
     native.observe(t)
     local _ <close> = setmetatable({ task = t }, Guard)

@@ -90,7 +90,9 @@ local function read_mirror(answer, cluster)
     if elsewhere then return nil, "not_found", ("it is on another cluster, %s"):format(elsewhere) end
     local found = specification_of(answer)
     found.status, found.topicStatuses = answer.status, answer.mirroredTopics or {}
-    for _, each in ipairs(found.topicStatuses) do each.averageLatency = whole(each.averageLatency) end
+    for _, each in ipairs(found.topicStatuses) do
+        each.averageLatency = whole(each.averageLatency)
+    end
     for _, each in ipairs(answer.connectors or {}) do -- what else they hold may be secret
         if each.name == "Mirror Connector" then found.mirrorStatus = each.status end
         if each.name == "Checkpoint Connector" then found.checkpointStatus = each.status end

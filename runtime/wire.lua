@@ -43,7 +43,9 @@ local function preparer(operation, its)
         return starts[account][cluster]
     end
     return function(account, cluster, id, argument)
-        if account.options.login_problem then fields.invalid("%s", account.options.login_problem) end
+        if account.options.login_problem then
+            fields.invalid("%s", account.options.login_problem)
+        end
         local known = starts[account]
         local path = known and known[cluster] or start_of(account, cluster)
         if id_kind then
@@ -63,7 +65,9 @@ local function reader(its)
     return function(decoded, cluster)
         local unwrapped = its.unwrap(decoded)
         local problem = native.misfit(shape, unwrapped)
-        if problem then return nil, "protocol", "the answer does not fit the API's description: " .. problem end
+        if problem then
+            return nil, "protocol", "the answer does not fit the API's description: " .. problem
+        end
         return its.read(unwrapped, cluster)
     end
 end
@@ -72,7 +76,9 @@ end
 local function checker(operation, its)
     return function(account, cluster, id, argument)
         if operation.takes_id then fields.check("id", fields.any_id, id) end
-        if its.check then its.check(argument, account.options.clusters[cluster:lower()], account.options) end
+        if its.check then
+            its.check(argument, account.options.clusters[cluster:lower()], account.options)
+        end
     end
 end
 

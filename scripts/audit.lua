@@ -47,9 +47,7 @@ local apis = selection.apis(given, true)
 local found = {}
 local function note(list)
     for _, each in ipairs(list) do
-        if each.level == "error" or not given.errors_only then
-            found[#found + 1] = each
-        end
+        if each.level == "error" or not given.errors_only then found[#found + 1] = each end
     end
 end
 
@@ -69,16 +67,12 @@ end)
 local function note_empty(message)
     note({ { level = "error", kind = "empty", cluster = apis[1].cluster, message = message } })
 end
-for _, each in ipairs(missing) do
-    note_empty(each.message)
-end
+for _, each in ipairs(missing) do note_empty(each.message) end
 if #mirrors == 0 and #missing == 0 and not fleet then
     note_empty(not selection.is_whole(given) and "no mirror matches the options: nothing was checked"
         or "there are no mirrors: nothing was checked")
 end
-for _, mirror in ipairs(mirrors) do
-    note(findings.of_mirror(mirror, given.lag))
-end
+for _, mirror in ipairs(mirrors) do note(findings.of_mirror(mirror, given.lag)) end
 note(findings.of_pairs(mirrors))
 note(findings.of_loops(apis[1], mirrors, listed))
 if fleet then
@@ -99,9 +93,7 @@ table.sort(found, function(a, b)
     return (a.topicsRegex or "") .. a.kind .. a.message < (b.topicsRegex or "") .. b.kind .. b.message
 end)
 local count = { error = 0, warning = 0 }
-for _, each in ipairs(found) do
-    count[each.level] = count[each.level] + 1
-end
+for _, each in ipairs(found) do count[each.level] = count[each.level] + 1 end
 
 local colors = { error = "red", warning = "yellow" }
 if given.json then

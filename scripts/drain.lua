@@ -58,9 +58,7 @@ local api = apis[1]
 
 local found = steps:run("look", function()
     local mirrors, missing = selection.details(given, apis)
-    for _, each in ipairs(missing) do
-        log.warn("%s", each.message)
-    end
+    for _, each in ipairs(missing) do log.warn("%s", each.message) end
     return ("%s on %s"):format(text.count(#mirrors, "mirror"), text.count(#apis, "cluster")), mirrors
 end)
 health.show(io.stderr, found)
@@ -98,14 +96,10 @@ local path = given.save or ("%sdrain-%s.json"):format(directory, os.date("!%Y%m%
 -- Beside it, where the API tells enough: a fleet file by which they can be created anew.
 local function save_fleet(beside)
     local content, notes = fleets.file_of(found)
-    if not content or files.is_stream(beside) then
-        return nil
-    end
+    if not content or files.is_stream(beside) then return nil end
     local name = beside:gsub("%.json$", "") .. ".fleet.lua"
     files.write(name, content)
-    for _, note in ipairs(notes) do
-        log.warn("%s: %s", name, note)
-    end
+    for _, note in ipairs(notes) do log.warn("%s: %s", name, note) end
     return name
 end
 
@@ -142,7 +136,5 @@ if not changes.harmless() then
         print(("To create anew:  %sapply %s"):format(again.prefix(true), shell.word(fleet_path)))
     end
 end
-if result:status() ~= 0 then
-    print(again.line("To continue:     ", again.command("drain", ...)))
-end
+if result:status() ~= 0 then print(again.line("To continue:     ", again.command("drain", ...))) end
 return result:status()

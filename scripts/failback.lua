@@ -47,7 +47,5 @@ for batch in run:batches() do
     batch:create()
 end
 local status = run:report()
-if status == 0 then
-    failover.forget_turned_round(run)
-end
+if status == 0 then failover.forget_turned_round(run) end
 return status

@@ -26,9 +26,7 @@ run:look()
 run:check()
 run:confirm()
 for batch in run:batches() do
-    if not given.disaster then
-        batch:fence()
-    end
+    if not given.disaster then batch:fence() end
     batch:delete()
     batch:move_clients()
     batch:create()

@@ -44,9 +44,7 @@ parser:option("--max-delete", "With --replace-failed: refuse when there are more
 selection.define(parser, { "--id", "--status" })
 
 local given = options.parse(parser, ...)
-if not given then
-    return
-end
+if not given then return end
 selection.complete(given)
 local batches = limits.batches("--batches", given.batches)
 local fleet = fleets.read(given.file)
@@ -90,9 +88,7 @@ confirm.approval(all_of_them(), { optional = true })
 -- Those that were adopted are looked at before any of them is deleted.
 if given.replace_failed then
     local adopted = {}
-    for _, item in ipairs(items) do
-        adopted[#adopted + 1] = item.adopted and item or nil
-    end
+    for _, item in ipairs(items) do adopted[#adopted + 1] = item.adopted and item or nil end
     local failed = bulk.filter(adopted, function(item)
         return api:on(item.wanted.cluster):get(item.id).status == "FAILED"
     end)
@@ -167,9 +163,7 @@ local would = changes.planned() and "would be " or ""
 summary.say(("\nMigration of %s: %d of %s %s, %d %screated, %d adopted, %s set, after %.1f seconds.")
     :format(given.file, well, text.count(#items, "mirror"), changes.planned() and "would exist" or "up", created,
         would, adopted, text.count(retuned, "target latency", "target latencies"), steps:seconds()))
-if stopped then
-    summary.say("Stopped: " .. stopped .. ".")
-end
+if stopped then summary.say("Stopped: " .. stopped .. ".") end
 if #bad > 0 then
     local replaces = has_failed and not given.replace_failed
     print(again.line("To continue:  ", replaces and again.anew("migrate", ...) .. " --replace-failed" or command))

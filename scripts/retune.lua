@@ -61,9 +61,7 @@ local api = apis[1]
 
 local found = steps:run("look", function()
     local mirrors, missing = selection.details(given, apis)
-    for _, each in ipairs(missing) do
-        log.warn("%s", each.message)
-    end
+    for _, each in ipairs(missing) do log.warn("%s", each.message) end
     return ("%s on %s"):format(text.count(#mirrors, "mirror"), text.count(#apis, "cluster")), mirrors
 end)
 
@@ -72,9 +70,7 @@ local highest = {} -- ms by id; nil for a mirror that tells nothing
 local function sample(mirrors)
     for _, mirror in ipairs(mirrors) do
         local lag = health.works(mirror) and health.lag(mirror)
-        if lag then
-            highest[mirror.id] = math.max(highest[mirror.id] or 0, lag)
-        end
+        if lag then highest[mirror.id] = math.max(highest[mirror.id] or 0, lag) end
     end
 end
 
@@ -146,7 +142,5 @@ steps:show(io.stdout)
 summary.say(("\nRetune: %d of %s %s, %s unknown, after %.1f seconds."):format(#result.done,
     text.count(#work, "target latency", "target latencies"), changes.planned() and "would be set" or "set",
     text.count(left, "latency", "latencies"), steps:seconds()))
-if result:status() ~= 0 then
-    print(again.line("To continue:  ", again.command("retune", ...)))
-end
+if result:status() ~= 0 then print(again.line("To continue:  ", again.command("retune", ...))) end
 return result:status()

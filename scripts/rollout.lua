@@ -188,9 +188,7 @@ local clusters = { [source.alias] = source, [target.alias] = target }
 for _, warning in ipairs(loops.check_specs(api, specs, "rollout", clusters)) do
     log.warn("%s", warning.message)
 end
-if not (adds or in_place) then
-    limits.check_deletes(#plan.changes, given.max_delete)
-end
+if not (adds or in_place) then limits.check_deletes(#plan.changes, given.max_delete) end
 if in_place then
     log.info("only topics regexes change: the mirrors are changed in place, none is created or deleted, and what they "
         .. "have copied is not copied again")
@@ -237,9 +235,7 @@ local stopped = run:go(plan.changes)
 
 print()
 steps:show(io.stdout)
-if changes.planned() then
-    return 0
-end
+if changes.planned() then return 0 end
 local passed, replaced = #run.passed, #run.replaced
 summary.say(("\nRollout %s -> %s, %s: %d of %s healthy, %s, after %.1f seconds."):format(
     source.alias, target.alias, given.strategy, passed,
@@ -252,15 +248,11 @@ if #run.taken_back > 0 then
         or ("%s rolled back; what they replaced is unchanged."):format(
             text.count(#run.taken_back, "new mirror was", "new mirrors were")))
 end
-if stopped then
-    summary.say("Stopped: " .. stopped .. ".")
-end
+if stopped then summary.say("Stopped: " .. stopped .. ".") end
 if passed > replaced and not adds then
     summary.say(("%s next to what they replace: continue, or delete them."):format(
         text.count(passed - replaced, "new mirror runs", "new mirrors run")))
 end
 local complete = passed == #plan.changes and (adds or replaced == passed)
-if not complete then
-    print(again.line("To continue:  ", command))
-end
+if not complete then print(again.line("To continue:  ", command)) end
 return complete and 0 or stopped and 1 or 3

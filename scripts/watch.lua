@@ -40,9 +40,7 @@ parser:option("--for", "End after that."):argname("SECONDS"):target("seconds")
 selection.define(parser, { "--in" })
 
 local given = options.parse(parser, ...)
-if not given then
-    return
-end
+if not given then return end
 selection.complete(given)
 
 -- ---- conditions -------------------------------------------------------------------------------------------
@@ -108,14 +106,10 @@ local keywords = { ["and"] = true, ["or"] = true, ["not"] = true, ["true"] = tru
 
 -- Also names that would not be reached at first. What declares names of its own is only tried out.
 local function check_names(expression)
-    if expression:find("%f[%w_]function%f[^%w_]") or expression:find("{", 1, true) then
-        return
-    end
+    if expression:find("%f[%w_]function%f[^%w_]") or expression:find("{", 1, true) then return end
     local bare = expression:gsub("'[^']*'", "''"):gsub('"[^"]*"', "''"):gsub("[.:]%s*[%a_][%w_]*", "")
     for name in bare:gmatch("%f[%w_][%a_][%w_]*") do
-        if not keywords[name] and not known[name] then
-            refuse_name(expression, name)
-        end
+        if not keywords[name] and not known[name] then refuse_name(expression, name) end
     end
 end
 
@@ -149,9 +143,7 @@ local function compile(expression)
     local seen = sample
     local names = names_for(function() return seen end, expression)
     local chunk, problem = load("return " .. expression, "=--until", "t", names)
-    if not chunk then
-        refuse_condition(expression, problem)
-    end
+    if not chunk then refuse_condition(expression, problem) end
     check(expression, chunk)
     return function(mirror)
         seen = mirror
@@ -199,15 +191,15 @@ local function note(mirror)
     history[mirror.id] = past
     local lag = health.lag(mirror)
     past[#past + 1] = lag and lag / (mirror.targetLatency or 30000) or false
-    if #past > history_length then
-        table.remove(past, 1)
-    end
+    if #past > history_length then table.remove(past, 1) end
 end
 
 -- What no mirror is meant by is told once: when it is spelled wrong, its condition would be waited for in vain.
 local told = false
 local function tell_missing(listed)
-    for _, each in ipairs(not told and selection.missing(given, listed) or {}) do log.warn("%s", each.message) end
+    for _, each in ipairs(not told and selection.missing(given, listed) or {}) do
+        log.warn("%s", each.message)
+    end
     told = true
 end
 
@@ -264,9 +256,7 @@ local function look()
     end)
     table.sort(seen, function(a, b)
         local rank_a, rank_b = rank[a.status] or 5, rank[b.status] or 5
-        if rank_a ~= rank_b then
-            return rank_a < rank_b
-        end
+        if rank_a ~= rank_b then return rank_a < rank_b end
         return a.topicsRegex == b.topicsRegex and a.id < b.id or a.topicsRegex < b.topicsRegex
     end)
     return seen
@@ -287,9 +277,7 @@ local function columns_for()
         { "TARGET", "targetLatency", align = "right", spare = true },
     }
     if apis[1].api:can("lag") then table.insert(columns, 4, { "LEFT", "left", align = "right" }) end
-    if #apis > 1 then
-        table.insert(columns, 1, { "CLUSTER", "place" })
-    end
+    if #apis > 1 then table.insert(columns, 1, { "CLUSTER", "place" }) end
     if screen.moves then
         columns[#columns + 1] = { "LAG / TARGET", function(mirror)
             return sparkline.of(history[mirror.id], 1, history_length)
@@ -302,16 +290,12 @@ local function summary(seen)
     local counts, order, lag, rate, unknown = {}, {}, 0, 0, 0
     for _, mirror in ipairs(seen) do
         local status = tostring(mirror.status)
-        if not counts[status] then
-            order[#order + 1] = status
-        end
+        if not counts[status] then order[#order + 1] = status end
         counts[status] = (counts[status] or 0) + 1
         lag, rate = math.max(lag, health.lag(mirror) or 0), rate + health.rate(mirror)
         unknown = unknown + (health.is_measured(mirror) and 0 or 1)
     end
-    for i, status in ipairs(order) do
-        order[i] = ("%d %s"):format(counts[status], status)
-    end
+    for i, status in ipairs(order) do order[i] = ("%d %s"):format(counts[status], status) end
     return ("%s  %s%s; highest lag %d ms; %.1f records/s%s"):format(os.date("%H:%M:%S"), text.count(#seen, "mirror"),
         #order > 0 and ": " .. table.concat(order, ", ") or "", lag, rate,
         unknown > 0 and ("; of %d not known"):format(unknown) or "")
@@ -320,9 +304,7 @@ end
 local function show(seen, problem)
     local width, height = screen:room()
     local lines = { summary(seen) }
-    if problem then
-        lines[2] = "cannot refresh, this is older: " .. problem
-    end
+    if problem then lines[2] = "cannot refresh, this is older: " .. problem end
     for i, line in ipairs(lines) do
         line = text.clean(line)
         lines[i] = width and text.cut(line, width) or line
@@ -373,8 +355,6 @@ while true do
     end
     local took = now - began
     local pause = math.max(given.interval - took, took)
-    if given.seconds then
-        pause = math.max(0, math.min(pause, started + given.seconds - now))
-    end
+    if given.seconds then pause = math.max(0, math.min(pause, started + given.seconds - now)) end
     task.sleep(pause)
 end

@@ -45,9 +45,7 @@ end
 
 local function write(own, name, ...)
     local words = { "kmirror " .. own .. "run", shell.word(name) }
-    for _, argument in ipairs({ ... }) do
-        words[#words + 1] = shell.word(argument)
-    end
+    for _, argument in ipairs({ ... }) do words[#words + 1] = shell.word(argument) end
     return table.concat(words, " ")
 end
 

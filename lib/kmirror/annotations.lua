@@ -131,7 +131,9 @@ local function function_of(block, parameters)
     local said = {}
     for _, param in ipairs(block.params) do said[param.name] = param.type end
     local params = {}
-    for name in parameters:gmatch("[%w_.]+") do params[#params + 1] = { name = name, type = said[name] } end
+    for name in parameters:gmatch("[%w_.]+") do
+        params[#params + 1] = { name = name, type = said[name] }
+    end
     return { kind = "fun", params = params, returns = block.returns, waits = block.waits }
 end
 
@@ -216,9 +218,7 @@ local function source_at(path)
     if sources[path] == nil then
         local text = host.source(path)
         sources[path] = text and read(text) or false
-        if text then
-            sources[path].needs = text
-        end
+        if text then sources[path].needs = text end
     end
     return sources[path]
 end
@@ -232,8 +232,12 @@ end
 -- The sources that one is made of or needs.
 local function needed(source)
     local found = {}
-    for path in source.needs:gmatch('load%("(runtime/[%w_]+%.lua)"') do found[#found + 1] = source_at(path) or nil end
-    for module in source.needs:gmatch('require%("([%w_.]+)"%)') do found[#found + 1] = source_of(module) or nil end
+    for path in source.needs:gmatch('load%("(runtime/[%w_]+%.lua)"') do
+        found[#found + 1] = source_at(path) or nil
+    end
+    for module in source.needs:gmatch('require%("([%w_.]+)"%)') do
+        found[#found + 1] = source_of(module) or nil
+    end
     return found
 end
 
@@ -256,7 +260,9 @@ local function collect(name)
             class = class or { name = name, parents = found.parents, fields = {} }
             for field, its in pairs(found.fields) do class.fields[field] = its end
         end
-        for _, more in ipairs(not seen[source] and needed(source) or {}) do queue[#queue + 1] = more end
+        for _, more in ipairs(not seen[source] and needed(source) or {}) do
+            queue[#queue + 1] = more
+        end
         seen[source], at = true, at + 1
     end
     return class

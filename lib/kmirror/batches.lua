@@ -32,9 +32,7 @@ function M.cut(count, sizes)
     for i, size in ipairs(sizes) do
         wholes[i] = math.max(1, math.floor(amount(size, count, "batches", 1)))
     end
-    if #wholes == 0 then
-        refuse("batches", nil)
-    end
+    if #wholes == 0 then refuse("batches", nil) end
     while first <= count do
         local last = math.min(count, first + wholes[math.min(at, #wholes)] - 1)
         spans[at] = { first = first, last = last }
@@ -50,9 +48,7 @@ end
 ---@return number
 ---Raises `invalid` for what is neither a whole number nor a percentage.
 function M.limit(max_failures, failed, size)
-    if max_failures == nil then
-        return math.huge
-    end
+    if max_failures == nil then return math.huge end
     local most = amount(max_failures, size, "max_failures", 0)
     return math.type(most) == "integer" and most or failed + most
 end

@@ -54,9 +54,7 @@ end
 ---@async
 function M.filter(items, keep, concurrency, title)
     local wanted, kept = M.map(items, keep, concurrency, title), {}
-    for i, item in ipairs(items) do
-        kept[#kept + 1] = wanted[i] and item or nil
-    end
+    for i, item in ipairs(items) do kept[#kept + 1] = wanted[i] and item or nil end
     return kept
 end
 
@@ -90,9 +88,7 @@ end
 
 -- What shows how far it is, and what is told of that.
 local function show(items, options)
-    if options.progress then
-        return progress.told(options.progress), options.progress
-    end
+    if options.progress then return progress.told(options.progress), options.progress end
     local bar = progress.items(#items, options.title)
     return bar, function(ended, failed)
         bar:set(ended, failed)
@@ -109,9 +105,7 @@ local function do_alone(run, work, plan, ask)
     for i, span in ipairs(plan) do
         number = i
         stopped = runs.batch(run, work, span.first, span.last) or ask(i, span)
-        if stopped then
-            break
-        end
+        if stopped then break end
     end
     return stopped, number
 end

@@ -18,9 +18,7 @@ end
 ---@type mirrors.Operation[]
 M.operations = {}
 for _, operation in ipairs(mirrors.operations) do
-    if operation.effect ~= "reads" then
-        table.insert(M.operations, operation)
-    end
+    if operation.effect ~= "reads" then table.insert(M.operations, operation) end
 end
 
 --- Does an operation change something?
@@ -71,9 +69,7 @@ function M.plan(tell)
     install("planned", function(change)
         check(change, known)
         tell(change)
-        if change.operation ~= "create" then
-            return nil
-        end
+        if change.operation ~= "create" then return nil end
         created = created + 1
         known[placeholder(created)] = true
         return placeholder(created)
@@ -102,9 +98,7 @@ function M.rehearse(work)
     mirrors.intercept(current)
     warn("@on")
     mirrors.properties.hold_warnings(false)
-    if not ok then
-        error(problem, 0)
-    end
+    if not ok then error(problem, 0) end
 end
 
 --- The argument of a change, field by field, with its secrets; nothing for one without an argument.
@@ -123,9 +117,7 @@ local hidden = { sourceConnectionProperties = true }
 ---@return table
 function M.shown(all)
     local copy = {}
-    for key, value in pairs(all) do
-        copy[key] = hidden[key] and "(hidden)" or value
-    end
+    for key, value in pairs(all) do copy[key] = hidden[key] and "(hidden)" or value end
     return copy
 end
 
@@ -135,9 +127,7 @@ end
 function M.recorded(row)
     local change = { operation = row.operation, cluster = row.cluster, id = row.id }
     local operation = mirrors.operations[row.operation]
-    if operation.argument then
-        change[operation.argument] = operation.from(row.arguments)
-    end
+    if operation.argument then change[operation.argument] = operation.from(row.arguments) end
     return change
 end
 
@@ -156,9 +146,7 @@ end
 
 local change = { expected = 'a change, such as { operation = "delete", cluster = …, id = … }', fits = has_operation }
 local names = {}
-for i, operation in ipairs(mirrors.operations) do
-    names[i] = operation.name
-end
+for i, operation in ipairs(mirrors.operations) do names[i] = operation.name end
 
 return fields.guard("changes", M, {
     refuse = {},

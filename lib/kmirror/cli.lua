@@ -71,9 +71,7 @@ end
 -- Runners on several machines share the quota through the database that their store is in.
 local function share_quota(store, away)
     local database = store and store:find("^%a+:") and require("kmirror.store").database_of(store)
-    if not database then
-        return
-    end
+    if not database then return end
     away = tostring(away or "0.25")
     local fraction = require("kmirror.quota").fraction(away)
     if not fraction then
@@ -96,9 +94,7 @@ end
 local function apis_of(clusters)
     local apis = {}
     for _, cluster in pairs(clusters) do
-        if cluster.api and cluster.api ~= "connect" then
-            apis[cluster.connect] = cluster.api
-        end
+        if cluster.api and cluster.api ~= "connect" then apis[cluster.connect] = cluster.api end
     end
     return next(apis) and apis or nil
 end
@@ -152,9 +148,7 @@ end
 local function set_defaults(given)
     local defaults = (given.sandbox and start_sandbox or from_configuration)(given)
     for _, name in ipairs({ "api", "rate", "concurrency", "timeout", "outage", "ca_file" }) do
-        if given[name] ~= nil then
-            defaults[name] = given[name]
-        end
+        if given[name] ~= nil then defaults[name] = given[name] end
     end
     defaults.outage = defaults.outage or outage_of(given)
     local ok, problem = pcall(mirrors.defaults, defaults)
@@ -166,35 +160,27 @@ local function set_defaults(given)
 end
 
 local function guard_changes(given)
-    if not (given.read_only or given.dry_run) then
-        return
-    end
+    if not (given.read_only or given.dry_run) then return end
     local changes = require("kmirror.changes")
     if given.read_only then
         changes.refuse()
         return
     end
     changes.plan(function(change)
-        if not given.json then
-            io.stdout:write("would ", changes.describe(change), "\n")
-        end
+        if not given.json then io.stdout:write("would ", changes.describe(change), "\n") end
     end)
 end
 
 local function set_up(given)
     require("kmirror.again").remember(given)
     terminal.color(given.color or "auto")
-    if given.traceback then
-        host.traceback()
-    end
+    if given.traceback then host.traceback() end
     if given.log_level or given.log_file or given.log_format then
         require("kmirror.log").configure({
             level = given.log_level, file = given.log_file, format = given.log_format,
         })
     end
-    if given.yes or given.sandbox then
-        require("kmirror.confirm").assume(true)
-    end
+    if given.yes or given.sandbox then require("kmirror.confirm").assume(true) end
     require("kmirror.cli.trace").begin()
 end
 
@@ -215,9 +201,7 @@ local function work_of(given, times, ran)
         end
         return times and require("kmirror.cli.times").around(its, times, command) or command()
     end
-    if not given.job or require("kmirror.changes").harmless() then
-        return work(given)
-    end
+    if not given.job or require("kmirror.changes").harmless() then return work(given) end
     return require("kmirror.job").run(given, work)
 end
 
@@ -236,9 +220,7 @@ local function run(given, arguments)
     local times = (given.not_before or given.stop_at) and require("kmirror.cli.times").read(given)
     local _ <close> = closes_door
     local _ <close> = closes_quota
-    if commands.needs_api(given.command) then
-        M.prepare(given)
-    end
+    if commands.needs_api(given.command) then M.prepare(given) end
     local ran = commands.needs_api(given.command) and require("kmirror.cli.ran").new(given, arguments)
     local _ <close> = progress.show(given)
     local function work()
@@ -261,13 +243,9 @@ end
 
 -- With --json a failure is JSON, too; being interrupted is left to the host.
 local function for_programs(log_is_json, ok, result)
-    if ok then
-        return result
-    end
+    if ok then return result end
     local shape = require("kmirror.cli.items").error_shape(result)
-    if shape.kind == "cancelled" then
-        error(result, 0)
-    end
+    if shape.kind == "cancelled" then error(result, 0) end
     if log_is_json then
         require("kmirror.log").event("error", { error = shape }, "%s", tostring(result))
     else
@@ -301,9 +279,7 @@ end })
 function M.main(arguments)
     local log_is_json = asks_for(arguments, "--log-format", "json")
     local _ <close> = log_is_json and finished or nil
-    if log_is_json then
-        require("kmirror.log").as_json(true)
-    end
+    if log_is_json then require("kmirror.log").as_json(true) end
     local function read_and_run()
         local given = plain.read(arguments)
         if given and arguments[1] == "run" then -- no option

@@ -205,9 +205,7 @@ end
 local function key_from_command(name, command)
     local where = ("profile %s: api_key_command"):format(name)
     local line = (secrets.printed(command, where) or ""):match("[^\r\n]*%S[^\r\n]*")
-    if not line then
-        refuse("%s gave no key: run it by hand to see why: %s", where, command)
-    end
+    if not line then refuse("%s gave no key: run it by hand to see why: %s", where, command) end
     return mirrors.key.of(line, ("profile %s: what api_key_command printed"):format(name))
 end
 

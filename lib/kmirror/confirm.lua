@@ -86,9 +86,7 @@ end
 ---@param otherwise? string what to say of the state of things when it is interrupted: "nothing was changed"
 ---@return boolean
 function M.asks(question, word, otherwise)
-    if M.assumed() then
-        return true
-    end
+    if M.assumed() then return true end
     if not (terminal.of(io.stdin).terminal and terminal.of(io.stderr).terminal) then
         refuse("%s: there is no terminal to confirm it on; give --yes to skip the confirmation", question)
     end

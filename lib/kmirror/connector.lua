@@ -11,9 +11,7 @@ local M = {}
 function M.source(name, target)
     local stem = name:match("^(.+)%.[^.]+$") or ""
     local ending = "." .. target
-    if #stem > #ending and stem:sub(-#ending) == ending then
-        return stem:sub(1, -#ending - 1)
-    end
+    if #stem > #ending and stem:sub(-#ending) == ending then return stem:sub(1, -#ending - 1) end
 end
 
 --- The alias of the source, most likely: the one of the target holds no dot, as a rule.

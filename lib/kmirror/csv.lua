@@ -16,9 +16,7 @@ local formulas_too = { "＝", "＋", "－", "＠" } -- in full width
 local function is_formula(value)
     local bare = value:match("^'*(.*)$")
     for _, mark in ipairs(formulas_too) do
-        if bare:sub(1, #mark) == mark then
-            return true
-        end
+        if bare:sub(1, #mark) == mark then return true end
     end
     return value:find(formula) ~= nil
 end
@@ -59,9 +57,7 @@ end
 
 local function line_of(values, count)
     local cells = {}
-    for i = 1, count or #values do
-        cells[i] = cell(values[i])
-    end
+    for i = 1, count or #values do cells[i] = cell(values[i]) end
     return table.concat(cells, ",") .. "\r\n"
 end
 
@@ -81,9 +77,7 @@ function M.lines(names, rows)
     local lines = {}
     for i, row in ipairs(rows) do
         local values = {}
-        for f, field in ipairs(names) do
-            values[f] = row[field]
-        end
+        for f, field in ipairs(names) do values[f] = row[field] end
         lines[i] = line_of(values, #names)
     end
     return table.concat(lines)

@@ -44,9 +44,7 @@ end
 ---@return boolean
 function Case:has(state)
     for _, finding in ipairs(self.findings) do
-        if finding.state == state then
-            return true
-        end
+        if finding.state == state then return true end
     end
     return false
 end
@@ -63,9 +61,7 @@ function M.examine(given, prepare)
     local case = setmetatable({
         given = given, prepare = prepare, findings = {}, profile = {}, prepared = false, reached = false,
     }, Case)
-    for _, name in ipairs(checks) do
-        require("kmirror.doctor." .. name)(case)
-    end
+    for _, name in ipairs(checks) do require("kmirror.doctor." .. name)(case) end
     return case.findings, not case:has("fail")
 end
 

@@ -12,9 +12,7 @@ local by_status = { [0] = "done", [3] = "done, some items failed", [130] = "inte
 ---@param running? boolean it goes on
 ---@return string state
 function M.state(status, running)
-    if not status then
-        return running and "running" or "killed"
-    end
+    if not status then return running and "running" or "killed" end
     return by_status[status] or "failed"
 end
 

@@ -35,9 +35,7 @@ local wants = {} -- by listener: whether it wants attempts now; none: always
 local function attempts_wanted()
     for i = 1, #listeners do
         local wanted = wants[listeners[i]]
-        if not wanted or wanted() then
-            return true
-        end
+        if not wanted or wanted() then return true end
     end
     return false
 end
@@ -59,9 +57,7 @@ end
 ---@param wants_attempts? fun(): boolean asked before each attempt: while nobody wants them, they are not told
 function M.listen(fn, wants_attempts)
     for _, listener in ipairs(listeners) do
-        if listener == fn then
-            return
-        end
+        if listener == fn then return end
     end
     table.insert(listeners, fn)
     wants[fn] = wants_attempts

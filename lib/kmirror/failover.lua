@@ -94,25 +94,19 @@ end
 
 -- Writes down how far it has come; a run that changes nothing leaves nothing.
 function Run:save()
-    if self.saving and not changes.harmless() then
-        memory.write(self.path, self.state)
-    end
+    if self.saving and not changes.harmless() then memory.write(self.path, self.state) end
 end
 
 --- Notes down a fact behind what was saved.
 ---@param fact kmirror.failover.fact
 function Run:note_down(fact)
-    if self.saving and not changes.harmless() then
-        memory.note(self.path, fact)
-    end
+    if self.saving and not changes.harmless() then memory.note(self.path, fact) end
 end
 
 --- Sets fields of the state, and notes that down.
 ---@param fields table<string, any>
 function Run:set(fields)
-    for name, value in pairs(fields) do
-        self.state[name] = value
-    end
+    for name, value in pairs(fields) do self.state[name] = value end
     local whole = self.root and self.root.state
     if whole then whole.acting = whole.acting or fields.acting end
     self:note_down({ set = fields, batch = self.label and self.index or nil })
@@ -171,14 +165,10 @@ end
 ---@param step string
 ---@param more? table<string, string> what they find in their environment, too
 function Run:hook(step, more)
-    if not self.given.hooks:has(step) then
-        return
-    end
+    if not self.given.hooks:has(step) then return end
     self:step("hook " .. step, function()
         local context = self:context()
-        for name, value in pairs(more or {}) do
-            context[name] = value
-        end
+        for name, value in pairs(more or {}) do context[name] = value end
         local count = self.given.hooks:run(step, context)
         return changes.harmless() and "not run" or ("%d done"):format(count)
     end)
@@ -230,9 +220,7 @@ end
 --- Creates the mirrors TO -> FROM, and waits until they work; does not with --no-reverse.
 ---@return boolean created false, too, when their cluster does not answer; in a disaster only
 function Run:create()
-    if self.given.no_reverse then
-        return false
-    end
+    if self.given.no_reverse then return false end
     return turn.create(self)
 end
 
@@ -286,19 +274,13 @@ function Run:let_go_on(problem)
         return
     end
     local done, why = pcall(self.hook, self, "unfence")
-    if not done then
-        log.error("%s", tostring(why))
-    end
+    if not done then log.error("%s", tostring(why)) end
 end
 
 function Run:__close(problem)
-    if not problem or changes.harmless() or not self.state then
-        return
-    end
+    if not problem or changes.harmless() or not self.state then return end
     local part = self.current
-    if part and part.fencing and not part.state.acting then
-        part:let_go_on(problem)
-    end
+    if part and part.fencing and not part.state.acting then part:let_go_on(problem) end
     if not self.state.acting then
         saved.forget(self.path) -- it is of something that did not come to pass
     end

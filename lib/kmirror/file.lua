@@ -62,9 +62,7 @@ Draft.__index = Draft
 ---@return kmirror.file.draft
 function M.draft(path)
     local stream = M.is_stream(path) and must(M.append(path)) or nil
-    if not stream then
-        M.try(path)
-    end
+    if not stream then M.try(path) end
     return setmetatable({ path = path, stream = stream }, Draft)
 end
 

@@ -51,9 +51,7 @@ end
 ---@return kmirror.finding[]
 function M.of_mirror(mirror, lag)
     local known = by_status[mirror.status]
-    if known then
-        return { finding(known[1], known[2], mirror, known[3]) }
-    end
+    if known then return { finding(known[1], known[2], mirror, known[3]) } end
     local found = {}
     for _, each in ipairs({ { "mirror", mirror.mirrorStatus }, { "checkpoint", mirror.checkpointStatus } }) do
         if each[2] ~= "RUNNING" then
@@ -193,9 +191,7 @@ function M.of_pairs(mirrors)
     for _, list in ipairs(by_way(mirrors)) do
         local single = note_duplicates(list, found)
         local seen = note_shared_topics(single, found)
-        if pcall(require, "rex_pcre2") then
-            note_possible(single, seen, found)
-        end
+        if pcall(require, "rex_pcre2") then note_possible(single, seen, found) end
     end
     return found
 end
@@ -209,9 +205,7 @@ end
 function M.of_loops(api, mirrors, listed)
     local is_asked, findings = {}, {}
     for _, mirror in ipairs(mirrors) do is_asked[mirror.id] = mirror end
-    if not pcall(require, "rex_pcre2") then
-        return findings
-    end
+    if not pcall(require, "rex_pcre2") then return findings end
     local found, aliases = live.of(listed)
     for _, loop in ipairs(loops.among(api, found, aliases, function(each) return is_asked[each.id] ~= nil end)) do
         findings[#findings + 1] = finding(loop.certain and "error" or "warning", "loop",

@@ -36,9 +36,7 @@ end
 ---@return number
 function M.rate(mirror)
     local rate = 0
-    for _, topic in ipairs(mirror.topicStatuses or {}) do
-        rate = rate + (topic.averageRate or 0)
-    end
+    for _, topic in ipairs(mirror.topicStatuses or {}) do rate = rate + (topic.averageRate or 0) end
     return rate
 end
 
@@ -82,9 +80,7 @@ local columns = {
 ---@param file file*
 ---@param mirrors table[] in full
 function M.show(file, mirrors)
-    if #mirrors == 0 then
-        return
-    end
+    if #mirrors == 0 then return end
     file:write("\n")
     tables.write(file, columns, mirrors)
     file:write("\n")

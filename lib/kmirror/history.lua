@@ -233,7 +233,9 @@ end
 local function has_texts(run)
     for _, name in ipairs(texts) do
         local value = run[name:match("%a+")]
-        if type(value) ~= "string" and not (value == nil and name:find("?", 1, true)) then return false end
+        if type(value) ~= "string" and not (value == nil and name:find("?", 1, true)) then
+            return false
+        end
     end
     return true
 end
@@ -244,7 +246,9 @@ end
 
 -- What another hand has written into the file is left out, and not stumbled over.
 local function is_run(run)
-    if type(run) ~= "table" or type(run.changes) ~= "table" or type(run.arguments) ~= "table" then return false end
+    if type(run) ~= "table" or type(run.changes) ~= "table" or type(run.arguments) ~= "table" then
+        return false
+    end
     for _, count in pairs(run.changes) do
         if not is_count(count) then return false end
     end
@@ -268,7 +272,9 @@ local function read_into(runs, path)
             spoiled = spoiled + 1
         end
     end
-    if spoiled > 0 then log.warn("%s: %s cannot be read, and left out", path, text.count(spoiled, "line")) end
+    if spoiled > 0 then
+        log.warn("%s: %s cannot be read, and left out", path, text.count(spoiled, "line"))
+    end
 end
 
 --- All runs that are known, the oldest first.

@@ -56,9 +56,7 @@ function M.option(steps)
     return function(text)
         local step, command = text:match("^([%w-]+)=(.*%S.*)$")
         for _, known in ipairs(steps) do
-            if step == known then
-                return { step = step, command = command }
-            end
+            if step == known then return { step = step, command = command } end
         end
         return nil, ("--hook '%s': expected STEP=COMMAND, with a step of: %s"):format(text, table.concat(steps, ", "))
     end
@@ -67,9 +65,7 @@ end
 -- The profile's hooks, { fence = "…" }, for the steps that have none of their own.
 local function with_defaults(steps, hooks, defaults)
     local all, has = table.move(hooks, 1, #hooks, 1, {}), {}
-    for _, hook in ipairs(hooks) do
-        has[hook.step] = true
-    end
+    for _, hook in ipairs(hooks) do has[hook.step] = true end
     for step, command in pairs(defaults) do
         local hook, problem = M.option(steps)(("%s=%s"):format(step, command))
         if not hook then
@@ -114,9 +110,7 @@ end
 ---@return boolean
 function Hooks:has(step)
     for _, hook in ipairs(self.all) do
-        if hook.step == step then
-            return true
-        end
+        if hook.step == step then return true end
     end
     return false
 end
@@ -173,9 +167,7 @@ end
 -- Leaving the scope ends what still runs.
 function Process:__close()
     local pid = read(self.directory .. "/pid", "n")
-    if pid and not status_of(self) then
-        os.execute(("kill -TERM %d 2> /dev/null"):format(pid))
-    end
+    if pid and not status_of(self) then os.execute(("kill -TERM %d 2> /dev/null"):format(pid)) end
     self.output:close()
     os.execute("rm -rf " .. shell.quote(self.directory))
 end
@@ -189,9 +181,7 @@ local function tell(process, step, ended)
             process.rest = nil
         end
     end
-    if ended and process.rest then
-        log.info("[%s] %s", step, process.rest)
-    end
+    if ended and process.rest then log.info("[%s] %s", step, process.rest) end
 end
 
 local timed_out = { [124] = true, [137] = true } -- as `timeout` says it, and when SIGKILL was needed

@@ -47,9 +47,7 @@ Answer.__index = Answer
 --- Its JSON as a value: integers as integers, null as nil. Raises `protocol` when it is something else.
 ---@return any
 function Answer:json()
-    if self.planned then
-        return {}
-    end
+    if self.planned then return {} end
     local value, problem = json.decode(self.body)
     if problem then
         error(mirrors.error("protocol", "the answer is not JSON: " .. problem, { operation = self.what,
@@ -142,9 +140,7 @@ end
 local function parts_of(url)
     local plain = mirrors.reveal(url)
     local base, target = plain:match("^(%a+://[^/?#]+)([^#]*)")
-    if not base then
-        return plain, "/", "(not shown)"
-    end
+    if not base then return plain, "/", "(not shown)" end
     target = target:sub(1, 1) == "/" and target or "/" .. target
     local is_secret = plain ~= url
     return base, target, base .. (is_secret and "/…" or target:match("^[^?]*"))
@@ -171,9 +167,7 @@ end
 
 local function not_answered(what, kind, reason, sent, secrets)
     local words = mirrors.hide(reason, secrets)
-    if kind ~= "cancelled" and not sent then
-        words = words .. " (it was not sent)"
-    end
+    if kind ~= "cancelled" and not sent then words = words .. " (it was not sent)" end
     return mirrors.error(kind, words, { operation = what })
 end
 
@@ -192,9 +186,7 @@ end
 local function send(what, request, options, secrets)
     local began = task.now()
     local status, body, kind_of_type, location, kind = fetch(request)
-    if not status then
-        error(not_answered(what, body, kind_of_type, location, secrets), 0)
-    end
+    if not status then error(not_answered(what, body, kind_of_type, location, secrets), 0) end
     log.debug("%s: %d after %.0f ms", what, status, 1000 * (task.now() - began))
     local answer = setmetatable({ status = status, body = body, type = kind_of_type, location = location, what = what },
         Answer)

@@ -54,7 +54,9 @@ end
 local function settings_of(given)
     local settings = {}
     for name, value in pairs(given) do
-        if not not_settings[name] and not name:find("^is_") and type(value) ~= "table" then settings[name] = value end
+        if not not_settings[name] and not name:find("^is_") and type(value) ~= "table" then
+            settings[name] = value
+        end
     end
     settings.command, settings.hooks = given.command, kept_hooks(given.hook)
     settings.source_digest = given.join and source_digest(given.script) or nil
@@ -79,7 +81,9 @@ end
 ---@return string
 function M.sandbox_state(name)
     local directory, problem = state.directory()
-    if not directory then refuse("the sandbox of job %s has no place to be kept: %s", name, problem) end
+    if not directory then
+        refuse("the sandbox of job %s has no place to be kept: %s", name, problem)
+    end
     return ("%s/sandbox-%s.json"):format(directory, name)
 end
 
@@ -98,11 +102,11 @@ end
 
 -- The store, for who needs one with users of its own: to be told before anything is written there.
 local function store_of(given)
-    if not given.approval then
-        return given.store
-    end
+    if not given.approval then return given.store end
     local ok, store = pcall(stores.open, given.store)
-    if not ok and type(store) == "table" and store.kind == "store" then refuse("%s", store.message) end
+    if not ok and type(store) == "table" and store.kind == "store" then
+        refuse("%s", store.message)
+    end
     if not ok then error(store, 0) end
     if not approval.is_possible(store) then store:close() end
     approval.check(store)

@@ -41,9 +41,7 @@ function M.done(summary)
     local parts = {}
     for _, operation in ipairs(changes.operations) do
         local count = summary.done[operation.name] or 0
-        if count > 0 then
-            parts[#parts + 1] = text.count(count, operation.noun)
-        end
+        if count > 0 then parts[#parts + 1] = text.count(count, operation.noun) end
     end
     return #parts > 0 and table.concat(parts, ", ") or "nothing"
 end
@@ -63,9 +61,7 @@ end
 ---@return string|nil
 function M.notice(opened)
     local last, with = opened.runs[opened.run.number - 1], others(opened)
-    if not last then
-        return nil
-    end
+    if not last then return nil end
     local summary = journal.summary(opened.job.name, opened.runs, opened.changes)
     if with then
         return ("job %s, run %d: joins %s; done so far: %s"):format(opened.job.name, opened.run.number, with,
@@ -119,9 +115,7 @@ local function with_store(url, body)
         local store = stores.open(url)
         local called, value = pcall(body, store)
         store:close()
-        if not called then
-            error(value, 0)
-        end
+        if not called then error(value, 0) end
         return value
     end)
     if ok then
@@ -134,9 +128,7 @@ end
 
 local function find(store, name)
     local job = store:job(name)
-    if job then
-        return job
-    end
+    if job then return job end
     local names, by_name = {}, {}
     for i, each in ipairs(store:jobs()) do
         names[i] = each.name
@@ -162,9 +154,7 @@ end
 -- The store that a command line means.
 local function named(given)
     local url = given.store or variable("KMIRROR_STORE")
-    if url or given.sandbox then
-        return url
-    end
+    if url or given.sandbox then return url end
     local _, profile = config.choose(given.profile or variable("KMIRROR_PROFILE"))
     return profile.store
 end
@@ -291,9 +281,7 @@ end
 function M.all(url)
     return with_store(url, function(store)
         local found = {}
-        for i, job in ipairs(store:jobs()) do
-            found[i] = describe(store, job)
-        end
+        for i, job in ipairs(store:jobs()) do found[i] = describe(store, job) end
         return found
     end)
 end
@@ -346,9 +334,7 @@ function M.one(name, url)
             shape.history[i] = run_shape(run, is_at_work(shape, i, run), recorded)
             shape.history[i].lease = (holder_of(shape, run) or {}).lease
         end
-        for i, change in ipairs(recorded) do
-            shape.changes[i] = change_shape(change)
-        end
+        for i, change in ipairs(recorded) do shape.changes[i] = change_shape(change) end
         return shape
     end)
 end
@@ -386,9 +372,7 @@ function M.resume(options)
         local job = find(store, options.name)
         local run = telling(store:runs(job.name))
         local problem = table.pack(obstacle(store, job, run, options.directory))
-        if problem[1] then
-            refuse(table.unpack(problem, 1, problem.n))
-        end
+        if problem[1] then refuse(table.unpack(problem, 1, problem.n)) end
         return { job = job.name, script = job.script, args = run.args, settings = run.settings, reason = run.reason }
     end)
 end
@@ -404,9 +388,7 @@ function M.forget(options)
             find(store, name)
         end
         local lock <close> = store:lock(name)
-        if not lock then
-            refuse("job '%s' is running in another kmirror process", name)
-        end
+        if not lock then refuse("job '%s' is running in another kmirror process", name) end
         local unanswered = options.yes and 0 or journal.summary(name, {}, store:changes(name)).unanswered
         if unanswered > 0 then
             refuse("job '%s' has %s, and only its record can tell what became of %s: resume the job first, or "

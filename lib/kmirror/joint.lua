@@ -108,9 +108,7 @@ local function identity_of(item)
         return math.type(item) and ("%.17g"):format(item) or item
     end
     local ok, text = pcall(json.encode, item)
-    if ok and type(item) == "table" then
-        return text
-    end
+    if ok and type(item) == "table" then return text end
     error(mirrors.error("invalid", "bulk.each: with --join each item has to be known on every runner: give it an id, "
         .. "or give options.key, a function that tells what it is"), 0)
 end
@@ -173,9 +171,7 @@ function Joint:take(part, batch, most)
     for _, each in ipairs(taken) do
         items[#items + 1] = part.places[each.key] and each.key or nil
         part.foreign[#part.foreign + 1] = not part.places[each.key] and each.key or nil
-        if each.before and part.places[each.key] then
-            self.journal:take_over(each.key)
-        end
+        if each.before and part.places[each.key] then self.journal:take_over(each.key) end
     end
     if #items < #taken then
         self.journal.store:release_items(self.journal.job.name, part.name, part.foreign)
@@ -185,9 +181,7 @@ end
 
 -- What the others are to know of it: nothing that cannot be written down, and no secrets.
 local function written(value)
-    if type(value) == "table" and value.sourceConnectionProperties ~= nil then
-        return nil
-    end
+    if type(value) == "table" and value.sourceConnectionProperties ~= nil then return nil end
     local ok, text = pcall(json.encode, value)
     return value ~= nil and ok and #text <= most_of_a_value and text or nil
 end
@@ -199,9 +193,7 @@ end
 ---@param value any what came of it, or why it failed
 ---@async
 function Joint:done(part, item, ok, value)
-    if ok then
-        self.journal:leave(item)
-    end
+    if ok then self.journal:leave(item) end
     self.journal.store:end_item(self.journal.job.name, part.name, {
         key = item, state = ok and "done" or "failed",
         value = ok and written(value) or not ok and type(value) == "table" and written(value.kind) or nil,
@@ -262,9 +254,7 @@ local function do_once(self, part, item, go_on)
     else
         self:done(part, item, ok, value)
     end
-    if not ok then
-        error(value, 0)
-    end
+    if not ok then error(value, 0) end
     return value
 end
 
@@ -279,9 +269,7 @@ function Joint:once(key, go_on)
     self:left(part) -- equal ones are interchangeable
     while true do
         local taken = self:take(part, 1, 1)
-        if taken[1] then
-            return do_once(self, part, taken[1], go_on)
-        end
+        if taken[1] then return do_once(self, part, taken[1], go_on) end
         local ended = self:ended(part)[1]
         if ended and ended.problem then
             error(mirrors.error(ended.value or "failed", ended.problem .. " (another runner)"), 0)

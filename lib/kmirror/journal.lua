@@ -81,9 +81,7 @@ local function known_of(seen)
     local known, last = {}, 0
     for _, each in ipairs(seen) do
         known[each.cluster] = known[each.cluster] or {}
-        for _, id in ipairs(each.ids) do
-            known[each.cluster][id] = true
-        end
+        for _, id in ipairs(each.ids) do known[each.cluster][id] = true end
         last = math.max(last, each.order)
     end
     return known, last
@@ -95,9 +93,7 @@ local numbers_of_a_run = 1000000
 local function load_journal(store, options)
     local name = options.job
     local job = store:job(name)
-    if job then
-        runs.check_same(job, options)
-    end
+    if job then runs.check_same(job, options) end
     job = job or { name = name, script = options.script, target = options.target, created = host.time() }
     local self = setmetatable({
         store = store, job = job, key = store:secret(),
@@ -110,9 +106,7 @@ local function load_journal(store, options)
     for place, change in ipairs(self.changes) do
         self.places[change.number] = place
         self.order, self.last = math.max(self.order, change.order), math.max(self.last, change.number)
-        if not (self.joint and change.item) then
-            put_into_pool(self, change)
-        end
+        if not (self.joint and change.item) then put_into_pool(self, change) end
     end
     self.recorded = table.move(self.changes, 1, #self.changes, 1, {})
     runs.begin(self, options)
@@ -159,9 +153,7 @@ function M.open(options)
         refuse("'%s' cannot be a job's name: expected up to 64 letters, digits, dots, hyphens and underscores", name)
     end
     local store = guarded(open_store, options.store)
-    if options.join and not store.share_items then
-        refuse_to_share(store)
-    end
+    if options.join and not store.share_items then refuse_to_share(store) end
     local ok, lock = pcall(guarded, hold.take, store, name, options.join)
     if not ok then
         store:close()
@@ -181,9 +173,7 @@ end
 
 -- After the first failure nothing more is written and nothing more is sent: what is in the store stays true.
 local function attempt(self, method, ...)
-    if self.broken then
-        return self.broken
-    end
+    if self.broken then return self.broken end
     local ok, problem = pcall(self.store[method], self.store, self.job.name, ...)
     self.broken = not ok and problem or nil
     return self.broken
@@ -194,16 +184,12 @@ local longest_write = 3600 -- seconds: the store gives up sooner
 -- Writes down the changes that wait for it.
 local function write_waiting(self)
     local waiting, rows = self.waiting, {}
-    for i, each in ipairs(waiting) do
-        rows[i] = each.row
-    end
+    for i, each in ipairs(waiting) do rows[i] = each.row end
     self.waiting = {}
     local problem = #rows > 0 and attempt(self, "write_changes", rows) or nil
     for _, each in ipairs(waiting) do
         each.written, each.problem = true, problem
-        if each.alarm then
-            each.alarm:ring()
-        end
+        if each.alarm then each.alarm:ring() end
     end
 end
 
@@ -223,9 +209,7 @@ end
 function Journal:write(method, ...)
     write_waiting(self)
     local problem = attempt(self, method, ...)
-    if problem then
-        error(problem, 0)
-    end
+    if problem then error(problem, 0) end
 end
 
 -- To have something on the disk takes longer than to write it: changes that are under way together wait for each other,
@@ -234,15 +218,9 @@ function Journal:write_change(row)
     local mine = { row = row }
     table.insert(self.waiting, mine)
     pcall(task.sleep, 0)
-    if not mine.written then
-        write_waiting(self)
-    end
-    if not mine.written then
-        await(self, mine)
-    end
-    if mine.problem then
-        error(mine.problem, 0)
-    end
+    if not mine.written then write_waiting(self) end
+    if not mine.written then await(self, mine) end
+    if mine.problem then error(mine.problem, 0) end
 end
 
 -- Among several runners the store says what came after what: whatever it is told after that comes later.
@@ -273,9 +251,7 @@ end
 local function begin(self, change, key, row, chosen)
     local item = self.joint and task.scope() or nil
     row = row or table.remove(pool_of(self, key, item).failed, 1) or new_row(self, change, key, item)
-    for field, value in pairs(chosen or {}) do
-        row.arguments[field] = value
-    end
+    for field, value in pairs(chosen or {}) do row.arguments[field] = value end
     row.order, row.state, row.problem, row.answered = self:next_order(), "sent", nil, nil
     row.run, row.sent, row.asked = self.run.number, host.time(), true
     remember(self, row)
@@ -309,9 +285,7 @@ local function take(self, key, item)
     if not row and item then -- of the time before the job was shared
         return take(self, key)
     end
-    if row then
-        self.asked[row.number] = true
-    end
+    if row then self.asked[row.number] = true end
     return row
 end
 
@@ -371,17 +345,13 @@ local function repeatable(self, change, proceed, key, row)
     row = begin(self, change, key, row)
     local ok, result = pcall(proceed)
     local gone = before and not ok and change.operation == "delete" and problems.is_gone(result)
-    if not ok and not gone then
-        fail(self, row, result)
-    end
+    if not ok and not gone then fail(self, row, result) end
     finish(self, row, "done")
 end
 
 local function step_in(self, change, proceed, key)
     local row = take(self, key, self.joint and task.scope() or nil)
-    if row and row.state == "done" then
-        return change.operation == "create" and row.id or nil
-    end
+    if row and row.state == "done" then return change.operation == "create" and row.id or nil end
     local send = change.operation == "create" and create or repeatable
     return send(self, change, proceed, key, row)
 end
@@ -392,9 +362,7 @@ end
 ---@return fun(change: mirrors.Change, proceed: fun(how?: table): any): any
 function Journal:intercept(outside)
     return function(change, proceed)
-        if self.broken then
-            error(self.broken, 0)
-        end
+        if self.broken then error(self.broken, 0) end
         local key = host.hmac_sha256(self.key, canonical(change))
         if outside and not task.scope() then
             return outside(key, function()
@@ -428,9 +396,7 @@ end
 function Journal:leave(item)
     for name, pool in pairs(self.pools) do
         for _, state in ipairs(name:sub(1, #item + 1) == item .. " " and { "done", "sent" } or {}) do
-            for _, row in ipairs(pool[state]) do
-                row.asked = false
-            end
+            for _, row in ipairs(pool[state]) do row.asked = false end
             self:write("write_changes", pool[state])
             pool[state] = {}
         end
@@ -450,9 +416,7 @@ M.made_by = summaries.of_run
 local function unasked_of(self)
     local numbers = {}
     for _, row in ipairs(self.recorded) do
-        if not self.asked[row.number] then
-            numbers[#numbers + 1] = row.number
-        end
+        if not self.asked[row.number] then numbers[#numbers + 1] = row.number end
     end
     return numbers
 end
@@ -477,15 +441,9 @@ function Journal:finish(status)
     self.run.ended, self.run.status = host.time(), status
     local unasked = not self.joint and (status == 0 or status == 3) and unasked_of(self) or nil
     local ok, problem = pcall(self.write, self, "end_run", self.run, unasked)
-    for _, row in ipairs(unasked and self.recorded or {}) do
-        row.asked = true
-    end
-    for _, number in ipairs(unasked or {}) do
-        self.changes[self.places[number]].asked = false
-    end
-    if self.joint and ok then
-        ok, problem = pcall(read_all, self)
-    end
+    for _, row in ipairs(unasked and self.recorded or {}) do row.asked = true end
+    for _, number in ipairs(unasked or {}) do self.changes[self.places[number]].asked = false end
+    if self.joint and ok then ok, problem = pcall(read_all, self) end
     local summary = summaries.of(self.job.name, self.runs, self.changes)
     summary.sent, summary.problem = self.sent, not ok and problem or nil
     summary.own = self.joint and summaries.of_run(self.run.number, self.changes) or nil

@@ -28,9 +28,7 @@ end
 -- cjson makes every number a float, and null a userdata.
 local function tidy(value)
     if type(value) == "table" then
-        for key, item in pairs(value) do
-            value[key] = tidy(item)
-        end
+        for key, item in pairs(value) do value[key] = tidy(item) end
     elseif value == cjson.null then
         return nil
     elseif math.type(value) == "float" then
@@ -51,13 +49,9 @@ end
 ---@return string|nil problem when it is not JSON: where and what
 function M.decode(source)
     local ok, value = pcall(cjson.decode, source)
-    if ok then
-        return tidy(value)
-    end
+    if ok then return tidy(value) end
     local problem, offset = tostring(value):match("^(.-) at character (%d+)$")
-    if not problem then
-        return nil, tostring(value)
-    end
+    if not problem then return nil, tostring(value) end
     return nil, position(source, tonumber(offset)) .. ": " .. problem:gsub("T_", "")
 end
 
@@ -66,14 +60,10 @@ end
 ---@return any
 function M.read(path)
     local file = io.open(path, "rb")
-    if not file then
-        return nil
-    end
+    if not file then return nil end
     file:close()
     local value, problem = M.decode(textfile.read(path, "JSON"))
-    if problem then
-        refuse("%s is not JSON: %s", path, problem)
-    end
+    if problem then refuse("%s is not JSON: %s", path, problem) end
     return value
 end
 
@@ -83,9 +73,7 @@ end
 function M.write(path, value)
     local content = M.encode(value, true) .. "\n"
     local ok, problem = pcall(require("kmirror.file").write, path, content, true)
-    if not ok then
-        error("cannot write " .. tostring(problem), 0)
-    end
+    if not ok then error("cannot write " .. tostring(problem), 0) end
 end
 
 -- ---- what the arguments may be --------------------------------------------------------------------------

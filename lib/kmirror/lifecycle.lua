@@ -21,9 +21,7 @@ local M = {}
 function M.delete(api, place)
     local there = place.cluster and api:on(place.cluster) or api
     local ok, problem = pcall(there.delete, there, place.id)
-    if not ok and not problems.is_gone(problem) then
-        error(problem, 0)
-    end
+    if not ok and not problems.is_gone(problem) then error(problem, 0) end
     return ok
 end
 
@@ -47,13 +45,9 @@ end
 ---@return T[] wrong each has a problem
 function M.sort(items, outcome)
     local ended, right, wrong = {}, {}, {}
-    for _, mirror in ipairs(outcome.ready) do
-        ended[mirror.id] = { mirror = mirror }
-    end
+    for _, mirror in ipairs(outcome.ready) do ended[mirror.id] = { mirror = mirror } end
     for _, list in ipairs({ outcome.failed, outcome.late }) do
-        for _, left in ipairs(list) do
-            ended[left.id] = left
-        end
+        for _, left in ipairs(list) do ended[left.id] = left end
     end
     for _, item in ipairs(items) do
         local left = ended[item.id]
@@ -83,9 +77,7 @@ end
 ---@return boolean was_set
 function M.retune(api, mirror, latency)
     local is_off = latency ~= nil and mirror.targetLatency ~= latency
-    if is_off then
-        api:update_target_latency(mirror.id, latency)
-    end
+    if is_off then api:update_target_latency(mirror.id, latency) end
     return is_off
 end
 

@@ -8,9 +8,7 @@ local refuse = require("kmirror.usage")
 local M = {}
 
 local function amount_of(text)
-    if text:find("^%d+%.?%d*%%$") and tonumber(text:sub(1, -2)) <= 100 then
-        return text
-    end
+    if text:find("^%d+%.?%d*%%$") and tonumber(text:sub(1, -2)) <= 100 then return text end
     return text:find("^%d+$") and math.tointeger(tonumber(text)) or nil
 end
 

@@ -20,7 +20,9 @@ end
 local function sorted_keys(value)
     local keys = {}
     for key in pairs(value) do
-        if not (math.type(key) == "integer" and key >= 1 and key <= #value) then keys[#keys + 1] = key end
+        if not (math.type(key) == "integer" and key >= 1 and key <= #value) then
+            keys[#keys + 1] = key
+        end
     end
     table.sort(keys, function(a, b)
         if type(a) == type(b) and (type(a) == "string" or type(a) == "number") then return a < b end

@@ -34,9 +34,7 @@ local function agreed_target(list)
     local agreed
     for _, mirror in ipairs(list) do
         local middle = connector.target(mirror.connectorName or "")
-        if middle and agreed and middle ~= agreed then
-            return nil
-        end
+        if middle and agreed and middle ~= agreed then return nil end
         agreed = agreed or middle
     end
     return agreed
@@ -44,9 +42,7 @@ end
 
 local function fits_any(list, target)
     for _, mirror in ipairs(list) do
-        if connector.source(mirror.connectorName or "", target) then
-            return true
-        end
+        if connector.source(mirror.connectorName or "", target) then return true end
     end
     return false
 end

@@ -36,9 +36,7 @@ end
 
 local function json_line(level, message, more)
     local line = { time = timestamp(), level = level, message = message }
-    for name, value in pairs(more or {}) do
-        line[name] = value
-    end
+    for name, value in pairs(more or {}) do line[name] = value end
     return json.encode(line) .. "\n"
 end
 
@@ -59,14 +57,10 @@ end
 
 -- Whatever a runbook writes to io.stderr comes out as messages, a line each.
 local function write_as_messages(file, ...)
-    if file ~= io.stderr then
-        return plain_write(file, ...)
-    end
+    if file ~= io.stderr then return plain_write(file, ...) end
     rest = rest .. table.concat({ ... })
     for line in rest:gmatch("([^\n]*)\n") do
-        if line:find("%S") then
-            plain_write(file, json_line("info", line))
-        end
+        if line:find("%S") then plain_write(file, json_line("info", line)) end
     end
     rest = rest:match("[^\n]*$")
     return file
@@ -76,22 +70,16 @@ end
 --- to io.stderr. Or ends that.
 ---@param wanted boolean
 function M.as_json(wanted)
-    if wanted == as_json then
-        return
-    end
+    if wanted == as_json then return end
     M.finish()
     as_json = wanted
     methods.write = wanted and write_as_messages or plain_write
-    if has_host then
-        host.json_messages(wanted)
-    end
+    if has_host then host.json_messages(wanted) end
 end
 
 --- Writes what is left of a line that has not ended: nothing more will come.
 function M.finish()
-    if as_json and rest ~= "" then
-        io.stderr:write("\n")
-    end
+    if as_json and rest ~= "" then io.stderr:write("\n") end
 end
 
 --- Whether stderr is JSON.
@@ -139,9 +127,7 @@ end
 -- What the file does not get is said once, and shows in the exit status.
 local function write_file(line)
     local ok, problem = log_file:write(line)
-    if ok or log_lost then
-        return
-    end
+    if ok or log_lost then return end
     log_lost = true
     host.lost_output()
     M.error("the log file %s: %s; it lacks lines from here on", log_path, problem)
@@ -149,15 +135,11 @@ end
 
 local function write_json(line)
     write_whole(io.stderr, line)
-    if log_file then
-        write_file(line)
-    end
+    if log_file then write_file(line) end
 end
 
 local function write_with(level, more, format, ...)
-    if ranks[level] > threshold then
-        return
-    end
+    if ranks[level] > threshold then return end
     local message = fields.formatted("log", format, ...)
     if as_json then
         write_json(json_line(level, message, more))
@@ -165,9 +147,7 @@ local function write_with(level, more, format, ...)
     end
     message = text.clean(message)
     write_stderr(level, message)
-    if log_file then
-        write_file(("%s %-5s %s\n"):format(timestamp(), level, message))
-    end
+    if log_file then write_file(("%s %-5s %s\n"):format(timestamp(), level, message)) end
 end
 
 local function write(level, format, ...)

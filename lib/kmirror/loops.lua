@@ -63,7 +63,9 @@ end
 -- ---- ways ------------------------------------------------------------------------------------------------
 
 local function add_way(ways, places, mirror, fields)
-    if mirror.useRenaming == true or not mirror.sourceAlias and not mirror.kafkaSource then return end
+    if mirror.useRenaming == true or not mirror.sourceAlias and not mirror.kafkaSource then
+        return
+    end
     local guessed
     fields.from, guessed = source_of(places, mirror)
     fields.to, fields.topicsRegex, fields.index = target_of(places, mirror), mirror.topicsRegex, #ways + 1
@@ -190,9 +192,7 @@ local function that_may_follow(first, neighbours, is_one)
             table.insert(leaving[way.from], way)
         end
     end
-    for _, list in pairs(leaving) do
-        table.sort(list, order.by("index"))
-    end
+    for _, list in pairs(leaving) do table.sort(list, order.by("index")) end
     return leaving
 end
 
@@ -236,9 +236,7 @@ end
 -- Ways that nothing is in doubt of come first: what is certain is not hidden by what may be.
 local function each_circle_of(ways, visit)
     local inside, certain, told = in_circles(ways), {}, {}
-    for _, way in ipairs(inside) do
-        certain[#certain + 1] = not way.doubt and way or nil
-    end
+    for _, way in ipairs(inside) do certain[#certain + 1] = not way.doubt and way or nil end
     local neighbours, whole = neighbours_of(inside)
     whole = each_circle(in_circles(certain), neighbours, told, visit) and whole
     return #certain == #inside and whole or each_circle(inside, neighbours, told, visit) and whole
@@ -254,7 +252,9 @@ end
 local function others_of(path)
     local names = {}
     for i = 2, #path do names[i - 1] = name_of(path[i]) end
-    if #names == 1 then return (path[2].line and "the mirror in " or path[2].id and "mirror " or "") .. names[1] end
+    if #names == 1 then
+        return (path[2].line and "the mirror in " or path[2].id and "mirror " or "") .. names[1]
+    end
     return "the mirrors of " .. table.concat(names, ", ", 1, #names - 1) .. " and " .. names[#names]
 end
 
@@ -267,9 +267,7 @@ end
 
 local function judge_circle(path, topic, forbid, warn)
     local is_there, uncertain = path[1].id ~= nil, nil
-    for _, way in ipairs(path) do
-        uncertain = uncertain or way.doubt and way
-    end
+    for _, way in ipairs(path) do uncertain = uncertain or way.doubt and way end
     local function circle(goes_round)
         return ("with %s, '%s' %s in a loop%s"):format(others_of(path), text.short(topic), goes_round, way_round(path))
     end
@@ -418,7 +416,9 @@ function M.check_specs(api, specs, where, clusters)
     local found = live.list(api, { { cluster = api.cluster:lower(), name = api.cluster } })
     local fleet = { clusters = clusters or profile.current().clusters, document = document }
     local warnings = M.check(api, fleet, mirrors, is_new, found)
-    if #problems > 0 then refuse("%s: %s; nothing was created", where, table.concat(problems, "; ")) end
+    if #problems > 0 then
+        refuse("%s: %s; nothing was created", where, table.concat(problems, "; "))
+    end
     return warnings
 end
 

@@ -123,9 +123,7 @@ end
 
 local function beside(name)
     local path, tried = name:gsub("%.", "/"), {}
-    if #folders == 0 then
-        return "no folder of a runbook to look into: it is no file"
-    end
+    if #folders == 0 then return "no folder of a runbook to look into: it is no file" end
     for _, folder in ipairs(folders) do
         for _, ending in ipairs({ ".lua", "/init.lua", ".so" }) do
             local file = folder .. path .. ending

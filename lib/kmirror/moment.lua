@@ -37,14 +37,10 @@ local function of_local(year, month, day, hour, minute, second)
 end
 
 local function offset_of(zone)
-    if zone:upper() == "Z" then
-        return 0
-    end
+    if zone:upper() == "Z" then return 0 end
     local sign, hours, minutes = zone:match("^([+-])(%d%d):?(%d?%d?)$")
     hours, minutes = tonumber(hours), tonumber(minutes == "" and 0 or minutes)
-    if not hours or hours > 14 or not minutes or minutes > 59 then
-        return nil
-    end
+    if not hours or hours > 14 or not minutes or minutes > 59 then return nil end
     return (sign == "-" and -60 or 60) * (hours * 60 + minutes)
 end
 
@@ -58,15 +54,11 @@ end
 
 local function read_whole(text)
     local date, clock, zone = text:match("^(%d%d%d%d%-%d%d%-%d%d)[Tt ](%d%d:%d%d[%d:.]*)([Zz+-]?.*)$")
-    if not date then
-        return nil
-    end
+    if not date then return nil end
     local year, month, day = numbers(date:match("(%d+)-(%d+)-(%d+)"))
     local hour, minute, rest = clock:match("^(%d%d):(%d%d)(.*)$")
     local second = rest == "" and "0" or rest:match("^:(%d%d)$") or rest:match("^:(%d%d)%.%d+$")
-    if not second then
-        return nil
-    end
+    if not second then return nil end
     hour, minute, second = numbers(hour, minute, second)
     if not is_date(year, month, day) or not is_time(hour, minute, second) then
         return nil
@@ -81,13 +73,9 @@ end
 local function read_clock(text, after)
     local hour, minute, rest = text:match("^(%d%d?):(%d%d)(.*)$")
     local second = hour and (rest == "" and "0" or rest:match("^:(%d%d)$"))
-    if not second then
-        return nil
-    end
+    if not second then return nil end
     hour, minute, second = numbers(hour, minute, second)
-    if not is_time(hour, minute, second) then
-        return nil
-    end
+    if not is_time(hour, minute, second) then return nil end
     local today = os.date("*t", math.floor(after))
     local moment = of_local(today.year, today.month, today.day, hour, minute, second)
     if not moment or moment <= after then
@@ -105,12 +93,8 @@ end
 function M.read(text, after)
     local bare = text:match("^%s*(.-)%s*$")
     local moment, is_local = read_whole(bare)
-    if not moment and not is_local then
-        moment, is_local = read_clock(bare, after or os.time())
-    end
-    if moment then
-        return moment
-    end
+    if not moment and not is_local then moment, is_local = read_clock(bare, after or os.time()) end
+    if moment then return moment end
     return nil, is_local and "the clocks here are put forward over that time; give another" or expected
 end
 

@@ -34,7 +34,9 @@ end
 
 local function refuse_several(text, found)
     local ids = {}
-    for i = 1, math.min(#found, 5) do ids[i] = ("%s (%s)"):format(found[i].id, tostring(found[i].topicsRegex)) end
+    for i = 1, math.min(#found, 5) do
+        ids[i] = ("%s (%s)"):format(found[i].id, tostring(found[i].topicsRegex))
+    end
     refuse("'%s' means %d mirrors: %s%s; say which by its id", text, #found, table.concat(ids, ", "),
         #found > 5 and ", ..." or "")
 end

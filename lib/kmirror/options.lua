@@ -50,9 +50,7 @@ end
 
 -- The parser, and what the program is called: an argparse parser tells that where it says how it is used.
 local function parser_of(program)
-    if is_ours(program) then
-        return program:parser(), program.name
-    end
+    if is_ours(program) then return program:parser(), program.name end
     return program, (program:get_usage() .. " -"):match("^Usage: (.-)%s+[%[<(-]") or "RUNBOOK"
 end
 
@@ -94,9 +92,7 @@ function M.parse(program, ...)
         print(parser:get_help())
         return nil
     end
-    if not ok then
-        refuse_arguments(shown_by(name), result)
-    end
+    if not ok then refuse_arguments(shown_by(name), result) end
     return result
 end
 
@@ -129,9 +125,7 @@ end
 function M.number(name, expected, low, high)
     return function(text)
         local value = text:match("^[+-]?[%d.]+$") and tonumber(text)
-        if in_range(value, low, high or math.huge) then
-            return value
-        end
+        if in_range(value, low, high or math.huge) then return value end
         return is_not(name, text, expected)
     end
 end
@@ -145,9 +139,7 @@ end
 function M.integer(name, expected, low, high)
     return function(text)
         local value = text:match("^[+-]?%d+$") and math.tointeger(tonumber(text))
-        if in_range(value, low, high or 2147483647) then
-            return value
-        end
+        if in_range(value, low, high or 2147483647) then return value end
         return is_not(name, text, expected)
     end
 end
@@ -163,9 +155,7 @@ end
 ---@return fun(text: string): string|nil, string|nil
 function M.one_of(name, words)
     local known = {}
-    for _, word in ipairs(words) do
-        known[plain(word)] = word
-    end
+    for _, word in ipairs(words) do known[plain(word)] = word end
     return function(text)
         local problem = ("%s %s: expected one of %s%s"):format(name, fields.shown(text), table.concat(words, ", "),
             fields.meant(plain(text), known))

@@ -11,9 +11,7 @@ function M.by(...)
     return function(a, b)
         for _, field in ipairs(fields) do
             local left, right = a[field], b[field]
-            if left ~= right then
-                return left == nil or right ~= nil and left < right
-            end
+            if left ~= right then return left == nil or right ~= nil and left < right end
         end
         return false
     end

@@ -19,7 +19,9 @@ end
 
 local function judged(ok, ...)
     local problem = ...
-    if not ok and (type(problem) ~= "table" or problem.kind == "cancelled") then error(problem, 0) end
+    if not ok and (type(problem) ~= "table" or problem.kind == "cancelled") then
+        error(problem, 0)
+    end
     return ok, ...
 end
 

@@ -38,9 +38,7 @@ end
 ---@return string|nil
 function M.own_urls()
     local urls = {}
-    for _, cluster in pairs(current.clusters) do
-        urls[#urls + 1] = cluster.url
-    end
+    for _, cluster in pairs(current.clusters) do urls[#urls + 1] = cluster.url end
     table.sort(urls)
     return urls[1] and table.concat(urls, ", ")
 end
@@ -66,9 +64,7 @@ end
 ---@return boolean
 function M.is_own(value)
     for name, cluster in pairs(current.clusters) do
-        if cluster.url and name:lower() == value:lower() then
-            return true
-        end
+        if cluster.url and name:lower() == value:lower() then return true end
     end
     return false
 end
@@ -106,9 +102,7 @@ end
 ---@param value string
 ---@return kmirror.cluster
 function M.cluster(value)
-    if current.clusters[value] then
-        return current.clusters[value]
-    end
+    if current.clusters[value] then return current.clusters[value] end
     local alias, connect, kafka = value:match("^([^=%s]+)=([^,]+),([^,]+)$")
     if not (alias and M.is_uuid(connect) and M.is_uuid(kafka)) then
         unknown(value, "a name, or ALIAS=CONNECT-UUID,KAFKA-UUID: its Kafka Connect and its Kafka cluster")

@@ -64,9 +64,7 @@ for _, kind in ipairs({ "option", "flag", "argument" }) do
         local element = setmetatable({
             kind = kind, name = name, names = {}, description = description or "", is = { default = default },
         }, Element)
-        for each in name:gmatch("%S+") do
-            table.insert(element.names, each)
-        end
+        for each in name:gmatch("%S+") do table.insert(element.names, each) end
         table.insert(self.elements, element)
         return element
     end
@@ -113,17 +111,13 @@ end
 local function is_needed(element, mentioned)
     local is = element.is
     local needed = element.kind == "argument" or is.default ~= nil or is.count and is.init == nil
-    for _, name in ipairs(element.names) do
-        needed = needed or mentioned[name]
-    end
+    for _, name in ipairs(element.names) do needed = needed or mentioned[name] end
     return needed
 end
 
 local function made_of(made, elements)
     local list = {}
-    for _, element in ipairs(elements) do
-        list[#list + 1] = made[element]
-    end
+    for _, element in ipairs(elements) do list[#list + 1] = made[element] end
     return list
 end
 

@@ -95,9 +95,7 @@ end
 
 local function index_of(work)
     for i, each in ipairs(works) do
-        if each == work then
-            return i
-        end
+        if each == work then return i end
     end
 end
 
@@ -124,9 +122,7 @@ end
 ---@param title? string
 ---@return kmirror.progress
 function M.items(total, title)
-    if total > 1 then
-        return M.part({ title = title, total = total })
-    end
+    if total > 1 then return M.part({ title = title, total = total }) end
     local self = new({}, inside[coroutine.running()])
     self.transparent = true
     return self
@@ -161,9 +157,7 @@ function Progress:note(text)
 end
 
 local function belongs(work, to)
-    while work and work ~= to do
-        work = work.outer
-    end
+    while work and work ~= to do work = work.outer end
     return work ~= nil
 end
 
@@ -180,13 +174,9 @@ end
 --- It has ended, well or not, and with it what was begun in it and left behind; does nothing a second time.
 function Progress:done()
     for i = #works, 1, -1 do
-        if belongs(works[i], self) then
-            give_up_line(works[i], i)
-        end
+        if belongs(works[i], self) then give_up_line(works[i], i) end
     end
-    if belongs(inside[self.thread], self) then
-        inside[self.thread] = self.outer
-    end
+    if belongs(inside[self.thread], self) then inside[self.thread] = self.outer end
     display.ended()
 end
 
@@ -203,9 +193,7 @@ function Counter:__call(ended, failed, total)
         self.bar.started, self.bar.since, self.bar.told = self.began, self.began, self.began
     end
     self.bar:set(ended, failed)
-    if ended >= total then
-        self.bar:done()
-    end
+    if ended >= total then self.bar:done() end
 end
 
 --- What bulk.each() takes as `progress`. It ends when all are done, with bulk.each(), or with the step in which it
@@ -221,9 +209,7 @@ end
 ---@return kmirror.progress
 function M.told(counter)
     local self = begin({})
-    if getmetatable(counter) == Counter then
-        counter.outer = self
-    end
+    if getmetatable(counter) == Counter then counter.outer = self end
     return self
 end
 

@@ -35,11 +35,7 @@ return function(secret, directory)
         problem = problem and ("%s %s"):format(names[secret.from]:format(secret.value), problem)
     end
     local properties = content and content:match("^(.-)%s*$")
-    if properties == "" then
-        problem = "there is nothing in it"
-    end
-    if problem then
-        return nil, problem .. "; expected Kafka client properties"
-    end
+    if properties == "" then problem = "there is nothing in it" end
+    if problem then return nil, problem .. "; expected Kafka client properties" end
     return properties
 end

@@ -53,34 +53,26 @@ end
 -- Those that had to wait for the rate.
 local function count_later(moments, soonest)
     local count = 0
-    for _, moment in ipairs(moments) do
-        count = count + (moment > soonest + 1e-6 and 1 or 0)
-    end
+    for _, moment in ipairs(moments) do count = count + (moment > soonest + 1e-6 and 1 or 0) end
     return count
 end
 
 local function here(self, moments)
     local its = {}
-    for i, moment in ipairs(moments) do
-        its[i] = self.clock:here(moment)
-    end
+    for i, moment in ipairs(moments) do its[i] = self.clock:here(moment) end
     return its
 end
 
 local function there(self, moments)
     local theirs = {}
-    for i, moment in ipairs(moments) do
-        theirs[i] = self.clock:there(moment)
-    end
+    for i, moment in ipairs(moments) do theirs[i] = self.clock:there(moment) end
     return theirs
 end
 
 local function wish_of(self, count)
     local rate, stride = self.share:learnt()
     local late, late_at = self.share:late()
-    if not self.clock.seen then
-        late, late_at = {}, {}
-    end
+    if not self.clock.seen then late, late_at = {}, {} end
     return {
         count = count, lead = self.round_trip + 0.002, rate = self.rate == "auto" and 0 or self.rate, margin = margin,
         generation = self.generation, climbed = rate - self.learnt, stride = stride,
@@ -92,9 +84,7 @@ end
 local function lease(self, count)
     local wish = wish_of(self, count)
     local leased, problem, asked = self.window:lease(wish)
-    if not leased then
-        return nil, problem
-    end
+    if not leased then return nil, problem end
     local now = task.now()
     self.clock:note(asked, now, leased.now)
     self.round_trip = math.max(now - asked, self.round_trip * 0.9)
@@ -111,9 +101,7 @@ local function rejected_of(self)
     local rejected = {}
     while true do
         local number, went, seconds = self.share:rejected()
-        if not number then
-            break
-        end
+        if not number then break end
         rejected[#rejected + 1] = { number = number, went = self.clock:there(went), seconds = seconds }
     end
     table.sort(rejected, function(a, b) return a.went < b.went end)
@@ -123,9 +111,7 @@ end
 -- Tells of requests that were rejected, for all to slow down.
 local function slow_down(self)
     local rejected = rejected_of(self)
-    if #rejected == 0 then
-        return true
-    end
+    if #rejected == 0 then return true end
     return self.window:reject(rejected, function(row, accepted)
         row.throttled_at = row.throttled_at <= row.now and row.throttled_at or 0
         for i, each in ipairs(rejected) do
@@ -137,27 +123,21 @@ end
 -- ---- being connected, and not -----------------------------------------------------------------------------
 
 local function disconnect(self)
-    if self.connection then
-        self.connection:close()
-    end
+    if self.connection then self.connection:close() end
     self.connection, self.window = nil, nil
 end
 
 local function connect(self)
     local problem
     self.connection, problem = postgres.connect(self.url, patience)
-    if not self.connection then
-        return nil, problem
-    end
+    if not self.connection then return nil, problem end
     local rate, stride = self.share:learnt()
     self.window, problem = window.open(self.connection, self.account, patience, rate, stride)
     return self.window, problem
 end
 
 local function go_apart(self, problem)
-    if self.away then
-        return
-    end
+    if self.away then return end
     self.away = true
     self.share:apart(self.fraction)
     log.warn("the quota is not shared, as its database is away (%s): until it is back, this process sends %s "
@@ -166,9 +146,7 @@ local function go_apart(self, problem)
 end
 
 local function come_back(self)
-    if self.away then
-        log.info("the database of the quota is back: the rate is shared again")
-    end
+    if self.away then log.info("the database of the quota is back: the rate is shared again") end
     self.away = false
 end
 
@@ -176,23 +154,15 @@ end
 local function serve(self)
     if not self.window then
         local connected, problem = connect(self)
-        if not connected then
-            return nil, problem
-        end
+        if not connected then return nil, problem end
     end
     local told, problem = slow_down(self)
-    if not told then
-        return nil, problem
-    end
+    if not told then return nil, problem end
     local count = self.share:wanted()
-    if count == 0 and not self.away then
-        return true
-    end
+    if count == 0 and not self.away then return true end
     local leased
     leased, problem = lease(self, self.away and 0 or count)
-    if leased then
-        come_back(self)
-    end
+    if leased then come_back(self) end
     return leased, problem
 end
 
@@ -201,9 +171,7 @@ local function persist(self)
     local until_ = task.now() + patience
     while not self.stopped do
         local served, problem = serve(self)
-        if served then
-            return
-        end
+        if served then return end
         disconnect(self)
         if self.stopped then
             return
@@ -272,9 +240,7 @@ function M.close()
         self.stopped = true
         self.share:apart(self.fraction)
         self.share:wake()
-        if self.connection then
-            self.connection:close()
-        end
+        if self.connection then self.connection:close() end
     end
     shares = {}
 end

@@ -67,9 +67,7 @@ end
 function M.compare(old, new, topics)
     local taken, before = M.select(new, topics), M.select(old, topics)
     local is_taken, was_taken = {}, {}
-    for _, name in ipairs(taken) do
-        is_taken[name] = true
-    end
+    for _, name in ipairs(taken) do is_taken[name] = true end
     local result = { taken = taken, kept = {}, gained = {}, lost = {} }
     for _, name in ipairs(before) do
         was_taken[name] = true
@@ -77,9 +75,7 @@ function M.compare(old, new, topics)
         list[#list + 1] = name
     end
     for _, name in ipairs(taken) do
-        if not was_taken[name] then
-            table.insert(result.gained, name)
-        end
+        if not was_taken[name] then table.insert(result.gained, name) end
     end
     return result
 end
@@ -108,9 +104,7 @@ end
 ---Raises `invalid` as select does.
 function M.overlaps(regexes, topics, involves)
     local parsed = {}
-    for i, regex in ipairs(regexes) do
-        parsed[i] = parse(regex)
-    end
+    for i, regex in ipairs(regexes) do parsed[i] = parse(regex) end
     return overlaps.find(parsed, topics, involves)
 end
 
@@ -121,9 +115,7 @@ end
 ---Raises `invalid` as select does.
 function M.common(regexes)
     local parsed = {}
-    for i, regex in ipairs(regexes) do
-        parsed[i] = parse(regex)
-    end
+    for i, regex in ipairs(regexes) do parsed[i] = parse(regex) end
     return overlaps.common(parsed)
 end
 

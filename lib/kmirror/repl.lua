@@ -91,7 +91,9 @@ local function run_input(session, input, call)
     -- Without memory there is no traceback, and the text alone.
     if type(caught) == "string" then caught = { problem = caught } end
     if not ok and call == pcall and is_cancelled(caught.problem) then error(caught.problem, 0) end
-    if not ok then session:complain(caught.problem, session.traceback and caught.traceback or nil) end
+    if not ok then
+        session:complain(caught.problem, session.traceback and caught.traceback or nil)
+    end
 end
 
 -- ---- reading -----------------------------------------------------------------------------------------------
@@ -176,12 +178,16 @@ local function greet(session)
     local endpoint = current.endpoint or profile.own_urls() or "https://api.instaclustr.com"
     local place = not current.sandbox and " at " .. endpoint or ""
     session:note("kmirror %s%s. Try :help; Ctrl-D ends.", host.version, place)
-    if session.mode == "read-only" then session:note("Changes are refused; :readonly off lets them through.") end
+    if session.mode == "read-only" then
+        session:note("Changes are refused; :readonly off lets them through.")
+    end
 end
 
 local function farewell(session)
     local left = task.live() - 1
-    if left > 0 then session:note("ending %d %s that still ran", left, left == 1 and "task" or "tasks") end
+    if left > 0 then
+        session:note("ending %d %s that still ran", left, left == 1 and "task" or "tasks")
+    end
 end
 
 -- What was typed or pasted behind an input that failed was meant for one that did not.
@@ -249,7 +255,9 @@ end
 -- What a runbook has left: its variables, and the error that ended it.
 local function take_over(session, left)
     for name, value in pairs(left.names or {}) do session.env[name] = value end
-    if left.caught then session:complain(left.caught.problem, session.traceback and left.caught.traceback or nil) end
+    if left.caught then
+        session:complain(left.caught.problem, session.traceback and left.caught.traceback or nil)
+    end
     if left.frames and #left.frames > 0 then
         session.frames = left.frames
         session:enter(1)

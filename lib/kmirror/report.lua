@@ -47,17 +47,13 @@ local function command_of(given)
     for _, word in ipairs({ given.script or given.file or given.fleet }) do
         words[#words + 1] = quoted(word)
     end
-    for _, word in ipairs(sensitive.words(given.rest or {})) do
-        words[#words + 1] = quoted(word)
-    end
+    for _, word in ipairs(sensitive.words(given.rest or {})) do words[#words + 1] = quoted(word) end
     return table.concat(words, " ")
 end
 
 local function target_of(given)
     local current = profile.current()
-    if given.sandbox then
-        return "the sandbox"
-    end
+    if given.sandbox then return "the sandbox" end
     return ("%s as %s"):format(current.endpoint or "https://api.instaclustr.com", current.username or "nobody")
 end
 
@@ -71,9 +67,7 @@ end
 
 local function way_on(self)
     local noted = again.noted()
-    if noted ~= nil then
-        return noted
-    end
+    if noted ~= nil then return noted end
     return self.job and journal.resume(self.job, self.given.store)
 end
 
@@ -112,9 +106,7 @@ local function write_quietly(self)
         self.warned = true
         log.warn("cannot write the report: %s", tostring(problem))
     end
-    if not ok then
-        self.due = host.monotonic() + pause
-    end
+    if not ok then self.due = host.monotonic() + pause end
 end
 
 -- What happens last before a long wait is written, too.
@@ -122,30 +114,22 @@ local function keep_writing(self)
     pcall(function()
         while not self.status do
             task.sleep(pause, true)
-            if host.monotonic() >= self.due and not self.status then
-                write_quietly(self)
-            end
+            if host.monotonic() >= self.due and not self.status then write_quietly(self) end
         end
     end)
 end
 
 local function note(self, event)
-    if self.status then
-        return
-    end
+    if self.status then return end
     self.collector:take(event)
-    if host.monotonic() >= self.due then
-        write_quietly(self)
-    end
+    if host.monotonic() >= self.due then write_quietly(self) end
 end
 
 -- ---- beginning and end ------------------------------------------------------------------------------------
 
 -- What is said of it: nothing when the runbook ended by os.exit().
 local function words_of(problem, status)
-    if status == 130 then
-        return "interrupted"
-    end
+    if status == 130 then return "interrupted" end
     local exited = problems.is(problem, "cancelled")
     return not exited and require("kmirror.uncaught").words(problem) or nil
 end
@@ -154,9 +138,7 @@ local function finish(self, problem)
     host.settle()
     self.status = self.result or host.status_of(problem)
     self.problem = not self.result and words_of(problem, self.status) or nil
-    if self.writer then
-        self.writer:cancel()
-    end
+    if self.writer then self.writer:cancel() end
     write_quietly(self)
     if self.lost then
         log.error("the report could not be written: %s", self.lost)
@@ -167,9 +149,7 @@ end
 Reporter.__close = finish
 
 local function earlier_runs(given)
-    if not given.job or given.dry_run or given.read_only then
-        return {}
-    end
+    if not given.job or given.dry_run or given.read_only then return {} end
     local known = journal.of(given.job, given.store)
     return known and known.runs or {}
 end
@@ -202,9 +182,7 @@ end
 ---@param work fun(): integer its exit status
 ---@return integer
 function M.around(given, work)
-    if not (given.report or given.metrics) then
-        return work()
-    end
+    if not (given.report or given.metrics) then return work() end
     local self <close> = begin(given)
     self.result = work()
     return self.result

@@ -21,9 +21,7 @@ Screen.__index = Screen
 function M.new(file)
     local kind = os.getenv("TERM") or ""
     local moves = terminal.of(file).terminal and kind ~= "" and kind ~= "dumb"
-    if moves then
-        progress.leave_terminal()
-    end
+    if moves then progress.leave_terminal() end
     return setmetatable({ file = file, moves = moves, drawn = 0 }, Screen)
 end
 

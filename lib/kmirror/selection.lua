@@ -107,23 +107,17 @@ end
 local function named_clusters()
     local found, names = {}, {}
     for name, cluster in pairs(profile.current().clusters) do
-        if cluster.connect then
-            names[#names + 1] = name
-        end
+        if cluster.connect then names[#names + 1] = name end
     end
     table.sort(names)
-    for i, name in ipairs(names) do
-        found[i] = profile.current().clusters[name].connect
-    end
+    for i, name in ipairs(names) do found[i] = profile.current().clusters[name].connect end
     return found
 end
 
 local function clusters_of(given, everywhere)
     local clusters = {}
     for _, name in ipairs(given.clusters) do
-        if name == "all" then
-            return named_clusters()
-        end
+        if name == "all" then return named_clusters() end
         clusters[#clusters + 1] = profile.connect_cluster(name)
     end
     return #clusters == 0 and everywhere and named_clusters() or clusters
@@ -136,9 +130,7 @@ end
 ---Raises usage for an unknown name, and when no cluster is known.
 function M.apis(given, everywhere)
     local api, apis = mirrors.connect({}), {}
-    for i, cluster in ipairs(clusters_of(given, everywhere)) do
-        apis[i] = api:on(cluster)
-    end
+    for i, cluster in ipairs(clusters_of(given, everywhere)) do apis[i] = api:on(cluster) end
     if #apis == 0 and not api.cluster then
         refuse("which cluster? give --in UUID, or kmirror's own --cluster, or name clusters in the configuration file")
     end
@@ -176,9 +168,7 @@ end
 local function has_source(listed, alias)
     if listed.sourceAlias then return listed.sourceAlias == alias end
     local name = listed.connectorName or ""
-    if not connector.may_come_from(name, alias) then
-        return false
-    end
+    if not connector.may_come_from(name, alias) then return false end
     for _, cluster in pairs(profile.current().clusters) do
         if cluster.connect and cluster.alias and cluster.connect:lower() == listed.cluster:lower() then
             return connector.is_between(name, alias, cluster.alias)
@@ -194,9 +184,7 @@ end
 
 local function any(several, holds)
     for _, value in ipairs(several) do
-        if holds(value) then
-            return true
-        end
+        if holds(value) then return true end
     end
     return #several == 0
 end
@@ -299,14 +287,10 @@ local function missing_from(given, listed)
     for _, value in ipairs(values) do
         local option, field, is_meant, has = table.unpack(value)
         local known = {}
-        for _, each in ipairs(has and listed or {}) do
-            known[has(each) or ""] = true
-        end
+        for _, each in ipairs(has and listed or {}) do known[has(each) or ""] = true end
         for _, text in ipairs(given[field]) do
             local some = false
-            for _, each in ipairs(listed) do
-                some = some or is_meant(each, text)
-            end
+            for _, each in ipairs(listed) do some = some or is_meant(each, text) end
             missing[#missing + 1] = not some and {
                 option = option, value = text,
                 message = ("no mirror has %s %s%s"):format(option, fields.shown(text), fields.meant(text, known)),
@@ -320,16 +304,12 @@ end
 -- have had mirrors once.
 local function refuse_mistaken_sources(missing)
     local aliases = {}
-    for _, cluster in pairs(profile.current().clusters) do
-        aliases[cluster.alias or ""] = true
-    end
+    for _, cluster in pairs(profile.current().clusters) do aliases[cluster.alias or ""] = true end
     for _, each in ipairs(missing) do
         if each.option == "--source" and not aliases[each.value] then
             local asked = each.message:find("Did you mean", 1, true)
             local message = each.message .. (asked and "" or fields.meant(each.value, aliases))
-            if message:find("Did you mean", 1, true) then
-                refuse("%s", message)
-            end
+            if message:find("Did you mean", 1, true) then refuse("%s", message) end
         end
     end
 end

@@ -23,9 +23,7 @@ end
 ---@return string
 function M.word(word)
     word = tostring(word)
-    if text.clean(word) == word then
-        return M.quote(word)
-    end
+    if text.clean(word) == word then return M.quote(word) end
     local escaped = word:gsub("['\\]", "\\%0"):gsub("[^\x20-\x7E]", function(byte)
         return ("\\x%02x"):format(byte:byte())
     end)

@@ -10,9 +10,7 @@ local plain = { ".", ":", "-", "=", "+", "*", "%", "#" } -- where there is no UT
 local function is_utf8()
     for _, name in ipairs({ "LC_ALL", "LC_CTYPE", "LANG" }) do
         local value = os.getenv(name)
-        if value and value ~= "" then
-            return value:lower():find("utf%-?8") ~= nil
-        end
+        if value and value ~= "" then return value:lower():find("utf%-?8") ~= nil end
     end
     return false
 end

@@ -214,12 +214,8 @@ end
 function M.open(url)
     url = url or os.getenv("KMIRROR_STORE")
     local kind, place = "sqlite", nil
-    if url and url ~= "" then
-        kind, place = parse(url)
-    end
-    if kind == "postgresql" then
-        return require("kmirror.store.postgres").open(place)
-    end
+    if url and url ~= "" then kind, place = parse(url) end
+    if kind == "postgresql" then return require("kmirror.store.postgres").open(place) end
     place = place or default_path()
     if place == "" or place:find("%c") then
         refuse("the store's file name is %s: expected sqlite:FILE", place == "" and "empty" or "not printable")
@@ -233,13 +229,9 @@ end
 ---@return boolean
 function M.is_running(store, name)
     local holders = store:holders(name)
-    if holders then
-        return #holders > 0
-    end
+    if holders then return #holders > 0 end
     local lock = store:lock(name)
-    if lock then
-        lock:close()
-    end
+    if lock then lock:close() end
     return lock == nil
 end
 

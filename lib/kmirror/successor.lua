@@ -36,9 +36,7 @@ end
 ---@return mirrors.Secret|nil
 ---Raises usage when they cannot be read, or can be read by others.
 function M.properties(given)
-    if not given.source_properties then
-        return nil
-    end
+    if not given.source_properties then return nil end
     local properties, problem = read_properties({ from = "file", value = given.source_properties }, "")
     if problem then
         refuse("--source-properties: %s", problem)
@@ -71,9 +69,7 @@ end
 function M.spec(given, old, source, regex)
     local custom = source.properties ~= nil
     local private = nil
-    if not custom then
-        private = M.setting(given, "usePrivateIps", old)
-    end
+    if not custom then private = M.setting(given, "usePrivateIps", old) end
     return {
         sourceType = custom and "custom" or "instaclustr",
         kafkaSource = not custom and source.kafka or nil,

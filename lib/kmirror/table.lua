@@ -20,16 +20,12 @@ local narrowest = 4
 
 local function value_of(column, row)
     local field = column[2]
-    if type(field) == "function" then
-        return field(row)
-    end
+    if type(field) == "function" then return field(row) end
     return row[field]
 end
 
 local function to_text(value, absent)
-    if value == nil then
-        return absent
-    end
+    if value == nil then return absent end
     return text.clean(tostring(value))
 end
 
@@ -41,9 +37,7 @@ end
 -- The cells of all rows, and how wide each column has to be to hold them.
 local function measure(columns, rows)
     local cells, widths = {}, {}
-    for c, column in ipairs(columns) do
-        widths[c] = text.width(column[1])
-    end
+    for c, column in ipairs(columns) do widths[c] = text.width(column[1]) end
     for r, row in ipairs(rows) do
         cells[r] = {}
         for c, column in ipairs(columns) do
@@ -59,18 +53,14 @@ local function widest_of(columns, widths, key)
     local widest
     for c, column in ipairs(columns) do
         local gives = not (column.whole or column.align == "right") and (column.key or false) == key
-        if gives and widths[c] > (widths[widest] or narrowest) then
-            widest = c
-        end
+        if gives and widths[c] > (widths[widest] or narrowest) then widest = c end
     end
     return widest
 end
 
 local function excess_of(widths, available)
     local excess = #gap * (#widths - 1) - available
-    for _, width in ipairs(widths) do
-        excess = excess + width
-    end
+    for _, width in ipairs(widths) do excess = excess + width end
     return excess
 end
 
@@ -91,9 +81,7 @@ end
 local function shrink(columns, widths, available)
     for _ = 1, excess_of(widths, available) do
         local widest = widest_of(columns, widths, false) or widest_of(columns, widths, true)
-        if not widest then
-            return
-        end
+        if not widest then return end
         widths[widest] = widths[widest] - 1
     end
 end
@@ -102,9 +90,7 @@ local function line_of(cells, columns, widths, paint)
     local parts = {}
     for c, column in ipairs(columns) do
         local cell = pad(text.cut(cells[c], widths[c]), widths[c], column.align)
-        if c == #columns then
-            cell = cell:gsub("%s+$", "")
-        end
+        if c == #columns then cell = cell:gsub("%s+$", "") end
         parts[c] = paint(column, c, cell)
     end
     return table.concat(parts, gap) .. "\n"
@@ -117,17 +103,11 @@ end
 ---@return string
 function M.aligned(columns, rows, where)
     where = where or { terminal = false, color = false }
-    if where.width then
-        columns = fitting(columns, rows, where.width)
-    end
+    if where.width then columns = fitting(columns, rows, where.width) end
     local cells, widths = measure(columns, rows)
-    if where.width then
-        shrink(columns, widths, where.width)
-    end
+    if where.width then shrink(columns, widths, where.width) end
     local titles = {}
-    for c, column in ipairs(columns) do
-        titles[c] = column[1]
-    end
+    for c, column in ipairs(columns) do titles[c] = column[1] end
     local lines = { line_of(titles, columns, widths, function(_, _, cell)
         return terminal.paint(where, "bold", cell)
     end) }
@@ -147,9 +127,7 @@ function M.tabs(columns, rows)
     local lines = {}
     for r, row in ipairs(rows) do
         local cells = {}
-        for c, column in ipairs(columns) do
-            cells[c] = to_text(value_of(column, row), "")
-        end
+        for c, column in ipairs(columns) do cells[c] = to_text(value_of(column, row), "") end
         lines[r] = table.concat(cells, "\t") .. "\n"
     end
     return table.concat(lines)

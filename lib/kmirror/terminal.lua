@@ -19,9 +19,7 @@ function M.color(when)
 end
 
 local function wants_color(is_terminal)
-    if color_when ~= "auto" then
-        return color_when == "always"
-    end
+    if color_when ~= "auto" then return color_when == "always" end
     return is_terminal and (os.getenv("NO_COLOR") or "") == "" and os.getenv("TERM") ~= "dumb"
 end
 
@@ -49,9 +47,7 @@ end
 ---@param text string
 ---@return string
 function M.paint(where, color, text)
-    if not where.color or not color then
-        return text
-    end
+    if not where.color or not color then return text end
     return ("\27[%dm%s\27[0m"):format(codes[color], text)
 end
 

@@ -157,7 +157,9 @@ local function hooks_of(steps, directory)
             .. shell.quote(step) .. ".*")))
         for path in pipe:lines() do
             local environment = {}
-            for name, value in read(path):gmatch("([^=%z]+)=([^%z]*)%z") do environment[name] = value end
+            for name, value in read(path):gmatch("([^=%z]+)=([^%z]*)%z") do
+                environment[name] = value
+            end
             table.insert(found[step], environment)
         end
     end

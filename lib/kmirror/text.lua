@@ -22,9 +22,7 @@ local two_wide = {
 
 local function within(ranges, code)
     for _, range in ipairs(ranges) do
-        if code >= range[1] and code <= range[2] then
-            return true
-        end
+        if code >= range[1] and code <= range[2] then return true end
     end
     return false
 end
@@ -63,9 +61,7 @@ function M.clean_lines(text)
 end
 
 local function width_of(code)
-    if code < 0x300 then
-        return 1
-    end
+    if code < 0x300 then return 1 end
     return within(zero_width, code) and 0 or within(two_wide, code) and 2 or 1
 end
 
@@ -73,13 +69,9 @@ end
 ---@param text string valid UTF-8
 ---@return integer
 function M.width(text)
-    if not text:find("[\x80-\xFF]") then
-        return #text
-    end
+    if not text:find("[\x80-\xFF]") then return #text end
     local width = 0
-    for _, code in utf8.codes(text) do
-        width = width + width_of(code)
-    end
+    for _, code in utf8.codes(text) do width = width + width_of(code) end
     return width
 end
 
@@ -88,15 +80,11 @@ end
 ---@param columns integer at least 1
 ---@return string
 function M.cut(text, columns)
-    if M.width(text) <= columns then
-        return text
-    end
+    if M.width(text) <= columns then return text end
     local width = 0
     for position, code in utf8.codes(text) do
         width = width + width_of(code)
-        if width > columns - 1 then
-            return text:sub(1, position - 1) .. "…"
-        end
+        if width > columns - 1 then return text:sub(1, position - 1) .. "…" end
     end
     return text
 end
@@ -108,9 +96,7 @@ local most_shown = 80 -- characters of a regex in a message
 ---@return string
 function M.short(text)
     local length = utf8.len(text) or #text
-    if length <= most_shown then
-        return text
-    end
+    if length <= most_shown then return text end
     local first = text:sub(1, (utf8.offset(text, most_shown // 2 + 1) or most_shown // 2 + 1) - 1)
     local last = text:sub(utf8.offset(text, -(most_shown // 4)) or -(most_shown // 4))
     return ("%s…%s (%d characters)"):format(first, last, length)
@@ -133,9 +119,7 @@ end
 ---@return string[] lines
 function M.wrap(text, columns, margin)
     local indent = text:match("^%s*")
-    if M.width(text) <= columns then
-        return { text }
-    end
+    if M.width(text) <= columns then return { text } end
     local lines, line = {}, nil
     for word in text:gmatch("%S+") do
         if not line then
@@ -157,9 +141,7 @@ end
 ---@param before integer columns that are taken before its first line; the others are indented as much
 ---@return string
 function M.message(message, columns, before)
-    if not columns or columns <= before then
-        return message
-    end
+    if not columns or columns <= before then return message end
     local margin, lines = (" "):rep(before), {}
     message = message:gsub("%f[^%s(]kmirror [a-z-][^\n;]*", function(command)
         return (command:gsub(" ", "\0"))

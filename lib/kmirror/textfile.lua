@@ -14,9 +14,7 @@ local marks = {
 -- Two or four bytes a character; without a mark, the zeros among the first ones tell.
 local function wide_encoding(bytes)
     for _, mark in ipairs(marks) do
-        if bytes:sub(1, #mark[1]) == mark[1] then
-            return mark[2]
-        end
+        if bytes:sub(1, #mark[1]) == mark[1] then return mark[2] end
     end
     return (bytes:find("^[^\0]\0[^\0]\0") or bytes:find("^\0[^\0]\0[^\0]")) and "UTF-16" or nil
 end
@@ -28,9 +26,7 @@ end
 ---@return string|nil problem "is UTF-16; …"
 function M.decode(bytes)
     local encoding = wide_encoding(bytes)
-    if encoding then
-        return nil, ("is %s; save it as UTF-8"):format(encoding)
-    end
+    if encoding then return nil, ("is %s; save it as UTF-8"):format(encoding) end
     local text = bytes:gsub("^\xEF\xBB\xBF", "")
     local line, column = fields.not_utf8(text)
     if line then
@@ -45,9 +41,7 @@ end
 ---@return string|nil problem
 function M.decode_code(bytes)
     local encoding = wide_encoding(bytes)
-    if encoding then
-        return nil, ("is %s; save it as UTF-8"):format(encoding)
-    end
+    if encoding then return nil, ("is %s; save it as UTF-8"):format(encoding) end
     return (bytes:gsub("^\xEF\xBB\xBF", ""))
 end
 
@@ -60,16 +54,10 @@ end
 
 local function read_bytes(path, expected)
     local file, problem = io.stdin, nil
-    if path ~= "-" then
-        file, problem = io.open(path, "rb")
-    end
+    if path ~= "-" then file, problem = io.open(path, "rb") end
     local bytes, why
-    if file then
-        bytes, why = file:read("a")
-    end
-    if file and file ~= io.stdin then
-        file:close()
-    end
+    if file then bytes, why = file:read("a") end
+    if file and file ~= io.stdin then file:close() end
     problem = problem or ("%s: %s"):format(M.name(path), why or "not a file")
     return bytes or refuse("cannot read %s; expected %s", problem, expected)
 end
@@ -112,9 +100,7 @@ end
 -- Lua cuts long names of files in its messages.
 local longest_name = 59
 local function with_whole_name(message, path)
-    if type(message) ~= "string" or #path < longest_name then
-        return message
-    end
+    if type(message) ~= "string" or #path < longest_name then return message end
     local cut = message:match("^(%.%.%..-):%d+: ")
     return cut and path:sub(-(#cut - 3)) == cut:sub(4) and path .. message:sub(#cut + 1) or message
 end
@@ -127,9 +113,7 @@ end
 ---@return any value or what is wrong, with the file's whole name and the line
 function M.evaluate(source, path, globals)
     local chunk, problem = load(source:gsub("^#[^\n]*", ""), "@" .. path, "t", globals)
-    if not chunk then
-        return false, with_whole_name(problem, path)
-    end
+    if not chunk then return false, with_whole_name(problem, path) end
     local ok, value = pcall(chunk)
     return ok, ok and value or with_whole_name(value, path)
 end

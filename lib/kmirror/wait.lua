@@ -99,9 +99,7 @@ end
 local function judge(api, item, ready)
     local there, mirror = pcall(get, api, item.place)
     if not there then
-        if not problems.is_gone(mirror) then
-            error(mirror, 0)
-        end
+        if not problems.is_gone(mirror) then error(mirror, 0) end
         item.gone = true
         local since = item.place.since
         return not (since and task.now() - since < settling) and "failed" or nil
@@ -191,9 +189,7 @@ end
 
 local function refuse_late(items, seconds, stalled)
     local late = {}
-    for _, item in ipairs(items) do
-        late[#late + 1] = not item.state and left_over(item) or nil
-    end
+    for _, item in ipairs(items) do late[#late + 1] = not item.state and left_over(item) or nil end
     local when = stalled and "nothing moves any more" or ("%g seconds are up"):format(seconds)
     local message = ("%s, and %d of %s not ready: %s"):format(when, #late,
         text.count(#items, "mirror is", "mirrors are"), M.describe(late))
@@ -214,16 +210,12 @@ function M.ready(api, wanted, ready, options)
     local seconds = options.seconds or default_seconds
     local items, stalled = follow.all(places_of(wanted), function(item)
         local state = judge(api, item, ready)
-        if state == "failed" then
-            refuse_failed(item)
-        end
+        if state == "failed" then refuse_failed(item) end
         return state
     end, seconds, options.stall, options.title)
     local seen = {}
     for i, item in ipairs(items) do
-        if not item.state then
-            refuse_late(items, seconds, stalled)
-        end
+        if not item.state then refuse_late(items, seconds, stalled) end
         seen[i] = item.mirror
     end
     return seen
@@ -233,9 +225,7 @@ end
 
 local function raise_unseen(items)
     for _, item in ipairs(items) do
-        if item.problem then
-            error(item.problem, 0)
-        end
+        if item.problem then error(item.problem, 0) end
     end
 end
 
@@ -264,9 +254,7 @@ end
 
 local function is_gone(api, place)
     local there, problem = pcall(get, api, place)
-    if not there and not problems.is_gone(problem) then
-        error(problem, 0)
-    end
+    if not there and not problems.is_gone(problem) then error(problem, 0) end
     return not there
 end
 
@@ -282,9 +270,7 @@ function M.gone(api, ids, seconds)
     end, seconds, nil, "wait until they are gone")
     raise_unseen(items)
     local left = {}
-    for _, item in ipairs(items) do
-        left[#left + 1] = not item.state and item.place.id or nil
-    end
+    for _, item in ipairs(items) do left[#left + 1] = not item.state and item.place.id or nil end
     if #left > 0 then
         local message = ("still there after %g seconds: %s"):format(seconds, table.concat(left, ", "))
         error(mirrors.error("timeout", message), 0)

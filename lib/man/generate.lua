@@ -21,9 +21,7 @@ end
 
 local function option(each)
     local names = {}
-    for i, name in ipairs(each.names) do
-        names[i] = "\\fB" .. roff(name) .. "\\fR"
-    end
+    for i, name in ipairs(each.names) do names[i] = "\\fB" .. roff(name) .. "\\fR" end
     local value = each.placeholder and " \\fI" .. roff(each.placeholder) .. "\\fR" or ""
     write(".TP\n", table.concat(names, ", "), value, "\n", roff(each.description), "\n")
 end
@@ -62,23 +60,17 @@ local function command(name)
     write(roff(it.summary), "\n")
     prose(it.details)
     for _, each in ipairs(it.own) do
-        if not in_sets[each.names[1]] then
-            option(each)
-        end
+        if not in_sets[each.names[1]] then option(each) end
     end
 end
 
 local function runbook(name)
     local it = definitions.runbook(name)
     local takes = {}
-    for i, argument in ipairs(it.arguments) do
-        takes[i] = " " .. argument.placeholder
-    end
+    for i, argument in ipairs(it.arguments) do takes[i] = " " .. argument.placeholder end
     write('.SS "kmirror run ', roff(name), " [OPTION...]", roff(table.concat(takes)), '"\n')
     prose(it.details, true)
-    for _, each in ipairs(it.options) do
-        option(each)
-    end
+    for _, each in ipairs(it.options) do option(each) end
 end
 
 local sets = {
@@ -101,22 +93,16 @@ retried when that is safe. Single operations are commands. How to write a runboo
 
 With --sandbox any command uses a simulated API, which runs as long as the command: try things there.]], true)
 section("COMMANDS")
-for _, name in ipairs(cli.names) do
-    command(name)
-end
+for _, name in ipairs(cli.names) do command(name) end
 section("OPTIONS")
 write("Options may stand before or after the command; those of a runbook follow its name.\n")
 for _, set in ipairs(sets) do
     write('.SS "', set[1], '"\n')
-    for _, each in ipairs(definitions.of_sets({ table.unpack(set, 2) })) do
-        option(each)
-    end
+    for _, each in ipairs(definitions.of_sets({ table.unpack(set, 2) })) do option(each) end
 end
 section("RUNBOOKS")
 write("These ship with kmirror.\n")
-for _, name in ipairs(host.scripts()) do
-    runbook(name)
-end
+for _, name in ipairs(host.scripts()) do runbook(name) end
 
 section("ENVIRONMENT")
 for _, variable in ipairs({

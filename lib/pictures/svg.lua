@@ -48,7 +48,9 @@ local function runs_of(line)
             runs[#runs + 1] = { text = text, column = column, look = attributes() }
             column = column + utf8.len(text)
         end
-        for code in (codes == "" and "" or codes .. ";"):gmatch("(%d*);") do apply(tonumber(code) or 0) end
+        for code in (codes == "" and "" or codes .. ";"):gmatch("(%d*);") do
+            apply(tonumber(code) or 0)
+        end
     end
     return runs
 end

@@ -19,9 +19,7 @@ local Reader = {}
 Reader.__index = Reader
 
 function Reader:emit(line)
-    if #self.out > 0 and self.out[#self.out] ~= "" then
-        self.out[#self.out + 1] = ""
-    end
+    if #self.out > 0 and self.out[#self.out] ~= "" then self.out[#self.out + 1] = "" end
     table.move(self.block, 1, #self.block, #self.out + 1, self.out)
     self.out[#self.out + 1] = line
     self.block = {}
@@ -51,9 +49,7 @@ local rules = {
         end
     end },
     { "^    ([%a][%w_]*) = [%w_.]+,$", function(self, name)
-        if self.table and #self.block > 0 then
-            return ("%s.%s = nil"):format(self.table, name)
-        end
+        if self.table and #self.block > 0 then return ("%s.%s = nil"):format(self.table, name) end
     end },
     { "^return function(%b())", function(_, parameters)
         return ("return function%s end"):format(parameters)
@@ -73,9 +69,7 @@ function Reader:code(line)
             return
         end
     end
-    if is_declaration(self.block) then
-        self:emit("")
-    end
+    if is_declaration(self.block) then self:emit("") end
     self.block = {}
 end
 
@@ -101,9 +95,7 @@ local function declarations(path)
         if comment then
             reader.block[#reader.block + 1] = comment
         else
-            if is_declaration(reader.block) then
-                reader:emit("")
-            end
+            if is_declaration(reader.block) then reader:emit("") end
             reader.block = {}
         end
     end
@@ -122,9 +114,7 @@ local function interface(path, added)
         source = source:gsub("\n(return [%a_]+%s*)$", function(last) return "\n" .. read(added) .. last end)
     end
     local reader = setmetatable({ out = {}, block = {}, module = source:match("return ([%a_]+)%s*$") }, Reader)
-    for line in source:gmatch("([^\n]*)\n") do
-        reader:line(line)
-    end
+    for line in source:gmatch("([^\n]*)\n") do reader:line(line) end
     return reader.out
 end
 
@@ -132,9 +122,7 @@ local function write(path, module, ...)
     assert(host.make_directory(path:match("^(.*)/")))
     local file <close> = assert(io.open(path, "wb"))
     file:write("---@meta ", module, "\n")
-    for _, lines in ipairs({ ... }) do
-        file:write("\n", table.concat(lines, "\n"), "\n")
-    end
+    for _, lines in ipairs({ ... }) do file:write("\n", table.concat(lines, "\n"), "\n") end
 end
 
 local directory = assert(..., "where to?")

@@ -2,9 +2,9 @@
 -- stay in sync with that, and sets the last batch back when one does not.
 --   kmirror run --sandbox scripts/cookbook/canary.lua
 
-local bulk = require "kmirror.bulk"
-local health = require "kmirror.health"
-local wait = require "kmirror.wait"
+local bulk = require("kmirror.bulk")
+local health = require("kmirror.health")
+local wait = require("kmirror.wait")
 local api = require("mirrors").connect {}
 
 local function halve(mirror)

@@ -1,11 +1,11 @@
 -- Creates a mirror for each topics regex, and waits until all are up. One that fails ends it.
 --   kmirror run --sandbox scripts/cookbook/create_many.lua '.*\.created' '.*\.shipped'
 
-local bulk = require "kmirror.bulk"
-local health = require "kmirror.health"
-local profile = require "kmirror.profile"
-local wait = require "kmirror.wait"
-local task = require "task"
+local bulk = require("kmirror.bulk")
+local health = require("kmirror.health")
+local profile = require("kmirror.profile")
+local wait = require("kmirror.wait")
+local task = require("task")
 
 local west, east = profile.cluster "us-west", profile.cluster "us-east"
 local api = require("mirrors").connect { cluster = east.connect }

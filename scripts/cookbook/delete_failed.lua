@@ -1,9 +1,9 @@
 -- Deletes the mirrors that are FAILED, one of them first, and continues after a failure.
 --   kmirror run --sandbox scripts/cookbook/delete_failed.lua
 
-local bulk = require "kmirror.bulk"
-local confirm = require "kmirror.confirm"
-local log = require "kmirror.log"
+local bulk = require("kmirror.bulk")
+local confirm = require("kmirror.confirm")
+local log = require("kmirror.log")
 local api = require("mirrors").connect {}
 local text = require("kmirror.text")
 

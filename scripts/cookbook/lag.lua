@@ -1,8 +1,8 @@
 -- The mirrors that lag most. Changes nothing.
 --   kmirror run --sandbox scripts/cookbook/lag.lua 5
 
-local bulk = require "kmirror.bulk"
-local health = require "kmirror.health"
+local bulk = require("kmirror.bulk")
+local health = require("kmirror.health")
 local api = require("mirrors").connect {}
 
 local mirrors = bulk.details(api)

@@ -1,10 +1,10 @@
 -- Gives one mirror a new topics regex: creates its successor, and deletes it only when that is in sync.
 --   kmirror run --sandbox scripts/cookbook/replace_one.lua 'orders\..*' 'orders\.(created|shipped)'
 
-local confirm = require "kmirror.confirm"
-local health = require "kmirror.health"
-local profile = require "kmirror.profile"
-local wait = require "kmirror.wait"
+local confirm = require("kmirror.confirm")
+local health = require("kmirror.health")
+local profile = require("kmirror.profile")
+local wait = require("kmirror.wait")
 
 local old_regex, new_regex = ...
 local west, east = profile.cluster "us-west", profile.cluster "us-east"

@@ -1,7 +1,7 @@
 -- Deletes a mirror, however long the API is away: waits a minute at most. A mirror that is gone already is fine.
 --   kmirror run --sandbox --faults flaky scripts/cookbook/retry_until.lua
 
-local task = require "task"
+local task = require("task")
 local api = require("mirrors").connect {}
 
 local id = ... or api:list()[1].id

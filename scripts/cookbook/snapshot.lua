@@ -1,15 +1,13 @@
 -- Saves every mirror in full, and says what has changed since it was last saved in that file. Changes nothing.
 --   kmirror run --sandbox scripts/cookbook/snapshot.lua /tmp/mirrors.json
 
-local bulk = require "kmirror.bulk"
-local json = require "kmirror.json"
+local bulk = require("kmirror.bulk")
+local json = require("kmirror.json")
 local api = require("mirrors").connect {}
 
 local path = ... or "mirrors.json"
 local before, now = {}, {}
-for _, mirror in ipairs(json.read(path) or {}) do
-    before[mirror.id] = mirror
-end
+for _, mirror in ipairs(json.read(path) or {}) do before[mirror.id] = mirror end
 local mirrors = bulk.details(api)
 for _, mirror in ipairs(mirrors) do
     now[mirror.id] = mirror
@@ -21,9 +19,7 @@ for _, mirror in ipairs(mirrors) do
     end
 end
 for id, mirror in pairs(before) do
-    if not now[id] then
-        print("gone", id, mirror.topicsRegex)
-    end
+    if not now[id] then print("gone", id, mirror.topicsRegex) end
 end
 json.write(path, json.array(mirrors))
 print(#mirrors .. " mirrors saved in " .. path)

@@ -1,9 +1,9 @@
 -- How many mirrors there are in each status, on every cluster that the profile names. Changes nothing.
 --   kmirror run --sandbox scripts/cookbook/status_count.lua
 
-local bulk = require "kmirror.bulk"
-local selection = require "kmirror.selection"
-local tables = require "kmirror.table"
+local bulk = require("kmirror.bulk")
+local selection = require("kmirror.selection")
+local tables = require("kmirror.table")
 
 local count, rows = {}, {}
 for _, mirror in ipairs(bulk.details(selection.apis({ clusters = { "all" } }))) do

@@ -1,15 +1,13 @@
 -- Records a second over all mirrors, looked at a few times. Changes nothing.
 --   kmirror run --sandbox scripts/cookbook/throughput.lua 3 0.5
 
-local bulk = require "kmirror.bulk"
-local task = require "task"
+local bulk = require("kmirror.bulk")
+local task = require("task")
 local api = require("mirrors").connect {}
 
 local looks, pause = ...
 for look = 1, math.tointeger(looks or 3) do
-    if look > 1 then
-        task.sleep(tonumber(pause or 5))
-    end
+    if look > 1 then task.sleep(tonumber(pause or 5)) end
     local rate, topics = 0, 0
     for _, mirror in ipairs(bulk.details(api)) do
         for _, topic in ipairs(mirror.topicStatuses) do

@@ -1,16 +1,14 @@
 -- Sets a target latency for all mirrors whose topics begin with a word.
 --   kmirror run --sandbox scripts/cookbook/tighten.lua 10000 orders payments
 
-local bulk = require "kmirror.bulk"
+local bulk = require("kmirror.bulk")
 local api = require("mirrors").connect {}
 
 local latency, words = math.tointeger((...)), { select(2, ...) }
 
 local function is_meant(mirror)
     for _, word in ipairs(words) do
-        if mirror.topicsRegex:sub(1, #word) == word then
-            return true
-        end
+        if mirror.topicsRegex:sub(1, #word) == word then return true end
     end
 end
 

@@ -2,8 +2,8 @@
 -- Changes nothing.
 --   kmirror run --sandbox scripts/cookbook/until_in_sync.lua 60
 
-local bulk = require "kmirror.bulk"
-local wait = require "kmirror.wait"
+local bulk = require("kmirror.bulk")
+local wait = require("kmirror.wait")
 local api = require("mirrors").connect {}
 
 local ids = bulk.map(api:list(), function(listed)

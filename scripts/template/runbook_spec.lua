@@ -1,7 +1,7 @@
 -- Tests of NAME.lua:
 --   kmirror test NAME_spec.lua
 
-local test = require "kmirror.test"
+local test = require("kmirror.test")
 
 -- The runbook lies beside this file.
 local runbook = debug.getinfo(1, "S").source:match("^@(.*)_spec%.lua$") .. ".lua"
@@ -22,9 +22,7 @@ describe("NAME", function()
         local run = test.run(runbook, { args = { "--latency", 20000 }, world = { mirrors = 20, lag_ms = 100000 } })
         assert.are_not.equal(0, run.status)
         assert.are.equal(2, #run.sent.update_target_latency) -- there and back; a minute of waiting took no time
-        for _, mirror in ipairs(run.mirrors) do
-            assert.are.equal(30000, mirror.targetLatency)
-        end
+        for _, mirror in ipairs(run.mirrors) do assert.are.equal(30000, mirror.targetLatency) end
     end)
 
     it("changes nothing in a dry run", function()

@@ -1,8 +1,8 @@
 -- bench.lua: runs the rows one after the other and writes what came out. bench.sh calls it, with the servers running.
 package.path = "spec/bench/driver/?.lua;" .. package.path
-local context = require "context"
-local output = require "output"
-local rounds = require "rounds"
+local context = require("context")
+local output = require("output")
+local rounds = require("rounds")
 
 local names = { "gets", "startup", "list", "tasks", "tls", "memory", "growth", "work", "journal", "rate", "failover" }
 

@@ -3,8 +3,8 @@
 -- to the database. `make rate-postgres` calls it.
 --     RATE=35|auto LIMIT=35 RUNNERS="1 4 16" SECONDS_EACH=30 MS=5
 package.path = "./?.lua;./?/init.lua;" .. package.path
-local postgres = require "spec.support.postgres"
-local support = require "spec.support"
+local postgres = require("spec.support.postgres")
+local support = require("spec.support")
 
 local rate = os.getenv "RATE" or "35"
 local limit = tonumber(os.getenv "LIMIT" or (rate == "auto" and "35" or rate))

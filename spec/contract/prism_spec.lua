@@ -1,8 +1,8 @@
 -- An independent judge: Prism knows the API from v1.yaml alone. As a mock server it refuses what kmirror
 -- should not send; as a proxy in front of the sandbox it refuses what the sandbox should not answer.
-local support = require "spec.support"
-local cjson = require "cjson"
-local prism = require "spec.support.prism"
+local support = require("spec.support")
+local cjson = require("cjson")
+local prism = require("spec.support.prism")
 
 local CONTRACT = "spec/contract/v1.yaml"
 local WEST_KAFKA = "5a9b1c52-0000-4000-8000-000000000001"
@@ -73,7 +73,7 @@ describe("by Prism's judgement of what the sandbox answers,", function()
     local LATENCY = EAST .. "/" .. support.mirror .. "/targetLatency"
 
     it("the five operations are as the contract has them", function()
-        local api = require "mirrors".connect(sandbox:options { endpoint = proxy.url, rate = 0 })
+        local api = require("mirrors").connect(sandbox:options { endpoint = proxy.url, rate = 0 })
         local all = api:list()
         assert.are.equal(24, #all)
         for _, each in ipairs(all) do

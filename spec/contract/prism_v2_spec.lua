@@ -1,7 +1,7 @@
 -- Version 2 of the API, by Prism's judgement: see prism_spec.lua.
-local cjson = require "cjson"
-local prism = require "spec.support.prism"
-local support = require "spec.support"
+local cjson = require("cjson")
+local prism = require("spec.support.prism")
+local support = require("spec.support")
 
 local CONTRACT = "spec/contract/v2.yaml"
 local WEST_KAFKA = "5a9b1c52-0000-4000-8000-000000000001"
@@ -55,7 +55,7 @@ describe("by Prism's judgement of what the sandbox answers as v2,", function()
     it("the five operations are as the contract has them, with either shape of the list", function()
         for _, shape in ipairs { "array", "object" } do
             around({ v2_list = shape }, function(sandbox, proxy)
-                local api = require "mirrors".connect(sandbox:options { endpoint = proxy.url, rate = 0, api = "v2" })
+                local api = require("mirrors").connect(sandbox:options { endpoint = proxy.url, rate = 0, api = "v2" })
                 local all = api:list()
                 assert.are.equal(24, #all)
                 assert.are.equal(all[1].connectorName, api:get(all[1].id).connectorName)
@@ -75,7 +75,7 @@ describe("by Prism's judgement of what the sandbox answers as v2,", function()
 
     it("refusals are as the contract has them", function()
         around({}, function(sandbox, proxy)
-            local there = MIRRORS .. "/" .. require "mirrors".connect(sandbox:options()):list()[1].id
+            local there = MIRRORS .. "/" .. require("mirrors").connect(sandbox:options()):list()[1].id
             local east, reader = LIST:format(support.us_east), { user = "sandbox:sandbox-read-only-key" }
             local latency = '{"targetLatency":30000}'
             for _, case in ipairs {
@@ -97,7 +97,7 @@ end)
 describe("a server that redirects v2's create to the path with a slash", function()
     it("is told of by where it wanted to send the request, and the request is not sent there", function()
         local sandbox = support.sandbox { v2_slash = "redirect", world = "empty" }
-        local api = require "mirrors".connect(sandbox:options { api = "v2", retries = 0, settle = 0.1 })
+        local api = require("mirrors").connect(sandbox:options { api = "v2", retries = 0, settle = 0.1 })
         local problem = support.raises("protocol", api.create, api, SPEC)
         assert.is_truthy(problem.message:find(sandbox.url .. MIRRORS .. "/, which is not followed", 1, true),
             problem.message)

@@ -1,5 +1,5 @@
 -- Completion, in real shells.
-local support = require "spec.support"
+local support = require("spec.support")
 
 local directory -- with a configuration and a store of jobs
 local env

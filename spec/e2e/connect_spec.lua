@@ -1,5 +1,5 @@
-local mirrors = require "mirrors"
-local support = require "spec.support"
+local mirrors = require("mirrors")
+local support = require("spec.support")
 
 -- What the runbooks that ship and the cookbook do on Kafka Connect of one's own: what each is told, and what it says.
 -- No Kafka is behind it, so that records cannot be counted: what hangs on that says so.

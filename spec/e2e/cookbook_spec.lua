@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- What each script of the cookbook prints when it is run as its first lines say.
 local prints = {

@@ -1,5 +1,5 @@
-local json = require "kmirror.json"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local support = require("spec.support")
 
 describe("os.exit in a runbook", function()
     local sandbox, env, count

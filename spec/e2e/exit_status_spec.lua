@@ -1,7 +1,7 @@
 -- The exit status of a run is one truth: the process, the job's record, report.json and the metrics tell the same.
 -- 2 means that something was wrong before any change was sent.
-local json = require "kmirror.json"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local support = require("spec.support")
 
 local connect = 'local api = require("mirrors").connect {} '
 local change = connect .. "api:delete(api:list()[1].id) "

@@ -1,6 +1,6 @@
 -- The trail that runs leave, and the hooks of their beginning and end.
-local json = require "kmirror.json"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local support = require("spec.support")
 
 local sandbox, home
 
@@ -198,7 +198,9 @@ describe("the history", function()
     it("loses no line of processes that write at the same time", function()
         local id, env, processes = some_id(), sandbox:env(), {}
         env.XDG_STATE_HOME = home
-        for i = 1, 12 do processes[i] = support.start { "latency", id, tostring(30000 + i), env = env } end
+        for i = 1, 12 do
+            processes[i] = support.start { "latency", id, tostring(30000 + i), env = env }
+        end
         for _, process in ipairs(processes) do assert.are.equal(0, process:wait(30).status) end
         local runs = history()
         assert.are.equal(12, #runs)
@@ -280,7 +282,9 @@ describe("the hooks of a run", function()
         local result = kmirror("run", "--yes", "--hook", "start=exit 4", "retune", "--latency", "41000")
         assert.are.equal(1, result.status)
         assert.matches("the hook start failed with status 4", result.stderr, 1, true)
-        for _, request in ipairs(sandbox:requests()) do assert.are_not.equal("PATCH", request.method) end
+        for _, request in ipairs(sandbox:requests()) do
+            assert.are_not.equal("PATCH", request.method)
+        end
         result = done("run", "--yes", "--hook", "done=exit 4", "retune", "--latency", "41000")
         assert.matches("the hook done failed with status 4", result.stderr, 1, true)
     end)

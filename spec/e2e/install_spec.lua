@@ -1,6 +1,6 @@
 -- What make install, make deb and make dist bring along besides the executable.
-local annotations = require "spec.support.annotations"
-local support = require "spec.support"
+local annotations = require("spec.support.annotations")
+local support = require("spec.support")
 
 local function make(goal, ...)
     local result = support.run { "-s", "--no-print-directory", goal, "BUILD=" .. support.build, command = "make",
@@ -97,8 +97,12 @@ describe("make install", function()
             local variable = types:match("return (%a+)%s*$")
             assert.are.equal("---@meta " .. name, types:match("^[^\n]*"))
             local named = {}
-            for key in types:gmatch("\nfunction " .. variable .. "%.([%w_]+)%(") do named[#named + 1] = key end
-            for key in types:gmatch("\n" .. variable .. "%.([%w_]+) = nil") do named[#named + 1] = key end
+            for key in types:gmatch("\nfunction " .. variable .. "%.([%w_]+)%(") do
+                named[#named + 1] = key
+            end
+            for key in types:gmatch("\n" .. variable .. "%.([%w_]+) = nil") do
+                named[#named + 1] = key
+            end
             table.sort(keys)
             table.sort(named)
             assert.are.same(keys, named, name)
@@ -113,9 +117,7 @@ describe("make install", function()
             assert.is_truthy(types:find(words, 1, true), words)
         end
         local files = lines(output("find", root .. "/share/kmirror/types", "-name", "*.lua"))
-        for _, path in ipairs(files) do
-            assert(loadfile(path))
-        end
+        for _, path in ipairs(files) do assert(loadfile(path)) end
         local undefined, names = annotations.undefined(files)
         assert.are.equal("", table.concat(undefined, "\n"))
         assert.is_true(names > 1000)

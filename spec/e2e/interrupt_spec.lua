@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 local WANTED <const> = 40
 
@@ -125,7 +125,7 @@ describe("a runbook that computes for ever", function()
         process:signal("TERM")
         local result = process:wait(10)
         assert.are.equal(130, result.status, body .. result.stderr)
-        result.report = require "kmirror.json".decode(support.read(report)).runs[1]
+        result.report = require("kmirror.json").decode(support.read(report)).runs[1]
         return result
     end
 

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 describe("the executable", function()
     it("runs a shipped runbook where there is nothing else of kmirror", function()

@@ -1,5 +1,5 @@
-local json = require "kmirror.json"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local support = require("spec.support")
 
 -- What a terminal would obey: an escape, C1 in UTF-8, marks of direction, a line feed; and a byte that is no UTF-8.
 local odd = "e\27[2J\u{9B}31m\u{202E}\u{2066}\u{200F}\nx"
@@ -35,7 +35,9 @@ describe("text from outside", function()
     end)
 
     local function is_printable(text, what)
-        for _, each in ipairs(raw) do assert.is_nil(text:find(each, 1, true), what .. ": " .. text) end
+        for _, each in ipairs(raw) do
+            assert.is_nil(text:find(each, 1, true), what .. ": " .. text)
+        end
     end
 
     it("is shown as escapes by every command and runbook that shows it", function()

@@ -1,5 +1,5 @@
-local socket = require "socket"
-local support = require "spec.support"
+local socket = require("socket")
+local support = require("spec.support")
 
 -- The fenced blocks of a file: { language, text, line }.
 local function blocks(path)
@@ -50,7 +50,9 @@ for _, path in ipairs { "README.md", "runtime/README.md" } do describe("in " .. 
     -- What the block is said to print, when a block of text follows it.
     local function check_output(i, result)
         local following = all[i + 1]
-        if following and following.language == "text" then assert.are.equal(following.text, result.stdout) end
+        if following and following.language == "text" then
+            assert.are.equal(following.text, result.stdout)
+        end
     end
 
     local runners = {

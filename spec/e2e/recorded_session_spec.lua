@@ -1,7 +1,7 @@
 --- The guide's recorded session, typed again into a terminal: it shows the same. A line `...` stands for any lines.
 --- KMIRROR_SESSION names another file that holds the session.
-local screens = require "spec.support.screen"
-local support = require "spec.support"
+local screens = require("spec.support.screen")
+local support = require("spec.support")
 
 local file = os.getenv("KMIRROR_SESSION") or "scripts/README.md"
 local PROMPT = "us-east@sandbox>"
@@ -74,9 +74,7 @@ describe("the recorded session", function()
         support.eventually(("the end of `%s`"):format(typed), function()
             local text, from = screen:text(), nil
             local at = text:find(line, 1, true)
-            while at do
-                from, at = at + #line, text:find(line, at + 1, true)
-            end
+            while at do from, at = at + #line, text:find(line, at + 1, true) end
             local rest = from and text:sub(from)
             shown = rest and rest:sub(-#ending) == ending and rest:sub(1, -#ending - 1)
             return shown and not shown:find(PROMPT, 1, true)

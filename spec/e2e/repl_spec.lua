@@ -1,5 +1,5 @@
-local screens = require "spec.support.screen"
-local support = require "spec.support"
+local screens = require("spec.support.screen")
+local support = require("spec.support")
 
 local PROMPT = "us-east@sandbox>"
 
@@ -7,7 +7,9 @@ describe("kmirror repl, on a terminal", function()
     local screen
 
     local function start(options)
-        for i, word in ipairs { "repl", "--sandbox", "--world", "small" } do table.insert(options, i, word) end
+        for i, word in ipairs { "repl", "--sandbox", "--world", "small" } do
+            table.insert(options, i, word)
+        end
         screen = screens.start(options)
         screen:wait(PROMPT)
     end
@@ -289,7 +291,9 @@ describe("kmirror repl, on terminals of another kind", function()
     local screen
 
     local function start(options)
-        for i, word in ipairs { "repl", "--sandbox", "--world", "small" } do table.insert(options, i, word) end
+        for i, word in ipairs { "repl", "--sandbox", "--world", "small" } do
+            table.insert(options, i, word)
+        end
         screen = screens.start(options)
         screen:wait(PROMPT)
     end

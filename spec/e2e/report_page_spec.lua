@@ -1,7 +1,7 @@
 --- The page of a report: what it says without a script, and what its script draws in a browser, where there is one.
-local json = require "kmirror.json"
-local order = require "kmirror.order"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local order = require("kmirror.order")
+local support = require("spec.support")
 
 local prelude = [[
     local api = require("mirrors").connect {}

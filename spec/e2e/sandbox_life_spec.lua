@@ -1,5 +1,5 @@
-local socket = require "socket"
-local support = require "spec.support"
+local socket = require("socket")
+local support = require("spec.support")
 
 -- A run that starts a sandbox and then waits; returns it with the sandbox's port.
 local function start()

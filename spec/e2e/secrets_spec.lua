@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 local KEY = "sandbox-full-key"
 local PASSWORD = "correct-horse-battery"
@@ -53,7 +53,7 @@ describe("a secret", function()
         sandbox:stop()
         assert.is_truthy(#support.read(log) > 1000)
         assert.is_truthy(support.read(home .. "/kmirror/jobs.db"):find("bootstrap", 1, true) == nil)
-        for _, secret in ipairs { KEY, PASSWORD, require "mime".b64("sandbox:" .. KEY) } do
+        for _, secret in ipairs { KEY, PASSWORD, require("mime").b64("sandbox:" .. KEY) } do
             local found = support.run { "-rlaF", secret, home, command = "grep" }
             assert.are.equal("", found.stdout)
             assert.is_nil(support.read(sandbox.log_path):find(secret, 1, true))

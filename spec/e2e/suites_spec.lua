@@ -1,5 +1,5 @@
 -- What runs the specs: the sum at its end is what CI goes by.
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- What runs spec files with these texts, by name; it has a build folder of its own.
 local function suites(files)

@@ -1,6 +1,6 @@
 -- --not-before and --stop-at: when a run begins, and when nothing of it begins any more.
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 local usage_error = support.usage_error
 
 local function says(text, part)

@@ -1,5 +1,5 @@
 -- A few of the failures of `make torture`, each of which has hung or crashed kmirror.
-local support = require "spec.support"
+local support = require("spec.support")
 
 local function run(failing, settings, options)
     settings.FAILING = failing

@@ -1,9 +1,9 @@
 -- Version 2 of the API tells the connection properties of sources outside of the account, in lists, too, and the
 -- configuration of connectors. They often hold a password: nothing that a session leaves may show it.
-local json = require "kmirror.json"
-local regions = require "spec.support.regions"
-local screens = require "spec.support.screen"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local regions = require("spec.support.regions")
+local screens = require("spec.support.screen")
+local support = require("spec.support")
 
 local EAST = support.us_east
 local KAFKA = "5a9b1c52-0000-4000-8000-000000000001"

@@ -2,8 +2,8 @@
 --- it may matter. PLACE is `any:N`, the N-th of all: before and after everything that is written down, before
 --- and after each change; `flight:N`, while the N-th change is under way; or `none`. It prints the ids of the
 --- mirrors that it made, and what the journal has to say of the job in the end.
-local journals, mirrors, stores = require "kmirror.journal", require "mirrors", require "kmirror.store"
-local json, task = require "kmirror.json", require "task"
+local journals, mirrors, stores = require("kmirror.journal"), require("mirrors"), require("kmirror.store")
+local json, task = require("kmirror.json"), require("task")
 
 local fatal, path, job, tag = ...
 local passed = { any = 0, flight = 0 }

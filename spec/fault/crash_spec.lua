@@ -4,9 +4,9 @@
 --- The job wants 8 changes. Killed at each of 54 places, once each, it took about 15 change requests beside
 --- the 432 wanted; killed while each of the 8 was under way, and up to three more with it, 13 beside 64. No
 --- create took effect twice.
-local cjson = require "cjson"
-local stores = require "spec.support.stores"
-local support = require "spec.support"
+local cjson = require("cjson")
+local stores = require("spec.support.stores")
+local support = require("spec.support")
 
 local changes = { create = true, delete = true, update_target_latency = true }
 local wanted = { create = 4, delete = 1, update_target_latency = 3 }
@@ -50,7 +50,9 @@ local function check(result, tag)
         assert.are.same({ name = name, there = true, latency = name == "twin" and 11000 or 12000 }, mirror)
         mirror.there = false
     end
-    for _, mirror in pairs(made) do assert.is_false(mirror.there, "a mirror too many: " .. mirror.name) end
+    for _, mirror in pairs(made) do
+        assert.is_false(mirror.there, "a mirror too many: " .. mirror.name)
+    end
     assert.are.same(wanted, said.summary.done)
     assert.are.equal(0, said.summary.unanswered)
     assert.are.equal(0, said.summary.failed)

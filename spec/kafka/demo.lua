@@ -5,9 +5,9 @@
 package.path = "./?.lua;./?/init.lua;./lib/?.lua;./lib/?/init.lua;" .. package.path
 package.cpath = (os.getenv("KMIRROR_BUILD") or "build") .. "/?.so;" .. package.cpath
 
-local kafka = require "spec.kafka.kafka"
-local socket = require "socket"
-local support = require "spec.support"
+local kafka = require("spec.kafka.kafka")
+local socket = require("socket")
+local support = require("spec.support")
 
 local TOPICS <const>, RECORDS <const>, RATE <const> = 20, 10000, 150
 local east, west = kafka.east, kafka.west
@@ -23,7 +23,9 @@ local function mirrored_topics()
     say("making %d topics in west, and mirrors of them into east", TOPICS)
     for i = 1, TOPICS do topics[i] = kafka.name("orders") end
     kafka.make_topics(west, topics)
-    for _, topic in ipairs(topics) do api:create(kafka.spec(east, topic, { useRenaming = false })) end
+    for _, topic in ipairs(topics) do
+        api:create(kafka.spec(east, topic, { useRenaming = false }))
+    end
     kafka.wait_until_in_sync(api)
     return topics
 end
@@ -106,7 +108,9 @@ local function disaster(env, topics)
     socket.sleep(5)
     os.execute(producers.stop)
     local left = 0
-    for records in kmirror({ "lag" }, env):gmatch("\t\t\t\t(%d+)\n") do left = left + tonumber(records) end
+    for records in kmirror({ "lag" }, env):gmatch("\t\t\t\t(%d+)\n") do
+        left = left + tonumber(records)
+    end
     say("kmirror lag, which notes down where the topics end: %d records left", left)
     say("kill -9 of west's broker and its Kafka Connect worker")
     kafka.rig("broker", "west", "kill")

@@ -1,6 +1,6 @@
-local kafka = require "spec.kafka.kafka"
-local socket = require "socket"
-local support = require "spec.support"
+local kafka = require("spec.kafka.kafka")
+local socket = require("socket")
+local support = require("spec.support")
 
 local east, west = kafka.east, kafka.west
 local RATE <const>, PATIENCE <const> = 1000, 240
@@ -51,7 +51,9 @@ describe("on a real Kafka, a failover", function()
             all_once(east, topic, 1, last[topic])
         end
         -- The clients write in east from now on; what they write goes west.
-        for _, topic in ipairs(topics) do kafka.produce(east, topic, last[topic] + 1, last[topic] + 500) end
+        for _, topic in ipairs(topics) do
+            kafka.produce(east, topic, last[topic] + 1, last[topic] + 500)
+        end
         for _, topic in ipairs(topics) do
             kafka.wait_for_records(west, topic, last[topic] + 500)
             all_once(west, topic, 1, last[topic] + 500)

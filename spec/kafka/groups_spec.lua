@@ -1,5 +1,5 @@
-local kafka = require "spec.kafka.kafka"
-local support = require "spec.support"
+local kafka = require("spec.kafka.kafka")
+local support = require("spec.support")
 
 local east, west = kafka.east, kafka.west
 
@@ -56,7 +56,9 @@ describe("on a real Kafka, the consumer groups of a mirror:", function()
             local found = group_of(api:groups(id))
             return found.recordsAgain == 0 and found, tostring(found.recordsAgain)
         end)
-        for _, each in ipairs(told.partitions) do assert.are.equal(each.committedOffset, each.translatedOffset) end
+        for _, each in ipairs(told.partitions) do
+            assert.are.equal(each.committedOffset, each.translatedOffset)
+        end
         local result = support.run { "run", "--yes", "failover", "--from", "west", "--to", "east", "--hook",
             "fence=true", env = kafka.home(), timeout = 120 }
         assert.are.equal(0, result.status, result.stderr)

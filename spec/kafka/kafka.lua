@@ -1,11 +1,11 @@
 --- kafka: the real Kafka that `make test-kafka` has started (rig.sh), as its specs use it. Each spec has topics of its
 --- own, so that they do not disturb one another.
 
-local cjson = require "cjson"
-local mirrors = require "mirrors"
-local socket = require "socket"
-local support = require "spec.support"
-local admin = require "spec.kafka.topics"
+local cjson = require("cjson")
+local mirrors = require("mirrors")
+local socket = require("socket")
+local support = require("spec.support")
+local admin = require("spec.kafka.topics")
 
 local kafka = {}
 
@@ -173,7 +173,9 @@ function kafka.eventually(check, seconds)
     while true do
         local value, why = check()
         if value then return value end
-        if socket.gettime() > deadline then error("not after all that time: " .. tostring(why), 2) end
+        if socket.gettime() > deadline then
+            error("not after all that time: " .. tostring(why), 2)
+        end
         socket.sleep(0.2)
     end
 end
@@ -224,7 +226,9 @@ function kafka.wait_until_in_sync(api)
     kafka.eventually(function()
         for _, listed in ipairs(api:list()) do
             local found = api:get(listed.id)
-            if found.status ~= "IN_SYNC" or #found.topicStatuses == 0 then return nil, found.cause or found.status end
+            if found.status ~= "IN_SYNC" or #found.topicStatuses == 0 then
+                return nil, found.cause or found.status
+            end
         end
         return true
     end, 120)

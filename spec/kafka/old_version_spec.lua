@@ -1,4 +1,4 @@
-local kafka = require "spec.kafka.kafka"
+local kafka = require("spec.kafka.kafka")
 
 local north, west = kafka.north, kafka.west
 

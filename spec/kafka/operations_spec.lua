@@ -1,6 +1,6 @@
-local kafka = require "spec.kafka.kafka"
-local socket = require "socket"
-local support = require "spec.support"
+local kafka = require("spec.kafka.kafka")
+local socket = require("socket")
+local support = require("spec.support")
 
 local east, west = kafka.east, kafka.west
 
@@ -118,7 +118,9 @@ describe("on a real Kafka, the operations:", function()
         local result = support.run { "jobs", "resume", "killed", env = env, timeout = 120 }
         assert.are.equal(0, result.status, result.stderr)
         local listed = {}
-        for _, each in ipairs(api:list()) do listed[each.topicsRegex] = (listed[each.topicsRegex] or 0) + 1 end
+        for _, each in ipairs(api:list()) do
+            listed[each.topicsRegex] = (listed[each.topicsRegex] or 0) + 1
+        end
         for _, topic in ipairs(topics) do assert.are.equal(1, listed[topic]) end
         assert.are.equal(12, #kafka.connectors(east))
     end)

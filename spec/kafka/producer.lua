@@ -1,6 +1,6 @@
 -- producer.lua RATE STOP [LAST [BEFORE]]: writes numbers, RATE a second, until LAST or until the file STOP is there;
 -- from 1 on, or from behind those that the file BEFORE holds: then a thousand at least.
-local socket = require "socket"
+local socket = require("socket")
 
 local rate, stop, last, before = tonumber(arg[1]), arg[2], tonumber(arg[3]), arg[4]
 local STEP <const> = 0.05 -- s

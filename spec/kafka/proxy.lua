@@ -1,6 +1,6 @@
 -- proxy.lua PORT PATTERN TIMES FILE: an HTTP proxy before PORT of this machine, which carries out the first TIMES
 -- requests whose first line fits PATTERN, and closes the connection in place of an answer. Writes its port to FILE.
-local socket = require "socket"
+local socket = require("socket")
 
 local upstream, pattern, times, port_file = tonumber(arg[1]), arg[2], tonumber(arg[3]), arg[4]
 

@@ -5,9 +5,9 @@
 package.path = "./?.lua;./?/init.lua;./lib/?.lua;./lib/?/init.lua;" .. package.path
 package.cpath = (os.getenv("KMIRROR_BUILD") or "build") .. "/?.so;" .. package.cpath
 
-local kafka = require "spec.kafka.kafka"
-local socket = require "socket"
-local support = require "spec.support"
+local kafka = require("spec.kafka.kafka")
+local socket = require("socket")
+local support = require("spec.support")
 
 local RATE <const>, STEP <const> = 200, 2 -- records a second; s
 local east, west = kafka.east, kafka.west

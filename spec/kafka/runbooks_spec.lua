@@ -1,5 +1,5 @@
-local kafka = require "spec.kafka.kafka"
-local support = require "spec.support"
+local kafka = require("spec.kafka.kafka")
+local support = require("spec.support")
 
 local east, west = kafka.east, kafka.west
 
@@ -37,7 +37,9 @@ describe("on a real Kafka, the runbooks and commands that ship:", function()
 
     it("retune sets the target latencies of all", function()
         run("run", "--yes", "retune", "--latency", "45000")
-        for _, listed in ipairs(kafka.connect(east):list()) do assert.are.equal(45000, listed.targetLatency) end
+        for _, listed in ipairs(kafka.connect(east):list()) do
+            assert.are.equal(45000, listed.targetLatency)
+        end
     end)
 
     it("plan finds nothing to do of what export writes, and apply creates anew what drain has deleted", function()
@@ -68,7 +70,9 @@ describe("on a real Kafka, the runbooks and commands that ship:", function()
 
     local function ids_by_regex()
         local ids = {}
-        for _, listed in ipairs(kafka.connect(east):list()) do ids[listed.topicsRegex] = listed.id end
+        for _, listed in ipairs(kafka.connect(east):list()) do
+            ids[listed.topicsRegex] = listed.id
+        end
         return ids
     end
 

@@ -1,7 +1,7 @@
 --- topics: makes and deletes topics of a broker, by Kafka's protocol: its own tool is a Java program, which takes
 --- seconds to start for each.
 
-local socket = require "socket"
+local socket = require("socket")
 
 local topics = {}
 
@@ -42,7 +42,9 @@ local function check(answer, has_message)
             local length = (">i2"):unpack(answer, at)
             at = at + 2 + math.max(0, length)
         end
-        if problem ~= NONE then error(("topic %s: error %d of Kafka's"):format(name, problem), 0) end
+        if problem ~= NONE then
+            error(("topic %s: error %d of Kafka's"):format(name, problem), 0)
+        end
     end
 end
 

@@ -1,5 +1,5 @@
-local again = require "kmirror.again"
-local support = require "spec.support"
+local again = require("kmirror.again")
+local support = require("spec.support")
 
 local everything = {
     profile = "prod", endpoint = "https://api.example.com", api = "v2", cluster = "east", ca_file = "/etc/my ca.pem",

@@ -1,6 +1,6 @@
-local json = require "kmirror.json"
-local reference = require "spec.support.reference"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local reference = require("spec.support.reference")
+local support = require("spec.support")
 
 -- ---- what the annotations say of each public function ----
 
@@ -51,7 +51,9 @@ local function options()
                 found[name] = {}
                 for _, tag in ipairs(class.tags) do
                     local field, kind = tag.rest:match("^([%w_]+)%?%s+(%S+)")
-                    if tag.tag == "field" then found[name][field] = kind:find("^fun%(") and "fun()" or kind end
+                    if tag.tag == "field" then
+                        found[name][field] = kind:find("^fun%(") and "fun()" or kind
+                    end
                 end
             end
         end

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- Runs Lua in the host, where tasks run side by side; returns what it printed.
 local function run(script)

@@ -1,5 +1,5 @@
-local changes = require "kmirror.changes"
-local support = require "spec.support"
+local changes = require("kmirror.changes")
+local support = require("spec.support")
 
 local OTHER = "0c7067d6-c70a-11ea-87d0-0242ac130004"
 local GONE = { status = 404, body = '{"status":404,"message":"not found"}' }

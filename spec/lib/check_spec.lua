@@ -1,6 +1,6 @@
 -- kmirror check: mistakes in runbooks, found without running them.
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 
 local names = 0
 

@@ -1,6 +1,6 @@
-local cjson = require "cjson"
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local cjson = require("cjson")
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 local EAST, WEST = support.us_east, support.us_west
 local EAST_KAFKA <const> = "5a9b1c52-0000-4000-8000-000000000002"
@@ -23,7 +23,9 @@ end
 -- Many mirrors of topics that are not there yet.
 local function many(count)
     local lines = {}
-    for i = 1, count do lines[i] = ('{ topicsRegex = "new%d", targetLatency = %d },'):format(i, 40000 + i) end
+    for i = 1, count do
+        lines[i] = ('{ topicsRegex = "new%d", targetLatency = %d },'):format(i, 40000 + i)
+    end
     return fleet(table.concat(lines, "\n"))
 end
 
@@ -76,7 +78,9 @@ describe("kmirror apply", function()
 
     local function count(list, wanted)
         local found = 0
-        for _, each in ipairs(list) do found = found + (each:find(wanted, 1, true) == 1 and 1 or 0) end
+        for _, each in ipairs(list) do
+            found = found + (each:find(wanted, 1, true) == 1 and 1 or 0)
+        end
         return found
     end
 

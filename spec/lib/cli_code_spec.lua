@@ -1,6 +1,6 @@
 -- kmirror -e CODE, run -i, run --list and show.
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 
 local function run(...)
     return support.run { ... }

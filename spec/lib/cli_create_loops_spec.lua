@@ -1,6 +1,6 @@
 -- kmirror create and mirrors that feed themselves.
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 
 local KAFKA = { ["us-west"] = "5a9b1c52-0000-4000-8000-000000000001",
     ["us-east"] = "5a9b1c52-0000-4000-8000-000000000002" }

@@ -1,5 +1,5 @@
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 
 -- What the doctor says of each check, by its name; and the whole result.
 local function examined(options)
@@ -7,9 +7,7 @@ local function examined(options)
     options[#options + 1] = "--json"
     local result = support.run(options)
     local by_check = {}
-    for _, finding in ipairs(cjson.decode(result.stdout)) do
-        by_check[finding.check] = finding
-    end
+    for _, finding in ipairs(cjson.decode(result.stdout)) do by_check[finding.check] = finding end
     return by_check, result
 end
 

@@ -1,7 +1,7 @@
 -- kmirror export, and what kmirror plan says of its file.
-local json = require "kmirror.json"
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 local EAST, WEST = support.us_east, support.us_west
 local KAFKA = "5a9b1c52-0000-4000-8000-00000000000%d"
@@ -74,7 +74,9 @@ describe("kmirror export", function()
         local text = export("v2").stdout
         regions.has(text, [[topicsRegex = "new", targetLatency = 30000, useRenaming = true, usePrivateIps = true, ]]
             .. "maxTasks = 9 }")
-        for _, mirror in ipairs(it_:mirrors_on(EAST)) do it_:kmirror("--yes", "delete", mirror.id) end
+        for _, mirror in ipairs(it_:mirrors_on(EAST)) do
+            it_:kmirror("--yes", "delete", mirror.id)
+        end
         local path = support.temporary("fleet.lua", text)
         local result = it_:kmirror("--api", "v2", "--yes", "apply", path)
         assert.are.equal(0, result.status, result.stderr)

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- Command lines of options, values and runbooks, right ones and wrong ones; what both ways of reading make of them.
 local comparison = [[

@@ -1,7 +1,7 @@
 -- What kmirror plan refuses, warns of, and needs of connection properties.
-local cjson = require "cjson"
-local planning = require "spec.support.planning"
-local support = require "spec.support"
+local cjson = require("cjson")
+local planning = require("spec.support.planning")
+local support = require("spec.support")
 
 local EAST = support.us_east
 local fleet = planning.fleet

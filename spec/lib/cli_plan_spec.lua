@@ -1,6 +1,6 @@
-local cjson = require "cjson"
-local planning = require "spec.support.planning"
-local support = require "spec.support"
+local cjson = require("cjson")
+local planning = require("spec.support.planning")
+local support = require("spec.support")
 
 local EAST, WEST = support.us_east, support.us_west
 local WEST_KAFKA <const> = "5a9b1c52-0000-4000-8000-000000000001"
@@ -191,7 +191,9 @@ describe("kmirror plan", function()
             plan("--prune", fleet [[{ topicsRegex = "new", targetLatency = 5000 }, { topicsRegex = "orders\\..*",
                 targetLatency = 5000 },]])
             local methods = {}
-            for _, request in ipairs(planning.sandbox:requests()) do methods[request.method] = true end
+            for _, request in ipairs(planning.sandbox:requests()) do
+                methods[request.method] = true
+            end
             assert.are.same({ GET = true }, methods)
         end)
 

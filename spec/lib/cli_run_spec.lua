@@ -1,6 +1,6 @@
 -- kmirror run, and --sandbox, which every command takes.
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 local usage_error = support.usage_error
 
 local NOBODY <const> = "00000000-0000-4000-8000-000000000000"

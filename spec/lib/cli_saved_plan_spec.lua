@@ -1,6 +1,6 @@
-local cjson = require "cjson"
-local planning = require "spec.support.planning"
-local support = require "spec.support"
+local cjson = require("cjson")
+local planning = require("spec.support.planning")
+local support = require("spec.support")
 
 local fleet, run, create = planning.fleet, planning.run, planning.create
 
@@ -290,7 +290,9 @@ describe("A saved plan", function()
     it("can be a job, which goes on after it was killed; without one it is stale then", function()
         start()
         local lines = {}
-        for i = 1, 30 do lines[i] = ('{ topicsRegex = "new%d", targetLatency = %d },'):format(i, 40000 + i) end
+        for i = 1, 30 do
+            lines[i] = ('{ topicsRegex = "new%d", targetLatency = %d },'):format(i, 40000 + i)
+        end
         lines[31] = [[{ topicsRegex = "orders\\..*", targetLatency = 60000 },]]
         local out = save(fleet(table.concat(lines, "\n")))
         local env = planning.sandbox:env()

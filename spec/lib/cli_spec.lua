@@ -1,5 +1,5 @@
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 local usage_error = support.usage_error
 
 local EAST, WEST = support.us_east, support.us_west

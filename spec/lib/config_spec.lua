@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- Runs kmirror with this configuration file; `mode` are its permissions.
 local function with(content, words, env, mode)

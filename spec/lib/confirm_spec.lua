@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 describe("the question before something that cannot be undone", function()
     -- Says how its run ended, as what a runbook closes is told.

@@ -1,4 +1,4 @@
-local connector = require "kmirror.connector"
+local connector = require("kmirror.connector")
 
 describe("the name of a connector", function()
     it("tells the source when the target is known, also with dots in them", function()

@@ -1,5 +1,5 @@
-local csv = require "kmirror.csv"
-local support = require "spec.support"
+local csv = require("kmirror.csv")
+local support = require("spec.support")
 
 describe("csv", function()
     it("quotes what needs it, and nothing else", function()
@@ -41,7 +41,9 @@ describe("--output csv", function()
     setup(function()
         sandbox = support.sandbox { rate = 0, world = "small" }
         ids = {}
-        for id in support.run { "list", env = sandbox:env() }.stdout:gmatch("(%S+)\t[^\n]*\n") do ids[#ids + 1] = id end
+        for id in support.run { "list", env = sandbox:env() }.stdout:gmatch("(%S+)\t[^\n]*\n") do
+            ids[#ids + 1] = id
+        end
     end)
 
     it("is the list with titles", function()

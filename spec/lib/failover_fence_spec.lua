@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- Runs Lua in the host with `fence` at hand, and `api`, whose mirrors are what `seen(id, look)` says at each look.
 local function run(script)

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- What comes of waiting for groups, of an API whose answers come one after the other, the last again and again; each is
 -- by group { committed, translated, again }. Also how often it was asked, and how often the fence was looked at.

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 local function shell(line)
     local pipe <close> = assert(io.popen(line .. " 2>&1"))
@@ -92,7 +92,9 @@ describe("a file that is written", function()
         local link = folder .. "/link"
         shell("ln -s victim " .. link)
         local victim = support.write(folder .. "/victim", "precious")
-        if shell("chown -h nobody " .. link) ~= "" then return pending("only root can give a link away") end
+        if shell("chown -h nobody " .. link) ~= "" then
+            return pending("only root can give a link away")
+        end
         for name, way in pairs(ways) do
             local result = support.run(way(link))
             assert.is_true(result.status == 1 or result.status == 2, name)

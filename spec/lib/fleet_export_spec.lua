@@ -1,5 +1,5 @@
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 
 local EAST, WEST = support.us_east, support.us_west
 local EAST_KAFKA <const> = "5a9b1c52-0000-4000-8000-000000000002"
@@ -107,7 +107,7 @@ end)
 
 describe("the example of `kmirror help fleet`", function()
     local function example()
-        local text = require "kmirror.fleet.format"
+        local text = require("kmirror.fleet.format")
         return (text:match("\n  (return {\n.-\n  }\n)"):gsub('"UUID"', '"' .. EAST_KAFKA .. '"'))
     end
 

@@ -1,6 +1,6 @@
-local profile = require "kmirror.profile"
-local support = require "spec.support"
-local wanted = require "kmirror.fleet.wanted"
+local profile = require("kmirror.profile")
+local support = require("spec.support")
+local wanted = require("kmirror.fleet.wanted")
 
 local EAST, WEST = support.us_east, support.us_west
 local EAST_KAFKA <const> = "5a9b1c52-0000-4000-8000-000000000002"

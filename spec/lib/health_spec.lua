@@ -1,4 +1,4 @@
-local health = require "kmirror.health"
+local health = require("kmirror.health")
 
 local function mirror(changes)
     local healthy = {

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- Runs Lua in the host, with `hooks` at hand; returns the result, without the times of the log.
 local function run(script, env)

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- Runs a runbook with the module as `http`, `mirrors`, and the server's URL as `base`.
 local function run(server, script, options)

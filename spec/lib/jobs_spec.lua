@@ -1,5 +1,5 @@
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 
 -- Jobs as their runs have left them: "good" has ended well, "cut" was interrupted, "killed" was killed while it was
 -- deleting. Each is one of the script's own making.
@@ -324,9 +324,7 @@ describe("kmirror jobs resume, with options of its own", function()
         end
         local reasons = {}
         local shown = support.run { "jobs", "show", "again", "--json", env = env }
-        for i, each in ipairs(cjson.decode(shown.stdout).history) do
-            reasons[i] = each.reason
-        end
+        for i, each in ipairs(cjson.decode(shown.stdout).history) do reasons[i] = each.reason end
         assert.are.same({ "OPS-17", "OPS-17", "OPS-18" }, reasons)
     end)
 

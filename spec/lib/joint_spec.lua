@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 describe("--join", function()
     it("is refused where nothing could be shared, with what to do instead", function()

@@ -1,5 +1,5 @@
-local stores = require "spec.support.stores"
-local support = require "spec.support"
+local stores = require("spec.support.stores")
+local support = require("spec.support")
 
 -- What the scripts below run on: a job whose changes are answered by functions of theirs. The ledger of
 -- creates is a stand-in that writes down what it is told.

@@ -1,7 +1,7 @@
-local cjson = require "cjson"
-local json = require "kmirror.json"
-local support = require "spec.support"
-local text = require "kmirror.text"
+local cjson = require("cjson")
+local json = require("kmirror.json")
+local support = require("spec.support")
+local text = require("kmirror.text")
 
 describe("JSON written", function()
     it("has its keys in order, and integers as integers", function()
@@ -126,9 +126,7 @@ local function any_value(depth)
         return kind == 4 and cjson.null or math.random(2) == 1
     end
     local made = kind == 6 and math.random(2) == 1 and json.array {} or {}
-    for i = 1, math.random(0, 8) do
-        made[kind == 6 and i or any_text()] = any_value(depth + 1)
-    end
+    for i = 1, math.random(0, 8) do made[kind == 6 and i or any_text()] = any_value(depth + 1) end
     return made
 end
 

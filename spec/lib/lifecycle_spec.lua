@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- Runs Lua in the host with an api on which mirrors have a status and a target latency, and can be deleted.
 local function run(script)

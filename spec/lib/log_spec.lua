@@ -1,5 +1,5 @@
-local json = require "kmirror.json"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local support = require("spec.support")
 
 local script = [[
 local log = require "kmirror.log"
@@ -100,7 +100,9 @@ end
 
 local function messages_of(stderr)
     local found = {}
-    for i, line in ipairs(as_json(stderr)) do found[i] = ("%s: %s"):format(line.level, line.message) end
+    for i, line in ipairs(as_json(stderr)) do
+        found[i] = ("%s: %s"):format(line.level, line.message)
+    end
     return found
 end
 

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- Runs Lua in the host with the memory in a new folder.
 local function run(script)

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 local function metrics_of(...)
     local path = support.temporary("kmirror.prom")

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 local function realpath(path)
     local pipe <close> = assert(io.popen("realpath " .. support.quote(path)))

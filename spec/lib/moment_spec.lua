@@ -1,4 +1,4 @@
-local moment = require "kmirror.moment"
+local moment = require("kmirror.moment")
 
 local EXPECTED <const> = "expected HH:MM, or a date and a time as in 2026-11-29T02:00 (local) or 2026-11-29T01:00:00Z"
 

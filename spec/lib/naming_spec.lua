@@ -1,6 +1,6 @@
 -- Which mirror is meant: where an id is taken; and what list shows of which.
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 
 local ORDERS <const> = "910a2dec-8902-4cc1-beeb-8da1658eec67" -- in the sandbox's world
 

@@ -1,6 +1,6 @@
-local argparse = require "argparse"
-local options = require "kmirror.options"
-local programs = require "kmirror.program"
+local argparse = require("argparse")
+local options = require("kmirror.options")
+local programs = require("kmirror.program")
 
 local function new_parser()
     local parser = argparse("kmirror run tidy", "Tidies up.")

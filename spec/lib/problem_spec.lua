@@ -1,5 +1,5 @@
-local mirrors = require "mirrors"
-local problem = require "kmirror.problem"
+local mirrors = require("mirrors")
+local problem = require("kmirror.problem")
 
 describe("what was raised", function()
     local function of(kind) return mirrors.error(kind, "it was so") end
@@ -7,7 +7,9 @@ describe("what was raised", function()
     it("is an error object of a kind, or another value that has none", function()
         assert.is_true(problem.is(of "cancelled", "cancelled"))
         assert.is_false(problem.is(of "cancelled", "timeout"))
-        for _, value in ipairs { "cancelled", 1, {}, false } do assert.is_false(problem.is(value, "cancelled")) end
+        for _, value in ipairs { "cancelled", 1, {}, false } do
+            assert.is_false(problem.is(value, "cancelled"))
+        end
         assert.is_false(problem.is(nil, "cancelled"))
     end)
 

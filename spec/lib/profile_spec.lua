@@ -1,4 +1,4 @@
-local profile = require "kmirror.profile"
+local profile = require("kmirror.profile")
 
 local CONNECT <const> = "5a9b1c52-0000-4000-8000-0000000000c2"
 local KAFKA <const> = "5a9b1c52-0000-4000-8000-000000000002"

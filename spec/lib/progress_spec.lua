@@ -1,7 +1,7 @@
-local json = require "kmirror.json"
-local line = require "kmirror.progress.line"
-local support = require "spec.support"
-local text = require "kmirror.text"
+local json = require("kmirror.json")
+local line = require("kmirror.progress.line")
+local support = require("spec.support")
+local text = require("kmirror.text")
 
 local function work(fields)
     local all = { title = "delete us-west -> us-east", count = 0, failed = 0, started = 0, since = 0 }

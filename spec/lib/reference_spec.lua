@@ -1,6 +1,6 @@
-local annotations = require "spec.support.annotations"
-local reference = require "spec.support.reference"
-local support = require "spec.support"
+local annotations = require("spec.support.annotations")
+local reference = require("spec.support.reference")
+local support = require("spec.support")
 
 describe("the library reference", function()
     it("has a doc for each public function, with all its parameters", function()

@@ -1,4 +1,4 @@
-local regex = require "kmirror.regex"
+local regex = require("kmirror.regex")
 
 -- What java.util.regex.Pattern (Java 17) takes of these names, when all of the name has to match; false where it
 -- refuses the expression.
@@ -387,7 +387,9 @@ describe("an overlap", function()
         for _, topics in ipairs { false, { "foo1", ("a"):rep(59) .. "b" } } do
             local found, whole = regex.overlaps({ slow .. "0", slow, "(.*a1){12}", "foo.*", "foo1" }, topics or nil)
             local named = false
-            for _, each in ipairs(found) do named = named or each.first == 4 and each.second == 5 end
+            for _, each in ipairs(found) do
+                named = named or each.first == 4 and each.second == 5
+            end
             assert.is_true(named)
             assert.is_false(whole)
         end

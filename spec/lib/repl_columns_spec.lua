@@ -1,4 +1,4 @@
-local columns = require "kmirror.repl.columns"
+local columns = require("kmirror.repl.columns")
 
 local function titles(list)
     local found = {}

@@ -1,6 +1,6 @@
-local evaluate = require "kmirror.repl.evaluate"
-local literal = require "kmirror.literal"
-local parts = require "kmirror.repl.parts"
+local evaluate = require("kmirror.repl.evaluate")
+local literal = require("kmirror.literal")
+local parts = require("kmirror.repl.parts")
 
 describe("an input at the prompt", function()
     local env
@@ -45,7 +45,9 @@ describe("what is pasted at the prompt", function()
     local function split(text)
         local found, incomplete = parts.split(text, _G)
         local shown = {}
-        for i, part in ipairs(found) do shown[i] = part.line .. (part.command and "" or " ") .. part.text end
+        for i, part in ipairs(found) do
+            shown[i] = part.line .. (part.command and "" or " ") .. part.text
+        end
         return table.concat(shown, "|"), incomplete
     end
 

@@ -1,5 +1,5 @@
-local histories = require "kmirror.repl.history"
-local support = require "spec.support"
+local histories = require("kmirror.repl.history")
+local support = require("spec.support")
 
 describe("the history of the prompt", function()
     it("keeps entries of several lines whole, across sessions", function()

@@ -1,5 +1,5 @@
-local evaluate = require "kmirror.repl.evaluate"
-local histories = require "kmirror.repl.history"
+local evaluate = require("kmirror.repl.evaluate")
+local histories = require("kmirror.repl.history")
 local new_keys = require("kmirror.repl.keys").new
 
 local function is_incomplete(text)
@@ -58,7 +58,9 @@ describe("the keys of the prompt", function()
 
     describe("Up and Down", function()
         before_each(function()
-            for _, entry in ipairs { "api:list()", "x = 1", "api:get(id)" } do history:add(entry) end
+            for _, entry in ipairs { "api:list()", "x = 1", "api:get(id)" } do
+                history:add(entry)
+            end
             reset()
         end)
 
@@ -85,13 +87,17 @@ describe("the keys of the prompt", function()
 
     describe("Ctrl-R", function()
         before_each(function()
-            for _, entry in ipairs { "api:get(1)", "x = 1", "lag(api:get(2))", "für = 1" } do history:add(entry) end
+            for _, entry in ipairs { "api:get(1)", "x = 1", "lag(api:get(2))", "für = 1" } do
+                history:add(entry)
+            end
         end)
 
         -- The keys one after another, from a line with that text. Returns what the last one did.
         local function search(text, ...)
             local shown = table.pack(keys.search(text, #text, false, nil))
-            for _, key in ipairs { ... } do shown = table.pack(keys.search(shown[1], shown[2], false, key)) end
+            for _, key in ipairs { ... } do
+                shown = table.pack(keys.search(shown[1], shown[2], false, key))
+            end
             return table.unpack(shown, 1, 3)
         end
 
@@ -120,7 +126,9 @@ describe("the keys of the prompt", function()
         end)
 
         it("gives up by Ctrl-G and Escape: the line is as it was", function()
-            for _, key in ipairs { "\a", "\27" } do assert.are.same({ "x", 1 }, { search("x", " ", key) }) end
+            for _, key in ipairs { "\a", "\27" } do
+                assert.are.same({ "x", 1 }, { search("x", " ", key) })
+            end
         end)
 
         it("pressed twice at first looks for what was looked for before", function()

@@ -1,5 +1,5 @@
-local json = require "kmirror.json"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local support = require("spec.support")
 
 local prelude = [[
     local api = require("mirrors").connect {}
@@ -94,7 +94,9 @@ describe("--report FILE.json", function()
         local run, waits, failed = document.runs[1], 0, 0
         for _, call in ipairs(run.calls) do
             waits = waits + #call.waits
-            for _, attempt in ipairs(call.attempts) do failed = failed + (attempt.error and 1 or 0) end
+            for _, attempt in ipairs(call.attempts) do
+                failed = failed + (attempt.error and 1 or 0)
+            end
         end
         assert.is_true(failed > 0)
         assert.are.equal(run.retries, waits)
@@ -125,7 +127,7 @@ describe("--report FILE.json", function()
 end)
 
 describe("the fields of a report", function()
-    local fields = require "kmirror.report.fields"
+    local fields = require("kmirror.report.fields")
 
     -- Notes each key of a value by where it is; what stands in free form (before, after) ends there.
     local free = { ["runs.changes.before"] = true, ["runs.changes.after"] = true,

@@ -1,4 +1,4 @@
-local rooms = require "spec.support.rooms"
+local rooms = require("spec.support.rooms")
 
 describe("the rooms", function()
     local lines, arrows = rooms.read()

@@ -1,8 +1,8 @@
 -- The sandbox's API, called as a function: requests in, answers out. The clock is the spec's own.
-local cjson = require "cjson"
-local options = require "kmirror.sandbox.options"
-local requests = require "kmirror.sandbox.requests"
-local sandbox = require "kmirror.sandbox"
+local cjson = require("cjson")
+local options = require("kmirror.sandbox.options")
+local requests = require("kmirror.sandbox.requests")
+local sandbox = require("kmirror.sandbox")
 
 local EAST, WEST = sandbox.clusters["us-east"], sandbox.clusters["us-west"]
 local PATH = "/provisioning/v1/%s/kafka-connect/mirrors"
@@ -37,9 +37,7 @@ local function send(method, path, body, overrides)
         headers = { ["content-type"] = body and "application/json" },
         username = sandbox.username, password = sandbox.api_key,
     }
-    for name, value in pairs(overrides or {}) do
-        request[name] = value
-    end
+    for name, value in pairs(overrides or {}) do request[name] = value end
     return api:handle(request)
 end
 
@@ -414,9 +412,7 @@ describe("the sandbox's API", function()
 
         it("counts accepted requests that then fail, but not those of strangers", function()
             assert.same({ [401] = 50 }, burst(50, { password = "x" }))
-            for _ = 1, 35 do
-                assert.equal(404, send("GET", "/").status)
-            end
+            for _ = 1, 35 do assert.equal(404, send("GET", "/").status) end
             assert.same({ [429] = 1 }, burst(1))
         end)
 

@@ -1,9 +1,9 @@
 -- The sandbox's own path: its producers stop and go on. The clock is the spec's own.
-local cjson = require "cjson"
-local requests = require "kmirror.sandbox.requests"
-local sandbox = require "kmirror.sandbox"
-local options = require "kmirror.sandbox.options"
-local support = require "spec.support"
+local cjson = require("cjson")
+local requests = require("kmirror.sandbox.requests")
+local sandbox = require("kmirror.sandbox")
+local options = require("kmirror.sandbox.options")
+local support = require("spec.support")
 
 local EAST = sandbox.clusters["us-east"]
 
@@ -110,9 +110,7 @@ describe("the sandbox's control path", function()
 
     it("meets no fault and no limit", function()
         it_ = new { rate = 1, faults = "flaky" }
-        for _ = 1, 50 do
-            assert.are.equal(200, (ask("GET", "/producers")))
-        end
+        for _ = 1, 50 do assert.are.equal(200, (ask("GET", "/producers"))) end
     end)
 
     it("refuses what it does not know", function()

@@ -1,5 +1,5 @@
 -- Fault plans: files and names, and what is wrong with one.
-local plans = require "kmirror.sandbox.fault_plans"
+local plans = require("kmirror.sandbox.fault_plans")
 
 describe("a fault plan", function()
     it("is known by its name", function()

@@ -1,8 +1,8 @@
 -- The sandbox's faults: which requests meet them and what they do, with the spec's own clock and no network.
-local cjson = require "cjson"
-local options = require "kmirror.sandbox.options"
-local plans = require "kmirror.sandbox.fault_plans"
-local sandbox = require "kmirror.sandbox"
+local cjson = require("cjson")
+local options = require("kmirror.sandbox.options")
+local plans = require("kmirror.sandbox.fault_plans")
+local sandbox = require("kmirror.sandbox")
 
 local EAST = sandbox.clusters["us-east"]
 local PATH = "/provisioning/v1/" .. EAST.connect .. "/kafka-connect/mirrors"
@@ -19,9 +19,7 @@ local function new(plan, overrides)
     now = START
     events = {}
     local given = { rate = 0, world = "3" }
-    for name, value in pairs(overrides or {}) do
-        given[name] = value
-    end
+    for name, value in pairs(overrides or {}) do given[name] = value end
     local read = options.read(given)
     read.faults = plans.check(plan, "spec")
     it_ = require("kmirror.sandbox.requests").new(read, function() return now end, {
@@ -55,9 +53,7 @@ end
 
 local function ids()
     local found = {}
-    for i, mirror in ipairs(cjson.decode(requests.list().body).mirrors) do
-        found[i] = mirror.id
-    end
+    for i, mirror in ipairs(cjson.decode(requests.list().body).mirrors) do found[i] = mirror.id end
     return found
 end
 
@@ -65,9 +61,7 @@ end
 local function dropped(count, request)
     local hit = {}
     for i = 1, count do
-        if (request or requests.list)().drop then
-            hit[#hit + 1] = i
-        end
+        if (request or requests.list)().drop then hit[#hit + 1] = i end
     end
     return hit
 end
@@ -150,9 +144,7 @@ describe("a fault rule", function()
         local alone = dropped(100)
         new { { fault = "throttle", every = 2 }, second }
         local odd = {}
-        for _, i in ipairs(alone) do
-            odd[#odd + 1] = i % 2 == 1 and i or nil
-        end
+        for _, i in ipairs(alone) do odd[#odd + 1] = i % 2 == 1 and i or nil end
         assert.same(odd, dropped(100))
     end)
 
@@ -391,9 +383,7 @@ describe("the fault", function()
 
         it("can take any", function()
             new { { fault = "other_deletes", any = true, times = 2 } }
-            for _ = 1, 3 do
-                requests.get()
-            end
+            for _ = 1, 3 do requests.get() end
             assert.equal(1, mirror_count())
         end)
     end)
@@ -433,9 +423,7 @@ describe("the ready-made plans", function()
             now = now + 0.35
             local id = it_.world:list(EAST.connect, 0)[1].id
             local change = i % 4 == 0 and "create" or i % 4 == 2 and "delete" or "update_target_latency"
-            for _, operation in ipairs { "list", "get", change } do
-                requests[operation](id)
-            end
+            for _, operation in ipairs { "list", "get", change } do requests[operation](id) end
         end
         for i, event in ipairs(events) do
             shape[i] = ("%s %s %s %s"):format(event.operation, event.status, event.fault, event.id)

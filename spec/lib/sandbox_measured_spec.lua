@@ -1,8 +1,8 @@
 -- The sandbox's latencies and rates, as --metrics-window has them, beside what a mirror on a real Kafka told (two
 -- samples of 30 s, looked at each 2 s). spec/kafka/record.lua has written that down. The sandbox's traffic comes in
 -- waves, a fifth up and down.
-local sandbox = require "kmirror.sandbox"
-local world = require "kmirror.sandbox.world"
+local sandbox = require("kmirror.sandbox")
+local world = require("kmirror.sandbox.world")
 
 local EAST = sandbox.clusters["us-east"]
 local STEP <const> = 2 -- s

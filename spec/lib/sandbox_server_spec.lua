@@ -1,10 +1,10 @@
 -- `kmirror sandbox`: the real executable, over real HTTP, with its files.
-local cjson = require "cjson"
-local http = require "socket.http"
-local ltn12 = require "ltn12"
-local mime = require "mime"
-local socket = require "socket"
-local support = require "spec.support"
+local cjson = require("cjson")
+local http = require("socket.http")
+local ltn12 = require("ltn12")
+local mime = require("mime")
+local socket = require("socket")
+local support = require("spec.support")
 
 local KEY = "sandbox-full-key"
 local PATH = "/provisioning/v1/" .. support.us_east .. "/kafka-connect/mirrors"
@@ -28,9 +28,7 @@ local function send(sandbox, method, path, body, key)
         source = ltn12.source.string(body),
         sink = ltn12.sink.table(received),
     }
-    if not done then
-        return nil, status
-    end
+    if not done then return nil, status end
     return status, table.concat(received), headers
 end
 
@@ -92,9 +90,7 @@ describe("kmirror sandbox", function()
     it("accepts no more than its rate in any one second", function()
         local sandbox = support.sandbox { rate = 5 }
         local statuses = {}
-        for i = 1, 8 do
-            statuses[i] = send(sandbox, "GET", PATH)
-        end
+        for i = 1, 8 do statuses[i] = send(sandbox, "GET", PATH) end
         assert.same({ 200, 200, 200, 200, 200, 429, 429, 429 }, statuses)
     end)
 

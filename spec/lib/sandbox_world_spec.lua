@@ -1,7 +1,7 @@
 -- The sandbox's world: how mirrors come up, lag, fail and go. The clock is the spec's own.
-local sandbox = require "kmirror.sandbox"
-local topics = require "kmirror.sandbox.topics"
-local world = require "kmirror.sandbox.world"
+local sandbox = require("kmirror.sandbox")
+local topics = require("kmirror.sandbox.topics")
+local world = require("kmirror.sandbox.world")
 
 local EAST, WEST = sandbox.clusters["us-east"], sandbox.clusters["us-west"]
 local START = 1000000
@@ -13,9 +13,7 @@ local function new(options, saved)
         mirrors = 0, seed = 1, creating_seconds = 10, sync_seconds = 30, lag_ms = 1000,
         fail_every = 0, stale_every = 0, list_delay = 0,
     }
-    for name, value in pairs(options or {}) do
-        all[name] = value
-    end
+    for name, value in pairs(options or {}) do all[name] = value end
     all.memory = all.list_delay
     return world.new(all, saved)
 end
@@ -25,18 +23,14 @@ local function spec(overrides)
         sourceType = "instaclustr", kafkaSource = WEST.kafka, sourceAlias = "us-west",
         topicsRegex = "orders\\..*", useRenaming = false, maxTasks = 1,
     }
-    for name, value in pairs(overrides or {}) do
-        all[name] = value
-    end
+    for name, value in pairs(overrides or {}) do all[name] = value end
     return all
 end
 
 --- The values of one field, in order.
 local function each(list, field)
     local found = {}
-    for i, item in ipairs(list) do
-        found[i] = item[field]
-    end
+    for i, item in ipairs(list) do found[i] = item[field] end
     return found
 end
 
@@ -207,9 +201,7 @@ describe("the sandbox's world", function()
 
     it("lets every n-th created mirror end FAILED", function()
         local it_ = new { fail_every = 3 }
-        for _ = 1, 6 do
-            it_:create(EAST.connect, spec())
-        end
+        for _ = 1, 6 do it_:create(EAST.connect, spec()) end
         assert.equal("CREATING", described(it_)[3].status)
         now = now + 3600
         for i, mirror in ipairs(described(it_)) do
@@ -257,7 +249,7 @@ describe("the sandbox's world", function()
 
     describe("when saved", function()
         it("lets another world go on as this one would have", function()
-            local cjson = require "cjson"
+            local cjson = require("cjson")
             local first = new { mirrors = 800, fail_every = 2 }
             first:create(EAST.connect, spec())
             first:find(EAST.connect, first:list(EAST.connect)[1].id).targetLatency = 45000
@@ -306,11 +298,13 @@ describe("the sandbox's topics", function()
             "orders+\\..*", "orders{1}\\..*", "orders*\\..*", "^orders\\..*", "\\Qorders.created\\E", "[op].*",
             "orders\\.creat\\x65d", "orders.created", "cdc\\.crm\\..*", "zzz.*", "", ".*-7\\..*", "\\w+\\.items",
         }
-        local rex = require "rex_pcre2"
+        local rex = require("rex_pcre2")
         for _, regex in ipairs(regexes) do
             local whole, expected = rex.new("^(?:" .. regex .. ")$"), {}
             for _, name in ipairs(region) do
-                if not topics.is_internal(name) and whole:find(name) then expected[#expected + 1] = name end
+                if not topics.is_internal(name) and whole:find(name) then
+                    expected[#expected + 1] = name
+                end
             end
             assert.same(expected, topics.select(regex, region), regex)
         end

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 local script = [[
     local screen = require "kmirror.screen".new(io.stdout)

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 local WEST, EAST = support.us_west, support.us_east
 
@@ -57,7 +57,7 @@ describe("which clusters a runbook is about", function()
 end)
 
 describe("which mirrors a runbook is about", function()
-    local regions = require "spec.support.regions"
+    local regions = require("spec.support.regions")
     local it_ = regions.fresh()
     local has = regions.has
     local fleet

@@ -1,5 +1,5 @@
-local shell = require "kmirror.shell"
-local support = require "spec.support"
+local shell = require("kmirror.shell")
+local support = require("spec.support")
 
 -- What a shell makes of a word.
 local function read_by(program, word)

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 local function run(env, script)
     local result = support.run { "run", "-", env = env,

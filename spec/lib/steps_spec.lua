@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 local script = [[
     local steps, task = require("kmirror.steps").new(), require "task"

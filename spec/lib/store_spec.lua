@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- Runs Lua in the host, with a store's file as `path`; returns what it printed.
 local function run(path, script, options)

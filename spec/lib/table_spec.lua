@@ -1,4 +1,4 @@
-local tables = require "kmirror.table"
+local tables = require("kmirror.table")
 
 local columns = {
     { "ID", "id", whole = true },

@@ -1,5 +1,5 @@
 -- kmirror test and kmirror new, and the clock that jumps.
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- Runs a spec beside a runbook.
 local function test(runbook, spec, ...)

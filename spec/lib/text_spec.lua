@@ -1,4 +1,4 @@
-local text = require "kmirror.text"
+local text = require("kmirror.text")
 
 describe("text", function()
     it("leaves plain text as it is", function()
@@ -31,7 +31,9 @@ describe("text", function()
         assert.are.equal("shor…", text.cut("shorter", 5))
         assert.are.equal("東…", text.cut("東京都", 4))
         assert.are.equal("…", text.cut("東京", 1))
-        for width = 1, 8 do assert.is_true(text.width(text.cut("a東b京c都d", width)) <= width) end
+        for width = 1, 8 do
+            assert.is_true(text.width(text.cut("a東b京c都d", width)) <= width)
+        end
     end)
 
     it("shortens a long text in its middle, and says how long it is", function()

@@ -1,6 +1,6 @@
 -- What text files may be: every place that reads one.
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 
 local MARK = "\xEF\xBB\xBF"
 local SPEC = { sourceType = "custom", sourceConnectionProperties = "bootstrap.servers=a:9092\npassword=m\u{fc}ller22",

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- Runs a runbook whose third line is given, and returns what is said of its end, after "kmirror: ".
 local function said(line, ...)

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 -- Runs Lua in the host with an api whose mirrors have these statuses one after the other; false is not_found.
 local function run(statuses, script)

@@ -1,8 +1,8 @@
 -- Four eyes: a run of a job that goes on only when another user of the store has approved just what it shows.
-local cjson = require "cjson"
-local postgres = require "spec.support.postgres"
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local cjson = require("cjson")
+local postgres = require("spec.support.postgres")
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 local function says(text, part)
     assert.is_truthy(text:find(part, 1, true), part .. "\nis not in\n" .. text)
@@ -75,7 +75,9 @@ describe("An approval", function()
 
     local function deletes()
         local count = 0
-        for _, operation in ipairs(it_:changes()) do count = count + (operation == "delete" and 1 or 0) end
+        for _, operation in ipairs(it_:changes()) do
+            count = count + (operation == "delete" and 1 or 0)
+        end
         return count
     end
 

@@ -4,9 +4,9 @@
 package.path = "./?.lua;./?/init.lua;./lib/?.lua;./lib/?/init.lua;" .. package.path
 package.cpath = (os.getenv("KMIRROR_BUILD") or "build") .. "/?.so;" .. package.cpath
 
-local cjson = require "cjson"
-local postgres = require "spec.support.postgres"
-local support = require "spec.support"
+local cjson = require("cjson")
+local postgres = require("spec.support.postgres")
+local support = require("spec.support")
 
 local MIRRORS <const>, RATE <const>, LEASE <const> = 600, 35, "8"
 local began = support.now()
@@ -18,7 +18,9 @@ end
 
 local function kmirror(words)
     local result = support.run(words)
-    if result.status ~= 0 then error(("%s: %s"):format(table.concat(words, " "), result.stderr), 0) end
+    if result.status ~= 0 then
+        error(("%s: %s"):format(table.concat(words, " "), result.stderr), 0)
+    end
     return result.stdout
 end
 

@@ -1,5 +1,5 @@
-local postgres = require "spec.support.postgres"
-local support = require "spec.support"
+local postgres = require("spec.support.postgres")
+local support = require("spec.support")
 
 -- Runners of one job, each a process of its own, against a sandbox whose log tells what was done.
 describe("runners of one job", function()
@@ -332,7 +332,9 @@ describe("runners of one job", function()
         serve { world = 60, creating_seconds = 0 }
         rate = "60"
         local runners = {}
-        for i = 1, 2 do runners[i] = support.start(line({ "--yes" }, "retune", { "--latency", "9000" })) end
+        for i = 1, 2 do
+            runners[i] = support.start(line({ "--yes" }, "retune", { "--latency", "9000" }))
+        end
         for _, runner in ipairs(runners) do
             local result = runner:wait(20)
             assert.are.equal(0, result.status, result.stderr)

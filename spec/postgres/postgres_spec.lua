@@ -1,7 +1,7 @@
-local socket = require "socket"
+local socket = require("socket")
 
-local postgres = require "spec.support.postgres"
-local support = require "spec.support"
+local postgres = require("spec.support.postgres")
+local support = require("spec.support")
 
 local server
 

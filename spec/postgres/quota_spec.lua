@@ -1,6 +1,6 @@
 -- The rate of an account, shared by runners through PostgreSQL, judged by the log of a server that counts.
-local postgres = require "spec.support.postgres"
-local support = require "spec.support"
+local postgres = require("spec.support.postgres")
+local support = require("spec.support")
 
 local client = [[
 local mirrors, task = require "mirrors", require "task"

@@ -1,5 +1,5 @@
-local postgres = require "spec.support.postgres"
-local support = require "spec.support"
+local postgres = require("spec.support.postgres")
+local support = require("spec.support")
 
 describe("the README's section about teams", function()
     local server
@@ -10,7 +10,9 @@ describe("the README's section about teams", function()
     it("has five commands that lead from nothing to two runners that migrate together", function()
         local commands = {}
         local block = support.read("README.md"):match("## Teams.-\n\n(    .-)\n\n")
-        for line in block:gsub("db%.example%.com", "127.0.0.1"):gmatch("[^\n]+") do commands[#commands + 1] = line end
+        for line in block:gsub("db%.example%.com", "127.0.0.1"):gmatch("[^\n]+") do
+            commands[#commands + 1] = line
+        end
         assert.are.equal(5, #commands)
         local sandbox = support.sandbox { rate = 0, world = 0, creating_seconds = 0.2, sync_seconds = 0 }
         local directory = support.temporary_directory("team")

@@ -1,5 +1,5 @@
-local postgres = require "spec.support.postgres"
-local support = require "spec.support"
+local postgres = require("spec.support.postgres")
+local support = require("spec.support")
 
 describe("a store in PostgreSQL", function()
     local server, name, store
@@ -47,7 +47,7 @@ describe("a store in PostgreSQL", function()
         assert.matches("version %d+, 0 jobs\n$", after.stdout)
         local ran = job(store)
         assert.are.equal(0, ran.status, ran.stderr)
-        local shown = require "cjson".decode(kmirror("jobs", "--json", "--store", store).stdout)[1]
+        local shown = require("cjson").decode(kmirror("jobs", "--json", "--store", store).stdout)[1]
         assert.are.same({ "j", "done", "postgres" }, { shown.name, shown.state, shown.user })
         assert.are.equal("0", server:sql("SELECT count(*) FROM kmirror.leases", name))
     end)

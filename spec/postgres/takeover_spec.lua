@@ -1,5 +1,5 @@
-local postgres = require "spec.support.postgres"
-local support = require "spec.support"
+local postgres = require("spec.support.postgres")
+local support = require("spec.support")
 
 -- A job in PostgreSQL whose runner is lost, or whose database is: what the sandbox was asked tells what was done.
 describe("a job in PostgreSQL", function()

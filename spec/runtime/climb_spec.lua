@@ -1,5 +1,5 @@
 -- climb.c in a simulated world: the same figures on every machine, however busy it is.
-local support = require "spec.support"
+local support = require("spec.support")
 
 describe("a rate that is found out", function()
     local program

@@ -45,7 +45,9 @@ describe("a consumer group that moves", function()
 
     it("is left out when MirrorMaker leaves it out", function()
         local there = {}
-        for _, name in ipairs { "console-consumer-1", "connect-sink", "__in", "b", "a" } do there[name] = { 1 } end
+        for _, name in ipairs { "console-consumer-1", "connect-sink", "__in", "b", "a" } do
+            there[name] = { 1 }
+        end
         assert.are.same({ "a", "b" }, groups.names(there))
     end)
 end)

@@ -1,5 +1,5 @@
-local http = require "socket.http"
-local support = require "spec.support"
+local http = require("socket.http")
+local support = require("spec.support")
 
 -- The most events in any one second.
 local function most_in_a_second(times)
@@ -136,7 +136,7 @@ describe("the governor #native", function()
     local function quota_file(sandbox, of)
         local path = support.temporary("quota")
         assert.are.equal(0, gets(sandbox, 1, path):wait().status)
-        local now, head = require "mirrors.task".now(), support.read(path)
+        local now, head = require("mirrors.task").now(), support.read(path)
         local moments = ("<d"):pack(now + (of.moment or -10)):rep(100)
         return support.write(path, head:sub(1, 8) .. (of.clock or head:sub(9, 72)) .. ("<dI8dddddI8"):pack(
             now + (of.written or -0.1), of.next or 100, of.slowness or 1, 0, now + (of.pause or -10), of.rate or 0,
@@ -368,7 +368,7 @@ describe("the governor #native", function()
 
         it("does not climb when fewer requests are made than it allows", function()
             local sandbox = support.sandbox { rate = 0 }
-            local api = require "mirrors".connect(sandbox:options { rate = "auto", quota_file = quota })
+            local api = require("mirrors").connect(sandbox:options { rate = "auto", quota_file = quota })
             for _ = 1, 10 do
                 api:list()
                 support.sleep(0.1)
@@ -382,7 +382,7 @@ describe("the governor #native", function()
             local sandbox = support.sandbox { rate = 0 }
             for _, clock in ipairs { false, ("x"):rep(64) } do
                 local path = quota_file(sandbox, { rate = 5, clock = clock })
-                local api = require "mirrors".connect(sandbox:options { rate = "auto", quota_file = path })
+                local api = require("mirrors").connect(sandbox:options { rate = "auto", quota_file = path })
                 assert.are.equal(5, api.account.rate())
                 local other = gets_at("auto", sandbox, 4, path)
                 local began = support.now()
@@ -397,7 +397,7 @@ describe("the governor #native", function()
             local sandbox = support.sandbox { rate = 0 }
             for _, rate in ipairs { 0 / 0, -1, 1e300, 0.5 } do
                 local path = quota_file(sandbox, { rate = rate })
-                local api = require "mirrors".connect(sandbox:options { rate = "auto", quota_file = path })
+                local api = require("mirrors").connect(sandbox:options { rate = "auto", quota_file = path })
                 assert.are.equal(35, api.account.rate())
             end
             sandbox:stop()
@@ -423,7 +423,7 @@ describe("the governor #native", function()
     it("with rate 0 holds nothing back", function()
         local sandbox = support.sandbox { rate = 0 }
         local began = support.now()
-        local api = require "mirrors".connect(sandbox:options { rate = 0 })
+        local api = require("mirrors").connect(sandbox:options { rate = 0 })
         for _ = 1, 100 do api:list() end
         assert.is_true(support.now() - began < 2)
         sandbox:stop()

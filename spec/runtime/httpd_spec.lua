@@ -1,6 +1,6 @@
 -- httpd: the sandbox's HTTP server, in a kmirror process of its own, seen from plain sockets.
-local socket = require "socket"
-local support = require "spec.support"
+local socket = require("socket")
+local support = require("spec.support")
 
 local SERVER = [[
 local httpd = require "httpd"

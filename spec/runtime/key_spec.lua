@@ -1,5 +1,5 @@
 -- An API key, as editors, shells and clusters leave it.
-local support = require "spec.support"
+local support = require("spec.support")
 
 local KEY = "sandbox-full-key"
 

@@ -1,5 +1,5 @@
-local support = require "spec.support"
-local mirrors = require "mirrors"
+local support = require("spec.support")
+local mirrors = require("mirrors")
 
 local MIRROR = support.mirror
 

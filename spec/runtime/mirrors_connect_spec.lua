@@ -1,6 +1,6 @@
-local cjson = require "cjson"
-local mirrors = require "mirrors"
-local support = require "spec.support"
+local cjson = require("cjson")
+local mirrors = require("mirrors")
+local support = require("spec.support")
 
 local SOURCE = "org.apache.kafka.connect.mirror.MirrorSourceConnector"
 local CHECKPOINT = "org.apache.kafka.connect.mirror.MirrorCheckpointConnector"
@@ -295,7 +295,9 @@ describe("a Kafka Connect cluster of one's own:", function()
             end)
             local lines = lines_of(requests)
             assert.are.equal("GET /connectors?expand=info", lines[1])
-            for i = 2, #lines do assert.is_truthy(lines[i]:find("/connectors/" .. NAME, 1, true)) end
+            for i = 2, #lines do
+                assert.is_truthy(lines[i]:find("/connectors/" .. NAME, 1, true))
+            end
         end)
 
         it("names the topics of all its tasks, be there a hyphen in them or not", function()
@@ -339,7 +341,9 @@ describe("a Kafka Connect cluster of one's own:", function()
             it(("says %s when %s"):format(status, when), function()
                 local mirror = exchange(answers_of_get(fields), get)
                 assert.are.equal(status, mirror.status)
-                if cause then assert.is_truthy((mirror.cause or ""):find(cause, 1, true), mirror.cause) end
+                if cause then
+                    assert.is_truthy((mirror.cause or ""):find(cause, 1, true), mirror.cause)
+                end
             end)
         end
 

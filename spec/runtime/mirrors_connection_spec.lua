@@ -1,5 +1,5 @@
-local mime = require "mime"
-local support = require "spec.support"
+local mime = require("mime")
+local support = require("spec.support")
 
 local LIST = { body = '{"mirrors":[]}' }
 

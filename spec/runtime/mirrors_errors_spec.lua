@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 local CLUSTER, MIRROR = support.cluster, support.mirror
 

@@ -1,6 +1,6 @@
-local mirrors = require "mirrors"
-local support = require "spec.support"
-local task = require "mirrors.task"
+local mirrors = require("mirrors")
+local support = require("spec.support")
+local task = require("mirrors.task")
 
 local DONE = { status = 204 }
 

@@ -1,6 +1,6 @@
 -- What an answer's JSON becomes, beside what lua-cjson makes of the same text.
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 
 -- What api:get() says of each text, put where a field of a later version of the API would be; an error where it raises.
 local function read_all(texts)
@@ -71,7 +71,9 @@ local function document(depth)
     if depth == 0 or kind > 2 then return leaves[math.random(#leaves)]() end
     for i = 1, math.random(0, 12) do
         parts[i] = blank() .. document(depth - 1) .. blank()
-        if kind == 1 then parts[i] = ('%s"%s%d"%s:%s'):format(blank(), pick(names), i, blank(), parts[i]) end
+        if kind == 1 then
+            parts[i] = ('%s"%s%d"%s:%s'):format(blank(), pick(names), i, blank(), parts[i])
+        end
     end
     return (kind == 1 and "{%s%s}" or "[%s%s]"):format(blank(), table.concat(parts, ","))
 end

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 local PATH, MIRROR = support.path, support.mirror
 
@@ -43,7 +43,7 @@ local CREATE = { body = '{"mirrorId":"ff4fccf3-2ac0-494b-9f40-e95288dd752d"}' }
 local NO_CONTENT = { status = 204 }
 
 describe("what goes over the wire for", function()
-    local cjson = require "cjson"
+    local cjson = require("cjson")
 
     -- The whole head of a request, so that a header more or less is noticed.
     local function head(request, method, target, ...)
@@ -200,7 +200,7 @@ describe("what comes back from", function()
 end)
 
 describe("mirrors.observe", function()
-    local mirrors = require "mirrors"
+    local mirrors = require("mirrors")
     local seen
 
     local function watch(call, proceed)

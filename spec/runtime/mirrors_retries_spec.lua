@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 local MIRROR = support.mirror
 local EMPTY = { body = '{"mirrors":[]}' }
@@ -127,7 +127,7 @@ describe("retries #native", function()
 
     -- The waits before retries when chance is always `chance`, and the times at which the requests came.
     local function waits(answer, overrides, chance)
-        local mirrors, random, found, times = require "mirrors", stub(math, "random"), {}, {}
+        local mirrors, random, found, times = require("mirrors"), stub(math, "random"), {}, {}
         random.returns(chance)
         local server = support.server { answer }
         mirrors.trace(function(event) found[#found + 1] = event.what == "retry" and event.wait or nil end)
@@ -154,9 +154,11 @@ describe("retries #native", function()
 
     it("wait for a share of that which is left to chance, each time anew", function()
         assert.are.same({ 0.01, 0.02, 0.04 }, (waits({ status = 503 }, { backoff = 0.04 }, 0.25)))
-        local mirrors, shares, different = require "mirrors", {}, {}
+        local mirrors, shares, different = require("mirrors"), {}, {}
         mirrors.trace(function(event)
-            if event.what == "retry" then shares[event.attempt] = event.wait / (0.001 * 2 ^ (event.attempt - 1)) end
+            if event.what == "retry" then
+                shares[event.attempt] = event.wait / (0.001 * 2 ^ (event.attempt - 1))
+            end
         end)
         meet({ { status = 503 } }, calls.list, { retries = 5 })
         mirrors.trace(nil)
@@ -170,7 +172,7 @@ describe("retries #native", function()
 
     it("come no sooner for a Retry-After that is shorter, by 5 s at most, and believe 300 s of a longer one", function()
         local function first_wait(seconds)
-            local mirrors, random, found = require "mirrors", stub(math, "random"), nil
+            local mirrors, random, found = require("mirrors"), stub(math, "random"), nil
             random.returns(1)
             mirrors.trace(function(event)
                 found = event.wait
@@ -231,7 +233,7 @@ describe("retries #native", function()
     end)
 
     it("are told to whoever traces, with their reason", function()
-        local mirrors = require "mirrors"
+        local mirrors = require("mirrors")
         local events = {}
         mirrors.trace(function(event)
             events[#events + 1] = event.what .. ":" .. (event.error and event.error.kind or "fine")
@@ -243,7 +245,7 @@ describe("retries #native", function()
     end)
 
     it("are told while whoever traces wants no attempts, which are told as soon as they are wanted", function()
-        local mirrors = require "mirrors"
+        local mirrors = require("mirrors")
         local events, wanted = {}, false
         mirrors.trace(function(event)
             events[#events + 1] = event.what
@@ -366,7 +368,9 @@ describe("retries #native", function()
             for i, status in ipairs(statuses) do answers[i + 1] = { status = status } end
             local ok, met, asked = meet(answers, function(api)
                 local met = {}
-                for i in ipairs(statuses) do met[i] = select(2, pcall(api.create, api, SPEC)).status end
+                for i in ipairs(statuses) do
+                    met[i] = select(2, pcall(api.create, api, SPEC)).status
+                end
                 return met
             end)
             assert.is_true(ok, tostring(met))

@@ -1,5 +1,5 @@
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 
 local CLUSTER, MIRROR = support.cluster, support.mirror
 local LIST = "/cluster-management/v2/data-sources/kafka_connect_cluster/" .. CLUSTER .. "/mirrors/v2/"

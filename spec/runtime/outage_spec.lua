@@ -1,5 +1,5 @@
-local json = require "kmirror.json"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local support = require("spec.support")
 
 local LIST = { body = '{"mirrors":[]}' }
 local AWAY = { status = 503, body = '{"message":"Service Unavailable"}' }
@@ -31,7 +31,7 @@ end
 
 -- A port that nobody listens on.
 local function closed_port()
-    local socket = assert(require "socket".bind("127.0.0.1", 0))
+    local socket = assert(require("socket").bind("127.0.0.1", 0))
     local _, port = socket:getsockname()
     socket:close()
     return ("http://127.0.0.1:%d"):format(port)

@@ -1,7 +1,7 @@
 -- Kafka client properties that cannot work: told by what is wrong, never by their values.
-local cjson = require "cjson"
-local mirrors = require "mirrors"
-local support = require "spec.support"
+local cjson = require("cjson")
+local mirrors = require("mirrors")
+local support = require("spec.support")
 
 local GOOD = "bootstrap.servers=10.0.0.1:9092"
 

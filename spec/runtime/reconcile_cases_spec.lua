@@ -1,7 +1,7 @@
 -- Creates whose answers were lost, beside mirrors that look like what they ask for: what becomes of each on version 1
 -- of the API, which tells names and topics, and on version 2, which tells whole specifications.
-local cjson = require "cjson"
-local support = require "spec.support"
+local cjson = require("cjson")
+local support = require("spec.support")
 
 local KAFKA, TWIN = "5a9b1c52-0000-4000-8000-000000000001", "5a9b1c52-0000-4000-8000-000000000009"
 local PROPERTIES = "bootstrap.servers=kafka-1:9092\nsasl.password=hunter2"

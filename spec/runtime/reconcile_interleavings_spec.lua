@@ -1,7 +1,7 @@
 --- The ledger of creates in some 186,000 sequences of choices, in all scenarios together. Each ends in a check: nothing
 --- was made more often than it was wanted, what is returned exists and is what was asked for, and what cannot be told
 --- names every mirror that it may be.
-local interleavings = require "spec.support.interleavings"
+local interleavings = require("spec.support.interleavings")
 local specs, same_look, explore = interleavings.specs, interleavings.same_look, interleavings.explore
 
 -- What must be true at the end of every run -----------------------------------------------------------------
@@ -14,9 +14,7 @@ end
 -- Did anything happen after which a create may be unanswered?
 local function has_lost(scenario)
     local text = scenario.disaster or ""
-    for _, fates in ipairs(scenario.fates) do
-        text = text .. table.concat(fates)
-    end
+    for _, fates in ipairs(scenario.fates) do text = text .. table.concat(fates) end
     return text:find("lost") or scenario.disaster
 end
 
@@ -63,9 +61,7 @@ local function check_effects(model)
         wanted[name] = (wanted[name] or 0) + 1
         done[name] = (done[name] or 0) + (model.effects[i] or 0)
     end
-    for name, count in pairs(done) do
-        must(count <= wanted[name], "done more often than wanted")
-    end
+    for name, count in pairs(done) do must(count <= wanted[name], "done more often than wanted") end
 end
 
 local function is_cancelled(result)
@@ -85,7 +81,9 @@ local function is_named(model, mirror)
     if own and own.kind ~= "cancelled" then return names(own, mirror.id) end
     for i, result in pairs(model.results) do
         local alike = result.error and name_of(model, i) == name_of(model, mirror.owner)
-        if alike and not is_cancelled(result) and names(result.error, mirror.id) then return true end
+        if alike and not is_cancelled(result) and names(result.error, mirror.id) then
+            return true
+        end
     end
     return false
 end
@@ -98,7 +96,9 @@ local function check_failures(model, claimed)
         local e = result.error
         must(not e or type(e) == "table", e)
         must(not e or e.kind == "unknown_outcome" or e.kind == "cancelled", e and e.message)
-        if is_cancelled(result) then left[name_of(model, i)] = (left[name_of(model, i)] or 0) + 1 end
+        if is_cancelled(result) then
+            left[name_of(model, i)] = (left[name_of(model, i)] or 0) + 1
+        end
     end
     for _, mirror in ipairs(model.mirrors) do
         local name = not mirror.never and not claimed[mirror.id] and name_of(model, mirror.owner)

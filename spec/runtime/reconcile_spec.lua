@@ -1,6 +1,6 @@
 --- The ledger of creates: what the model in spec/support/interleavings.lua does not show.
 local reconcile = dofile("runtime/reconcile.lua")
-local specs = require "spec.support.interleavings".specs
+local specs = require("spec.support.interleavings").specs
 
 -- Runs functions as tasks on a clock of their own. The API is what `world.api.list` answers.
 local function new_world(options)
@@ -195,7 +195,9 @@ describe("the ledger of creates", function()
         local world = new_world()
         world.ledger:saw("c", {}, 0)
         world.api.list = function()
-            if world.lists < 3 then error({ kind = "transport", message = "connection refused" }, 0) end
+            if world.lists < 3 then
+                error({ kind = "transport", message = "connection refused" }, 0)
+            end
             return { mirror("id1", "a.t.r1") }
         end
         local one = world.spawn(function() return world.ledger:create("c", specs.a, lose, fail) end)
@@ -316,7 +318,9 @@ describe("the ledger of creates", function()
         end)
         for _ = 1, 1000 do
             for _, each in ipairs({ slow, one }) do
-                if slow.ok == nil and each.due <= math.min(slow.due, one.due) then world.step(each) end
+                if slow.ok == nil and each.due <= math.min(slow.due, one.due) then
+                    world.step(each)
+                end
             end
         end
         assert.equal("id1", slow.value)
@@ -411,8 +415,6 @@ describe("the ledger of creates", function()
         local identities = { [identity("maxTasks", 3)] = true }
         assert.is_true(identities[identity("maxTasks", 3.0)])
         local others = { sourceAlias = "b", topicsRegex = "1.0", maxTasks = 4, useRenaming = false }
-        for field, value in pairs(others) do
-            assert.is_nil(identities[identity(field, value)])
-        end
+        for field, value in pairs(others) do assert.is_nil(identities[identity(field, value)]) end
     end)
 end)

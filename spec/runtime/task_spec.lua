@@ -1,7 +1,7 @@
 -- task: only inside the host, as stock Lua has no such module.
 
-local task = require "task"
-local support = require "spec.support"
+local task = require("task")
+local support = require("spec.support")
 
 local function fails_with(kind, fn, ...)
     local ok, e = pcall(fn, ...)
@@ -212,7 +212,9 @@ describe("task #native", function()
             local done = 0
             do
                 local g <close> = task.group()
-                for _ = 1, 10 do g:spawn(function() task.sleep(0.005) done = done + 1 end) end
+                for _ = 1, 10 do
+                    g:spawn(function() task.sleep(0.005) done = done + 1 end)
+                end
             end
             assert.are.equal(10, done)
         end)
@@ -241,7 +243,9 @@ describe("task #native", function()
                 local g <close> = task.group { concurrency = 2 }
                 g:spawn(waiter(log, "sibling"))
                 g:spawn(function() task.sleep(0.005) error(failure) end)
-                for _ = 1, 5 do g:spawn(function() started = started + 1 end) end
+                for _ = 1, 5 do
+                    g:spawn(function() started = started + 1 end)
+                end
             end)
             assert.is_false(ok)
             assert.are.equal(failure, e)
@@ -329,7 +333,9 @@ describe("task #native", function()
         it("hands out tasks whose results can be joined", function()
             local g <close> = task.group { concurrency = 1 }
             local tasks = {}
-            for i = 1, 3 do tasks[i] = g:spawn(function() return i * i end) end
+            for i = 1, 3 do
+                tasks[i] = g:spawn(function() return i * i end)
+            end
             for i = 1, 3 do assert.are.equal(i * i, tasks[i]:join()) end
         end)
 

@@ -1,6 +1,6 @@
-local json = require "kmirror.json"
-local runbook = require "spec.support.runbook"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local runbook = require("spec.support.runbook")
+local support = require("spec.support")
 
 describe("the audit runbook", function()
     local audit = runbook.new "audit"
@@ -11,7 +11,9 @@ describe("the audit runbook", function()
     local function kinds(...)
         local result = audit:run({}, { "--json", ... })
         local found = {}
-        for i, each in ipairs(json.decode(result.stdout).findings) do found[i] = each.level .. " " .. each.kind end
+        for i, each in ipairs(json.decode(result.stdout).findings) do
+            found[i] = each.level .. " " .. each.kind
+        end
         table.sort(found)
         return table.concat(found, ", "), result.status
     end

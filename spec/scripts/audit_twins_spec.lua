@@ -1,8 +1,8 @@
 -- What the audit runbook says of mirrors that copy the same records, or copy them round and round: for certain where
 -- the API tells whole specifications, as a suspicion where it does not.
-local json = require "kmirror.json"
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 local EAST, WEST = support.us_east, support.us_west
 local KAFKA = "5a9b1c52-0000-4000-8000-00000000000%d"

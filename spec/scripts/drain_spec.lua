@@ -1,6 +1,6 @@
-local json = require "kmirror.json"
-local runbook = require "spec.support.runbook"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local runbook = require("spec.support.runbook")
+local support = require("spec.support")
 
 describe("the drain runbook", function()
     local drain = runbook.new "drain"

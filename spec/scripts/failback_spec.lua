@@ -1,6 +1,6 @@
-local json = require "kmirror.json"
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 local EAST, WEST = support.us_east, support.us_west
 local WEST_KAFKA = regions.west:match(",(.+)")

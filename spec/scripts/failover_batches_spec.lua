@@ -1,7 +1,7 @@
-local json = require "kmirror.json"
-local regions = require "spec.support.regions"
-local screens = require "spec.support.screen"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local regions = require("spec.support.regions")
+local screens = require("spec.support.screen")
+local support = require("spec.support")
 
 local EAST, WEST = support.us_east, support.us_west
 local EAST_KAFKA, WEST_KAFKA = regions.east:match(",(.+)"), regions.west:match(",(.+)")

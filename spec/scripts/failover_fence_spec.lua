@@ -1,5 +1,5 @@
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 local EAST, WEST = support.us_east, support.us_west
 local WEST_KAFKA = regions.west:match(",(.+)")

@@ -1,5 +1,5 @@
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 describe("a failover during which the API goes away", function()
     it("waits until it is back, says so, and does nothing twice", function()

@@ -1,7 +1,7 @@
 -- A new mirror starts from the beginning of its topics: what failover says of it, and the ways out.
-local json = require "kmirror.json"
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 local EAST, WEST = support.us_east, support.us_west
 local APPENDED = "they append all that us-east's topics hold"

@@ -1,6 +1,6 @@
-local json = require "kmirror.json"
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 describe("the requests of the failover runbook", function()
     local it_ = regions.fresh()
@@ -66,9 +66,7 @@ describe("the requests of the failover runbook", function()
         for _, request in ipairs(it_.sandbox:requests()) do
             if request.status == 404 then missing[request.id] = true end
         end
-        for _, mirror in ipairs(json.read(path).mirrors) do
-            assert.is_true(missing[mirror.id])
-        end
+        for _, mirror in ipairs(json.read(path).mirrors) do assert.is_true(missing[mirror.id]) end
     end)
 
     it("reads each mirror again after the hook drained, and not more than once", function()

@@ -1,6 +1,6 @@
 -- What the mirrors are like that a failover and a failback create, where the API tells what they replace.
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 local EAST, WEST = support.us_east, support.us_west
 local KAFKA = "5a9b1c52-0000-4000-8000-00000000000%d"

@@ -1,6 +1,6 @@
-local json = require "kmirror.json"
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 local EAST, WEST = support.us_east, support.us_west
 local EAST_KAFKA, WEST_KAFKA = regions.east:match(",(.+)"), regions.west:match(",(.+)")
@@ -68,7 +68,9 @@ describe("the failover runbook", function()
         local mirror = it_:mirrors_on(EAST)[1]
         local function latency_now()
             for _, each in ipairs(it_:mirrors_on(WEST)) do
-                if each.topicsRegex == mirror.topicsRegex then return it_:get(WEST, each.id).targetLatency end
+                if each.topicsRegex == mirror.topicsRegex then
+                    return it_:get(WEST, each.id).targetLatency
+                end
             end
         end
         it_:kmirror("latency", mirror.id, "77000")

@@ -1,5 +1,5 @@
-local runbook = require "spec.support.runbook"
-local support = require "spec.support"
+local runbook = require("spec.support.runbook")
+local support = require("spec.support")
 
 local titles = "sourceAlias,kafkaSource,to,topicsRegex,useRenaming,usePrivateIps,maxTasks,targetLatency\n"
 

@@ -1,4 +1,4 @@
-local runbook = require "spec.support.runbook"
+local runbook = require("spec.support.runbook")
 
 describe("the retune runbook", function()
     local retune = runbook.new "retune"
@@ -7,7 +7,9 @@ describe("the retune runbook", function()
 
     local function latencies()
         local found = {}
-        for i, mirror in ipairs(retune:mirrors()) do found[i] = retune:ask("get", mirror.id).targetLatency end
+        for i, mirror in ipairs(retune:mirrors()) do
+            found[i] = retune:ask("get", mirror.id).targetLatency
+        end
         table.sort(found)
         return found
     end

@@ -1,5 +1,5 @@
-local runbook = require "spec.support.runbook"
-local support = require "spec.support"
+local runbook = require("spec.support.runbook")
+local support = require("spec.support")
 
 describe("the rollout runbook", function()
     local rollout = runbook.new "rollout"
@@ -64,7 +64,9 @@ describe("the rollout runbook", function()
 
     it("takes a batch back that gets healthy and does not stay so for the soak", function()
         rollout:start { world = 3, sync_seconds = 3, stale_every = 3 }
-        for _, mirror in ipairs(rollout:mirrors()) do rollout:ask("latency", mirror.id, "600000") end
+        for _, mirror in ipairs(rollout:mirrors()) do
+            rollout:ask("latency", mirror.id, "600000")
+        end
         local result = run("create-first", "--soak", "4", "--batches", "100%")
         assert.are.equal(1, result.status, result.stderr)
         contains(result.stderr, "is STALE_TOPIC")

@@ -1,5 +1,5 @@
-local runbook = require "spec.support.runbook"
-local support = require "spec.support"
+local runbook = require("spec.support.runbook")
+local support = require("spec.support")
 
 describe("the rollout runbook", function()
     local rollout = runbook.new "rollout"

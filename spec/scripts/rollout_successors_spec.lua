@@ -1,6 +1,6 @@
 -- What the rollout runbook takes from the mirrors that it replaces, where the API tells their specifications.
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 local EAST = support.us_east
 local KAFKA = "5a9b1c52-0000-4000-8000-00000000000%d"

@@ -1,6 +1,6 @@
 -- The runbooks on version 2 of the API: a runbook does not know which of the two it speaks.
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 local EAST, WEST = support.us_east, support.us_west
 local KAFKA = "5a9b1c52-0000-4000-8000-000000000001"

@@ -1,4 +1,4 @@
-local support = require "spec.support"
+local support = require("spec.support")
 
 describe("the watch runbook", function()
     local sandbox
@@ -24,7 +24,9 @@ describe("the watch runbook", function()
 
     local function mirrors()
         local ids = {}
-        for id in support.run { "list", env = sandbox:env() }.stdout:gmatch("(%S+)[^\n]*\n") do ids[#ids + 1] = id end
+        for id in support.run { "list", env = sandbox:env() }.stdout:gmatch("(%S+)[^\n]*\n") do
+            ids[#ids + 1] = id
+        end
         return ids
     end
 

@@ -73,9 +73,7 @@ local defining = { class = true, alias = true, enum = true, generic = true }
 
 local function read_line(line, found, where)
     local tag, rest = line:match("^%s*%-%-%-@(%a+)%s+(.*)$")
-    if not before[tag or ""] and not defining[tag or ""] then
-        return
-    end
+    if not before[tag or ""] and not defining[tag or ""] then return end
     if defining[tag] then
         for name in (tag == "generic" and rest or rest:match("^%S+")):gmatch("[%w_.]+") do
             found.defined[name] = true
@@ -94,9 +92,7 @@ end
 function annotations.undefined(files)
     local found, lacking = { defined = {}, used = {} }, {}
     for _, file in ipairs(files) do
-        for line in io.lines(file) do
-            read_line(line, found, file)
-        end
+        for line in io.lines(file) do read_line(line, found, file) end
     end
     for _, use in ipairs(found.used) do
         if not built_in[use.name] and not found.defined[use.name] then

@@ -5,5 +5,5 @@ local exit = os.exit
 os.exit = function(code) -- luacheck: ignore (the state must not be closed from within a task)
     if code ~= 0 and code ~= true then error("specs failed", 0) end
 end
-require "busted.runner" { standalone = false }
+require("busted.runner") { standalone = false }
 os.exit = exit -- luacheck: ignore

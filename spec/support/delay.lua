@@ -1,7 +1,7 @@
 -- delay: a TCP proxy on 127.0.0.1 behind which a server is farther away: what goes either way arrives so many
 -- milliseconds later.
 --     lua5.4 spec/support/delay.lua PORT MS      prints the port that it listens on
-local socket = require "socket"
+local socket = require("socket")
 
 local port, delay = tonumber(arg[1]), tonumber(arg[2]) / 1000
 local listener = assert(socket.bind("127.0.0.1", 0, 64))
@@ -38,7 +38,9 @@ local function send_due(now)
         while queue[1] and queue[1][1] <= now do
             local first = table.remove(queue, 1)
             local sent, why, part = to:send(first[2])
-            if not sent and why == "timeout" then table.insert(queue, 1, { now, first[2]:sub(part + 1) }) break end
+            if not sent and why == "timeout" then
+                table.insert(queue, 1, { now, first[2]:sub(part + 1) }) break
+            end
             if not sent then drop(to) return 0 end
         end
         if queue[1] then wait = math.min(wait, queue[1][1] - now) end

@@ -88,7 +88,9 @@ end
 -- The three lines that should be one, joined; nil when they should not.
 local function joined(lines, codes, i)
     local indent = head_of(codes[i])
-    if not indent or codes[i + 2] ~= indent .. "end" or not is_plain(codes[i + 1]) then return nil end
+    if not indent or codes[i + 2] ~= indent .. "end" or not is_plain(codes[i + 1]) then
+        return nil
+    end
     local line = ("%s %s end"):format(lines[i], lines[i + 1]:match("^%s*(.-)%s*$"))
     return not lines[i + 1]:find("--", 1, true) and #line <= widest and line or nil
 end

@@ -1,11 +1,11 @@
 -- helper.lua: busted loads it before any spec. It counts for the tally, looks for leaks after each spec, and
 -- cleans up after each file and at the end.
-local busted = require "busted"
-local support = require "spec.support"
+local busted = require("busted")
+local support = require("spec.support")
 
 -- Loaded here, outside busted's insulation, so that all spec files see the same modules and the same loop.
-local mirrors = require "mirrors" -- not found: run make first
-local task = require "mirrors.task"
+local mirrors = require("mirrors") -- not found: run make first
+local task = require("mirrors.task")
 
 local passed, failed = 0, 0
 

@@ -1,7 +1,7 @@
 --- support: what the specs share. It runs the real executable, sandboxes and scripted servers as processes of
 --- their own, and cleans up after them: at the end of a spec file whatever still runs is killed, and when the
 --- specs themselves are killed, the kernel does it.
-local socket = require "socket"
+local socket = require("socket")
 
 local support = {}
 
@@ -273,7 +273,9 @@ sandbox.__index = sandbox
 function support.sandbox(options)
     local log = support.temporary("requests.jsonl", "")
     local words = { "sandbox", "--request-log", log }
-    if not (options and options.port) then table.move({ "--port", "0" }, 1, 2, #words + 1, words) end
+    if not (options and options.port) then
+        table.move({ "--port", "0" }, 1, 2, #words + 1, words)
+    end
     for name, value in pairs(options or {}) do
         words[#words + 1] = "--" .. name:gsub("_", "-")
         if value ~= true then words[#words + 1] = tostring(value) end
@@ -290,7 +292,7 @@ end
 ---What it was asked, from its own log. A line that is just being written does not count yet.
 ---@return table[]
 function sandbox:requests()
-    local cjson = require "cjson"
+    local cjson = require("cjson")
     local requests = {}
     for line in support.read(self.log_path):gmatch("([^\n]+)\n") do
         requests[#requests + 1] = cjson.decode(line)
@@ -337,7 +339,7 @@ function support.connect(server, overrides)
         rate = 0, retries = 0, timeout = 10, settle = 0.2,
     }
     for name, value in pairs(overrides or {}) do options[name] = value end
-    return require "mirrors".connect(options)
+    return require("mirrors").connect(options)
 end
 
 ---Calls a function that must raise an error object of that kind, and returns the object.
@@ -356,7 +358,7 @@ end
 
 -- ---- the scripted server and its certificates are rooms of their own --------------------------------------
 
-support.server = require "spec.support.server"(support)
-support.certificates = require "spec.support.certificates"(support)
+support.server = require("spec.support.server")(support)
+support.certificates = require("spec.support.certificates")(support)
 
 return support

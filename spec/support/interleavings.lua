@@ -199,9 +199,7 @@ end
 -- The process is killed, and another one goes on with what was written down.
 function Model:kill()
     local history, owners = {}, {}
-    for i in ipairs(self.scenario.creates) do
-        self:abandon(i)
-    end
+    for i in ipairs(self.scenario.creates) do self:abandon(i) end
     for _, event in ipairs(self.history) do
         local answered = event.by and self.results[event.by] and self.results[event.by].id
         if not answered then history[#history + 1] = event end
@@ -261,9 +259,7 @@ end
 
 function Model:run()
     self:start()
-    while next(self.waiting) do
-        self:step()
-    end
+    while next(self.waiting) do self:step() end
     return self
 end
 

@@ -1,8 +1,8 @@
 --- support.planning: what the specs of kmirror plan share: fleet files, and how to call it on the world of failover.
-local assert = require "luassert"
-local cjson = require "cjson"
-local regions = require "spec.support.regions"
-local support = require "spec.support"
+local assert = require("luassert")
+local cjson = require("cjson")
+local regions = require("spec.support.regions")
+local support = require("spec.support")
 
 local planning = { sandbox = nil } -- when started
 

@@ -1,8 +1,8 @@
 --- support.postgres: PostgreSQL servers for specs: real ones, in a folder for temporary files, on a free port of
 --- 127.0.0.1. PostgreSQL does not run as root: as root it is Debian's user postgres who runs it. A server that is still
 --- there when the specs have ended, or are killed, is killed by the kernel; its folder goes with the others.
-local socket = require "socket"
-local support = require "spec.support"
+local socket = require("socket")
+local support = require("spec.support")
 
 local M = {}
 
@@ -28,7 +28,9 @@ local unprivileged = "env -u LD_PRELOAD setpriv "
 
 local function must(command)
     local log = support.temporary("log")
-    if not os.execute(("%s > %s 2>&1"):format(command, log)) then error(command .. ": " .. support.read(log), 0) end
+    if not os.execute(("%s > %s 2>&1"):format(command, log)) then
+        error(command .. ": " .. support.read(log), 0)
+    end
 end
 
 local function free_port()

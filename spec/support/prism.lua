@@ -1,13 +1,13 @@
 --- support.prism: Prism, an independent judge that knows the API from an OpenAPI description alone. As a mock server it
 --- refuses what kmirror should not send; as a proxy in front of the sandbox, what the sandbox should not answer.
-local support = require "spec.support"
+local support = require("spec.support")
 
 local PRISM = "build/prism/node_modules/.bin/prism"
 
 local M = {}
 
 local function free_port()
-    local listener = assert(require "socket".bind("127.0.0.1", 0))
+    local listener = assert(require("socket").bind("127.0.0.1", 0))
     local _, port = listener:getsockname()
     listener:close()
     return port
@@ -23,7 +23,9 @@ function M.start(...)
     table.insert(arguments, port)
     local process = support.start(arguments)
     support.eventually("Prism to listen (make test-deps installs it)", function()
-        if not process:alive() then error("Prism ended: " .. process:wait().stderr .. process:stdout(), 0) end
+        if not process:alive() then
+            error("Prism ended: " .. process:wait().stderr .. process:stdout(), 0)
+        end
         return process:stdout():find("Prism is listening", 1, true)
     end, 30)
     return { process = process, url = "http://127.0.0.1:" .. port }

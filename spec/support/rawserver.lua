@@ -1,6 +1,6 @@
 -- rawserver.lua PLAN LOG: the process behind support.server; what it can do is described there. One thread;
 -- each connection is a coroutine that yields what it waits for. Writes its port to stdout.
-local socket = require "socket"
+local socket = require("socket")
 local ssl_found, ssl = pcall(require, "ssl")
 
 local plan = dofile(arg[1])
@@ -91,7 +91,9 @@ local function render(answer)
     if answer.raw then return answer.raw, "" end
     local body = answer.huge and (" "):rep(answer.huge) or answer.body or ""
     local lines = { ("HTTP/1.1 %d Status"):format(answer.status or 200) }
-    if #body > 0 then lines[#lines + 1] = "Content-Type: " .. (answer.type or "application/json") end
+    if #body > 0 then
+        lines[#lines + 1] = "Content-Type: " .. (answer.type or "application/json")
+    end
     for _, line in ipairs(answer.headers or {}) do lines[#lines + 1] = line end
     if answer.chunked then
         lines[#lines + 1] = "Transfer-Encoding: chunked"

@@ -54,17 +54,11 @@ end
 -- The name and parameters that a line of code makes public; nil for any other line.
 local function public(line)
     local name, parameters = line:match("^function M%.([%a_][%w_]*)%((.*)%)")
-    if name then
-        return { name = name, parameters = parameters }
-    end
+    if name then return { name = name, parameters = parameters } end
     local class, method, its = line:match("^function (%u%w*):([%a][%w_]*)%((.*)%)")
-    if class then
-        return { name = method, class = class, parameters = its }
-    end
+    if class then return { name = method, class = class, parameters = its } end
     name = line:match("^M%.([%a_][%w_]*) = ")
-    if name then
-        return { name = name, value = true }
-    end
+    if name then return { name = name, value = true } end
     parameters = line:match("^return fields%.checked%(.*function%((.*)%)$")
     return parameters and { parameters = parameters }
 end
@@ -80,9 +74,7 @@ local function read(module)
         else
             local doc = parse_comment(lines)
             local item = public(line)
-            if not started then
-                found.doc, started = doc, true
-            end
+            if not started then found.doc, started = doc, true end
             if item then
                 item.doc, item.documented = doc, #lines > 0
                 table.insert(found.items, item)
@@ -98,18 +90,14 @@ end
 -- ---- checking ---------------------------------------------------------------------------------------------
 
 local function label(module, item)
-    if item.class then
-        return item.class:lower() .. ":" .. item.name
-    end
+    if item.class then return item.class:lower() .. ":" .. item.name end
     local short = module:match("[^.]+$")
     return item.name and short .. "." .. item.name or short
 end
 
 local function has_param(doc, name)
     for _, tag in ipairs(doc.tags) do
-        if tag.tag == "param" and tag.rest:match("^([%w_.]+)") == name then
-            return true
-        end
+        if tag.tag == "param" and tag.rest:match("^([%w_.]+)") == name then return true end
     end
     return false
 end
@@ -151,9 +139,7 @@ local function signature(module, item)
     local optional = {}
     for _, tag in ipairs(item.doc.tags) do
         local name = tag.rest:match("^([%w_]+)%?")
-        if tag.tag == "param" and name then
-            optional[name] = true
-        end
+        if tag.tag == "param" and name then optional[name] = true end
     end
     if item.value then
         local shape = item.doc.tags[1] and item.doc.tags[1].tag == "type" and item.doc.tags[1].rest or ""
@@ -227,9 +213,7 @@ local function write_module(out, found)
     for i, line in ipairs(found.doc.text) do
         out[#out + 1] = i == 1 and line:gsub("^[%w._]+: (%l)", string.upper) or line
     end
-    for _, item in ipairs(found.items) do
-        write_item(out, found.name, item)
-    end
+    for _, item in ipairs(found.items) do write_item(out, found.name, item) end
     for _, class in ipairs(found.classes) do
         local name, said = class.tags[1].rest:match("^([%w_.]+):?%s*(.*)$")
         table.move({ "", ("**`%s`** %s"):format(name, said) }, 1, 2, #out + 1, out)
@@ -241,9 +225,7 @@ end
 ---@return string
 function reference.text()
     local out = { (introduction:gsub("\n$", "")) }
-    for _, module in ipairs(modules) do
-        write_module(out, read(module))
-    end
+    for _, module in ipairs(modules) do write_module(out, read(module)) end
     local lines = table.concat(out, "\n"):gsub("[ ]+\n", "\n"):gsub("\n\n\n+", "\n\n")
     return lines .. "\n"
 end

@@ -1,8 +1,8 @@
 --- regions: what the specs of failover, failback and fleets share: a fast sandbox of two regions, and how to call the
 --- runbooks on it.
 
-local json = require "kmirror.json"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local support = require("spec.support")
 
 local regions = {}
 regions.__index = regions

@@ -103,7 +103,9 @@ local function floors_of(lines)
     local function place(floor, name)
         local stem = name:match("^(.*)%*$")
         for room in pairs(lines) do
-            if room == name or stem and not floors[room] and room:sub(1, #stem) == stem then floors[room] = floor end
+            if room == name or stem and not floors[room] and room:sub(1, #stem) == stem then
+                floors[room] = floor
+            end
         end
         if not (stem or lines[name]) then
             problems[#problems + 1] = ("%s stands on the floor '%s', but is no room"):format(name,
@@ -196,9 +198,7 @@ end
 local function wrapped(words, column)
     local lines, line = {}, ""
     for _, word in ipairs(words) do
-        if #line + #word + 1 + column > 120 then
-            lines[#lines + 1], line = line, ""
-        end
+        if #line + #word + 1 + column > 120 then lines[#lines + 1], line = line, "" end
         line = line .. (line == "" and "" or " ") .. word
     end
     lines[#lines + 1] = line

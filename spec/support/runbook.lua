@@ -1,6 +1,6 @@
 --- runbook: what the specs of runbooks share: a sandbox, runs of one runbook against it, and what that changed.
-local json = require "kmirror.json"
-local support = require "spec.support"
+local json = require("kmirror.json")
+local support = require("spec.support")
 
 ---@class support.runbook
 ---@field name string

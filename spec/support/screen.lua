@@ -1,5 +1,5 @@
 --- screen: a program on a terminal, that of tmux: what is typed there, and what it shows.
-local support = require "spec.support"
+local support = require("spec.support")
 
 ---@class support.screen
 local screen = {}
@@ -75,7 +75,9 @@ function screen:wait(wanted, before)
         shown = self:text()
         return shown ~= before and shown:sub(-#wanted) == wanted
     end, 10)
-    if not ok then error(("waited in vain for the screen to end with %q; it shows:\n%s"):format(wanted, shown), 2) end
+    if not ok then
+        error(("waited in vain for the screen to end with %q; it shows:\n%s"):format(wanted, shown), 2)
+    end
     return shown
 end
 

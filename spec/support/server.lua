@@ -140,7 +140,9 @@ return function(support)
             "spec/support/rawserver.lua", support.temporary("plan.lua", script), self.log_path,
         }
         self.port = support.eventually("the server's port", function()
-            if not self.process:alive() then error("the server ended: " .. self.process:wait().stderr, 0) end
+            if not self.process:alive() then
+                error("the server ended: " .. self.process:wait().stderr, 0)
+            end
             return self.process:stdout():match("^(%d+)\n")
         end)
         self.url = ("%s:%s"):format(plan.tls and "https://localhost" or "http://127.0.0.1", self.port)

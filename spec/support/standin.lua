@@ -3,7 +3,7 @@
 --- Jolokia would, too: a mirror of settings.topics copies settings.rate records a second, settings.latency ms late. How
 --- real ones behave is for the specs in spec/kafka.
 
-local cjson = require "cjson"
+local cjson = require("cjson")
 
 local standin = {}
 
@@ -28,14 +28,18 @@ local function topics_of(world, each)
     local taken, its = {}, "," .. (each.config.topics or ".*"):gsub("|", ",") .. ","
     if not is_source(each) or each.state ~= "RUNNING" then return taken end
     for _, topic in ipairs(world.topics) do
-        if its == ",.*," or its:find("," .. topic .. ",", 1, true) then taken[#taken + 1] = topic end
+        if its == ",.*," or its:find("," .. topic .. ",", 1, true) then
+            taken[#taken + 1] = topic
+        end
     end
     return taken
 end
 
 local function status_of(world, each)
     local tasks = {}
-    if #topics_of(world, each) > 0 then tasks[1] = { id = 0, state = each.failed or each.state, trace = each.trace } end
+    if #topics_of(world, each) > 0 then
+        tasks[1] = { id = 0, state = each.failed or each.state, trace = each.trace }
+    end
     return { connector = { state = each.state, worker_id = "w" }, tasks = tasks }
 end
 
@@ -86,7 +90,9 @@ local of_one = {
 }
 
 local function create(world, body)
-    if world.connectors[body.name] then return problem(409, "Connector " .. body.name .. " already exists") end
+    if world.connectors[body.name] then
+        return problem(409, "Connector " .. body.name .. " already exists")
+    end
     world.connectors[body.name] = { name = body.name, config = body.config, state = body.initial_state or "RUNNING" }
     return json(201, { name = body.name, config = body.config })
 end

@@ -1,6 +1,6 @@
 --- support.stores: where specs of jobs keep them: in a file of SQLite's, or, for a spec file that says so before it
 --- runs another one, in a database of PostgreSQL's. So the same specs run over both.
-local support = require "spec.support"
+local support = require("spec.support")
 
 local M = {}
 
@@ -16,7 +16,7 @@ end
 ---@return string url
 function M.place(name)
     if not M.postgresql then return support.temporary_directory(name or "store") .. "/jobs.db" end
-    server = server or require "spec.support.postgres".start()
+    server = server or require("spec.support.postgres").start()
     local url = server:url(server:database())
     local made = support.run { "store", "init", "--store", url }
     assert(made.status == 0, made.stderr)

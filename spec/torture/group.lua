@@ -1,5 +1,5 @@
 -- Tasks of a group, and one beside it.
-local task = require "task"
+local task = require("task")
 
 local group <close> = task.group { concurrency = 3 }
 local sum = 0

@@ -1,5 +1,5 @@
 -- job.lua NAME: makes three mirrors, tunes the first and deletes a fourth. What it makes bears the name.
-local mirrors, task = require "mirrors", require "task"
+local mirrors, task = require("mirrors"), require("task")
 
 local name = ...
 local api = mirrors.connect { settle = 0.2 }

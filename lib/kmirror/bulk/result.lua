@@ -27,13 +27,9 @@ local unseen = {}
 local shows_failures = { failed = true, untouched = true, stopped = true, status = true, summary = true }
 
 function Result:__index(name)
-    if shows_failures[name] then
-        unseen[self] = nil
-    end
+    if shows_failures[name] then unseen[self] = nil end
     local method = rawget(Result, name)
-    if method ~= nil then
-        return method
-    end
+    if method ~= nil then return method end
     return contents[self][name]
 end
 
@@ -59,9 +55,7 @@ function M.new(items, outcomes, first, last, more)
             table.insert(outcome.problem == nil and all.done or all.failed, outcome)
         end
     end
-    for name, value in pairs(more) do
-        all[name] = value
-    end
+    for name, value in pairs(more) do all[name] = value end
     local self = setmetatable({}, Result)
     contents[self] = all
     return self
@@ -75,9 +69,7 @@ end
 ---@return kmirror.bulk.result self
 function M.watch(self, place)
     local all = contents[self]
-    if #all.failed + #all.untouched > 0 then
-        unseen[self] = place
-    end
+    if #all.failed + #all.untouched > 0 then unseen[self] = place end
     return self
 end
 
@@ -105,9 +97,7 @@ end
 ---@return integer
 function Result:status()
     local left = #self.failed + #self.untouched
-    if left == 0 then
-        return self.stopped and 1 or 0
-    end
+    if left == 0 then return self.stopped and 1 or 0 end
     return #self.done == 0 and 1 or 3
 end
 
@@ -115,9 +105,7 @@ end
 ---@return any[]
 function Result:values()
     local values = {}
-    for i, outcome in ipairs(self.done) do
-        values[i] = outcome.value
-    end
+    for i, outcome in ipairs(self.done) do values[i] = outcome.value end
     return values
 end
 
@@ -125,9 +113,7 @@ end
 ---@return string
 function Result:summary()
     local words = ("%d done, %d failed, %d not begun"):format(#self.done, #self.failed, #self.untouched)
-    if not self.own then
-        return words
-    end
+    if not self.own then return words end
     return ("%s (%d by this runner, %d by others)"):format(words, self.own, #self.done + #self.failed - self.own)
 end
 

@@ -22,9 +22,7 @@ local M = {}
 -- Whether an error is a mistake in the runbook, such as a call of nil, and not something that it raised. To be called
 -- by a handler of xpcall, above which stands what has raised.
 local function is_mistake(problem)
-    if type(problem) ~= "string" then
-        return false
-    end
+    if type(problem) ~= "string" then return false end
     local raiser = debug.getinfo(3, "S")
     return raiser ~= nil and raiser.what ~= "C" or problem:find(":%d+: attempt to ") ~= nil
         or problem:find("bad argument #%d+ to ") ~= nil
@@ -44,9 +42,7 @@ function M.item(run, work, i)
         mistaken = is_mistake(problem)
         return problem
     end, item, i)
-    if mistaken or not ok and problems.is_hopeless(value) then
-        error(value, 0)
-    end
+    if mistaken or not ok and problems.is_hopeless(value) then error(value, 0) end
     run.outcomes[i] = ok and { item = item, value = value }
         or { item = item, problem = value == nil and "no reason given" or value }
     return ok, value
@@ -55,9 +51,7 @@ end
 -- Does one item, and counts it. Returns true when it is to be tried again.
 local function attempt(run, work, i, is_last)
     local ok, value = M.item(run, work, i)
-    if not ok and not is_last and problems.passes(value) then
-        return true
-    end
+    if not ok and not is_last and problems.passes(value) then return true end
     run.ended = run.ended + 1
     run.failed = run.failed + (ok and 0 or 1)
     run.progress(run.ended, run.failed, #run.items)
@@ -88,14 +82,10 @@ end
 function M.batch(run, work, first, last)
     local may_fail = batches.limit(run.max_failures, run.failed, last - first + 1)
     local places = {}
-    for i = first, last do
-        places[#places + 1] = i
-    end
+    for i = first, last do places[#places + 1] = i end
     for round = 1, run.rounds do
         places = do_round(run, work, places, may_fail, round == run.rounds)
-        if #places == 0 or run.failed > may_fail then
-            break
-        end
+        if #places == 0 or run.failed > may_fail then break end
         task.sleep(run.pause)
     end
     return M.too_many(run, may_fail)

@@ -28,9 +28,7 @@ local shortest = 0.05 -- seconds after which a runner that has room takes more: 
 local function persist(run, work, place)
     for round = 1, run.rounds do
         local ok, value = runs.item(run, work, place)
-        if ok or round == run.rounds or not problems.passes(value) then
-            return ok, value
-        end
+        if ok or round == run.rounds or not problems.passes(value) then return ok, value end
         task.sleep(run.pause)
     end
 end
@@ -46,9 +44,7 @@ end
 -- There may be room for another item.
 local function ring(self)
     self.rung = true
-    if self.bell then
-        self.bell:cancel()
-    end
+    if self.bell then self.bell:cancel() end
 end
 
 local function begin_item(self, item)
@@ -61,9 +57,7 @@ local function begin_item(self, item)
     joint.on_let_next(item, nil)
     self.busy, self.idle, self.broken = self.busy - 1, self.idle - idle, self.broken or not ok
     ring(self)
-    if not ok then
-        error(problem, 0)
-    end
+    if not ok then error(problem, 0) end
 end
 
 local function tell(self, counts)
@@ -74,9 +68,7 @@ end
 
 -- Until an item has ended, or for so long.
 local function wait(self, seconds)
-    if self.rung then
-        return
-    end
+    if self.rung then return end
     local bell = task.spawn(function()
         pcall(task.sleep, seconds)
     end)
@@ -104,9 +96,7 @@ local function do_batch(self, batch, may_fail)
             self.busy = self.busy + 1
             group:spawn(begin_item, self, item)
         end
-        if self.busy == 0 and (counts.busy == 0 or run.failed > may_fail) then
-            break
-        end
+        if self.busy == 0 and (counts.busy == 0 or run.failed > may_fail) then break end
         wait(self, #items > 0 and #items < free and shortest or joint.pause)
     end
     group:wait()
@@ -127,9 +117,7 @@ end
 local function batch_of(plan)
     return function(place)
         for i, span in ipairs(plan) do
-            if place <= span.last then
-                return i
-            end
+            if place <= span.last then return i end
         end
     end
 end
@@ -137,9 +125,7 @@ end
 local gives_back = {
     __close = function(self, problem)
         self.joint:left(self.part)
-        if problem then
-            pcall(self.joint.give_back, self.joint)
-        end
+        if problem then pcall(self.joint.give_back, self.joint) end
     end,
 }
 
@@ -163,9 +149,7 @@ function M.run(run, work, plan, how, after)
         stopped = do_batch(self, i, may_fail)
         learn(self)
         stopped = stopped or after(i, span)
-        if stopped then
-            break
-        end
+        if stopped then break end
     end
     return stopped, number, self.own
 end

@@ -74,7 +74,9 @@ end
 local function note_targets(program, targets)
     for _, target in ipairs(targets) do
         program.targets[target] = true
-        if target.tag == "Index" and target[2].tag == "String" then program.assigned[target[2][1]] = true end
+        if target.tag == "Index" and target[2].tag == "String" then
+            program.assigned[target[2][1]] = true
+        end
     end
 end
 

@@ -29,9 +29,7 @@ end
 local function status_of(plan, result)
     local done = #result.created + #result.retuned + #result.deleted
     local left = #result.failed + #result.skipped + #plan.blocked
-    if left == 0 then
-        return 0
-    end
+    if left == 0 then return 0 end
     return #result.failed > 0 and done == 0 and 1 or 3
 end
 
@@ -70,9 +68,7 @@ end
 local function plan_and_carry_out(given)
     local plan, api, make_again = planning.plan(given)
     present(given, plan)
-    if fleet.size(plan) > 0 then
-        ask(plan, make_again)
-    end
+    if fleet.size(plan) > 0 then ask(plan, make_again) end
     return carry_out(given, plan, api)
 end
 

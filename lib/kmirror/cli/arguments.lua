@@ -56,9 +56,7 @@ local all_sets = {
 
 local function build_parser(seen, view, arguments, all)
     local program = programs.new("kmirror")
-    for _, set in ipairs(all_sets) do
-        sets[set](program)
-    end
+    for _, set in ipairs(all_sets) do sets[set](program) end
     refuse_keys(program, seen)
     program:flag("-h --help"):action(function(result)
         seen.help = result.command or true
@@ -87,9 +85,7 @@ local function complain(problem, taken)
         problem = ("unexpected argument '%s'"):format(taken[#taken])
     end
     for _, argument in ipairs(taken) do
-        if commands.has(argument) then
-            options.complain(problem, "kmirror help " .. argument)
-        end
+        if commands.has(argument) then options.complain(problem, "kmirror help " .. argument) end
     end
     options.complain(problem, "kmirror help")
 end

@@ -23,9 +23,7 @@ M.groups = {
 
 --- All names.
 M.names = {}
-for _, group in ipairs(M.groups) do
-    table.move(group, 1, #group, #M.names + 1, M.names)
-end
+for _, group in ipairs(M.groups) do table.move(group, 1, #group, #M.names + 1, M.names) end
 
 ---@param name string of a command
 ---@return kmirror.command
@@ -38,9 +36,7 @@ end
 ---@return boolean
 function M.has(name)
     for _, known in ipairs(M.names) do
-        if known == name then
-            return true
-        end
+        if known == name then return true end
     end
     return false
 end
@@ -49,13 +45,9 @@ end
 ---@param name string of a command
 ---@return boolean
 function M.needs_api(name)
-    if M.of(name).prepares_itself then
-        return false
-    end
+    if M.of(name).prepares_itself then return false end
     for _, set in ipairs(M.of(name).sets) do
-        if set == "connection" then
-            return true
-        end
+        if set == "connection" then return true end
     end
     return false
 end

@@ -21,9 +21,7 @@ For all: put that line into ~/.bashrc, ~/.zshrc (after compinit) or
         local shell = parser:argument("SHELL", "bash, zsh or fish."):argname("bash|zsh|fish"):target("shell")
         shell:action(function(result, target, value)
             result[target] = value
-            if value == "words" then
-                end_here()
-            end
+            if value == "words" then end_here() end
         end)
     end,
 

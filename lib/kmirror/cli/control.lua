@@ -20,7 +20,9 @@ function M.command(name, done, summary, details, stops)
     local function tell(causes, id)
         if changes.planned() then return "" end
         local lines = { ("%s %s\n"):format(done, id) }
-        for _, cause in ipairs(causes or {}) do lines[#lines + 1] = ("\tafter %s\n"):format(cause) end
+        for _, cause in ipairs(causes or {}) do
+            lines[#lines + 1] = ("\tafter %s\n"):format(cause)
+        end
         return table.concat(lines)
     end
     return {

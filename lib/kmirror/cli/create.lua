@@ -14,20 +14,14 @@ end
 
 local function evaluate(path, source)
     local ok, value = textfile.evaluate(source, path, {})
-    if not ok then
-        refuse("%s; expected a Lua file that only returns a table", tostring(value))
-    end
+    if not ok then refuse("%s; expected a Lua file that only returns a table", tostring(value)) end
     return value
 end
 
 local function parse(path, source)
-    if path:find("%.lua$") then
-        return evaluate(path, source)
-    end
+    if path:find("%.lua$") then return evaluate(path, source) end
     local value, problem = json.decode(source)
-    if problem then
-        refuse("%s is not JSON: %s; nothing was created", name_of(path), problem)
-    end
+    if problem then refuse("%s is not JSON: %s; nothing was created", name_of(path), problem) end
     return value
 end
 

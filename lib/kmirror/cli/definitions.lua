@@ -77,9 +77,7 @@ local function nothing() end
 local function sets_of(command)
     local names = {}
     for _, set in ipairs(command.sets) do
-        if set == "connection" then
-            names[#names + 1] = "report"
-        end
+        if set == "connection" then names[#names + 1] = "report" end
         names[#names + 1] = set
     end
     return names
@@ -90,9 +88,7 @@ end
 ---@return kmirror.definition.option[]
 function M.of_sets(names)
     local program = programs.new("kmirror")
-    for _, name in ipairs(names) do
-        sets[name](program)
-    end
+    for _, name in ipairs(names) do sets[name](program) end
     return options_of(program)
 end
 
@@ -106,9 +102,7 @@ function M.command(name)
             local program = programs.new(name)
             command.define(program, nothing)
             local own = options_of(program)
-            for _, set in ipairs(sets_of(command)) do
-                sets[set](program)
-            end
+            for _, set in ipairs(sets_of(command)) do sets[set](program) end
             return {
                 name = name, summary = command.summary, details = command.details, sets = sets_of(command),
                 arguments_text = command.arguments, own = own, options = options_of(program),
@@ -123,9 +117,7 @@ end
 ---@return kmirror.definition|nil
 function M.runbook(name)
     local source, chunk_name = host.script(name)
-    if not source then
-        return nil
-    end
+    if not source then return nil end
     local program = assert(options.of(assert(load(source, chunk_name, "t", _ENV))))
     local its_options = options_of(program)
     return {
@@ -145,9 +137,7 @@ function M.in_source(source)
     for kind, names in source:gmatch("[:.](%a+)%s*%(?%s*[\"'](%-[^\"']*)[\"']") do
         if kind == "option" or kind == "flag" then
             local words = {}
-            for word in names:gmatch("%S+") do
-                words[#words + 1] = word
-            end
+            for word in names:gmatch("%S+") do words[#words + 1] = word end
             found[#found + 1] = { names = words, placeholder = kind == "option" and "VALUE" or nil, description = "" }
         end
     end

@@ -16,9 +16,7 @@ local function clusters_of(given)
 end
 
 local function tell(notes, summary)
-    for _, note in ipairs(notes) do
-        log.warn("%s", note)
-    end
+    for _, note in ipairs(notes) do log.warn("%s", note) end
     if not summary.whole then
         log.warn("version 1 of the API does not tell useRenaming, maxTasks, usePrivateIps and sources: without them a "
             .. "mirror of this file cannot be created; --api v2 tells them")

@@ -40,17 +40,13 @@ local function for_people(mirror, where)
         lines[i] = ("%-17s %s\n"):format(field, terminal.paint(where, color, value))
     end
     local topics = mirror.topicStatuses or {}
-    if #topics == 0 then
-        return table.concat(lines) .. "no topics\n"
-    end
+    if #topics == 0 then return table.concat(lines) .. "no topics\n" end
     return table.concat(lines) .. "\n" .. tables.aligned(topic_columns, topics, where)
 end
 
 local function for_programs(mirror)
     local lines = {}
-    for i, field in ipairs(with_more(mirror)) do
-        lines[i] = { field, mirror[field] }
-    end
+    for i, field in ipairs(with_more(mirror)) do lines[i] = { field, mirror[field] } end
     for _, topic in ipairs(mirror.topicStatuses or {}) do
         lines[#lines + 1] = { "topic", topic.name, topic.averageLatency, topic.averageRate }
     end
@@ -77,9 +73,7 @@ local function csv_teller()
         local rows = {}
         for i, topic in ipairs(#(mirror.topicStatuses or {}) > 0 and mirror.topicStatuses or { {} }) do
             rows[i] = { topic = topic.name, averageLatency = topic.averageLatency, averageRate = topic.averageRate }
-            for _, field in ipairs(fields) do
-                rows[i][field] = mirror[field]
-            end
+            for _, field in ipairs(fields) do rows[i][field] = mirror[field] end
         end
         local told = titles .. csv.lines(csv_fields, rows)
         titles = ""

@@ -18,9 +18,7 @@ local function overview()
     for _, name in ipairs(commands.names) do
         local command = commands.of(name)
         local label = ("  %s %s"):format(name, command.arguments)
-        if #label >= command_column - 1 then
-            lines[#lines + 1], label = label, ""
-        end
+        if #label >= command_column - 1 then lines[#lines + 1], label = label, "" end
         lines[#lines + 1] = ("%-" .. command_column - 1 .. "s %s"):format(label, command.summary)
     end
     return table.concat(lines, "\n")
@@ -63,9 +61,7 @@ local function group_of(group)
     local lines, line = {}, ("%-" .. title_column .. "s"):format(group.title)
     for _, name in ipairs(group) do
         local label = label_of(name)
-        if #line + #label > 78 then
-            lines[#lines + 1], line = line, (" "):rep(title_column)
-        end
+        if #line + #label > 78 then lines[#lines + 1], line = line, (" "):rep(title_column) end
         line = line .. label .. "  "
     end
     lines[#lines + 1] = line
@@ -106,9 +102,7 @@ local function command_help(name)
     local any_options = #command.sets > 0 and " [OPTION...]" or ""
     command.define(program, nothing)
     for _, set in ipairs(command.sets) do
-        if set == "messages" and commands.needs_api(name) then
-            sets.report(program)
-        end
+        if set == "messages" and commands.needs_api(name) then sets.report(program) end
         sets[set](program)
     end
     return help_of(program, ("Usage: kmirror %s%s%s"):format(name, any_options, arguments))

@@ -58,7 +58,9 @@ local function what(run)
     for _, word in ipairs({ not is_code and run.command or nil, run.runbook }) do
         words[#words + 1] = shell.word(word)
     end
-    for _, word in ipairs(run.arguments) do words[#words + 1] = word == "(hidden)" and word or shell.word(word) end
+    for _, word in ipairs(run.arguments) do
+        words[#words + 1] = word == "(hidden)" and word or shell.word(word)
+    end
     return table.concat(words, " ")
 end
 
@@ -149,7 +151,9 @@ With --json: an array of {"id", "began", "ended", "seconds", "state", "status",
             log.info("no run %s", (given.since or given.runbook or given.status) and "is like that"
                 or "has changed anything yet")
         end
-        if left_out > 0 then log.info("%d older ones are left out; --limit 0 shows all", left_out) end
+        if left_out > 0 then
+            log.info("%d older ones are left out; --limit 0 shows all", left_out)
+        end
         return 0
     end,
 }

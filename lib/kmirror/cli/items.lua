@@ -30,9 +30,7 @@ function M.error_shape(problem)
         return { kind = "error", message = tostring(problem) }
     end
     local shape = {}
-    for key, value in pairs(problem) do
-        shape[key] = value
-    end
+    for key, value in pairs(problem) do shape[key] = value end
     return shape
 end
 
@@ -42,9 +40,7 @@ end
 
 local function attempt(work, item)
     local ok, result = pcall(work.run, item)
-    if not ok and is_cancelled(result) then
-        error(result, 0)
-    end
+    if not ok and is_cancelled(result) then error(result, 0) end
     return ok and { item = item, value = result } or { item = item, problem = result }
 end
 
@@ -58,9 +54,7 @@ local function tell_text(work, outcome)
 end
 
 local function entry_of(work, outcome)
-    if not outcome.problem then
-        return work.shape(outcome.value, outcome.item)
-    end
+    if not outcome.problem then return work.shape(outcome.value, outcome.item) end
     local entry = work.name(outcome.item)
     entry.error = M.error_shape(outcome.problem)
     return entry
@@ -85,9 +79,7 @@ local function teller(work, count)
                 tell_text(work, outcomes[i])
             end
         end
-        if work.json then
-            io.stdout:write(json.encode(document, true), "\n")
-        end
+        if work.json then io.stdout:write(json.encode(document, true), "\n") end
     end
     return outcomes, advance, setmetatable({}, { __close = finish })
 end
@@ -120,9 +112,7 @@ function M.each(items, work)
         return 0
     end
     local failed = run_all(work, items)
-    if failed > 0 then
-        log.error("%d of %d failed", failed, #items)
-    end
+    if failed > 0 then log.error("%d of %d failed", failed, #items) end
     return failed == 0 and 0 or failed == #items and 1 or 3
 end
 

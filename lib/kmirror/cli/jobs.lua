@@ -104,7 +104,9 @@ each change, with show.]],
         refuse_useless(options)
         options.store = jobs.store_of(options, options.name)
         if not options.action then return shown.list(options) end
-        if not options.name then refuse("jobs %s: which job? kmirror jobs lists them", options.action) end
+        if not options.name then
+            refuse("jobs %s: which job? kmirror jobs lists them", options.action)
+        end
         return actions[options.action](options)
     end,
 }

@@ -84,9 +84,7 @@ end
 
 local function may_move(told)
     local count = 0
-    for _, group in ipairs(told.groups) do
-        count = count + (group.recordsAgain == 0 and 1 or 0)
-    end
+    for _, group in ipairs(told.groups) do count = count + (group.recordsAgain == 0 and 1 or 0) end
     return count
 end
 
@@ -121,9 +119,7 @@ local function all_ids(api)
     table.sort(all, function(a, b)
         return a.topicsRegex == b.topicsRegex and a.id < b.id or a.topicsRegex < b.topicsRegex
     end)
-    for i, listed in ipairs(all) do
-        all[i] = listed.id
-    end
+    for i, listed in ipairs(all) do all[i] = listed.id end
     return all
 end
 

@@ -40,7 +40,9 @@ as they are; change what they do. Nothing that is there is written over.]],
         end
         local runbook, spec = path .. ".lua", path .. "_spec.lua"
         for _, each in ipairs({ runbook, spec }) do
-            if exists(each) then refuse("%s is there already, and is not written over: choose another name", each) end
+            if exists(each) then
+                refuse("%s is there already, and is not written over: choose another name", each)
+            end
         end
         write(runbook, "runbook", name)
         write(spec, "runbook_spec", name)

@@ -8,13 +8,9 @@ local sets = { "connection", "safety", "job", "times", "results", "report", "mes
 -- Options by name, with what excludes them.
 local function known_options()
     local program = require("kmirror.program").new("kmirror")
-    for _, set in ipairs(sets) do
-        require("kmirror.cli.sets")[set](program)
-    end
+    for _, set in ipairs(sets) do require("kmirror.cli.sets")[set](program) end
     local known = {}
-    for _, element in ipairs(program.elements) do
-        known[element.name] = element
-    end
+    for _, element in ipairs(program.elements) do known[element.name] = element end
     return known, program.exclusive
 end
 
@@ -33,9 +29,7 @@ end
 -- The value that a text stands for; nil when it is none.
 local function converted(option, text)
     local is = option.is
-    if text == nil or is.choices and not is_among(text, is.choices) then
-        return nil
-    end
+    if text == nil or is.choices and not is_among(text, is.choices) then return nil end
     return not is.convert and text or is.convert and is.convert(text)
 end
 
@@ -74,15 +68,11 @@ end
 -- The options before `run`, and where that stands; nil when they are not plain.
 local function read_options(arguments)
     local given, at = {}, 1
-    if arguments[1] == "run" then
-        return given, at
-    end
+    if arguments[1] == "run" then return given, at end
     local known, exclusive = known_options()
     while arguments[at] and arguments[at]:sub(1, 2) == "--" do
         local option, value, behind = read_option(known, arguments, at)
-        if value == nil then
-            return nil
-        end
+        if value == nil then return nil end
         given[target_of(option)], at = value, behind
     end
     return are_compatible(given, exclusive) and given or nil, at
@@ -92,14 +82,10 @@ end
 ---@param arguments string[]
 ---@return table|nil given
 function M.read(arguments)
-    if arguments[1] == "--version" and not arguments[2] then
-        return { command = "version" }
-    end
+    if arguments[1] == "--version" and not arguments[2] then return { command = "version" } end
     local given, at = read_options(arguments)
     local script = given and arguments[at] == "run" and arguments[at + 1]
-    if not script or script ~= "-" and script:sub(1, 1) == "-" then
-        return nil
-    end
+    if not script or script ~= "-" and script:sub(1, 1) == "-" then return nil end
     given.command, given.script = "run", script
     given.rest = table.move(arguments, at + 2, #arguments, 1, {})
     return given

@@ -105,9 +105,7 @@ end
 ---@return string
 function M.to_continue(given, saved)
     local opened = journal.current()
-    if opened then
-        return "resume the job: what is done is not done twice"
-    end
+    if opened then return "resume the job: what is done is not done twice" end
     return ("make the plan anew, and look at it: %s"):format(M.anew(given.fleet, saved, given))
 end
 
@@ -124,9 +122,7 @@ end
 -- What the job of this run has done of a plan in its earlier runs.
 local function own_changes()
     local opened = journal.current()
-    if not opened or #opened.runs < 2 then
-        return nil
-    end
+    if not opened or #opened.runs < 2 then return nil end
     local own = { deleted = {}, retuned = {} }
     for _, change in ipairs(opened.changes) do
         if change.operation == "delete" then own.deleted[change.id] = true end
@@ -137,7 +133,9 @@ local function own_changes()
             local is_it = change.id == found.id or not change.id and change.state == "sent"
                 and change.arguments.topicsRegex == found.topicsRegex
                 and change.arguments.sourceAlias == found.sourceAlias
-            if change.operation == "create" and change.cluster:lower() == found.cluster and is_it then return true end
+            if change.operation == "create" and change.cluster:lower() == found.cluster and is_it then
+                return true
+            end
         end
         return false
     end

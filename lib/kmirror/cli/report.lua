@@ -10,9 +10,7 @@ local function write(path, content)
         return
     end
     local ok, problem = pcall(files.write, path, content)
-    if not ok then
-        refuse("cannot write %s", tostring(problem))
-    end
+    if not ok then refuse("cannot write %s", tostring(problem)) end
     log.info("wrote %s", path)
 end
 

@@ -163,7 +163,9 @@ kmirror help sandbox.]],
         local function work()
             return bulk.finish(outcome.status(options.script, runbook(table.unpack(options.rest))))
         end
-        if options.talk_at_failure then return require("kmirror.repl").where_it_fails(options, work) end
+        if options.talk_at_failure then
+            return require("kmirror.repl").where_it_fails(options, work)
+        end
         return options.then_talk and require("kmirror.repl").after(options, runbook, work) or work()
     end,
 }

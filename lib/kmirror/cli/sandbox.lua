@@ -54,9 +54,7 @@ With --sandbox, other commands take the options under World, too.]],
     end,
 
     run = function(given)
-        if given.print_env then
-            return print_environment(given)
-        end
+        if given.print_env then return print_environment(given) end
         local world = sets.world_given(given)
         world.port, world.listen, world.rate = given.port, given.listen, given.rate
         return sandbox.serve(world)

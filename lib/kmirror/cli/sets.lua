@@ -13,16 +13,12 @@ end
 local number = options.number("--rate", "requests per second, 0 for no limit", 0)
 
 local function number_or_auto(text)
-    if text == "auto" then
-        return text
-    end
+    if text == "auto" then return text end
     return options.number("--rate", "requests per second, 0 for no limit, or auto", 0)(text)
 end
 
 local function fraction(text)
-    if require("kmirror.quota").fraction(text) then
-        return text
-    end
+    if require("kmirror.quota").fraction(text) then return text end
     return nil, ("--quota-away %s: expected a fraction of the rate, over 0 and up to 1, or stop"):format(
         fields.shown(text))
 end

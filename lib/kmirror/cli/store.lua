@@ -46,7 +46,9 @@ function actions.init(options, url)
 end
 
 function actions.migrate(options, url)
-    if not url then refuse("a store in a file needs no migrate: it is brought up to date when it is opened") end
+    if not url then
+        refuse("a store in a file needs no migrate: it is brought up to date when it is opened")
+    end
     return bring_up(url, options, true)
 end
 
@@ -72,7 +74,9 @@ local function file_status(url)
             shape.jobs = #store:jobs()
             store:close()
         end)
-        if not ok then refuse("%s", type(result) == "table" and result.message or tostring(result)) end
+        if not ok then
+            refuse("%s", type(result) == "table" and result.message or tostring(result))
+        end
     end
     return shape
 end

@@ -32,8 +32,12 @@ end
 local function set_arguments(options)
     local output = options.tap and "TAP" or "plainTerminal"
     local arguments = { [0] = "kmirror test", "--output", output, "--pattern", "_spec" }
-    if options.filter then table.move({ "--filter", options.filter }, 1, 2, #arguments + 1, arguments) end
-    for _, place in ipairs(options.places[1] and options.places or { "." }) do arguments[#arguments + 1] = place end
+    if options.filter then
+        table.move({ "--filter", options.filter }, 1, 2, #arguments + 1, arguments)
+    end
+    for _, place in ipairs(options.places[1] and options.places or { "." }) do
+        arguments[#arguments + 1] = place
+    end
     _G.arg = arguments
 end
 

@@ -17,9 +17,7 @@ end
 ---@param given table
 local function check(given)
     local taken = {}
-    for _, set in ipairs(commands.of(given.command).sets) do
-        taken[set] = true
-    end
+    for _, set in ipairs(commands.of(given.command).sets) do taken[set] = true end
     if given.json and not taken.results then
         refuse_option(given.command, "--json")
     end
@@ -29,9 +27,7 @@ local function check(given)
     if given.reason and not given.job and given.command ~= "jobs" then
         refuse("--reason is kept with a job's run: give --job NAME, too")
     end
-    if given.join and given.command ~= "jobs" then
-        require("kmirror.joint").check(given)
-    end
+    if given.join and given.command ~= "jobs" then require("kmirror.joint").check(given) end
     local of_approval = given.approval and "--approval" or given.approval_timeout and "--approval-timeout"
     if of_approval and not given.job and given.command ~= "jobs" then
         refuse("%s takes a job, which another user of the store can find: give --job NAME, too", of_approval)

@@ -43,9 +43,7 @@ end
 local function tell_away(event, fields, write)
     local now = task.now()
     local level = (not away_told or now - away_told >= every) and "info" or "debug"
-    if level == "info" then
-        away_told = now
-    end
+    if level == "info" then away_told = now end
     local since = os.time() - event.away // 1
     fields.away, fields.patience = event.away, event.patience
     write(level, fields, "the API has not answered since %s (%s): %s; it is asked again in %.0f s, and so on until %s; "
@@ -73,18 +71,14 @@ end
 ---@param event mirrors.Event
 function M.tell(event)
     local is_detail = event.what == "attempt" and not shows_attempts()
-    if is_detail or event.what == "call" or event.what == "step" then
-        return
-    end
+    if is_detail or event.what == "call" or event.what == "step" then return end
     local fields = {
         event = event.what, operation = event.operation, cluster = event.cluster, id = event.id,
         attempt = event.attempt, error = event.error and event.error.kind, wait = event.wait,
     }
     if event.what == "retry" then
         local level, others = "debug", ""
-        if not event.expected then
-            level, others = level_of(event.error)
-        end
+        if not event.expected then level, others = level_of(event.error) end
         write(level, fields, "%s; trying again in %.1f s%s", tostring(event.error), event.wait, others)
     elseif fates[event.what] then
         write("info", fields, fates[event.what], event.wait or event.id)

@@ -49,7 +49,9 @@ M.kafka = {
     check = function(value)
         if type(value) ~= "table" or value["bootstrap.servers"] == nil then return false end
         for name, one in pairs(value) do
-            if type(name) ~= "string" or name:find("[%s=:]") or not is_value(one) then return false end
+            if type(name) ~= "string" or name:find("[%s=:]") or not is_value(one) then
+                return false
+            end
         end
         return true
     end,

@@ -35,9 +35,7 @@ local function answers(api, version)
         api = version, apis = {}, retries = 0, timeout = options.timeout, deadline = options.deadline,
     })
     local ok, problem = pcall(other.list, other)
-    if not ok and problem.kind == "cancelled" then
-        error(problem, 0)
-    end
+    if not ok and problem.kind == "cancelled" then error(problem, 0) end
     return ok or problem.status ~= nil and not problem.other_api and problem.kind ~= "server", problem
 end
 
@@ -63,9 +61,7 @@ end
 local function look_at_authentication(case, api)
     local account = case.own and "by Kafka Connect's REST API" or "as " .. api.account.options.username
     local ok, list = pcall(api.list, api)
-    if not ok and list.other_api then
-        look_at_versions(case, api, list)
-    end
+    if not ok and list.other_api then look_at_versions(case, api, list) end
     if ok then
         case:note("authentication", "ok", ("%s; %s on %s"):format(account,
             text.count(#list, "mirror"), api.cluster))
@@ -78,9 +74,7 @@ local function look_at_authentication(case, api)
     else
         case:note("authentication", "fail", tostring(list), remedies[list.kind])
     end
-    if ok and not case.own then
-        look_at_versions(case, api)
-    end
+    if ok and not case.own then look_at_versions(case, api) end
     return ok
 end
 
@@ -156,9 +150,7 @@ local function connect(case)
         retries = 1, timeout = case.given.timeout or attempt_seconds, deadline = 2 * attempt_seconds,
         outage = 0,
     })
-    if ok then
-        return api
-    end
+    if ok then return api end
     case:note("authentication", "fail", api.message, "see kmirror help")
 end
 

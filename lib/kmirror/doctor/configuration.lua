@@ -155,7 +155,5 @@ return function(case)
         case:note("settings", "fail", case.problem, "correct what the message names; see kmirror help doctor")
     end
     local is_known = case.given.endpoint or variable("KMIRROR_ENDPOINT") or case.given.sandbox
-    if case.refused and not is_known or not may_be_asked(case.endpoint) then
-        case.endpoint = nil
-    end
+    if case.refused and not is_known or not may_be_asked(case.endpoint) then case.endpoint = nil end
 end

@@ -94,9 +94,7 @@ local function options_for(case)
         cluster = "00000000-0000-4000-8000-000000000000",
         ca_file = case.given.ca_file or case.profile.ca_file,
     })
-    if ok then
-        return api.account.options
-    end
+    if ok then return api.account.options end
     return nil, api.message
 end
 
@@ -124,14 +122,8 @@ return function(case)
     end
     local step = steps[seen.stage]
     note_name(case, seen)
-    if step >= steps.connect then
-        note_connection(case, seen)
-    end
-    if step >= steps.tls then
-        note_tls(case, seen)
-    end
+    if step >= steps.connect then note_connection(case, seen) end
+    if step >= steps.tls then note_tls(case, seen) end
     case.reached = seen.status > 0
-    if case.reached then
-        note_clock(case, seen)
-    end
+    if case.reached then note_clock(case, seen) end
 end

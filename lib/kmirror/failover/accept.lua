@@ -112,7 +112,9 @@ function M.refuse_unless_accepted(run, found, unchanged)
     local stopping = M.stopping(run, found)
     if #stopping == 0 then return end
     local way = way_out(stopping)
-    if way then log.error("to take responsibility for what was found, once it is understood: %s", way) end
+    if way then
+        log.error("to take responsibility for what was found, once it is understood: %s", way)
+    end
     error(("refused: %s with the mirrors between %s and %s; %s"):format(text.count(#stopping, "problem"),
         run.from.alias, run.to.alias, unchanged), 0)
 end

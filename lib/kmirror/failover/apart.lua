@@ -108,7 +108,9 @@ function M.of_run(run, mirrors)
         local its = by_batch[batch] or {}
         local more = M.problems(run, its, later)
         table.move(more, 1, #more, #found + 1, found)
-        for _, mirror in ipairs(its) do later[#later + 1] = { mirror = mirror, what = "is of batch " .. batch } end
+        for _, mirror in ipairs(its) do
+            later[#later + 1] = { mirror = mirror, what = "is of batch " .. batch }
+        end
     end
     return found
 end

@@ -35,9 +35,7 @@ local function look_opposite(run)
         return regions.between(run.reverse, run.to, run.from)
     end
     local answered, found = try(task.timeout, answer_wait, regions.between, run.reverse, run.to, run.from)
-    if answered then
-        return found
-    end
+    if answered then return found end
     run.unreachable = tostring(found)
     log.warn("%s does not answer, its mirrors come later: %s", run.from.alias, run.unreachable)
     return {}
@@ -96,9 +94,7 @@ end
 -- What there is must be what an earlier run knew.
 local function check_known(run)
     local known = {}
-    for _, mirror in ipairs(run.state.mirrors) do
-        known[mirror.id] = mirror
-    end
+    for _, mirror in ipairs(run.state.mirrors) do known[mirror.id] = mirror end
     for _, mirror in ipairs(run.live) do
         local before = known[mirror.id]
         if not before then
@@ -185,9 +181,7 @@ local function find_obstacles(run, expected)
         way = run.back, none_back = expected.none_back, others = run:is_partial(), known = run.known,
     })
     local there = {}
-    for _, mirror in ipairs(run.live) do
-        there[mirror.topicsRegex] = mirror
-    end
+    for _, mirror in ipairs(run.live) do there[mirror.topicsRegex] = mirror end
     for _, before in ipairs(expected.mirrors or {}) do
         local mirror = there[before.topicsRegex]
         if mirror then
@@ -314,12 +308,8 @@ function M.confirm(run)
         log.warn("%s %s %s not selected and %s: clients of their topics stay in %s", text.count(#run.staying, "mirror"),
             run.way, #run.staying == 1 and "is" or "are", #run.staying == 1 and "stays" or "stay", run.from.alias)
     end
-    if not approval.ask(run) then
-        confirm.typed(question(run, parts.left(run)), run.from.alias)
-    end
-    if not run.went_on then
-        run:hook("check")
-    end
+    if not approval.ask(run) then confirm.typed(question(run, parts.left(run)), run.from.alias) end
+    if not run.went_on then run:hook("check") end
 end
 
 return M

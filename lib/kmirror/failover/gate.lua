@@ -28,9 +28,7 @@ end
 
 -- Why a part is not over; nil when the next one may begin.
 local function left_of(part)
-    if part.given.no_reverse or part.given.disaster and not part.after then
-        return nil
-    end
+    if part.given.no_reverse or part.given.disaster and not part.after then return nil end
     local found = {}
     for _, mirror in ipairs(M.broken(part)) do
         local problem, kind = health.problem(mirror)
@@ -89,9 +87,7 @@ end
 
 local function note_over(part)
     local works = part.after ~= nil and #M.broken(part) == 0
-    if part.of > 1 and works and not changes.planned() then
-        part:set({ over = memory.time() })
-    end
+    if part.of > 1 and works and not changes.planned() then part:set({ over = memory.time() }) end
 end
 
 -- Whether the next part begins.
@@ -115,9 +111,7 @@ function M.each(run)
         if before then note_over(before) end
         index = index + 1
         local part = list[index]
-        if not part or before and not passes(run, before, part) then
-            return nil
-        end
+        if not part or before and not passes(run, before, part) then return nil end
         run.current, run.gate = part, nil
         if part.label then
             log.info("%s: %s", part.called, text.count(#part.state.mirrors, "mirror"))

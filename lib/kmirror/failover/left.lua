@@ -38,9 +38,7 @@ end
 local function ends_of(told)
     local sum = 0
     for _, topic in ipairs(told.topics) do
-        for _, partition in ipairs(topic.partitions) do
-            sum = sum + (partition.endOffset or 0)
-        end
+        for _, partition in ipairs(topic.partitions) do sum = sum + (partition.endOffset or 0) end
     end
     return sum
 end

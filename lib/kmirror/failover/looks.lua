@@ -50,9 +50,7 @@ local function read(api, first)
             mirror.mirrorStatus, mirror.checkpointStatus))
     end
     local listed = {}
-    for _, topic in ipairs(mirror.topicStatuses or {}) do
-        listed[topic.name] = true
-    end
+    for _, topic in ipairs(mirror.topicStatuses or {}) do listed[topic.name] = true end
     for _, topic in ipairs(first.topicStatuses or {}) do
         if not listed[topic.name] then
             complain(first, ("does not list the topic '%s' any more"):format(topic.name))
@@ -113,9 +111,7 @@ end
 ---@return kmirror.failover.looks
 function M.new(api, mirrors, looked, low)
     local all = {}
-    for i, mirror in ipairs(mirrors) do
-        all[i] = note({ first = mirror }, mirror, looked)
-    end
+    for i, mirror in ipairs(mirrors) do all[i] = note({ first = mirror }, mirror, looked) end
     table.sort(all, function(a, b)
         return a.rate > b.rate
     end)
@@ -138,9 +134,7 @@ end
 ---@return number
 function Looks:highest(field)
     local most = 0
-    for _, watched in ipairs(self.all) do
-        most = math.max(most, watched[field])
-    end
+    for _, watched in ipairs(self.all) do most = math.max(most, watched[field]) end
     return most
 end
 
@@ -148,9 +142,7 @@ end
 ---@return number records a second
 function Looks:rate()
     local rate = 0
-    for _, watched in ipairs(self.all) do
-        rate = rate + watched.rate
-    end
+    for _, watched in ipairs(self.all) do rate = rate + watched.rate end
     return rate
 end
 
@@ -188,9 +180,7 @@ local function round(self, left, wanted, show)
     local worst = slice(left, 1, few)
     bulk.map(worst, look)
     for _, watched in ipairs(worst) do
-        if not wanted(watched) then
-            return
-        end
+        if not wanted(watched) then return end
     end
     bulk.map(slice(left, few + 1, #left), look, bulk.reads)
 end
@@ -213,9 +203,7 @@ function Looks:until_all(wanted, worst, seconds, show, late)
         end))
         show(self, bar)
         left = self:not_yet(wanted)
-        if #left > 0 and task.now() - started >= seconds then
-            error(late(), 0)
-        end
+        if #left > 0 and task.now() - started >= seconds then error(late(), 0) end
         task.sleep(#left > 0 and pause or 0)
     end
 end

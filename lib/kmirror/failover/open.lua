@@ -141,7 +141,9 @@ local function way_to_create(run, neither, moved)
     local specs = specs_of(given, neither, moved)
     if #specs == 0 or not (source.kafka and target.connect) then return nil end
     local path = ("%s-%s.json"):format(run.path:gsub("%.json$", ""), source.alias .. "-to-" .. target.alias)
-    if not changes.harmless() then files.write(path, json.encode(json.array(specs), true) .. "\n") end
+    if not changes.harmless() then
+        files.write(path, json.encode(json.array(specs), true) .. "\n")
+    end
     return ("%s, whose clients are in %s: %screate --cluster %s %s"):format(text.count(#specs, "mirror"), source.alias,
         again.prefix(true), target.connect, shell.word(path))
 end
@@ -151,7 +153,9 @@ local function next_lines(run, found)
     local function add(label, line)
         if line then lines[#lines + 1] = ("%-17s%s"):format(label, line) end
     end
-    for _, moved in ipairs({ false, true }) do add("To create again:", way_to_create(run, found.neither, moved)) end
+    for _, moved in ipairs({ false, true }) do
+        add("To create again:", way_to_create(run, found.neither, moved))
+    end
     local given = run.given
     if #found.reversed > 0 and run.runbook == "failover" then
         add("To fail back:", options.command("failback", given, { from = given.to_name, to = given.from_name,
@@ -168,9 +172,7 @@ local function close(run, state, found)
     for _, fate in ipairs({ "as it was", "neither", "both" }) do
         table.move(found[fate], 1, #found[fate], #state.left + 1, state.left)
     end
-    for _, mirror in ipairs(state.mirrors) do
-        mirror.fate, mirror.moved = nil, nil
-    end
+    for _, mirror in ipairs(state.mirrors) do mirror.fate, mirror.moved = nil, nil end
     state.mirrors, state.partial = json.array(found.reversed), true
     state.finished, state.abandoned = memory.time(), memory.time()
     memory.write(run.path, state)

@@ -151,9 +151,7 @@ end
 -- Fills in what was not said, and keeps what was.
 local function fill(given, all)
     given.said = {}
-    for name, value in pairs(given) do
-        given.said[name] = value
-    end
+    for name, value in pairs(given) do given.said[name] = value end
     for _, defaults in ipairs(all) do
         for name, value in pairs(defaults) do
             if given[name] == nil then given[name] = value end

@@ -107,7 +107,9 @@ end
 -- ---- one part ------------------------------------------------------------------------------------------------
 
 local of_all = {} -- fields that are so of all batches
-for name in ("mode endpoint steps saved missing ends_seen runs"):gmatch("%S+") do of_all[name] = true end
+for name in ("mode endpoint steps saved missing ends_seen runs"):gmatch("%S+") do
+    of_all[name] = true
+end
 
 -- What is saved of a batch, with its own mirrors, and what is so of all.
 local function state_of(whole, index)
@@ -129,9 +131,7 @@ end
 
 local function among(list, ids)
     local found = {}
-    for _, mirror in ipairs(list) do
-        found[#found + 1] = ids[mirror.id] and mirror or nil
-    end
+    for _, mirror in ipairs(list) do found[#found + 1] = ids[mirror.id] and mirror or nil end
     return found
 end
 
@@ -180,9 +180,7 @@ end
 ---@return kmirror.failover.part[]
 function M.left(run)
     local left = {}
-    for _, part in ipairs(run.parts) do
-        left[#left + 1] = not M.is_over(part) and part or nil
-    end
+    for _, part in ipairs(run.parts) do left[#left + 1] = not M.is_over(part) and part or nil end
     return left
 end
 

@@ -24,7 +24,9 @@ local function can_be_exact(run)
         return false
     end
     local known, problem = problems.try(run.forward.target_ends, run.forward, run.live[1].id)
-    if not known then log.warn("where %s's topics end cannot be told: %s", run.to.alias, tostring(problem)) end
+    if not known then
+        log.warn("where %s's topics end cannot be told: %s", run.to.alias, tostring(problem))
+    end
     return known
 end
 
@@ -40,7 +42,9 @@ end
 --- Notes down where TO's topics end, while nobody writes to them but the mirrors FROM -> TO, and these are still there.
 ---@param run kmirror.failover.run
 function M.note_ends(run)
-    if run.state.ends or run.given.no_reverse or changes.harmless() or not M.is_exact(run) then return end
+    if run.state.ends or run.given.no_reverse or changes.harmless() or not M.is_exact(run) then
+        return
+    end
     local ends = {}
     for i, offsets in ipairs(bulk.map(run.state.mirrors, function(mirror)
         return run.forward:target_ends(mirror.id)
@@ -116,9 +120,7 @@ end
 ---@param run kmirror.failover.run
 ---@return string|nil
 function M.words(run)
-    if is_avoided(run) then
-        return nil
-    end
+    if is_avoided(run) then return nil end
     local topics = M.topics(run)
     local concerned = #topics > 0 and ("%s: %s"):format(text.count(#topics, "topic"), some(topics))
         or "topics that are not known"
@@ -131,26 +133,20 @@ end
 ---@param run kmirror.failover.run
 function M.warn(run)
     local words = M.words(run)
-    if words then
-        log.warn("%s", words)
-    end
+    if words then log.warn("%s", words) end
 end
 
 -- Topics that a mirror writes to already must not be emptied: what it has copied would be lost.
 local function obstacle(run)
     local there = #run.opposite
-    for _, mirror in ipairs(run.state.mirrors) do
-        there = there + (mirror.reverse and 1 or 0)
-    end
+    for _, mirror in ipairs(run.state.mirrors) do there = there + (mirror.reverse and 1 or 0) end
     return there > 0 and there or nil
 end
 
 --- Has FROM's topics emptied by the hook `empty`, once, before the first mirror writes to them.
 ---@param run kmirror.failover.run
 function M.empty(run)
-    if not run.given.hooks:has("empty") or run.state.emptied then
-        return
-    end
+    if not run.given.hooks:has("empty") or run.state.emptied then return end
     local count = obstacle(run)
     if count then
         log.warn("the hook empty was not run: %s %s already %s, and write to these topics",
@@ -158,9 +154,7 @@ function M.empty(run)
         return
     end
     run:hook("empty", { KMIRROR_TOPICS = M.list(M.topics(run)) })
-    if not changes.harmless() then
-        run:set({ emptied = memory.time() })
-    end
+    if not changes.harmless() then run:set({ emptied = memory.time() }) end
 end
 
 return M

@@ -131,9 +131,7 @@ end
 ---@return kmirror.failover.problem[]
 function M.obstacles(opposite, wanted, allowed)
     local found, expected = {}, {}
-    for _, mirror in ipairs(wanted) do
-        expected[mirror.topicsRegex] = true
-    end
+    for _, mirror in ipairs(wanted) do expected[mirror.topicsRegex] = true end
     for _, mirror in ipairs(opposite) do
         local problem, kind = nil, "opposite"
         if mirror.unread then
@@ -160,9 +158,7 @@ function M.idle(mirrors)
     local names = {}
     for _, mirror in ipairs(mirrors) do
         for _, topic in ipairs(mirror.topicStatuses or {}) do
-            if (topic.averageRate or 0) == 0 then
-                names[#names + 1] = topic.name
-            end
+            if (topic.averageRate or 0) == 0 then names[#names + 1] = topic.name end
         end
     end
     return names

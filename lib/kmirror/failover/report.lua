@@ -44,7 +44,9 @@ function M.loss(state)
             records = records + (topic.averageRate or 0) * (topic.averageLatency or 0) / 1000
         end
     end
-    if unknown == #mirrors then return "nobody knows how many records: nothing was counted or measured" end
+    if unknown == #mirrors then
+        return "nobody knows how many records: nothing was counted or measured"
+    end
     return ("about %s, of the last %.1f s"):format(text.count(math.ceil(records), "record"), lag / 1000)
         .. (unknown > 0 and ("; no lag is known of %s"):format(text.count(unknown, "mirror")) or "")
 end
@@ -165,9 +167,7 @@ end
 
 local function not_begun(run)
     local left = {}
-    for _, part in ipairs(run.parts) do
-        left[#left + 1] = not part.state.acting and part or nil
-    end
+    for _, part in ipairs(run.parts) do left[#left + 1] = not part.state.acting and part or nil end
     return #left > 0 and ("Not begun: %s (%s)"):format(text.count(#left, "batch", "batches"), parts.words(left)) or nil
 end
 
@@ -334,9 +334,7 @@ local function finish_dry_run(run)
         text.count(deleted, "mirror"), created, #run.parts > 1 and (", in %d batches (%s)"):format(#run.parts,
         parts.words(run.parts)) or ""))
     local words = recopy.words(run)
-    if words then
-        print(text.message(words, terminal.of(io.stdout).width, 0))
-    end
+    if words then print(text.message(words, terminal.of(io.stdout).width, 0)) end
     print("The present state would be saved in " .. run.path)
     return 0
 end
@@ -345,9 +343,7 @@ end
 ---@param run kmirror.failover.run
 ---@return integer exit status: 0, or 3 when something is left to do
 function M.finish(run)
-    if changes.planned() then
-        return finish_dry_run(run)
-    end
+    if changes.planned() then return finish_dry_run(run) end
     look_at_earlier(run)
     complain(run)
     local after, broken = all_after(run)
@@ -361,9 +357,7 @@ function M.finish(run)
     local accepted = accept.words(run.accepted)
     if accepted then summary.note(accepted) end
     summary.note("Previous state: " .. run.path)
-    if run.given.report_text then
-        write(run.given.report_text, M.text(run))
-    end
+    if run.given.report_text then write(run.given.report_text, M.text(run)) end
     return tell_done(run, status) and status or 3
 end
 

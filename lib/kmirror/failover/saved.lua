@@ -32,33 +32,23 @@ end
 
 local function apply(whole, by_id, fact)
     local batch = fact.batch and whole.batches and whole.batches[fact.batch]
-    for name, value in pairs(fact.set or {}) do
-        (batch or whole)[name] = value
-    end
+    for name, value in pairs(fact.set or {}) do (batch or whole)[name] = value end
     whole.acting = whole.acting or batch and batch.acting
     if fact.step and fact.number > #whole.steps then -- or it is in the file already
         table.insert(whole.steps, fact.step)
     end
     local replaced = fact.reverse and by_id[fact.reverse.of]
-    if replaced then
-        replaced.reverse = fact.reverse.id
-    end
+    if replaced then replaced.reverse = fact.reverse.id end
 end
 
 -- The file, and what was noted down behind it.
 local function load(path)
     local whole, facts = memory.read(path)
-    if not is_one(whole) then
-        return whole
-    end
+    if not is_one(whole) then return whole end
     local by_id = {}
     whole.steps = whole.steps or {}
-    for _, mirror in ipairs(whole.mirrors) do
-        by_id[mirror.id] = mirror
-    end
-    for _, fact in ipairs(facts) do
-        apply(whole, by_id, fact)
-    end
+    for _, mirror in ipairs(whole.mirrors) do by_id[mirror.id] = mirror end
+    for _, fact in ipairs(facts) do apply(whole, by_id, fact) end
     return whole
 end
 
@@ -129,9 +119,7 @@ end
 ---@param path string
 function M.forget(path)
     local saved = load(path)
-    if is_one(saved) and not saved.acting then
-        memory.forget(path)
-    end
+    if is_one(saved) and not saved.acting then memory.forget(path) end
 end
 
 --- Puts aside what a run has left that is done, so that its report can be read later.

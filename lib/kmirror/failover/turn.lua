@@ -59,14 +59,10 @@ function M.delete(run)
         local before = gone > 0 and (", %d were gone"):format(gone) or ""
         return ("%d %sdeleted"):format(run.counts.deleted, would) .. before
     end)
-    if changes.planned() then
-        return
-    end
+    if changes.planned() then return end
     run:step("confirm that they are gone", function()
         local ids = {}
-        for i, mirror in ipairs(run.state.mirrors) do
-            ids[i] = mirror.id
-        end
+        for i, mirror in ipairs(run.state.mirrors) do ids[i] = mirror.id end
         wait.gone(run.forward, ids, run.given.wait)
         check_none_is_new(run)
         return "all are gone"
@@ -88,9 +84,7 @@ end
 -- Takes over the mirrors that run the other way already: one for each that is wanted and has none.
 local function adopt(run)
     local taken = {}
-    for _, wanted in ipairs(run.state.mirrors) do
-        taken[wanted.reverse or ""] = true
-    end
+    for _, wanted in ipairs(run.state.mirrors) do taken[wanted.reverse or ""] = true end
     for _, mirror in ipairs(run.opposite) do
         for _, wanted in ipairs(run.state.mirrors) do
             if not wanted.reverse and not taken[mirror.id] and mirror.topicsRegex == wanted.topicsRegex then
@@ -115,9 +109,7 @@ end
 
 -- The mirror that replaces a deleted one, noted down at once.
 local function turn_round(run, wanted)
-    if wanted.reverse then
-        return begin(run, wanted, wanted.reverse)
-    end
+    if wanted.reverse then return begin(run, wanted, wanted.reverse) end
     local spec = reversal.spec(run, wanted, up.latency(run, wanted))
     spec.initialState = recopy.begins_at(run, wanted) and "STOPPED" or nil
     local id = run.reverse:create(spec)
@@ -146,9 +138,7 @@ end
 
 -- In a disaster the other cluster may not answer. What it would have got is created by a later run.
 local function answers(run)
-    if not run.given.disaster then
-        return true
-    end
+    if not run.given.disaster then return true end
     local seconds = run.unreachable and 5 or 20
     local answered, problem = problems.try(task.timeout, seconds, run.reverse.list, run.reverse)
     run.unreachable = not answered and tostring(problem) or nil
@@ -165,9 +155,7 @@ function M.create(run)
     end
     recopy.empty(run)
     create_all(run)
-    if not changes.planned() then
-        up.bring(run)
-    end
+    if not changes.planned() then up.bring(run) end
     return true
 end
 

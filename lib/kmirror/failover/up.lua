@@ -13,9 +13,7 @@ local M = {}
 -- An API on which a mirror that has vanished is one whose status says so, so that waiting for the others goes on.
 local function tolerant(api, wanted)
     local topics = {}
-    for _, mirror in ipairs(wanted) do
-        topics[mirror.reverse] = mirror.topicsRegex
-    end
+    for _, mirror in ipairs(wanted) do topics[mirror.reverse] = mirror.topicsRegex end
     return { get = function(_, id)
         local there, mirror = pcall(api.get, api, id)
         if there then
@@ -45,14 +43,10 @@ end
 local function look_on(api, seen, enough, seconds, wanted)
     local ids, places = {}, {}
     for i, mirror in ipairs(seen) do
-        if not enough(mirror) then
-            ids[#ids + 1], places[#places + 1] = mirror.id, i
-        end
+        if not enough(mirror) then ids[#ids + 1], places[#places + 1] = mirror.id, i end
     end
     local now, left = wait.all(api, ids, seconds, wanted)
-    for i, mirror in ipairs(now) do
-        seen[places[i]] = mirror
-    end
+    for i, mirror in ipairs(now) do seen[places[i]] = mirror end
     return left
 end
 
@@ -81,9 +75,7 @@ end
 local function wait_for_records(run, api)
     run:step("wait for records", function()
         local before, missing = {}, 0
-        for i, mirror in ipairs(run.after) do
-            before[mirror.id] = run.state.mirrors[i]
-        end
+        for i, mirror in ipairs(run.after) do before[mirror.id] = run.state.mirrors[i] end
         local function flows(mirror)
             return not health.works(mirror) or health.rate(before[mirror.id]) == 0 or health.rate(mirror) > 0
         end
@@ -122,9 +114,7 @@ function M.bring(run)
         end, seconds, has_caught_up)
         return ("%d have, %d still behind"):format(#run.after - left, left)
     end)
-    if run.given.throughput_wait then
-        wait_for_records(run, api)
-    end
+    if run.given.throughput_wait then wait_for_records(run, api) end
 end
 
 return M

@@ -53,9 +53,7 @@ Run.__index = Run
 
 local function item_of(plan, verb, change)
     local wanted, found = change.wanted, change.found
-    if not wanted then
-        found = change
-    end
+    if not wanted then found = change end
     local about = wanted or found
     local place = wanted and plan.fleet.document:at(wanted.line) .. ": " or ""
     return {
@@ -73,9 +71,7 @@ local function items_of(plan)
     local items = {}
     for _, verb in ipairs({ "create", "retune", "delete" }) do
         items[verb] = {}
-        for i, change in ipairs(plan[verb]) do
-            items[verb][i] = item_of(plan, verb, change)
-        end
+        for i, change in ipairs(plan[verb]) do items[verb][i] = item_of(plan, verb, change) end
     end
     return items
 end
@@ -98,9 +94,7 @@ end
 -- Those that the list does not show as they are by now.
 local function not_shown(api, items)
     local listed, left = {}, {}
-    for _, mirror in ipairs(api:list()) do
-        listed[mirror.id] = true
-    end
+    for _, mirror in ipairs(api:list()) do listed[mirror.id] = true end
     for _, item in ipairs(items) do
         local is_there = item.change.spec ~= nil
         left[#left + 1] = (listed[item.id] or false) ~= is_there and item or nil
@@ -142,13 +136,9 @@ function Run:each(title, items, work)
         work(item)
         item.is_done = true
     end, { max_failures = may_fail, progress = bulk.tell(title) }), {}
-    for _, outcome in ipairs(came_of.failed) do
-        self:fail(outcome.item, outcome.problem)
-    end
+    for _, outcome in ipairs(came_of.failed) do self:fail(outcome.item, outcome.problem) end
     add(self.result.skipped, came_of.untouched)
-    for i, outcome in ipairs(came_of.done) do
-        done[i] = outcome.item
-    end
+    for i, outcome in ipairs(came_of.done) do done[i] = outcome.item end
     return done
 end
 
@@ -164,9 +154,7 @@ end
 -- Waits until the mirrors are ready; each that is not has failed. Returns those that are.
 function Run:settle(items, seconds, ready)
     local right, wrong = lifecycle.settle(self.api, items, ready, { seconds = seconds })
-    for _, item in ipairs(right) do
-        item.details = item.mirror
-    end
+    for _, item in ipairs(right) do item.details = item.mirror end
     for _, item in ipairs(wrong) do
         local has_failed = not item.gone and wait.has_failed(item.mirror)
         self:fail(item, ("mirror %s %s%s"):format(item.id, item.problem,
@@ -217,17 +205,13 @@ end
 
 local function with_new(retunes, created)
     local items = add({}, retunes)
-    for _, item in ipairs(created) do
-        items[#items + 1] = needs_latency(item) and item or nil
-    end
+    for _, item in ipairs(created) do items[#items + 1] = needs_latency(item) and item or nil end
     return items
 end
 
 function Run:retune(items)
     local wanted = {}
-    for _, item in ipairs(items) do
-        wanted[item.id] = item.latency
-    end
+    for _, item in ipairs(items) do wanted[item.id] = item.latency end
     local set = self:each("set target latencies", items, function(item)
         self.api:on(item.cluster):update_target_latency(item.id, item.latency)
     end)
@@ -254,9 +238,7 @@ function Run:confirm(items)
         is_missing[item] = true
         self:fail(item, ("mirror %s: done, but the list of its cluster does not show it"):format(item.id))
     end
-    for _, item in ipairs(items) do
-        shown[#shown + 1] = not is_missing[item] and item or nil
-    end
+    for _, item in ipairs(items) do shown[#shown + 1] = not is_missing[item] and item or nil end
     return shown
 end
 
@@ -264,9 +246,7 @@ end
 
 local function count_done(items)
     local count = 0
-    for _, item in ipairs(items) do
-        count = count + (item.is_done and 1 or 0)
-    end
+    for _, item in ipairs(items) do count = count + (item.is_done and 1 or 0) end
     return count
 end
 

@@ -36,9 +36,7 @@ local ways = {
 ---@return kmirror.fleet.secret|nil
 function M.secret(document, read, kafka_field, line, label)
     local found = {}
-    for _, way in ipairs(ways) do
-        found[#found + 1] = read[way[1]] and way or nil
-    end
+    for _, way in ipairs(ways) do found[#found + 1] = read[way[1]] and way or nil end
     local first, second = found[1], found[2] and found[2][1]
     if first and not second and read[kafka_field] and read.sourceType ~= "custom" then
         second = kafka_field

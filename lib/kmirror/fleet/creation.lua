@@ -22,9 +22,7 @@ local function is_complete(document, wanted)
             expected)
     end
     for _, field in ipairs(needed) do
-        if wanted[field[1]] == nil then
-            complain(table.unpack(field))
-        end
+        if wanted[field[1]] == nil then complain(table.unpack(field)) end
     end
     if not wanted.kafkaSource and not wanted.secret then
         complain("kafkaSource", "the UUID of its source's Kafka cluster, here or as kafka of the cluster")
@@ -43,13 +41,9 @@ end
 
 -- The connection properties, if there are to be any; and whether they, too, are there.
 local function properties_of(document, wanted)
-    if not wanted.secret then
-        return nil, true
-    end
+    if not wanted.secret then return nil, true end
     local properties, problem = read_properties(wanted.secret, document.directory)
-    if problem then
-        document:complain(wanted.secret.line, "%s: %s", wanted.secret.path, problem)
-    end
+    if problem then document:complain(wanted.secret.line, "%s: %s", wanted.secret.path, problem) end
     return properties, properties ~= nil
 end
 
@@ -83,9 +77,7 @@ function M.spec(document, api, wanted)
         maxTasks = wanted.maxTasks,
         targetLatency = api:on(wanted.cluster):can("target_latency_at_create") and wanted.targetLatency or nil,
     }
-    if complete and is_there then
-        rehearse(document, api, wanted, spec)
-    end
+    if complete and is_there then rehearse(document, api, wanted, spec) end
     return spec
 end
 

@@ -75,9 +75,7 @@ end
 -- Spreadsheets leave rows of commas.
 local function is_blank(cells)
     for _, cell in ipairs(cells) do
-        if cell ~= "" then
-            return false
-        end
+        if cell ~= "" then return false end
     end
     return true
 end
@@ -88,9 +86,7 @@ local function read_separator(reader)
     local first = reader.text:match("^[^\r\n]*")
     local mark = first:match('^"?[sS][eE][pP]=([,;\t|])"?[,;\t|]*$')
     reader.separator = mark or reader.text:match("^[\r\n]*[^\r\n]*"):match("[,;\t|]") or ","
-    if mark then
-        reader:row()
-    end
+    if mark then reader:row() end
 end
 
 -- The first row that holds anything, and its line.
@@ -116,9 +112,7 @@ end
 -- Spreadsheets leave columns without a name, which are empty.
 local function named(titles)
     local found = {}
-    for _, title in ipairs(titles) do
-        found[#found + 1] = title ~= "" and title or nil
-    end
+    for _, title in ipairs(titles) do found[#found + 1] = title ~= "" and title or nil end
     return found
 end
 
@@ -126,9 +120,7 @@ end
 -- that was cut short.
 local function check_count(reader, titles, cells, line)
     local last_filled = #titles
-    for i = #titles + 1, #cells do
-        last_filled = cells[i] ~= "" and i or last_filled
-    end
+    for i = #titles + 1, #cells do last_filled = cells[i] ~= "" and i or last_filled end
     if #cells < #titles then
         refuse("%s:%d: expected %s, as in the first line, got %d; an empty cell has its %s too", reader.name, line,
             counted(#titles, "cell"), #cells, separators[reader.separator]:match("%S+$"))
@@ -154,9 +146,7 @@ end
 
 local function are_known(titles)
     for _, title in ipairs(titles) do
-        if title ~= "" and not known[title] then
-            return false
-        end
+        if title ~= "" and not known[title] then return false end
     end
     return true
 end

@@ -68,9 +68,7 @@ end
 --- Raises usage when anything is wrong.
 function Document:finish()
     local problems = self.problems
-    if #problems == 0 then
-        return
-    end
+    if #problems == 0 then return end
     table.sort(problems, order.by("line", "message"))
     local lines = {}
     for i = 1, math.min(#problems, most_shown) do
@@ -92,9 +90,7 @@ function Document:refuse_doubles(place)
     if place.twice then
         self:complain(place.twice.line, "'%s' stands there twice", place.twice.key)
     end
-    for _, part in pairs(place.parts) do
-        self:refuse_doubles(part)
-    end
+    for _, part in pairs(place.parts) do self:refuse_doubles(part) end
 end
 
 --- The line of what the keys lead to.

@@ -19,9 +19,7 @@ end
 -- Connection properties are compared, and not shown. Returns what is wrong with those of the file.
 local function add_properties(differences, directory, wanted, listed)
     local there = listed.sourceConnectionProperties
-    if not wanted.secret or not there then
-        return nil
-    end
+    if not wanted.secret or not there then return nil end
     local properties, problem = read_properties(wanted.secret, directory)
     if properties and there:leads_where(properties) ~= "yes" then
         table.insert(differences, { field = "sourceConnectionProperties", wanted = "(hidden)", found = "(hidden)" })
@@ -42,9 +40,7 @@ end
 ---@return string|nil problem why connection properties were not compared
 function M.of(wanted, found, directory)
     local differences, listed = {}, found.listed
-    if not listed or listed.useRenaming == nil then
-        return differences
-    end
+    if not listed or listed.useRenaming == nil then return differences end
     local is_known = comes_from(wanted, listed)
     for _, field in ipairs(plain) do
         local is_compared = wanted[field] ~= nil and listed[field] ~= nil and not (field == "sourceType" and is_known)

@@ -107,9 +107,7 @@ local function name_source(exported, found)
     local kafka, properties = kafka_of(found), found.listed.sourceConnectionProperties
     for _, source in ipairs(exported.sources) do
         local fits = source.alias == found.sourceAlias and source.kafka == kafka
-        if fits and are_same(source.properties, properties) then
-            return source.name
-        end
+        if fits and are_same(source.properties, properties) then return source.name end
     end
     return add_source(exported, { alias = found.sourceAlias, kafka = kafka, properties = properties })
 end
@@ -191,9 +189,7 @@ local function collect(found, aliases, targets, whole)
     for _, target in ipairs(targets) do
         names[target.cluster] = name_target(exported, target.cluster, aliases[target.cluster])
     end
-    for _, mirror in ipairs(found) do
-        add_mirror(exported, seen, names, mirror)
-    end
+    for _, mirror in ipairs(found) do add_mirror(exported, seen, names, mirror) end
     table.sort(exported.mirrors, order.by("to", "from", "topicsRegex"))
     return exported
 end
@@ -229,9 +225,7 @@ local written = {
 }
 
 local function lua_value(value)
-    if type(value) ~= "string" then
-        return tostring(value)
-    end
+    if type(value) ~= "string" then return tostring(value) end
     return '"' .. value:gsub('[\\"%c]', function(character)
         return character:find("%c") and ("\\%03d"):format(character:byte()) or "\\" .. character
     end) .. '"'
@@ -269,9 +263,7 @@ function writers.lua(exported)
         add("    defaults = {\n        -- useRenaming, maxTasks, usePrivateIps: not known\n    },")
     end
     add("    mirrors = {")
-    for _, mirror in ipairs(exported.mirrors) do
-        add("        %s", lua_fields(mirror))
-    end
+    for _, mirror in ipairs(exported.mirrors) do add("        %s", lua_fields(mirror)) end
     add("    },\n}")
     return heads[exported.whole and "whole" or "not_whole"] .. table.concat(lines, "\n") .. "\n"
 end
@@ -284,9 +276,7 @@ function writers.json(exported)
         for _, field in ipairs(exported.whole and {} or unknown_to_v1) do
             mirrors[i][field] = cjson.null
         end
-        for field, value in pairs(mirror) do
-            mirrors[i][field] = value
-        end
+        for field, value in pairs(mirror) do mirrors[i][field] = value end
     end
     return json.encode({ clusters = exported.clusters, mirrors = mirrors }, true) .. "\n"
 end

@@ -93,9 +93,7 @@ local settings = {
 local function with(...)
     local all = {}
     for _, fields in ipairs({ ... }) do
-        for field, kind in pairs(fields) do
-            all[field] = kind
-        end
+        for field, kind in pairs(fields) do all[field] = kind end
     end
     return all
 end
@@ -163,9 +161,7 @@ function M.read(document, what, value, label, ...)
                 .. M.unknown("unknown field", field, known))
         else
             local read = given
-            if document.textual and kind.parse then
-                read = kind.parse(given)
-            end
+            if document.textual and kind.parse then read = kind.parse(given) end
             if kind.check(read) then
                 right[field] = read
             else

@@ -36,9 +36,7 @@ function Walk:object(place)
     while self:next() ~= "}" do
         local line = self.line
         local key = json.decode("[" .. self:quoted() .. "]")[1]
-        if place.parts[key] then
-            place.twice = { key = key, line = line }
-        end
+        if place.parts[key] then place.twice = { key = key, line = line } end
         place.parts[key] = self:value()
     end
     self.at = self.at + 1

@@ -25,9 +25,7 @@ end
 
 local function evaluate(name, text)
     local ok, value = textfile.evaluate(text, name, environment())
-    if not ok then
-        refuse("%s", tostring(value))
-    end
+    if not ok then refuse("%s", tostring(value)) end
     return value
 end
 
@@ -40,9 +38,7 @@ end
 
 local function skip_comment(text, at)
     local level = text:match("^%-%-%[(=*)%[", at)
-    if level then
-        return select(2, text:find("]" .. level .. "]", at, true)) + 1
-    end
+    if level then return select(2, text:find("]" .. level .. "]", at, true)) + 1 end
     return text:find("\n", at, true) or #text + 1
 end
 
@@ -65,9 +61,7 @@ local function measure(text, at)
         return "string", string_end(text, at)
     end
     local _, last = text:find("^[%a_][%w_]*", at)
-    if last then
-        return "name", last
-    end
+    if last then return "name", last end
     _, last = text:find("^%.?%d[%w.]*", at)
     return "other", last or at
 end
@@ -143,9 +137,7 @@ function Walk:table(at)
     at = at + 1
     while not self:is(at, "}") do
         local key, value = self:key(at)
-        if key == nil then
-            items = items + 1
-        end
+        if key == nil then items = items + 1 end
         place.parts[key or items] = self:value(value)
         at = self:after(value)
         at = at + (self:is(at, "}") and 0 or 1)

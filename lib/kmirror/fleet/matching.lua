@@ -83,16 +83,12 @@ local function tell_apart(document, group, matches, assigned)
     for _, mirror in ipairs(group) do assigned[mirror] = {} end
     local left = give_same(document, group, matches, assigned, 1)
     left = give_same(document, group, left, assigned, math.huge)
-    for _, mirror in ipairs(group) do
-        open[#open + 1] = #assigned[mirror] == 0 and mirror or nil
-    end
+    for _, mirror in ipairs(group) do open[#open + 1] = #assigned[mirror] == 0 and mirror or nil end
     if #open == 1 then
         assigned[open[1]] = left
         return {}
     end
-    for _, mirror in ipairs(open) do
-        assigned[mirror] = { table.remove(left, 1) }
-    end
+    for _, mirror in ipairs(open) do assigned[mirror] = { table.remove(left, 1) } end
     return left
 end
 

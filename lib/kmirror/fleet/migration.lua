@@ -52,9 +52,7 @@ local rounds, pause = 12, 1 -- in which each is tried, seconds: a bad minute mus
 
 local function ids_of(list)
     local ids = {}
-    for i, each in ipairs(list) do
-        ids[i] = each.id
-    end
+    for i, each in ipairs(list) do ids[i] = each.id end
     return table.concat(ids, ", ")
 end
 
@@ -95,9 +93,7 @@ local function besides(found, items)
     for _, item in ipairs(items) do
         if item.id then taken[item.id] = true end
     end
-    for _, mirror in ipairs(found) do
-        left[#left + 1] = not taken[mirror.id] and mirror or nil
-    end
+    for _, mirror in ipairs(found) do left[#left + 1] = not taken[mirror.id] and mirror or nil end
     return left
 end
 
@@ -150,9 +146,7 @@ end
 ---@param items kmirror.migration.item[] those that are to be replaced
 ---Raises usage for what the file has too little of to create a mirror.
 function M.replace(api, fleet, items)
-    for _, item in ipairs(items) do
-        item.spec = creation.spec(fleet.document, api, item.wanted)
-    end
+    for _, item in ipairs(items) do item.spec = creation.spec(fleet.document, api, item.wanted) end
     fleet.document:finish()
 end
 
@@ -220,9 +214,7 @@ end
 
 -- Whether a mirror is up. If it is, but with another target latency, it gets the right one meanwhile.
 local function is_up(batch, mirror)
-    if not health.works(mirror) then
-        return false
-    end
+    if not health.works(mirror) then return false end
     local item = batch.by_id[mirror.id]
     local latency = item.wanted.targetLatency
     if latency and mirror.targetLatency ~= latency then
@@ -236,9 +228,7 @@ end
 local function follow(batch, item)
     local place = { id = item.id, cluster = item.wanted.cluster, since = item.since }
     batch.by_id[item.id] = item
-    if not item.since then
-        return batch.watch:add({ place })
-    end
+    if not item.since then return batch.watch:add({ place }) end
     batch.early:spawn(function()
         set_early(batch.run, item)
         batch.watch:add({ place })
@@ -265,16 +255,12 @@ local function create_all(batch, may_fail)
     local result = bulk.each(batch.items, function(item)
         begun = begun + 1
         local problem = item.problem or item.spec and persist(create, batch.run, item)
-        if problem then
-            error(problem, 0)
-        end
+        if problem then error(problem, 0) end
         there[#there + 1] = item
         follow_some(begun >= all and #there or 0)
     end, { max_failures = may_fail, concurrency = creating, progress = bulk.tell("create mirrors") })
     begun = all
-    for _, outcome in ipairs(result.failed) do
-        outcome.item.problem = tostring(outcome.problem)
-    end
+    for _, outcome in ipairs(result.failed) do outcome.item.problem = tostring(outcome.problem) end
     follow_some(#there)
     return result
 end

@@ -16,9 +16,7 @@ local M = {}
 
 local function overlaps_of(takers, topics)
     local regexes = {}
-    for i, taker in ipairs(takers) do
-        regexes[i] = taker.topicsRegex
-    end
+    for i, taker in ipairs(takers) do regexes[i] = taker.topicsRegex end
     return regex.overlaps(regexes, topics, function(i)
         return takers[i].is_new or false
     end)

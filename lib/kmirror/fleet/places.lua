@@ -23,9 +23,7 @@ end
 function M.line(place, ...)
     for _, key in ipairs({ ... }) do
         local part = place.parts[key]
-        if not part then
-            break
-        end
+        if not part then break end
         place = part
     end
     return place.line

@@ -54,9 +54,7 @@ local M = {}
 function M.scope(fleet, cluster)
     local mirrors = {}
     for _, mirror in ipairs(fleet.mirrors) do
-        if not cluster or mirror.cluster == cluster:lower() then
-            mirrors[#mirrors + 1] = mirror
-        end
+        if not cluster or mirror.cluster == cluster:lower() then mirrors[#mirrors + 1] = mirror end
     end
     return mirrors
 end
@@ -76,9 +74,7 @@ end
 -- Takes out what was gone when it was asked for.
 local function not_gone(mirrors)
     local left = {}
-    for _, mirror in ipairs(mirrors) do
-        left[#left + 1] = not mirror.gone and mirror or nil
-    end
+    for _, mirror in ipairs(mirrors) do left[#left + 1] = not mirror.gone and mirror or nil end
     return left
 end
 
@@ -127,9 +123,7 @@ end
 
 local function is_new(plan)
     local new = {}
-    for _, create in ipairs(plan.create) do
-        new[create.wanted] = true
-    end
+    for _, create in ipairs(plan.create) do new[create.wanted] = true end
     return new
 end
 
@@ -155,9 +149,7 @@ function M.make(api, fleet, options)
     end
     examine(api, mirrors, by_key)
     plan.there = not_gone(found)
-    for key, matches in pairs(by_key) do
-        by_key[key] = not_gone(matches)
-    end
+    for key, matches in pairs(by_key) do by_key[key] = not_gone(matches) end
     local matched, assigned, left = {}, matching.assign(api, fleet.document, mirrors, by_key)
     plan.unlisted = left
     for _, mirror in ipairs(mirrors) do
@@ -167,9 +159,7 @@ function M.make(api, fleet, options)
     end
     warn_of_uncompared(plan)
     table.sort(plan.unlisted, order.by("cluster", "sourceAlias", "topicsRegex", "id"))
-    if options.prune then
-        plan.delete, plan.unlisted = plan.unlisted, {}
-    end
+    if options.prune then plan.delete, plan.unlisted = plan.unlisted, {} end
     local new = is_new(plan)
     local of_loops = loops.check(api, fleet, mirrors, new, plan.unlisted)
     table.move(of_loops, 1, #of_loops, #plan.warnings + 1, plan.warnings)

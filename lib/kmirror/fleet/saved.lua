@@ -46,9 +46,7 @@ local fields_of_found = { "id", "cluster", "connectorName", "sourceAlias", "topi
 
 local function pick(fields, from)
     local picked = {}
-    for _, field in ipairs(fields) do
-        picked[field] = from[field]
-    end
+    for _, field in ipairs(fields) do picked[field] = from[field] end
     return picked
 end
 
@@ -85,9 +83,7 @@ end
 
 local function map(list, form)
     local forms = json.array({})
-    for i, item in ipairs(list) do
-        forms[i] = form(item)
-    end
+    for i, item in ipairs(list) do forms[i] = form(item) end
     return forms
 end
 
@@ -243,9 +239,7 @@ function M.fleet_file(saved)
     local whole = made.fleet:sub(1, 1) == "/" and made.fleet or made.directory .. "/" .. made.fleet
     for _, path in ipairs({ made.fleet, whole }) do
         local file <close> = io.open(path, "rb")
-        if file then
-            return path
-        end
+        if file then return path end
     end
     refuse("the plan was made from %s, which is not there: it is read again, as the plan holds no passwords", whole)
 end

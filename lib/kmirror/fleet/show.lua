@@ -88,12 +88,8 @@ local function summary(plan)
     for _, kind in ipairs({ "create", "retune", "delete" }) do
         parts[#parts + 1] = count(plan[kind], kind)
     end
-    if #plan.blocked > 0 then
-        parts[#parts + 1] = ("%d to settle by hand"):format(#plan.blocked)
-    end
-    if #parts == 0 then
-        return ("Nothing to change; %d as wanted."):format(plan.unchanged)
-    end
+    if #plan.blocked > 0 then parts[#parts + 1] = ("%d to settle by hand"):format(#plan.blocked) end
+    if #parts == 0 then return ("Nothing to change; %d as wanted."):format(plan.unchanged) end
     return ("Plan: %s; %d as wanted."):format(table.concat(parts, ", "), plan.unchanged)
 end
 
@@ -102,9 +98,7 @@ M.not_compared = { "kafkaSource", "maxTasks", "sourceConnectionProperties", "use
 
 -- What stands below the table.
 local function write_rest(file, plan, where)
-    for _, blocked in ipairs(plan.blocked) do
-        show_blocked(file, blocked)
-    end
+    for _, blocked in ipairs(plan.blocked) do show_blocked(file, blocked) end
     local has_rows = #plan.create + #plan.retune + #plan.delete + #plan.blocked > 0
     file:write(has_rows and "\n" or "", terminal.paint(where, "bold", summary(plan)), "\n")
     if #plan.unlisted > 0 then
@@ -125,9 +119,7 @@ end
 ---@param plan kmirror.fleet.plan
 function M.write(file, plan)
     local rows = rows_of(plan)
-    if #rows > 0 then
-        tables.write(file, columns, rows)
-    end
+    if #rows > 0 then tables.write(file, columns, rows) end
     write_rest(file, plan, terminal.of(file))
 end
 
@@ -163,9 +155,7 @@ end
 
 local function map(list, shape)
     local shapes = json.array({})
-    for i, item in ipairs(list) do
-        shapes[i] = shape(item)
-    end
+    for i, item in ipairs(list) do shapes[i] = shape(item) end
     return shapes
 end
 

@@ -50,9 +50,7 @@ end
 ---@param api mirrors.Api
 function M.check_account(path, plan, api)
     local problem = account_problem(plan.made.account, saved.account(api, plan))
-    if problem then
-        refuse("%s is not for this account: %s; nothing was sent", path, problem)
-    end
+    if problem then refuse("%s is not for this account: %s; nothing was sent", path, problem) end
 end
 
 -- ---- the fleet file -----------------------------------------------------------------------------------------
@@ -68,9 +66,7 @@ local function by_key(things, mirror_of)
     for _, thing in ipairs(things) do
         local mirror, number = mirror_of and mirror_of(thing) or thing, 1
         local key = ("%s\0%s\0%s\0"):format(mirror.cluster, mirror.sourceAlias, mirror.topicsRegex)
-        while keyed[key .. number] do
-            number = number + 1
-        end
+        while keyed[key .. number] do number = number + 1 end
         keys[#keys + 1] = key .. number
         keyed[keys[#keys]] = thing
     end
@@ -119,9 +115,7 @@ end
 
 local function by_id(mirrors)
     local found = {}
-    for _, mirror in ipairs(mirrors) do
-        found[mirror.id] = mirror
-    end
+    for _, mirror in ipairs(mirrors) do found[mirror.id] = mirror end
     return found
 end
 
@@ -137,7 +131,9 @@ local function changes_there(list, plan, now, own)
         end
     end
     for _, mirror in ipairs(now.there) do
-        if not was[mirror.id] and not own.is_created(mirror) then add(list, "%s is new", found_words(mirror)) end
+        if not was[mirror.id] and not own.is_created(mirror) then
+            add(list, "%s is new", found_words(mirror))
+        end
     end
 end
 
@@ -183,9 +179,7 @@ local function acts(plan)
     for _, retune in ipairs(plan.retune) do
         parts[#parts + 1] = { retune.found.id, retune.wanted.targetLatency }
     end
-    for _, found in ipairs(plan.delete) do
-        parts[#parts + 1] = { found.id }
-    end
+    for _, found in ipairs(plan.delete) do parts[#parts + 1] = { found.id } end
     return json.encode(parts)
 end
 
@@ -193,12 +187,8 @@ end
 
 local function tell(path, plan, what, list)
     local lines = { ("%s is stale: %s since %s; nothing was changed:"):format(path, what, plan.made.at) }
-    for i = 1, math.min(#list, most_told) do
-        lines[#lines + 1] = text.clean(list[i])
-    end
-    if #list > most_told then
-        lines[#lines + 1] = ("... and %d more"):format(#list - most_told)
-    end
+    for i = 1, math.min(#list, most_told) do lines[#lines + 1] = text.clean(list[i]) end
+    if #list > most_told then lines[#lines + 1] = ("... and %d more"):format(#list - most_told) end
     return table.concat(lines, "\n  ")
 end
 

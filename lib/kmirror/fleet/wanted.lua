@@ -88,9 +88,7 @@ end
 -- What a mirror does not say itself; its source only as a whole.
 local function fill_in(given, defaults)
     local has_source = given.sourceAlias ~= nil
-    for _, field in ipairs(own_source) do
-        has_source = has_source or given[field] ~= nil
-    end
+    for _, field in ipairs(own_source) do has_source = has_source or given[field] ~= nil end
     for field, value in pairs(defaults) do
         if given[field] == nil and not (field == "from" and has_source) then
             given[field] = value

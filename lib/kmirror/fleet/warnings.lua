@@ -72,9 +72,7 @@ local function by_new(found)
     local groups, in_order = {}, {}
     for _, overlap in ipairs(found) do
         local new, other = overlap.second, overlap.first
-        if not new.is_new then
-            new, other = other, new
-        end
+        if not new.is_new then new, other = other, new end
         if not groups[new] then
             groups[new] = { new = new, other = other, topic = overlap.topic, more = 0 }
             in_order[#in_order + 1] = groups[new]

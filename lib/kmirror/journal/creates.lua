@@ -36,17 +36,11 @@ end
 local function note_seen(self, cluster, ids)
     local known, new = self.known[cluster] or {}, {}
     for _, id in ipairs(ids) do
-        if not known[id] then
-            new[#new + 1] = id
-        end
+        if not known[id] then new[#new + 1] = id end
     end
-    if #new == 0 then
-        return
-    end
+    if #new == 0 then return end
     self.known[cluster] = known
-    for _, id in ipairs(new) do
-        known[id] = true
-    end
+    for _, id in ipairs(new) do known[id] = true end
     self:write("write_seen", { order = self:next_order(), cluster = cluster, ids = new })
 end
 

@@ -11,12 +11,8 @@ local lock_attempts, lock_pause = 5, 0.1 -- `kmirror jobs` looks at locks, for a
 local function try_lock(store, name, join)
     for _ = 1, lock_attempts do
         local lock = store:lock(name, join)
-        if lock then
-            return lock
-        end
-        if store:holders(name) then
-            return nil
-        end
+        if lock then return lock end
+        if store:holders(name) then return nil end
         task.sleep(lock_pause)
     end
 end
@@ -58,13 +54,9 @@ end
 ---Raises usage when another run has it.
 function M.take(store, name, join)
     local lock = try_lock(store, name, join)
-    if lock then
-        return lock
-    end
+    if lock then return lock end
     local holders = store:holders(name)
-    if not holders then
-        refuse_running(name, "in another kmirror process")
-    end
+    if not holders then refuse_running(name, "in another kmirror process") end
     return holders[1] and await_lease(store, name, holders[1], join) or M.take(store, name, join)
 end
 

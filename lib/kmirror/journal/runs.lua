@@ -21,9 +21,7 @@ end
 
 local function words(args)
     local found = {}
-    for i, word in ipairs(args) do
-        found[i] = shell.word(word)
-    end
+    for i, word in ipairs(args) do found[i] = shell.word(word) end
     return table.concat(found, " ")
 end
 
@@ -58,9 +56,7 @@ local function begin_among_others(self)
     while true do
         self.store:begin_run(self.job, self.run, true)
         self.runs = self.store:runs(self.job.name)
-        if is_same(self.runs[self.run.number], self.run) then
-            break
-        end
+        if is_same(self.runs[self.run.number], self.run) then break end
         self.run.number = #self.runs + 1
     end
     M.check_same(self.store:job(self.job.name), self.job) -- another one may have made it at the same instant

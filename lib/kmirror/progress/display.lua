@@ -39,9 +39,7 @@ end
 
 --- There is more work.
 function M.begun()
-    if tells and not display then
-        display = require("kmirror.progress.told").new(M.works)
-    end
+    if tells and not display then display = require("kmirror.progress.told").new(M.works) end
     if display and not looker then
         local ok, started = pcall(task.spawn, keep_looking)
         looker = ok and host.background(started) or nil
@@ -50,18 +48,14 @@ end
 
 --- Some of it has moved.
 function M.changed()
-    if display then
-        display:changed()
-    end
+    if display then display:changed() end
 end
 
 --- Some of it has ended.
 function M.ended()
     if #M.works == 0 then
         stop_looking()
-        if display then
-            display:rest()
-        end
+        if display then display:rest() end
     end
 end
 
@@ -76,9 +70,7 @@ local function wants_drawing(given)
 end
 
 local function stop()
-    if display then
-        display:close()
-    end
+    if display then display:close() end
     display, tells = nil, false
     stop_looking()
 end
@@ -86,9 +78,7 @@ end
 local shown = { __close = function()
     stop()
     deciding = false
-    for i = #M.works, 1, -1 do
-        M.works[i] = nil
-    end
+    for i = #M.works, 1, -1 do M.works[i] = nil end
 end }
 
 --- Shows progress as the command line asks for, until what it returns is closed. Of a command and one that it runs, the
@@ -96,9 +86,7 @@ end }
 ---@param given table the command line
 ---@return table|nil
 function M.show(given)
-    if deciding then
-        return nil
-    end
+    if deciding then return nil end
     deciding, tells = true, not given.json
     if tells and wants_drawing(given) then
         display = require("kmirror.progress.drawn").new(M.works)
@@ -108,9 +96,7 @@ end
 
 --- Shows nothing more when somebody else is going to draw on the terminal.
 function M.leave_terminal()
-    if display and display.draws then
-        stop()
-    end
+    if display and display.draws then stop() end
 end
 
 return M

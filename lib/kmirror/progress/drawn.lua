@@ -57,9 +57,7 @@ end
 -- Rows that the lines take now: a terminal that became narrower has wrapped them.
 local function rows_of(lines, width)
     local rows = 0
-    for _, each in ipairs(lines) do
-        rows = rows + math.max(1, (each.width + width - 1) // width)
-    end
+    for _, each in ipairs(lines) do rows = rows + math.max(1, (each.width + width - 1) // width) end
     return rows
 end
 
@@ -76,17 +74,13 @@ local function lines_of(works, width, now)
     for i = math.max(1, #works - most_lines + 1), #works do
         lines[#lines + 1] = now - works[i].started >= too_short and line.of(works[i], width, now) or nil
     end
-    if #lines > 0 then
-        lines[#lines + 1] = text.cut(traffic.words(now), width)
-    end
+    if #lines > 0 then lines[#lines + 1] = text.cut(traffic.words(now), width) end
     return lines
 end
 
 --- Draws the lines.
 function Drawn:look()
-    if not guard.whole() or #self.works + #self.lines == 0 then
-        return
-    end
+    if not guard.whole() or #self.works + #self.lines == 0 then return end
     local where, now = terminal.of(io.stderr), task.now()
     local lines, parts = lines_of(self.works, room() - 1, now), {}
     self:clear()
@@ -100,9 +94,7 @@ function Drawn:look()
 end
 
 function Drawn:changed()
-    if task.now() - self.at >= self.pause then
-        self:look()
-    end
+    if task.now() - self.at >= self.pause then self:look() end
 end
 
 function Drawn:rest()

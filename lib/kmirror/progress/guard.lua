@@ -16,16 +16,12 @@ end
 
 local function note_end(...)
     local last = tostring(select(-1, "", ...))
-    if last ~= "" then
-        whole = last:sub(-1) == "\n"
-    end
+    if last ~= "" then whole = last:sub(-1) == "\n" end
 end
 
 local function between(before, after, fn, writes_here)
     return function(...)
-        if not writes_here(...) then
-            return fn(...)
-        end
+        if not writes_here(...) then return fn(...) end
         before()
         local results = table.pack(fn(...))
         after()
@@ -43,9 +39,7 @@ function M.around(before, after)
     local plain_write, plain_print, plain_io_write = methods.write, print, io.write
     local here = { [io.stderr] = true, [io.stdout] = terminal.of(io.stdout).terminal or nil }
     methods.write = between(before, after, plain_write, function(file, ...)
-        if here[file] then
-            note_end(...)
-        end
+        if here[file] then note_end(...) end
         return here[file]
     end)
     if here[io.stdout] then
@@ -54,9 +48,7 @@ function M.around(before, after)
             return true
         end)
         io.write = between(before, after, plain_io_write, function(...) -- luacheck: ignore 122
-            if io.output() == io.stdout then
-                note_end(...)
-            end
+            if io.output() == io.stdout then note_end(...) end
             return io.output() == io.stdout
         end)
     end

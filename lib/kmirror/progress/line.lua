@@ -12,9 +12,7 @@ local gap = "  "
 ---@return string
 function M.clock(seconds)
     seconds = math.max(0, math.floor(seconds + 0.5))
-    if seconds < 3600 then
-        return ("%d:%02d"):format(seconds // 60, seconds % 60)
-    end
+    if seconds < 3600 then return ("%d:%02d"):format(seconds // 60, seconds % 60) end
     return ("%d:%02d:%02d"):format(seconds // 3600, seconds // 60 % 60, seconds % 60)
 end
 
@@ -23,9 +21,7 @@ end
 ---@param now number
 ---@return number|nil
 function M.left(work, now)
-    if not work.total or work.count == 0 or work.count >= work.total then
-        return nil
-    end
+    if not work.total or work.count == 0 or work.count >= work.total then return nil end
     return (now - work.since) / work.count * (work.total - work.count)
 end
 
@@ -54,9 +50,7 @@ local function bar(part, width)
 end
 
 local function share_of(work, now)
-    if work.total then
-        return work.total > 0 and work.count / work.total or nil
-    end
+    if work.total then return work.total > 0 and work.count / work.total or nil end
     return work.seconds and work.seconds > 0 and (now - work.since) / work.seconds or nil
 end
 
@@ -70,15 +64,9 @@ local function facts_of(work, now)
         facts[1] = { ("%d"):format(work.count) }
     end
     facts[#facts + 1] = { M.time(work, now) or clock, clock }
-    if work.failed > 0 then
-        facts[#facts + 1] = { ("%d failed"):format(work.failed) }
-    end
-    if work.text then
-        facts[#facts + 1] = { text.clean(work.text) }
-    end
-    if (work.calls or 0) > 0 then
-        facts[#facts + 1] = { text.count(work.calls, "call") }
-    end
+    if work.failed > 0 then facts[#facts + 1] = { ("%d failed"):format(work.failed) } end
+    if work.text then facts[#facts + 1] = { text.clean(work.text) } end
+    if (work.calls or 0) > 0 then facts[#facts + 1] = { text.count(work.calls, "call") } end
     if not work.limit and work.total and work.total > 0 then
         facts[#facts + 1] = { ("%d %%"):format(100 * work.count // work.total) }
     end

@@ -40,14 +40,10 @@ function Told:look()
     local now, has_parts = task.now(), {}
     for _, work in ipairs(self.works) do
         local outer = work.outer
-        while outer do
-            has_parts[outer], outer = true, outer.outer
-        end
+        while outer do has_parts[outer], outer = true, outer.outer end
     end
     for _, work in ipairs(self.works) do
-        if not has_parts[work] and now - work.told >= silence then
-            tell(work, now)
-        end
+        if not has_parts[work] and now - work.told >= silence then tell(work, now) end
     end
 end
 

@@ -13,9 +13,7 @@ local sent, retries, limit, pause_until, pause_reason = {}, 0, nil, 0, nil
 
 local function in_last_second(now)
     local first = 1
-    while sent[first] and sent[first] <= now - 1 do
-        first = first + 1
-    end
+    while sent[first] and sent[first] <= now - 1 do first = first + 1 end
     table.move(sent, first, #sent + first - 1, 1)
     return #sent
 end
@@ -23,18 +21,14 @@ end
 local function note_attempt(event)
     if event.sent > 0 then
         sent[#sent + 1] = event.sent
-        if #sent > most_kept then
-            in_last_second(event.sent)
-        end
+        if #sent > most_kept then in_last_second(event.sent) end
     end
 end
 
 local function note_retry(event)
     retries = retries + 1
     local ends = task.now() + event.wait
-    if ends > pause_until then
-        pause_until, pause_reason = ends, event.error.kind:gsub("_", " ")
-    end
+    if ends > pause_until then pause_until, pause_reason = ends, event.error.kind:gsub("_", " ") end
 end
 
 local away -- since when the API has not answered, when it is asked again, and the last error

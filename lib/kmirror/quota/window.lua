@@ -19,17 +19,13 @@ end
 
 local function array(values)
     local parts = {}
-    for i, value in ipairs(values) do
-        parts[i] = ("%.17g"):format(value)
-    end
+    for i, value in ipairs(values) do parts[i] = ("%.17g"):format(value) end
     return "{" .. table.concat(parts, ",") .. "}"
 end
 
 local function numbers(text)
     local found = {}
-    for number in text:gmatch("[^{},]+") do
-        found[#found + 1] = tonumber(number)
-    end
+    for number in text:gmatch("[^{},]+") do found[#found + 1] = tonumber(number) end
     return found
 end
 
@@ -103,9 +99,7 @@ function Window:lease(wish)
     local found, problem = ask(self, lease, { self.account, wish.count, wish.lead, wish.rate, wish.margin,
         wish.generation, wish.climbed, wish.stride, array(wish.late), array(wish.late_at), wish.pause })
     local row = found and found[1]
-    if row then
-        row.moments = numbers(row.moments)
-    end
+    if row then row.moments = numbers(row.moments) end
     return row, problem or not row and { message = "the account's row is gone" } or nil, asked
 end
 
@@ -133,21 +127,15 @@ WHERE account = $1::text AND generation = $2::bigint]]
 ---@return table|nil problem
 function Window:reject(rejected, judge)
     local went, its_numbers = {}, {}
-    for i, each in ipairs(rejected) do
-        went[i], its_numbers[i] = each.went, each.number
-    end
+    for i, each in ipairs(rejected) do went[i], its_numbers[i] = each.went, each.number end
     for _ = 1, 10 do
         local found, problem = ask(self, head, { self.account, array(went) })
         local row = found and found[1]
-        if not row then
-            return nil, problem or { message = "the account's row is gone" }
-        end
+        if not row then return nil, problem or { message = "the account's row is gone" } end
         judge(row, numbers(row.accepted))
         found, problem = ask(self, change, { self.account, row.generation, row.slowness, row.throttled_at,
             row.not_before, row.rate, row.stride, math.tointeger(row.paused), array(its_numbers) })
-        if not found or found.count == 1 then
-            return found and true, problem
-        end
+        if not found or found.count == 1 then return found and true, problem end
     end
     return true -- others have slowed it down all the time
 end

@@ -15,9 +15,7 @@ local nothing = "[^\\x00-\\xff]"
 ---@return kmirror.regex.charset
 function M.where(keep)
     local set = {}
-    for character in M.alphabet:gmatch(".") do
-        set[character] = keep(character) or nil
-    end
+    for character in M.alphabet:gmatch(".") do set[character] = keep(character) or nil end
     return set
 end
 
@@ -34,9 +32,7 @@ end
 ---@param set kmirror.regex.charset
 ---@param more kmirror.regex.charset
 function M.add(set, more)
-    for character in pairs(more) do
-        set[character] = true
-    end
+    for character in pairs(more) do set[character] = true end
 end
 
 --- Those that are in each of the sets, of which there is at least one.
@@ -45,9 +41,7 @@ end
 function M.common(sets)
     return M.where(function(character)
         for _, set in ipairs(sets) do
-            if not set[character] then
-                return false
-            end
+            if not set[character] then return false end
         end
         return true
     end)
@@ -63,9 +57,7 @@ function M.write(set, negated)
         local stands = not set[character] == (negated or false)
         parts[#parts + 1] = stands and (character == "-" and "\\-" or character) or nil
     end
-    if #parts == 0 then
-        return negated and "." or nothing
-    end
+    if #parts == 0 then return negated and "." or nothing end
     return (negated and "[^" or "[") .. table.concat(parts) .. "]"
 end
 

@@ -35,9 +35,7 @@ end
 -- What stands between \Q and \E.
 function Reader:quoted(set)
     local inner, after = self.text:match("^\\Q(.-)\\E()", self.at)
-    for character in inner:gmatch(".") do
-        set[character] = true
-    end
+    for character in inner:gmatch(".") do set[character] = true end
     self.at = after
 end
 
@@ -45,16 +43,12 @@ end
 function Reader:item(set)
     local start = self.at
     local low, taken = self:element()
-    if not low then
-        return charset.add(set, taken)
-    end
+    if not low then return charset.add(set, taken) end
     local high = low
     if self:sees("^%-[^]%[]") then
         self.at = self.at + 1
         high = self:element()
-        if not high or high < low then
-            self:refuse(start, "the range runs backwards")
-        end
+        if not high or high < low then self:refuse(start, "the range runs backwards") end
     end
     charset.add(set, charset.where(function(character)
         return character >= low and character <= high
@@ -86,9 +80,7 @@ function Reader:class()
         sets[#sets + 1] = self:operand(false)
     end
     self.at = self.at + 1
-    if #sets == 0 then
-        self:refuse(start, "there is nothing in the class")
-    end
+    if #sets == 0 then self:refuse(start, "there is nothing in the class") end
     local set = charset.common(sets)
     return negated and charset.complement(set) or set, negated
 end

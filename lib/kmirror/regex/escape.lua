@@ -28,9 +28,7 @@ local pattern_of = { d = "%d", w = "[%w_]", s = "\0", h = "\0", v = "\0" }
 for pattern, names in pairs(properties) do
     for name in names:gmatch("%S+") do
         pattern_of[name] = pattern
-        if #name <= 2 then
-            pattern_of["Is" .. name] = pattern
-        end
+        if #name <= 2 then pattern_of["Is" .. name] = pattern end
     end
 end
 
@@ -38,9 +36,7 @@ local prefixes = { ["^gc="] = "", ["^general_category="] = "", ["^sc="] = "Is", 
 
 local function name_of_property(text)
     local name = text:match("{(.*)}") or text:sub(3)
-    for prefix, instead in pairs(prefixes) do
-        name = name:gsub(prefix, instead)
-    end
+    for prefix, instead in pairs(prefixes) do name = name:gsub(prefix, instead) end
     return name
 end
 

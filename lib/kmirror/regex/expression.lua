@@ -113,9 +113,7 @@ local function translate(list, notes)
     for i, token in ipairs(list) do
         local translator = translators[token.kind]
         parts[i] = translator and translator(token, notes) or token.text
-        for k = 1, #parts[i] do
-            places[#places + 1] = token.at + math.min(k, #token.text) - 1
-        end
+        for k = 1, #parts[i] do places[#places + 1] = token.at + math.min(k, #token.text) - 1 end
     end
     return table.concat(parts), places
 end
@@ -139,9 +137,7 @@ local java_only = { "lookbehind", "repeatable item", "non%-existent", "too large
 
 local function is_untried(message)
     for _, pattern in ipairs(java_only) do
-        if message:find(pattern) then
-            return true
-        end
+        if message:find(pattern) then return true end
     end
     return false
 end
@@ -152,9 +148,7 @@ local LIMIT <const> = "(*LIMIT_MATCH=500000)"
 -- PCRE2 says "what is wrong (pattern offset: 5)".
 local function compile(pattern, flags)
     local ok, result = pcall(pcre().new, LIMIT .. pattern, flags)
-    if ok then
-        return result
-    end
+    if ok then return result end
     local message, offset = tostring(result):match("^(.-) %(pattern offset: (%d+)%)$")
     message = message or tostring(result)
     local at = math.tointeger(tonumber(offset))
@@ -186,9 +180,7 @@ local function parse(text)
         return nil, result
     end
     for _, list in ipairs({ result.tokens, result.notes }) do
-        for _, each in ipairs(list) do
-            each.at = places[each.at]
-        end
+        for _, each in ipairs(list) do each.at = places[each.at] end
     end
     result.text = text
     return result
@@ -237,9 +229,7 @@ end
 ---@return boolean|nil
 function Expression:tries(name)
     local ok, from = pcall(self.whole.find, self.whole, name)
-    if ok then
-        return from ~= nil
-    end
+    if ok then return from ~= nil end
     return nil
 end
 

@@ -45,14 +45,18 @@ end
 local function is_plain(tokens, from, to)
     for i = from, to do
         local kind = tokens[i].kind
-        if kind ~= "literal" and not (kind == "anchor" and (i == from or i == to)) then return false end
+        if kind ~= "literal" and not (kind == "anchor" and (i == from or i == to)) then
+            return false
+        end
     end
     return to >= from
 end
 
 local function branch_of(owner, tokens, from, to)
     local prefix = plain_text(tokens, from, to, 1)
-    if is_plain(tokens, from, to) then return { owner = owner, name = prefix, prefix = prefix, suffix = prefix } end
+    if is_plain(tokens, from, to) then
+        return { owner = owner, name = prefix, prefix = prefix, suffix = prefix }
+    end
     return { owner = owner, prefix = prefix, suffix = plain_text(tokens, to, from, -1) }
 end
 
@@ -81,7 +85,9 @@ end
 -- Where the group ends that these begin with; nil when they do not, or when it is repeated or only looks.
 local function group_end(tokens)
     local first = tokens[1]
-    if not first or first.kind ~= "open" or first.look or first.text:find("^%(%?[^:]") then return nil end
+    if not first or first.kind ~= "open" or first.look or first.text:find("^%(%?[^:]") then
+        return nil
+    end
     local depth = 0
     for i, token in ipairs(tokens) do
         depth = depth + (token.kind == "open" and 1 or token.kind == "close" and -1 or 0)

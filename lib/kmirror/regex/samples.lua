@@ -20,9 +20,7 @@ local function product(lefts, rights)
     local all = {}
     for _, left in ipairs(lefts) do
         for _, right in ipairs(rights) do
-            if #all < most then
-                all[#all + 1] = left .. right
-            end
+            if #all < most then all[#all + 1] = left .. right end
         end
     end
     return all
@@ -96,9 +94,7 @@ end
 function M.of(tokens, takes, known)
     local function search(token)
         for character in tried:gmatch(".") do
-            if takes(token, character) then
-                return character
-            end
+            if takes(token, character) then return character end
         end
         return ""
     end

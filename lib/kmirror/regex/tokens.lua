@@ -54,9 +54,7 @@ function M.escape_end(text, at)
     local letter = text:sub(at + 1, at + 1)
     for _, pattern in ipairs(long_escapes[letter] or {}) do
         local _, last = text:find(pattern, at + 2)
-        if last then
-            return last
-        end
+        if last then return last end
     end
     if letter == "" then
         M.refuse(at, "nothing follows the backslash")
@@ -98,18 +96,14 @@ local function open(text, at)
     end
     for _, pattern in ipairs(groups) do
         _, last = text:find(pattern, at)
-        if last then
-            return "open", last
-        end
+        if last then return "open", last end
     end
     M.refuse(at, "Java knows no group that begins with '%s'", text:sub(at, at + 2))
 end
 
 local function repetition_end(text, at)
     local _, last = text:find("^{%d+}", at)
-    if not last then
-        _, last = text:find("^{%d+,%d*}", at)
-    end
+    if not last then _, last = text:find("^{%d+,%d*}", at) end
     return last or M.refuse(at, "'{' repeats something, as in x{2}; for the character itself write \\{")
 end
 
@@ -167,9 +161,7 @@ local function check_groups(tokens)
             M.refuse(token.at, "there is nothing that '%s' could repeat", token.text)
         end
     end
-    if #opened > 0 then
-        M.refuse(opened[#opened].at, "the '(' is never closed")
-    end
+    if #opened > 0 then M.refuse(opened[#opened].at, "the '(' is never closed") end
 end
 
 --- The tokens of an expression. Raises a problem when Java would refuse it.

@@ -20,9 +20,7 @@ local internal_patterns = { "[-.]internal$", "%.replica$", "^__" }
 ---@return boolean
 function M.is_internal(name)
     for _, pattern in ipairs(internal_patterns) do
-        if name:find(pattern) then
-            return true
-        end
+        if name:find(pattern) then return true end
     end
     return false
 end
@@ -37,9 +35,7 @@ end
 
 local function select(names, keep)
     local kept = {}
-    for _, name in ipairs(names) do
-        kept[#kept + 1] = keep(name) and name or nil
-    end
+    for _, name in ipairs(names) do kept[#kept + 1] = keep(name) and name or nil end
     return kept
 end
 
@@ -48,9 +44,7 @@ local checks = {}
 
 local function has_look(expression)
     for _, token in ipairs(expression.tokens) do
-        if token.look then
-            return true
-        end
+        if token.look then return true end
     end
     return false
 end
@@ -59,9 +53,7 @@ end
 local function takes_each_character(expression)
     for character in charset.alphabet:gmatch(".") do
         for _, name in ipairs({ character, "x" .. character, character .. "x" }) do
-            if name ~= "." and not expression:takes(name) then
-                return false
-            end
+            if name ~= "." and not expression:takes(name) then return false end
         end
     end
     return true
@@ -70,9 +62,7 @@ end
 -- Hardly anything is left out.
 local function is_broad(expression)
     for _, name in ipairs(anything) do
-        if not expression:takes(name) then
-            return false
-        end
+        if not expression:takes(name) then return false end
     end
     return true
 end
@@ -97,9 +87,7 @@ function checks.nothing(expression, topics)
     local taken = select(topics or {}, function(name)
         return expression:takes(name)
     end)
-    if not topics or #topics == 0 or #taken > 0 then
-        return nil
-    end
+    if not topics or #topics == 0 or #taken > 0 then return nil end
     local touched = select(topics, function(name)
         return expression:touches(name)
     end)
@@ -188,9 +176,7 @@ local function is_impossible(token, matches)
         return false
     end
     for character in charset.alphabet:gmatch(".") do
-        if matches(token.text, character) then
-            return false
-        end
+        if matches(token.text, character) then return false end
     end
     return true
 end
@@ -225,9 +211,7 @@ function checks.impossible(expression)
     local tokens, come_to = expression.tokens, anchors.of(expression.tokens)
     for _, i in ipairs(passes_blanks(expression) and {} or outside_of_looks(tokens)) do
         local wrong = not anchors.may_be_absent(tokens[i + 1]) and impossible_part(tokens[i], come_to[i])
-        if wrong then
-            return wrong .. ": the part around it can never match", tokens[i].at
-        end
+        if wrong then return wrong .. ": the part around it can never match", tokens[i].at end
     end
 end
 

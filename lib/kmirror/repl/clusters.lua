@@ -30,14 +30,20 @@ end
 
 local function fits(rows, width)
     local widest = 0
-    for line in tables.aligned(columns, rows):gmatch("[^\n]+") do widest = math.max(widest, text.width(line)) end
+    for line in tables.aligned(columns, rows):gmatch("[^\n]+") do
+        widest = math.max(widest, text.width(line))
+    end
     return widest <= width
 end
 
 ---@param session kmirror.repl.session
 return function(session)
     local rows, where = rows_of(session), terminal.of(io.stdout)
-    if #rows == 0 then refuse("no cluster has a name here: they are named in the configuration file, by profile") end
-    if where.width and not fits(rows, where.width) then return session:show(rows, { expanded = true }) end
+    if #rows == 0 then
+        refuse("no cluster has a name here: they are named in the configuration file, by profile")
+    end
+    if where.width and not fits(rows, where.width) then
+        return session:show(rows, { expanded = true })
+    end
     tables.write(io.stdout, columns, rows)
 end

@@ -25,7 +25,9 @@ local M = {}
 
 local function switch(name, argument, now)
     if argument == "" then return not now end
-    if argument ~= "on" and argument ~= "off" then refuse(":%s '%s': expected on or off", name, argument) end
+    if argument ~= "on" and argument ~= "off" then
+        refuse(":%s '%s': expected on or off", name, argument)
+    end
     return argument == "on"
 end
 
@@ -39,7 +41,9 @@ end
 
 local function readonly(session, argument)
     local on = switch("readonly", argument, session.mode == "read-only")
-    if session.mode == "dry-run" then refuse(":readonly: this session is a --dry-run: no change is sent anyway") end
+    if session.mode == "dry-run" then
+        refuse(":readonly: this session is a --dry-run: no change is sent anyway")
+    end
     if not on and session.only_reads then
         refuse(":readonly off: this session is --read-only, or its profile is; start one that is not")
     end

@@ -154,7 +154,9 @@ local function files(prefix)
 end
 
 local function strings(before, prefix)
-    if before:find(":on%s*%(?%s*$") or before:find("cluster%s*=%s*$") then return clusters(prefix, true) end
+    if before:find(":on%s*%(?%s*$") or before:find("cluster%s*=%s*$") then
+        return clusters(prefix, true)
+    end
     if prefix:find("^[~.]?/") then return files(prefix) end
     return mirror_ids(prefix)
 end
@@ -214,7 +216,9 @@ local function of_command(session, before)
     local command, argument = before:match("^%s*:(%a+)%s+(.*)$")
     local takes = command and commands.find(command)
     if not takes then return {}, "" end
-    if of_argument[takes.takes] then return of_argument[takes.takes](session, argument), argument end
+    if of_argument[takes.takes] then
+        return of_argument[takes.takes](session, argument), argument
+    end
     return expression(session, argument)
 end
 
@@ -288,7 +292,9 @@ function M.listing(list, width)
         local line = ""
         for i = row, #list, rows do
             local label, note = labels[i], list[i].note
-            if note or i + rows <= #list then label = label .. (" "):rep(widest - text.width(label) + 2) end
+            if note or i + rows <= #list then
+                label = label .. (" "):rep(widest - text.width(label) + 2)
+            end
             line = line .. label .. text.clean(note or "")
         end
         lines[row] = text.cut(line, width) .. "\n"

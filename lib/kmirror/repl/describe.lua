@@ -10,9 +10,7 @@ local M = {}
 local function parameters(fn, method)
     fn = known.original(fn)
     local info, names = debug.getinfo(fn, "u"), {}
-    for i = method and 2 or 1, info.nparams do
-        names[#names + 1] = debug.getlocal(fn, i)
-    end
+    for i = method and 2 or 1, info.nparams do names[#names + 1] = debug.getlocal(fn, i) end
     if info.isvararg then names[#names + 1] = "..." end
     return names
 end

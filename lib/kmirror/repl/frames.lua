@@ -69,7 +69,9 @@ end
 function M.of(problem)
     local all, theirs = {}, {}
     for _, failure in ipairs(seen) do
-        if rawequal(failure.problem, problem) then table.move(failure.frames, 1, #failure.frames, #all + 1, all) end
+        if rawequal(failure.problem, problem) then
+            table.move(failure.frames, 1, #failure.frames, #all + 1, all)
+        end
     end
     for _, frame in ipairs(all) do
         if not frame.is_own then theirs[#theirs + 1] = frame end

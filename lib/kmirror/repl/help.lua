@@ -65,7 +65,9 @@ local function field(value, name)
     if type(value) ~= "table" then return nil end
     local found = rawget(value, name)
     local meta = getmetatable(value)
-    if found == nil and type(meta) == "table" and type(meta.__index) == "table" then found = meta.__index[name] end
+    if found == nil and type(meta) == "table" and type(meta.__index) == "table" then
+        found = meta.__index[name]
+    end
     return found
 end
 
@@ -76,9 +78,7 @@ local function resolve(env, name)
     local value, last = env[first], first
     local home = home_of(session_modules[first] or first)
     if first == "api" then home = "runtime/mirrors.lua" end
-    for part in rest:gmatch("[.:]([%a_][%w_]*)") do
-        value, last = field(value, part), part
-    end
+    for part in rest:gmatch("[.:]([%a_][%w_]*)") do value, last = field(value, part), part end
     return value, last, home
 end
 

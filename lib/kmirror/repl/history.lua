@@ -64,7 +64,9 @@ end
 --- Keeps an entry, unless it is the last one again, starts with a space, or may hold a secret.
 ---@param entry string
 function History:add(entry)
-    if entry == self.entries[#self.entries] or entry:find("^%s") or entry == "" or M.is_secret(entry) then return end
+    if entry == self.entries[#self.entries] or entry:find("^%s") or entry == "" or M.is_secret(entry) then
+        return
+    end
     self.entries[#self.entries + 1] = entry
     local file <close> = self.path and io.open(self.path, "ab") or nil
     if file then file:write(to_line(entry)) end

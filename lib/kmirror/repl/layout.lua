@@ -63,7 +63,9 @@ end
 ---@return string
 function M.entries(entries, indent)
     local width, column, parts = M.width(), 0, {}
-    for _, entry in ipairs(entries) do column = math.max(column, text.width(indent .. entry[1]) + gap) end
+    for _, entry in ipairs(entries) do
+        column = math.max(column, text.width(indent .. entry[1]) + gap)
+    end
     for i, entry in ipairs(entries) do
         local name = indent .. entry[1]
         local line = width - column >= least_room and beside(name, entry[2], column, width)

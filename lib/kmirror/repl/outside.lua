@@ -38,7 +38,9 @@ function M.edit(text)
     local path = new_file()
     local _ <close> = setmetatable({}, { __close = function() os.remove(path) end })
     files.write(path, text == "" and "" or text .. "\n")
-    if M.command((variable("VISUAL", "EDITOR") or "vi") .. " " .. shell.quote(path)) ~= 0 then return nil end
+    if M.command((variable("VISUAL", "EDITOR") or "vi") .. " " .. shell.quote(path)) ~= 0 then
+        return nil
+    end
     local file <close> = assert(io.open(path, "rb"))
     return (file:read("a"):gsub("%s+$", ""))
 end

@@ -39,8 +39,12 @@ end
 
 -- An input may be a comment alone, or end the prompt's chunk with a return: then it is no expression that `_` can be.
 local function code_of(input)
-    if history.is_secret(input.text) then return "-- An input that may hold a secret was left out here." end
-    if input.expression and load("_ = " .. input.text, "=saved", "t") then return "_ = " .. input.text end
+    if history.is_secret(input.text) then
+        return "-- An input that may hold a secret was left out here."
+    end
+    if input.expression and load("_ = " .. input.text, "=saved", "t") then
+        return "_ = " .. input.text
+    end
     local names, rest = evaluate.declared(input.text)
     local code = names and ("local %s%s"):format(names, rest) or input.text
     code = code:gsub("^%s*%(", ";%0") -- or it would be taken for a call of what stands above

@@ -116,7 +116,9 @@ end
 ---@param cluster string UUID or name
 function Session:use(cluster)
     local id = profile.connect_cluster(cluster)
-    if type(self.env.api) ~= "table" then refuse("api is not an api any more: api = mirrors.connect {}") end
+    if type(self.env.api) ~= "table" then
+        refuse("api is not an api any more: api = mirrors.connect {}")
+    end
     self.env.api = self.env.api:on(id)
     self:record(('api = api:on("%s")'):format(id), false)
 end
@@ -152,7 +154,9 @@ function Session:enter(number)
         refuse(self.frames and "there is no frame further %s" or "nothing has failed here: kmirror run --debug RUNBOOK "
             .. "opens the prompt where a runbook fails", number < 1 and "in" or "out")
     end
-    for name in pairs(self.frame and self.frames[self.frame].names or {}) do self.env[name] = nil end
+    for name in pairs(self.frame and self.frames[self.frame].names or {}) do
+        self.env[name] = nil
+    end
     for name, value in pairs(frame.names) do self.env[name] = value end
     self.frame = number
     if self.env.api == nil then self.env.api = connected() end
@@ -250,9 +254,7 @@ end
 -- What an expression came to is `_` from now on.
 function Session:keep(values)
     self.env._ = values[1]
-    for i = 1, values.n do
-        self:show(values[i])
-    end
+    for i = 1, values.n do self:show(values[i]) end
 end
 
 --- Takes code down for :save.

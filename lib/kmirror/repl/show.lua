@@ -29,7 +29,9 @@ function M.is_error(value)
 end
 
 local function is_record(value)
-    if type(value) ~= "table" or literal.speaks(value) or literal.is_empty(value) then return false end
+    if type(value) ~= "table" or literal.speaks(value) or literal.is_empty(value) then
+        return false
+    end
     for key in pairs(value) do
         if type(key) ~= "string" then return false end
     end
@@ -66,7 +68,9 @@ end
 
 local function footer(count, shown, left_out, where)
     local note = ("%d %s"):format(count, count == 1 and "row" or "rows")
-    if shown < count then note = ("the first %d of %d rows; _ has them all"):format(shown, count) end
+    if shown < count then
+        note = ("the first %d of %d rows; _ has them all"):format(shown, count)
+    end
     if #left_out > 0 then
         note = ("%s, without %s; :x shows all"):format(note, table.concat(left_out, ", "))
     end
@@ -94,7 +98,9 @@ end
 -- ---- records -----------------------------------------------------------------------------------------------
 
 local function cell(value)
-    if type(value) == "function" then return "function " .. describe.signature(value, describe.is_method(value)) end
+    if type(value) == "function" then
+        return "function " .. describe.signature(value, describe.is_method(value))
+    end
     if type(value) == "table" then return literal.line(value) end
     return text.clean(tostring(value))
 end
@@ -159,7 +165,9 @@ local function as_scalar(value, where)
     local line = type(value) == "string" and literal.quoted(value) or text.clean(tostring(value))
     if type(value) == "function" then line = function_text(value) end
     local parts = where.width and fold(line, where.width) or { line }
-    for i, part in ipairs(parts) do parts[i] = terminal.paint(where, colors[type(value)], part) .. "\n" end
+    for i, part in ipairs(parts) do
+        parts[i] = terminal.paint(where, colors[type(value)], part) .. "\n"
+    end
     return table.concat(parts)
 end
 
@@ -178,7 +186,9 @@ function M.value(value, where, style)
     if type(value) ~= "table" then return as_scalar(value, where) end
     if M.is_error(value) then return M.problem(value, where) end
     if literal.speaks(value) then return text.clean(tostring(value)) .. "\n" end
-    if is_list_of_records(value) then return (style.expanded and as_records or as_table)(value, where) end
+    if is_list_of_records(value) then
+        return (style.expanded and as_records or as_table)(value, where)
+    end
     if is_record(value) then return as_record(value, where) end
     return literal.block(value, where.width or 80) .. "\n"
 end
@@ -191,7 +201,9 @@ local function details_of(problem, where)
     local words = {}
     for _, name in ipairs(facts) do
         local value = problem[name]
-        if value ~= nil then words[#words + 1] = ("%s=%s"):format(name, text.clean(tostring(value))) end
+        if value ~= nil then
+            words[#words + 1] = ("%s=%s"):format(name, text.clean(tostring(value)))
+        end
     end
     if type(problem.details) == "table" and next(problem.details) ~= nil then
         words[#words + 1] = "details=" .. literal.line(problem.details)

@@ -47,18 +47,14 @@ end
 
 local function mirrors_of(record)
     local found = json.array({})
-    for _, mirror in pairs(record.mirrors) do
-        found[#found + 1] = mirror
-    end
+    for _, mirror in pairs(record.mirrors) do found[#found + 1] = mirror end
     table.sort(found, order.by("id"))
     return found
 end
 
 local function call_shape(call)
     local shape = {}
-    for key, value in pairs(call) do
-        shape[key] = value
-    end
+    for key, value in pairs(call) do shape[key] = value end
     shape.free = nil
     return shape
 end
@@ -67,9 +63,7 @@ local function run_shape(run)
     local record = run.record
     local calls = json.array({})
     for _, list in ipairs({ record.calls, run.under_way or {} }) do
-        for _, call in ipairs(list) do
-            calls[#calls + 1] = call_shape(call)
-        end
+        for _, call in ipairs(list) do calls[#calls + 1] = call_shape(call) end
     end
     local _, peak = figures.rate(record)
     local every, counts = figures.over_time(record, run.seconds)
@@ -104,9 +98,7 @@ local schema_version = 1 -- one more when a field goes or gets another meaning
 -- The document as its JSON has it; fields.lua describes it.
 local function shape_of(document)
     local runs = json.array({})
-    for i, run in ipairs(document.runs) do
-        runs[i] = run_shape(run)
-    end
+    for i, run in ipairs(document.runs) do runs[i] = run_shape(run) end
     return {
         schema_version = schema_version, command = document.command, version = document.version,
         written = iso(document.written), job = document.job, target = document.target, error = document.error,
@@ -120,9 +112,7 @@ end
 ---@return string
 function M.render(document, path)
     document.version, document.written = host.version, host.time()
-    if path:lower():find("%.json$") then
-        return json.encode(shape_of(document)) .. "\n"
-    end
+    if path:lower():find("%.json$") then return json.encode(shape_of(document)) .. "\n" end
     local record = packed.encode(light.of(shape_of(document)))
     return require("kmirror.report.page").of(document, record)
 end

@@ -8,7 +8,9 @@ local M = {}
 -- "create, update_target_latency or delete": those that every backend has.
 local function names(operations)
     local words = {}
-    for _, operation in ipairs(operations) do words[#words + 1] = not operation.missing and operation.name or nil end
+    for _, operation in ipairs(operations) do
+        words[#words + 1] = not operation.missing and operation.name or nil
+    end
     return ("%s or %s"):format(table.concat(words, ", ", 1, #words - 1), words[#words])
 end
 

@@ -15,9 +15,7 @@ end
 ---@return integer highest
 function M.rate(record)
     local last, window, highest, counts = 0, 0, 0, {}
-    for tenth in pairs(record.sent) do
-        last = math.max(last, tenth)
-    end
+    for tenth in pairs(record.sent) do last = math.max(last, tenth) end
     for tenth = 0, last do
         window = window + (record.sent[tenth] or 0) - (record.sent[tenth - 10] or 0)
         counts[tenth + 1] = window
@@ -96,9 +94,7 @@ end
 ---@return number
 function M.total(record, field)
     local sum = 0
-    for _, totals in pairs(record.totals) do
-        sum = sum + totals[field]
-    end
+    for _, totals in pairs(record.totals) do sum = sum + totals[field] end
     return sum
 end
 
@@ -108,9 +104,7 @@ end
 ---@return integer
 function M.errors(record, kind)
     local sum = 0
-    for _, totals in pairs(record.totals) do
-        sum = sum + (totals.errors[kind] or 0)
-    end
+    for _, totals in pairs(record.totals) do sum = sum + (totals.errors[kind] or 0) end
     return sum
 end
 

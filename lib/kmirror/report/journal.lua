@@ -16,9 +16,7 @@ local M = {}
 local outcomes = { done = "done", failed = "failed", sent = "not answered" }
 
 local function after_of(change)
-    if mirrors.operations[change.operation].effect == "removes" then
-        return nil
-    end
+    if mirrors.operations[change.operation].effect == "removes" then return nil end
     return changes.shown(change.arguments)
 end
 
@@ -67,18 +65,12 @@ end
 
 local function read(store, name)
     local job = store:job(name)
-    if not job then
-        return nil
-    end
+    if not job then return nil end
     local runs, recorded, found = store:runs(name), store:changes(name), {}
     local running = stores.is_running(store, name)
-    for i, run in ipairs(runs) do
-        found[i] = run_of(run, recorded, running and i == #runs)
-    end
+    for i, run in ipairs(runs) do found[i] = run_of(run, recorded, running and i == #runs) end
     local unanswered = false
-    for _, change in ipairs(recorded) do
-        unanswered = unanswered or change.state == "sent"
-    end
+    for _, change in ipairs(recorded) do unanswered = unanswered or change.state == "sent" end
     return {
         job = name, target = job.target, command = command_of(job, runs[#runs]), runs = found,
         unfinished = unanswered or runs[#runs].status ~= 0,

@@ -32,9 +32,7 @@ Text.__index = Text
 function Text:family(name, kind, help, unit)
     self.name = "kmirror_" .. name
     table.insert(self, ("# TYPE %s %s"):format(self.name, kind))
-    if unit then
-        table.insert(self, ("# UNIT %s %s"):format(self.name, unit))
-    end
+    if unit then table.insert(self, ("# UNIT %s %s"):format(self.name, unit)) end
     table.insert(self, ("# HELP %s %s"):format(self.name, help))
 end
 
@@ -85,9 +83,7 @@ local function statuses(text, record)
     local counts = {}
     for _, mirror in pairs(record.mirrors) do
         local last = mirror.points[#mirror.points]
-        if last and last[3] then
-            counts[last[3]] = (counts[last[3]] or 0) + 1
-        end
+        if last and last[3] then counts[last[3]] = (counts[last[3]] or 0) + 1 end
     end
     for _, status in ipairs(order.keys(counts)) do
         text:sample("", { "status", status }, counts[status])

@@ -19,12 +19,8 @@ end
 
 -- Many points make way for the newest: of the older ones each second one goes.
 local function thin(points)
-    for i = 1, #points // 2 do
-        points[i] = points[2 * i]
-    end
-    for i = #points, #points // 2 + 1, -1 do
-        points[i] = nil
-    end
+    for i = 1, #points // 2 do points[i] = points[2 * i] end
+    for i = #points, #points // 2 + 1, -1 do points[i] = nil end
 end
 
 local function note_mirror(record, event, call)
@@ -32,9 +28,7 @@ local function note_mirror(record, event, call)
     mirror.topicsRegex, mirror.connectorName = answer.topicsRegex, answer.connectorName
     mirror.target, mirror.status = answer.targetLatency, answer.status
     mirror.reads = (mirror.reads or 0) + 1
-    if #mirror.points >= most_points then
-        thin(mirror.points)
-    end
+    if #mirror.points >= most_points then thin(mirror.points) end
     table.insert(mirror.points, { call.ended, health.lag(answer) or false, answer.status })
 end
 
@@ -56,9 +50,7 @@ end
 
 local function altered(known, after)
     local before, now = {}, shown(known) or {}
-    for field in pairs(after) do
-        before[field] = now[field]
-    end
+    for field in pairs(after) do before[field] = now[field] end
     return before
 end
 

@@ -29,9 +29,7 @@ end
 local function cut(value, most)
     local valid = text.valid(tostring(value))
     local length = utf8.len(valid)
-    if length <= most then
-        return valid
-    end
+    if length <= most then return valid end
     return ("%s… (%d characters)"):format(valid:sub(1, utf8.offset(valid, most + 1) - 1), length)
 end
 
@@ -49,12 +47,8 @@ local function fill(template, values)
     while true do
         local start, stop, name, inner = template:find("<!%-%-each (%a+)%-%->\n(.-)<!%-%-end %1%-%->\n", from)
         parts[#parts + 1] = fill_holes(template:sub(from, start and start - 1), values)
-        if not start then
-            return table.concat(parts)
-        end
-        for _, item in ipairs(values[name] or {}) do
-            parts[#parts + 1] = fill(inner, item)
-        end
+        if not start then return table.concat(parts) end
+        for _, item in ipairs(values[name] or {}) do parts[#parts + 1] = fill(inner, item) end
         from = stop + 1
     end
 end

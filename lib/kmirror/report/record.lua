@@ -146,17 +146,13 @@ end
 local function note_attempt(record, event)
     count(record, event)
     local call = open_call(record)
-    if not call then
-        return
-    end
+    if not call then return end
     local now = record:at(task.now())
     local attempt = {
         operation = event.operation, granted = moment(record, event.granted), sent = moment(record, event.sent),
         ended = moment(record, event.ended) or now,
     }
-    if event.error then
-        attempt.error, attempt.message = words_of(event.error)
-    end
+    if event.error then attempt.error, attempt.message = words_of(event.error) end
     local totals = totals_of(record, event.operation)
     totals.quota = totals.quota + math.max(0, (attempt.granted or now) - call.free)
     call.free = attempt.ended
@@ -180,9 +176,7 @@ end
 
 -- A create whose answer was lost waits until the list tells what became of it.
 local function note_lost(record, event)
-    if event.wait and open_call(record) then
-        note_wait(record, "create", event.wait, "lost")
-    end
+    if event.wait and open_call(record) then note_wait(record, "create", event.wait, "lost") end
 end
 
 -- A call that has waited until the API answered again.
@@ -229,9 +223,7 @@ end
 
 -- What it waited for ends where it ends: it may have been cancelled.
 local function tidy(call)
-    for _, wait in ipairs(call.waits) do
-        wait.to = math.min(wait.to, call.ended)
-    end
+    for _, wait in ipairs(call.waits) do wait.to = math.min(wait.to, call.ended) end
     call.free = nil
 end
 
@@ -263,9 +255,7 @@ end
 ---@return kmirror.report.call[]
 function Collector:under_way()
     local found = {}
-    for _, each in pairs(self.open) do
-        found[#found + 1] = each.asked and each or nil
-    end
+    for _, each in pairs(self.open) do found[#found + 1] = each.asked and each or nil end
     table.sort(found, order.by("number"))
     return found
 end

@@ -135,9 +135,7 @@ function M.make(live, rule, is_meant)
         end
     end
     local is_old = {}
-    for _, change in ipairs(plan.changes) do
-        is_old[change.old] = true
-    end
+    for _, change in ipairs(plan.changes) do is_old[change.old] = true end
     for _, mirror in ipairs(live) do
         local change = by_regex[mirror.topicsRegex]
         if change and not change.new then

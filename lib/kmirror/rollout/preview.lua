@@ -26,9 +26,7 @@ function M.topics(live, path)
         end
     end
     for _, mirror in ipairs(path and {} or live) do
-        for _, topic in ipairs(mirror.topicStatuses or {}) do
-            add(topic.name)
-        end
+        for _, topic in ipairs(mirror.topicStatuses or {}) do add(topic.name) end
     end
     if path then
         for line in textfile.read(path, "a file with a topic's name in each line (--topics)"):gmatch("[^\r\n]+") do
@@ -71,18 +69,12 @@ local function warnings_of(plan, topics)
     for _, change in ipairs(plan.changes) do
         local before = {}
         local could, old = pcall(regex.warnings, change.old.topicsRegex, topics)
-        for _, each in ipairs(could and old or {}) do
-            before[each.code .. each.message] = true
-        end
+        for _, each in ipairs(could and old or {}) do before[each.code .. each.message] = true end
         local can, new = pcall(regex.warnings, change.regex, topics)
         for _, each in ipairs(can and new or {}) do
-            if not before[each.code .. each.message] then
-                note(each.message)
-            end
+            if not before[each.code .. each.message] then note(each.message) end
         end
-        if not can then
-            note("cannot be tried out here: " .. tostring(new))
-        end
+        if not can then note("cannot be tried out here: " .. tostring(new)) end
     end
     return found
 end
@@ -90,13 +82,9 @@ end
 -- Pairs of regexes with topics in common, one of them new. Each topic is looked up once per regex, and not per pair.
 local function overlaps_of(plan, topics, adds)
     local regexes, is_new = {}, {}
-    for i, change in ipairs(plan.changes) do
-        regexes[i], is_new[i] = change.regex, true
-    end
+    for i, change in ipairs(plan.changes) do regexes[i], is_new[i] = change.regex, true end
     for _, list in ipairs({ plan.done, plan.others }) do
-        for _, mirror in ipairs(list) do
-            regexes[#regexes + 1] = mirror.topicsRegex
-        end
+        for _, mirror in ipairs(list) do regexes[#regexes + 1] = mirror.topicsRegex end
     end
     for _, change in ipairs(adds and plan.changes or {}) do
         regexes[#regexes + 1] = change.old.topicsRegex
@@ -128,9 +116,7 @@ end
 ---@return kmirror.rollout.preview
 function M.make(plan, topics, adds)
     local preview = { rows = {}, known = #topics }
-    for i, change in ipairs(plan.changes) do
-        preview.rows[i] = compare(change, topics, adds)
-    end
+    for i, change in ipairs(plan.changes) do preview.rows[i] = compare(change, topics, adds) end
     preview.warnings = warnings_of(plan, topics)
     preview.overlaps = overlaps_of(plan, topics, adds)
     return preview
@@ -166,12 +152,8 @@ function M.show(file, preview)
         file:write(text.clean(format:format(...)), "\n")
     end
     for _, row in ipairs(preview.rows) do
-        if #row.gained > 0 then
-            line("%s also matches %s", row.new, some(row.gained))
-        end
-        if #row.lost > 0 then
-            line("%s no longer matches %s", row.new, some(row.lost))
-        end
+        if #row.gained > 0 then line("%s also matches %s", row.new, some(row.gained)) end
+        if #row.lost > 0 then line("%s no longer matches %s", row.new, some(row.lost)) end
     end
     for _, each in ipairs(preview.warnings) do
         line("warning: %s (%d of %s)", each.message, each.count,

@@ -39,9 +39,7 @@ Run.__index = Run
 ---@return kmirror.rollout.run
 function M.new(settings)
     local self = { passed = {}, replaced = {}, taken_back = {}, failures = 0 }
-    for name, value in pairs(settings) do
-        self[name] = value
-    end
+    for name, value in pairs(settings) do self[name] = value end
     return setmetatable(self, Run)
 end
 
@@ -51,9 +49,7 @@ local until_restarted = 3 -- seconds until a mirror that was changed in place do
 
 local function map(list, field)
     local values = {}
-    for i, each in ipairs(list) do
-        values[i] = each[field]
-    end
+    for i, each in ipairs(list) do values[i] = each[field] end
     return values
 end
 
@@ -79,9 +75,7 @@ end
 -- Creates an old mirror that has been deleted anew. Raises when that does not get well.
 function Run:restore(change)
     change.restored = change.restored or self.api:create(self.spec(change.old.topicsRegex, change.old))
-    if changes.planned() then
-        return
-    end
+    if changes.planned() then return end
     local place = { id = change.restored, since = task.now() }
     local works, seen = pcall(wait.ready, self.api, { place }, health.works, { seconds = self.wait })
     if not works then
@@ -94,9 +88,7 @@ end
 
 -- Neither is it open any more what becomes of a change, nor is its old mirror needed.
 function Run:settled(change)
-    if self.memory then
-        self.memory:settle(change)
-    end
+    if self.memory then self.memory:settle(change) end
 end
 
 -- Undoes a change: its new mirror goes, its old one comes back if it has gone.
@@ -106,9 +98,7 @@ function Run:take_back(change)
     elseif change.id then
         self:delete(change.id)
     end
-    if self.strategy == "delete-first" then
-        self:restore(change)
-    end
+    if self.strategy == "delete-first" then self:restore(change) end
     table.insert(self.taken_back, change)
     self:settled(change)
 end
@@ -117,16 +107,12 @@ end
 function Run:take_all_back(list)
     local left, result = list, nil
     for round = 1, take_back_rounds do
-        if round > 1 then
-            task.sleep(take_back_pause)
-        end
+        if round > 1 then task.sleep(take_back_pause) end
         result = bulk.each(left, function(change)
             self:take_back(change)
         end, { progress = bulk.tell(self.strategy == "in-place" and "roll back" or "roll back new mirrors") })
         left = map(result.failed, "item")
-        if #left == 0 then
-            break
-        end
+        if #left == 0 then break end
     end
     for _, outcome in ipairs(result.failed) do
         log.error("'%s' could not be rolled back: %s", outcome.item.regex, tostring(outcome.problem))
@@ -143,9 +129,7 @@ function Run:retire(list)
         log.error("the old mirror %s of '%s' could not be deleted: %s", outcome.item.old.id,
             outcome.item.old.topicsRegex, tostring(outcome.problem))
     end
-    for _, outcome in ipairs(result.done) do
-        table.insert(self.replaced, outcome.item)
-    end
+    for _, outcome in ipairs(result.done) do table.insert(self.replaced, outcome.item) end
     return ("%d of %d %sdeleted"):format(#result.done, #list, changes.planned() and "would be " or "")
 end
 
@@ -207,9 +191,7 @@ end
 -- Notes the problem of each new mirror that does not get healthy, or does not stay so for the soak.
 function Run:judge(list)
     local deadline = task.now() + self.wait
-    if self.strategy == "in-place" then
-        task.sleep(until_restarted)
-    end
+    if self.strategy == "in-place" then task.sleep(until_restarted) end
     local up = self:settle(list, health.works, deadline)
     local again = self:settle(self:create_again(list), health.works, deadline)
     table.move(again, 1, #again, #up + 1, up)
@@ -241,9 +223,7 @@ end
 
 -- What becomes of a batch, in words, and why nothing more may be begun, if that is so.
 function Run:pass(batch)
-    if not changes.planned() then
-        self:judge(map(batch.done, "item"))
-    end
+    if not changes.planned() then self:judge(map(batch.done, "item")) end
     local good, bad = sort_out(batch)
     local size = #good + #bad
     local may_fail = limits.most(self.max_failures, self.failures, size)
@@ -261,9 +241,7 @@ function Run:pass(batch)
     end
     local would = self.strategy == "in-place" and "would be changed" or "would be created"
     local said = ("%d %s"):format(#good, changes.planned() and would or "healthy")
-    if #bad > 0 then
-        said = ("%s; %d are not: %s"):format(said, #bad, self:take_all_back(bad))
-    end
+    if #bad > 0 then said = ("%s; %d are not: %s"):format(said, #bad, self:take_all_back(bad)) end
     if self.strategy == "create-first" and self.delete_old == "batch" then
         said = said .. "; old: " .. self:retire(good)
     end

@@ -35,9 +35,7 @@ end
 ---Raises usage when it cannot be written.
 function M.keep(path, list, missing)
     local mirrors, is_old = {}, {}
-    for i, change in ipairs(list) do
-        mirrors[i], is_old[change.old.id] = kept(change.old), true
-    end
+    for i, change in ipairs(list) do mirrors[i], is_old[change.old.id] = kept(change.old), true end
     for _, mirror in ipairs(missing) do
         mirrors[#mirrors + 1] = not is_old[mirror.id] and kept(mirror) or nil
     end
@@ -65,12 +63,8 @@ function M.missing(path, live)
     memory.hold(path)
     local whole, facts = memory.read(path)
     local is_there, settled, missing = {}, {}, {}
-    for _, mirror in ipairs(live) do
-        is_there[mirror.topicsRegex] = true
-    end
-    for _, fact in ipairs(facts) do
-        settled[fact.settled or ""] = true
-    end
+    for _, mirror in ipairs(live) do is_there[mirror.topicsRegex] = true end
+    for _, fact in ipairs(facts) do settled[fact.settled or ""] = true end
     for _, mirror in ipairs(type(whole) == "table" and whole.mirrors or {}) do
         local is_missing = not is_there[mirror.topicsRegex] and not settled[mirror.id]
         missing[#missing + 1] = is_missing and mirror or nil

@@ -74,17 +74,13 @@ end
 -- What a path says: of a version in which it names no cluster, the id alone.
 local function places_of(route, path)
     local first, second = path:match(route.pattern)
-    if first and not route.has_cluster then
-        return true, nil, first ~= path and first or nil
-    end
+    if first and not route.has_cluster then return true, nil, first ~= path and first or nil end
     return first ~= nil, first, second
 end
 
 local function form_of(path)
     for _, form in ipairs(FORMS) do
-        if path:sub(1, #form.prefix) == form.prefix then
-            return form
-        end
+        if path:sub(1, #form.prefix) == form.prefix then return form end
     end
     return FORMS[1]
 end
@@ -146,9 +142,7 @@ local CREATE_FIELDS = {
             or (value:find("[^%w._-]") and "must hold only letters, digits, '.', '_' and '-'" or nil)
     end,
     topicsRegex = function(value)
-        if must_be_text(value) then
-            return must_be_text(value)
-        end
+        if must_be_text(value) then return must_be_text(value) end
         local valid, why = require("kmirror.sandbox.topics").select(value, {})
         return not valid and "must be a regular expression: " .. why or nil
     end,
@@ -207,9 +201,7 @@ function api:check_create(spec, form)
         problems.targetLatency = "is not known"
     end
     for _, name in ipairs(form.required_fields or { "sourceType", "sourceAlias", "topicsRegex" }) do
-        if spec[name] == nil then
-            problems[name], status = "is required", form.required
-        end
+        if spec[name] == nil then problems[name], status = "is required", form.required end
     end
     self:_check_source(spec, problems)
     return problems, status
@@ -223,9 +215,7 @@ local function read_body(request, form)
         return nil, form.error(415, "Unsupported media type: " .. content_type .. "; send application/json")
     end
     local valid, body = pcall(cjson.decode, request.body)
-    if not valid then
-        return nil, form.error(400, "The body is not JSON: " .. body)
-    end
+    if not valid then return nil, form.error(400, "The body is not JSON: " .. body) end
     if type(body) ~= "table" or not request.body:find("^%s*{") then
         return nil, form.error(400, "The body must be a JSON object")
     end
@@ -246,9 +236,7 @@ end
 
 function operations:create(route, request)
     local body, refusal = read_body(request, route.form)
-    if not body then
-        return refusal
-    end
+    if not body then return refusal end
     local spec = route.form.specification(body)
     local problems, status = self:check_create(spec, route.form)
     if next(problems) then
@@ -274,35 +262,23 @@ function operations:get(route)
 end
 
 function operations:delete(route)
-    if not is_uuid(route.id) then
-        return not_uuid(route.form, "mirror id in the path", route.id)
-    end
-    if not self.world:delete(route.cluster, route.id) then
-        return no_mirror(route)
-    end
+    if not is_uuid(route.id) then return not_uuid(route.form, "mirror id in the path", route.id) end
+    if not self.world:delete(route.cluster, route.id) then return no_mirror(route) end
     return answers.no_content(), { change = "deleted", id = route.id }
 end
 
 function operations:update_target_latency(route, request)
-    if not is_uuid(route.id) then
-        return not_uuid(route.form, "mirror id in the path", route.id)
-    end
+    if not is_uuid(route.id) then return not_uuid(route.form, "mirror id in the path", route.id) end
     local body, refusal = read_body(request, route.form)
-    if not body then
-        return refusal
-    end
+    if not body then return refusal end
     body = route.form.latency(body)
     local problems = check_fields(body, LATENCY_FIELDS)
-    if body.newTargetLatency == nil then
-        problems.newTargetLatency = "is required"
-    end
+    if body.newTargetLatency == nil then problems.newTargetLatency = "is required" end
     if next(problems) then
         return route.form.error(400, "The target latency cannot be set", problems)
     end
     local mirror = self.world:find(route.cluster, route.id)
-    if not mirror then
-        return no_mirror(route)
-    end
+    if not mirror then return no_mirror(route) end
     mirror.targetLatency = math.tointeger(body.newTargetLatency)
     return route.form.updated(route.cluster, self.world:describe(route.cluster, route.id)),
         { change = "target latency", id = route.id, targetLatency = mirror.targetLatency }
@@ -321,9 +297,7 @@ function api:accept(user, now)
         window[window.first] = nil
         window.first = window.first + 1
     end
-    if self.rate > 0 and window.last - window.first + 1 >= self.rate then
-        return false
-    end
+    if self.rate > 0 and window.last - window.first + 1 >= self.rate then return false end
     window.last = window.last + 1
     window[window.last] = now
     return true
@@ -332,9 +306,7 @@ end
 --- What the key in a request allows; nil when user name or key are not known.
 ---@return "full"|"read-only"|nil
 function api.access(request)
-    if request.username ~= account.username then
-        return nil
-    end
+    if request.username ~= account.username then return nil end
     return request.password == account.api_key and "full"
         or request.password == account.read_only_api_key and "read-only"
         or nil
@@ -342,9 +314,7 @@ end
 
 -- Which cluster a request is about, where its path does not say.
 local function cluster_in(self, route, request)
-    if route.id then
-        return self.world:cluster_of(route.id)
-    end
+    if route.id then return self.world:cluster_of(route.id) end
     local valid, body = pcall(cjson.decode, request.body)
     local cluster = valid and type(body) == "table" and body.kafkaConnectClusterId
     return type(cluster) == "string" and cluster:lower() or nil
@@ -400,9 +370,7 @@ function api:answer(request, route)
         return form.moved(request)
     end
     local refusal = self:_place(route)
-    if refusal then
-        return refusal
-    end
+    if refusal then return refusal end
     return operations[route.operation](self, route, request)
 end
 

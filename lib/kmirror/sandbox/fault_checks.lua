@@ -21,9 +21,7 @@ end
 --- Seconds, or a range of them to draw from.
 function check.seconds(value)
     local expected = "seconds, or { least, most }"
-    if type(value) ~= "table" then
-        return check.number(value), expected
-    end
+    if type(value) ~= "table" then return check.number(value), expected end
     local least, most = value[1], value[2]
     return #value == 2 and check.number(least) and check.number(most) and least <= most, expected
 end
@@ -31,9 +29,7 @@ end
 --- One of some texts.
 function check.one_of(...)
     local known, names = {}, { ... }
-    for _, name in ipairs(names) do
-        known[name] = true
-    end
+    for _, name in ipairs(names) do known[name] = true end
     return function(value)
         return known[value] == true, "one of: " .. table.concat(names, ", ")
     end
@@ -45,9 +41,7 @@ function check.some(of)
         local _, expected = of()
         expected = expected .. ", or an array of them"
         for _, each in pairs(type(value) == "table" and value or { value }) do
-            if not of(each) then
-                return false, expected
-            end
+            if not of(each) then return false, expected end
         end
         return true, expected
     end

@@ -28,9 +28,7 @@ local kinds = {}
 
 --- A number of seconds, from what a rule says.
 local function draw(rule, seconds)
-    if type(seconds) ~= "table" then
-        return seconds
-    end
+    if type(seconds) ~= "table" then return seconds end
     return seconds[1] + rule.random:fraction() * (seconds[2] - seconds[1])
 end
 
@@ -62,9 +60,7 @@ kinds.truncate = {
     when = "after",
     always = true,
     answer = function(rule, answer)
-        if answer.body == "" then
-            return { drop = true }
-        end
+        if answer.body == "" then return { drop = true } end
         answer.truncate = math.min(rule.bytes or #answer.body // 2, #answer.body - 1)
         return answer
     end,
@@ -154,9 +150,7 @@ kinds.garbage = {
     when = "after",
     answer = function(rule)
         local bytes = {}
-        for i = 1, 64 do
-            bytes[i] = string.char(rule.random:integer(256) - 1)
-        end
+        for i = 1, 64 do bytes[i] = string.char(rule.random:integer(256) - 1) end
         return called_json(table.concat(bytes))
     end,
 }
@@ -231,9 +225,7 @@ kinds.other_deletes = {
         for _, id in ipairs(rule.any and {} or meeting.faults.theirs) do
             there[#there + 1] = world:find(cluster, id) and id
         end
-        if #there == 0 then
-            return
-        end
+        if #there == 0 then return end
         local id = there[rule.random:integer(#there)]
         world:delete(cluster, id)
         return "delete", { change = "deleted", id = id }

@@ -83,9 +83,7 @@ end
 local function problem_of_fields(rule, kind)
     for name, value in pairs(rule) do
         local checked = SELECTORS[name] or kind.fields[name]
-        if not checked then
-            return ("%s takes no '%s'"):format(rule.fault, tostring(name))
-        end
+        if not checked then return ("%s takes no '%s'"):format(rule.fault, tostring(name)) end
         local good, expected = checked(value)
         if not good then
             return ("%s is '%s', expected %s"):format(name, tostring(value), expected)
@@ -95,9 +93,7 @@ end
 
 --- What is wrong with a rule, in words; nil when nothing is.
 local function problem_of(rule)
-    if type(rule) ~= "table" then
-        return "expected a table, got " .. type(rule)
-    end
+    if type(rule) ~= "table" then return "expected a table, got " .. type(rule) end
     local kind = kinds[rule.fault]
     if not kind then
         return ("fault is '%s', expected one of: %s"):format(tostring(rule.fault), names_of(kinds))
@@ -127,9 +123,7 @@ function plans.check(plan, name)
     end
     for i, rule in ipairs(plan) do
         local problem = problem_of(rule)
-        if problem then
-            refuse("fault plan %s: rule %d: %s", name, i, problem)
-        end
+        if problem then refuse("fault plan %s: rule %d: %s", name, i, problem) end
     end
     return plan
 end
@@ -139,9 +133,7 @@ end
 ---@param name string
 ---@return table[] plan
 function plans.load(name)
-    if plans.named[name] then
-        return plans.named[name]
-    end
+    if plans.named[name] then return plans.named[name] end
     local there = io.open(name, "rb")
     if not there then
         refuse("fault plan %s: not one of %s, and there is no such file", name, names_of(plans.named))

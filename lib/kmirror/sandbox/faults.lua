@@ -40,9 +40,7 @@ local CLOSED = { fault = "refuse", when = "before", kind = kinds.drop }
 
 local function set_of(said)
     local set = {}
-    for _, each in pairs(type(said) == "table" and said or { said }) do
-        set[each] = true
-    end
+    for _, each in pairs(type(said) == "table" and said or { said }) do set[each] = true end
     return set
 end
 
@@ -101,9 +99,7 @@ end
 ---@return table[] besides rules about what others do
 function faults:meet(operation, now)
     local met, besides = nil, {}
-    if self:refusing(now) then
-        return CLOSED, besides
-    end
+    if self:refusing(now) then return CLOSED, besides end
     for _, rule in ipairs(operation and self.rules or {}) do
         local fits = self:_fits(rule, operation, now)
         if fits and rule.kind.besides then
@@ -121,13 +117,9 @@ end
 ---@param now number
 ---@return boolean
 function faults:refusing(now)
-    if now < self.refused_until then
-        return true
-    end
+    if now < self.refused_until then return true end
     for _, rule in ipairs(self.rules) do
-        if is_closing_time(rule) and self:_in_time(rule, now) then
-            return true
-        end
+        if is_closing_time(rule) and self:_in_time(rule, now) then return true end
     end
     return false
 end
@@ -136,9 +128,7 @@ end
 ---@return boolean
 function faults:may_refuse()
     for _, rule in ipairs(self.rules) do
-        if rule.fault == "refuse" then
-            return true
-        end
+        if rule.fault == "refuse" then return true end
     end
     return false
 end

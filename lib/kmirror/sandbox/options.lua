@@ -25,9 +25,7 @@ local function integer(least, most)
 end
 
 local function text(value)
-    if type(value) ~= "string" or value == "" then
-        return nil, "a text that is not empty"
-    end
+    if type(value) ~= "string" or value == "" then return nil, "a text that is not empty" end
     return value
 end
 
@@ -88,9 +86,7 @@ function options.read(given)
     local read = {}
     for name, known in pairs(KNOWN) do
         local value = given[name]
-        if value == nil then
-            value = known[1]
-        end
+        if value == nil then value = known[1] end
         if value ~= nil then
             local checked, expected = known[2](value)
             if checked == nil then

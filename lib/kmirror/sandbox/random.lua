@@ -18,9 +18,7 @@ end
 ---@return integer
 function random.hash(text)
     local hash = 0xcbf29ce484222325
-    for i = 1, #text do
-        hash = (hash ~ text:byte(i)) * 0x100000001b3
-    end
+    for i = 1, #text do hash = (hash ~ text:byte(i)) * 0x100000001b3 end
     return hash
 end
 

@@ -88,9 +88,7 @@ function sandbox:_answer(rule, meeting)
         meeting.route.list_delay = faults.list_delay(rule)
         answer, effect = self.api:answer(meeting.request, meeting.route)
     end
-    if rule then
-        answer = rule.kind.answer(rule, answer, meeting)
-    end
+    if rule then answer = rule.kind.answer(rule, answer, meeting) end
     return answer, effect
 end
 
@@ -100,9 +98,7 @@ function sandbox:_control(request)
     self:_tell({
         time = self.clock(), method = request.method, path = request.path, status = answer.status, control = done,
     })
-    if done then
-        self.hooks.changed()
-    end
+    if done then self.hooks.changed() end
     return answer
 end
 
@@ -110,9 +106,7 @@ end
 ---@param request table as httpd gives it
 ---@return table answer as httpd takes it
 function sandbox:handle(request)
-    if control.is_for(request.path) then
-        return self:_control(request)
-    end
+    if control.is_for(request.path) then return self:_control(request) end
     local now, route = self.clock(), api.route(request.method, request.path)
     self.api:locate(route, request)
     local access = self.api.access(request)

@@ -24,15 +24,11 @@ end
 --- The world that a state file holds; nil when there is no file yet.
 local function load_state(path)
     local file = io.open(path)
-    if not file then
-        return nil
-    end
+    if not file then return nil end
     local content = file:read "a"
     file:close()
     local valid, state = pcall(cjson.decode, content)
-    if not valid or type(state) ~= "table" then
-        refuse_state(path, "it is not a JSON object")
-    end
+    if not valid or type(state) ~= "table" then refuse_state(path, "it is not a JSON object") end
     return state
 end
 
@@ -65,9 +61,7 @@ local function assemble(options)
     if options.state_file then
         hooks.changed = function()
             local written, why = pcall(files.write, options.state_file, cjson.encode(sandbox.world:state()))
-            if not written then
-                refuse("sandbox: cannot write the state file %s", why)
-            end
+            if not written then refuse("sandbox: cannot write the state file %s", why) end
         end
         hooks.changed()
     end
@@ -113,9 +107,7 @@ end
 
 --- Serves until it is cancelled. A plan that refuses connects has times to keep, also when no request comes.
 local function serve(sandbox, listener)
-    if not sandbox.faults:may_refuse() then
-        return listener:wait()
-    end
+    if not sandbox.faults:may_refuse() then return listener:wait() end
     while true do
         listener:refuse(sandbox:refusing())
         task.sleep(0.02)
@@ -132,16 +124,10 @@ function server.main(given)
     local host = options.listen:find(":", 1, true) and "[" .. options.listen .. "]" or options.listen
     -- Who started it waits for this line: one that cannot be written must not leave both waiting.
     local written, why_not = io.stdout:write("listening on http://", host, ":", listener:port(), "\n")
-    if written then
-        written, why_not = io.stdout:flush()
-    end
-    if not written then
-        error("sandbox: cannot say where it listens: " .. tostring(why_not), 0)
-    end
+    if written then written, why_not = io.stdout:flush() end
+    if not written then error("sandbox: cannot say where it listens: " .. tostring(why_not), 0) end
     local ended, why = pcall(serve, sandbox, listener)
-    if not ended and not problems.is(why, "cancelled") then
-        error(why, 0)
-    end
+    if not ended and not problems.is(why, "cancelled") then error(why, 0) end
     return 0
 end
 

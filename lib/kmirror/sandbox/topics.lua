@@ -55,9 +55,7 @@ end
 function topics.of_family(i)
     local name, members = family(i)
     local names = {}
-    for k = 2, #members do
-        names[k - 1] = name .. "." .. members[k]
-    end
+    for k = 2, #members do names[k - 1] = name .. "." .. members[k] end
     table.sort(names)
     return names
 end
@@ -73,9 +71,7 @@ function topics.of_region(count, peer)
         peer .. ".checkpoints.internal",
     }
     for i = 1, count do
-        for _, name in ipairs(topics.of_family(i)) do
-            names[#names + 1] = name
-        end
+        for _, name in ipairs(topics.of_family(i)) do names[#names + 1] = name end
     end
     table.sort(names)
     return names
@@ -142,17 +138,11 @@ function topics.select(regex, names)
         local whole, text = rex.new(regex, rex.flags().ANCHORED | ENDANCHORED), beginning(regex)
         for i = first_from(names, text), #names do
             local name = names[i]
-            if name:sub(1, #text) ~= text then
-                break
-            end
-            if not topics.is_internal(name) and whole:find(name) then
-                taken[#taken + 1] = name
-            end
+            if name:sub(1, #text) ~= text then break end
+            if not topics.is_internal(name) and whole:find(name) then taken[#taken + 1] = name end
         end
     end)
-    if not done then
-        return nil, (tostring(why):gsub("^[^:]+:%d+: ", ""))
-    end
+    if not done then return nil, (tostring(why):gsub("^[^:]+:%d+: ", "")) end
     return taken
 end
 

@@ -52,9 +52,7 @@ end
 
 function v1.mirror(_, seen)
     local topics = {}
-    for i, status in ipairs(seen.topicStatuses) do
-        topics[i] = whole(status)
-    end
+    for i, status in ipairs(seen.topicStatuses) do topics[i] = whole(status) end
     return answers.json(200, {
         id = seen.id, status = seen.status, connectorName = seen.connectorName, targetLatency = seen.targetLatency,
         topicsRegex = seen.topicsRegex, mirrorStatus = seen.mirrorStatus, checkpointStatus = seen.checkpointStatus,

@@ -26,9 +26,7 @@ end
 --- Fields that are not understood are left as they are: then they are not known.
 function v2.specification(body)
     local spec = {}
-    for name, value in pairs(body) do
-        spec[name] = value
-    end
+    for name, value in pairs(body) do spec[name] = value end
     spec.kafkaConnectClusterId, spec.renameMirroredTopics, spec.sourceCluster = nil, nil, nil
     spec.useRenaming = body.renameMirroredTopics
     local source = only(body.sourceCluster) or {}
@@ -67,9 +65,7 @@ end
 --- The vendor's page shows an array of one object, its schema the object.
 function v2.list(cluster, listed, shape)
     local shown = {}
-    for i, mirror in ipairs(listed) do
-        shown[i] = summary(cluster, mirror)
-    end
+    for i, mirror in ipairs(listed) do shown[i] = summary(cluster, mirror) end
     local object = { clusterId = cluster, mirrors = shown }
     return answers.json(200, shape ~= "object" and { object } or object)
 end

@@ -115,15 +115,11 @@ function world:_add(connect_id, mirror, taken)
     local connect = self.connects[connect_id]
     taken = taken or topics.select(mirror.topicsRegex, self.kafkas[mirror.source] or topics.EXTERNAL)
     mirror.topics = {}
-    for i, name in ipairs(taken) do
-        mirror.topics[i] = topics.traffic(name)
-    end
+    for i, name in ipairs(taken) do mirror.topics[i] = topics.traffic(name) end
     connect.added = connect.added + 1
     mirror.place = connect.added
     connect.mirrors[mirror.id] = mirror
-    if connect.order then
-        table.insert(connect.order, mirror)
-    end
+    if connect.order then table.insert(connect.order, mirror) end
 end
 
 --- The mirrors of a Connect cluster in the order in which they were added. After deletes it is made anew when somebody
@@ -131,13 +127,9 @@ end
 local function order_of(connect)
     if not connect.order then
         local all = {}
-        for _, mirror in pairs(connect.mirrors) do
-            all[#all + 1] = mirror
-        end
+        for _, mirror in pairs(connect.mirrors) do all[#all + 1] = mirror end
         table.sort(all, order.by("place"))
-        for i, mirror in ipairs(all) do
-            mirror.place = i
-        end
+        for i, mirror in ipairs(all) do mirror.place = i end
         connect.order, connect.added = all, #all
     end
     return connect.order
@@ -162,7 +154,9 @@ end
 ---@param running boolean
 function world:set_producers(name, running)
     local kafka = self.clusters[name].kafka
-    if running and self.stopped[kafka] then self.paused[kafka] = { self.stopped[kafka], self.clock() } end
+    if running and self.stopped[kafka] then
+        self.paused[kafka] = { self.stopped[kafka], self.clock() }
+    end
     self.stopped[kafka] = not running and (self.stopped[kafka] or self.clock()) or nil
 end
 
@@ -216,9 +210,7 @@ end
 ---@return string|nil connect_id
 function world:cluster_of(id)
     for connect_id, connect in pairs(self.connects) do
-        if connect.mirrors[id] then
-            return connect_id
-        end
+        if connect.mirrors[id] then return connect_id end
     end
 end
 
@@ -227,9 +219,7 @@ end
 function world:delete(connect_id, id)
     local connect = self.connects[connect_id]
     local mirror = connect.mirrors[id]
-    if not mirror then
-        return nil
-    end
+    if not mirror then return nil end
     connect.mirrors[id], connect.order = nil, nil
     if self.memory > 0 then
         mirror.deleted_at = self.clock()
@@ -241,12 +231,8 @@ end
 --- Forgets deleted mirrors that no list can show any more; they are in the order of their deletion.
 local function forget(gone, deleted_until)
     local first = 1
-    while gone[first] and gone[first].deleted_at <= deleted_until do
-        first = first + 1
-    end
-    if first > 1 then
-        table.move(gone, first, #gone + first - 1, 1)
-    end
+    while gone[first] and gone[first].deleted_at <= deleted_until do first = first + 1 end
+    if first > 1 then table.move(gone, first, #gone + first - 1, 1) end
 end
 
 --- What v2 of the API tells of a mirror, beyond v1.
@@ -272,21 +258,15 @@ function world:list(connect_id, delay)
                 topicsRegex = mirror.topicsRegex, targetLatency = mirror.targetLatency })
         end
     end
-    for _, mirror in ipairs(order_of(connect)) do
-        show(mirror)
-    end
+    for _, mirror in ipairs(order_of(connect)) do show(mirror) end
     forget(connect.gone, now - self.memory)
-    for _, mirror in ipairs(connect.gone) do
-        show(mirror)
-    end
+    for _, mirror in ipairs(connect.gone) do show(mirror) end
     return shown
 end
 
 --- ms of lag of a topic that has caught up: waves around the mean. An idle topic has none.
 local function steady_lag(mean, topic, now)
-    if topic.rate == 0 then
-        return 0
-    end
+    if topic.rate == 0 then return 0 end
     local wave = 0.5 * math.sin(now / 15 + topic.phase) + 0.2 * math.sin(now / 2 + 3 * topic.phase)
     return mean * (1 + wave)
 end
@@ -348,9 +328,7 @@ end
 ---@return table|nil
 function world:describe(connect_id, id)
     local mirror = self:find(connect_id, id)
-    if not mirror then
-        return nil
-    end
+    if not mirror then return nil end
     local now = self.clock()
     local seen = with_specification(mirror, {
         id = mirror.id,

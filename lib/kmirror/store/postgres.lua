@@ -78,18 +78,14 @@ end
 local function written(self, lease, changed)
     local found = self.database:transaction(function()
         local statements = {}
-        for i, each in ipairs(changed) do
-            statements[i] = statement(lease, table.unpack(each))
-        end
+        for i, each in ipairs(changed) do statements[i] = statement(lease, table.unpack(each)) end
         return statements
     end)
     return found[#found].count > 0
 end
 
 function Postgres:write(job, changed)
-    if #changed == 0 then
-        return
-    end
+    if #changed == 0 then return end
     local lease = self.lease
     if not lease or lease.job ~= job then
         error(mirrors.error("store", ("the store %s: job '%s' is not held by this run"):format(self.name, job)), 0)
@@ -141,9 +137,7 @@ function Postgres:forget(name)
 end
 
 function Postgres:close()
-    if self.lease then
-        self.lease:close()
-    end
+    if self.lease then self.lease:close() end
     self.database:close()
 end
 
@@ -154,9 +148,7 @@ function M.open(url)
     local database = databases.open(url)
     local self = setmetatable({ database = database, name = url, url = url }, Postgres)
     local ok, problem = pcall(schema.check, database)
-    if ok then
-        ok, problem = pcall(database.query, database, 'SELECT session_user AS "user"')
-    end
+    if ok then ok, problem = pcall(database.query, database, 'SELECT session_user AS "user"') end
     if not ok then
         database:close()
         error(problem, 0)

@@ -27,9 +27,7 @@ end
 local function select(self, name, condition, ...)
     local found = self:rows(name, condition, ...)
     for _, row in ipairs(found) do
-        if not rows.intact(name, row) then
-            damaged(self, name, row)
-        end
+        if not rows.intact(name, row) then damaged(self, name, row) end
         row.digest = nil
     end
     return found
@@ -66,9 +64,7 @@ end
 -- The changes of a job of which it was not known before whether they were asked for.
 local function asked(self, job, unasked, changed)
     local missed = {}
-    for _, number in ipairs(unasked) do
-        missed[number] = true
-    end
+    for _, number in ipairs(unasked) do missed[number] = true end
     for _, row in ipairs(select(self, "changes", "WHERE job = ?", job)) do
         local now = missed[row.number] and 0 or 1
         if row.asked ~= now then
@@ -84,22 +80,16 @@ function M:end_run(job, run, unasked)
         row.ended, row.status = run.ended, run.status
         changed[#changed + 1] = { "runs", row, "any" }
     end
-    if unasked then
-        asked(self, job, unasked, changed)
-    end
+    if unasked then asked(self, job, unasked, changed) end
     self:write(job, changed)
 end
 
 function M:runs(job)
     local is_there = self:has(job) -- asked first: another runner may begin the job meanwhile
     local found = select(self, "runs", "WHERE job = ? ORDER BY number", job)
-    if #found == 0 and is_there then
-        damaged(self, "runs", { job = job, number = 1 })
-    end
+    if #found == 0 and is_there then damaged(self, "runs", { job = job, number = 1 }) end
     for i, row in ipairs(found) do
-        if row.number ~= i then
-            damaged(self, "runs", { job = job, number = i })
-        end
+        if row.number ~= i then damaged(self, "runs", { job = job, number = i }) end
         row.args, row.settings = decoded(self, "runs", row, "args"), decoded(self, "runs", row, "settings")
         row.job = nil
     end
@@ -122,9 +112,7 @@ function M:changes(job, item)
         or select(self, "changes", "WHERE job = ? ORDER BY number", job)
     for _, row in ipairs(found) do
         row.arguments = decoded(self, "changes", row, "arguments")
-        if not mirrors.operations[row.operation] then
-            damaged(self, "changes", row)
-        end
+        if not mirrors.operations[row.operation] then damaged(self, "changes", row) end
         row.job, row.order, row.position = nil, row.position, nil
         row.asked = row.asked ~= 0
     end

@@ -94,9 +94,7 @@ end
 ---@param row table<string, any>
 ---@return boolean
 function M.intact(name, row)
-    if row.digest == nil then
-        return has_types(name, row)
-    end
+    if row.digest == nil then return has_types(name, row) end
     return row.digest == M.digest(name, row)
 end
 

@@ -117,9 +117,7 @@ Sqlite.__index = Sqlite
 
 local function fetch(statement)
     local fetched = {}
-    for row in statement:rows(true) do
-        fetched[#fetched + 1] = row
-    end
+    for row in statement:rows(true) do fetched[#fetched + 1] = row end
     return fetched
 end
 
@@ -128,9 +126,7 @@ local function prepare(self, sql)
         error(mirrors.error("store", ("the store %s is closed"):format(self.path)), 0)
     end
     local statement, problem = self.connection:prepare(sql)
-    if not statement then
-        error(problem_of(self.path, problem), 0)
-    end
+    if not statement then error(problem_of(self.path, problem), 0) end
     return statement
 end
 
@@ -140,9 +136,7 @@ local function query(self, sql, ...)
     local ok, why = statement:execute(...)
     local fetched, found = pcall(fetch, statement)
     statement:close()
-    if not ok or not fetched then
-        error(problem_of(self.path, ok and found or why), 0)
-    end
+    if not ok or not fetched then error(problem_of(self.path, ok and found or why), 0) end
     return found
 end
 
@@ -150,9 +144,7 @@ end
 local function transaction(self, body)
     query(self, "BEGIN IMMEDIATE")
     local ok, problem = pcall(body)
-    if ok then
-        ok, problem = pcall(query, self, "COMMIT")
-    end
+    if ok then ok, problem = pcall(query, self, "COMMIT") end
     if not ok then
         -- After some failures SQLite has rolled back already, and says so.
         pcall(query, self, "ROLLBACK")
@@ -189,9 +181,7 @@ function Sqlite:write(job, changed) -- luacheck: no unused args
         put(self, table.unpack(changed[1]))
     elseif #changed > 1 then
         transaction(self, function()
-            for _, each in ipairs(changed) do
-                put(self, table.unpack(each))
-            end
+            for _, each in ipairs(changed) do put(self, table.unpack(each)) end
         end)
     end
 end
@@ -235,9 +225,7 @@ end
 -- A module of LuaDBI's. Only what is not there needs to be installed.
 local function need(module, what)
     local found, loaded = pcall(require, module)
-    if found then
-        return loaded
-    end
+    if found then return loaded end
     local absent = tostring(loaded):find "not found" or tostring(loaded):find "No such file"
     error(mirrors.error("store", absent and ("jobs need %s: apt install lua-dbi-sqlite3"):format(what)
         or ("jobs need %s: %s"):format(what, loaded)), 0)
@@ -267,9 +255,7 @@ local function check_file(self)
         error(problem_of(self.path, "a newer kmirror has made it; use that one, or give --store sqlite:FILE"), 0)
     end
     local check = value_of(self, "integrity_check(1)") -- a row that its index lacks would be sent again
-    if check ~= "ok" then
-        error(problem_of(self.path, "malformed: " .. check), 0)
-    end
+    if check ~= "ok" then error(problem_of(self.path, "malformed: " .. check), 0) end
     return version
 end
 
@@ -282,9 +268,7 @@ local function seal(self)
 end
 
 local function migrate(self, version)
-    if version == #migrations then
-        return
-    end
+    if version == #migrations then return end
     transaction(self, function()
         -- Another process may have been here since.
         for next_version = value_of(self, "user_version") + 1, #migrations do
@@ -333,9 +317,7 @@ end
 
 function Sqlite:close()
     if self.connection then
-        for _, statement in pairs(self.kept) do
-            statement:close()
-        end
+        for _, statement in pairs(self.kept) do statement:close() end
         self.connection:close()
         self.connection, self.kept = nil, {}
     end
@@ -356,14 +338,10 @@ local function make_key(path)
         error(problem_of(path, problem == "held" and "it is being created; run it again" or problem), 0)
     end
     local key = read_key(path)
-    if key then
-        return key
-    end
+    if key then return key end
     key = host.random(key_bytes)
     local ok, why = pcall(files.write, path, key, true) -- on the disk before the store depends on it
-    if not ok then
-        error(problem_of(path, "it cannot be written: " .. tostring(why)), 0)
-    end
+    if not ok then error(problem_of(path, "it cannot be written: " .. tostring(why)), 0) end
     return key
 end
 
@@ -395,9 +373,7 @@ end
 function Sqlite:lock(job)
     local path = ("%s.%s.lock"):format(self.path, job)
     local lock, problem = host.lock(path)
-    if not lock and problem ~= "held" then
-        error(problem_of(path, problem), 0)
-    end
+    if not lock and problem ~= "held" then error(problem_of(path, problem), 0) end
     return lock
 end
 

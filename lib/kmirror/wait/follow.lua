@@ -103,9 +103,7 @@ local function sleep_until_due(round, item)
     while not round.stalled do
         local now = task.now()
         local left = math.min(due(round, item, looked), round.deadline) - now
-        if left <= 0 then
-            return
-        end
+        if left <= 0 then return end
         task.sleep(math.min(left, slice))
         if task.now() - round.moved > math.max(round.stall, 2 * round.slowest) then
             round.stalled = true
@@ -116,9 +114,7 @@ end
 -- Learns how long new mirrors take to come up.
 local function learn(round, item, now)
     local age = item.place.since and now - item.place.since
-    if item.scout then
-        round.scouts = round.scouts - 1
-    end
+    if item.scout then round.scouts = round.scouts - 1 end
     if not age then
         return
     elseif not round.takes or age < round.takes then
@@ -132,9 +128,7 @@ end
 -- One less is waited for.
 local function count_off(round)
     round.left = round.left - 1
-    if round.bar then
-        round.bar:step()
-    end
+    if round.bar then round.bar:step() end
 end
 
 local function look(round, item)
@@ -165,18 +159,12 @@ end
 
 local function follow(round, item)
     repeat
-        if item.looks > 0 or item.place.since then
-            sleep_until_due(round, item)
-        end
-        if round.stalled and item.looks > 0 then
-            return
-        end
+        if item.looks > 0 or item.place.since then sleep_until_due(round, item) end
+        if round.stalled and item.looks > 0 then return end
         local last = task.now() >= round.deadline
         local status = item.mirror and item.mirror.status
         look(round, item)
-        if has_moved(item, status) then
-            round.moved = task.now()
-        end
+        if has_moved(item, status) then round.moved = task.now() end
     until item.state or last
 end
 
@@ -209,9 +197,7 @@ end
 ---@param places kmirror.wait.place[]
 function Round:add(places)
     local now, items = task.now(), {}
-    for i, place in ipairs(places) do
-        items[i] = { place = place, looks = 0, took = 0 }
-    end
+    for i, place in ipairs(places) do items[i] = { place = place, looks = 0, took = 0 } end
     choose_scouts(self, items)
     self.deadline, self.moved = now + self.seconds, now
     for _, item in ipairs(items) do
@@ -235,9 +221,7 @@ function Round:__close(problem)
     local _ <close> = self.bar
     local _ <close> = self.looks
     local _ <close> = self.group -- ends first
-    if problem ~= nil then
-        error(problem, 0)
-    end
+    if problem ~= nil then error(problem, 0) end
 end
 
 --- The same for what is known from the start.

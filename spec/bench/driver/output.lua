@@ -1,9 +1,9 @@
 --- What is shown and written: a table of the ratios on stdout, and in build/bench/ the same as Markdown with the
 --- figures of each side, as JSON with those of each round, and as pictures.
 
-local cjson = require "cjson"
-local plot = require "plot"
-local rounds = require "rounds"
+local cjson = require("cjson")
+local plot = require("plot")
+local rounds = require("rounds")
 
 local output = {}
 
@@ -28,7 +28,9 @@ local function markdown(lines)
     for _, cells in ipairs(lines) do
         for i, cell in ipairs(cells) do widths[i] = math.max(widths[i] or 3, length(cell)) end
     end
-    for i, width in ipairs(widths) do rule[i] = i == 1 and ("-"):rep(width) or ("-"):rep(width - 1) .. ":" end
+    for i, width in ipairs(widths) do
+        rule[i] = i == 1 and ("-"):rep(width) or ("-"):rep(width - 1) .. ":"
+    end
     for _, cells in ipairs(lines) do text[#text + 1] = line(cells, widths) end
     table.insert(text, 2, line(rule, widths))
     return table.concat(text, "\n") .. "\n"

@@ -1,5 +1,5 @@
 -- requests LOG: what a sandbox's log says of the requests: how many, of each kind, refused, and over how many seconds.
-local cjson = require "cjson"
+local cjson = require("cjson")
 
 local kinds, requests, refused, first, last = {}, 0, 0, math.huge, -math.huge
 for line in io.lines((...)) do

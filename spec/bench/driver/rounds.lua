@@ -46,7 +46,9 @@ local function run(side)
     local output = pipe:read "a"
     if not pipe:close() then error(("%s failed: %s\n%s"):format(side.name, command, output), 0) end
     local figures = { server = server_time() - before }
-    for name, value in ("\n" .. output):gmatch "\n([%w_]+)[ \t]+([%d.e+-]+)" do figures[name] = tonumber(value) end
+    for name, value in ("\n" .. output):gmatch "\n([%w_]+)[ \t]+([%d.e+-]+)" do
+        figures[name] = tonumber(value)
+    end
     return figures
 end
 
@@ -61,7 +63,9 @@ local function run_all(row, count)
     local samples = {}
     for round = 1, row.rounds or count do
         local figures = {}
-        for _, side in ipairs(in_turn(rounds.sides(row), round)) do figures[side.name] = run(side) end
+        for _, side in ipairs(in_turn(rounds.sides(row), round)) do
+            figures[side.name] = run(side)
+        end
         samples[round] = figures
     end
     return samples

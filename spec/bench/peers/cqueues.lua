@@ -1,5 +1,5 @@
 -- cqueues SWITCHES SPAWNS SLEEPERS: runbooks/tasks.lua, with cqueues.
-local cqueues, condition = require "cqueues", require "cqueues.condition"
+local cqueues, condition = require("cqueues"), require("cqueues.condition")
 
 local switches, spawns, sleepers = math.tointeger((...)), math.tointeger((select(2, ...))),
     math.tointeger((select(3, ...)))

@@ -1,5 +1,5 @@
 -- list FILE COUNT: reads and decodes a list of mirrors, with stock Lua and lua-cjson.
-local cjson = require "cjson"
+local cjson = require("cjson")
 
 local path, count = ...
 local file = assert(io.open(path))

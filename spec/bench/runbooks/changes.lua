@@ -1,5 +1,5 @@
 -- changes COUNT: that many target latencies set, none twice the same.
-local mirrors, task = require "mirrors", require "task"
+local mirrors, task = require("mirrors"), require("task")
 
 local count = math.tointeger((...))
 local api = mirrors.connect {}

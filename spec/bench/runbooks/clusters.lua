@@ -1,5 +1,5 @@
 -- clusters COUNT: every mirror of that many clusters, in full.
-local mirrors, task, bulk = require "mirrors", require "task", require "kmirror.bulk"
+local mirrors, task, bulk = require("mirrors"), require("task"), require("kmirror.bulk")
 
 local api, clusters = mirrors.connect {}, {}
 for i = 1, math.tointeger((...)) do

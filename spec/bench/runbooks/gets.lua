@@ -1,5 +1,5 @@
 -- gets COUNT [ID]: that many gets, as many at once as connect() allows; tells its memory on the way.
-local mirrors, task = require "mirrors", require "task"
+local mirrors, task = require("mirrors"), require("task")
 
 local count, id = math.tointeger((...)), select(2, ...) or "5a9b1c52-0000-4000-8000-00000000a001"
 local api = mirrors.connect {}

@@ -1,6 +1,6 @@
 -- kernels NAME COUNT: one of the kernels whose instructions are counted (instructions.sh), so many times. One request
 -- at a time, so that the count does not depend on who is quicker.
-local mirrors, task = require "mirrors", require "task"
+local mirrors, task = require("mirrors"), require("task")
 
 local name, count = ..., math.tointeger((select(2, ...)))
 local api = mirrors.connect {}

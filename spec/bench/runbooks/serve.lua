@@ -1,5 +1,5 @@
 -- serve MIRROR LIST: answers each get with the one file, and each list with the other, until it is stopped.
-local httpd = require "httpd"
+local httpd = require("httpd")
 
 local function content(path)
     local file <close> = assert(io.open(path))

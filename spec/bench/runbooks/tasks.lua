@@ -1,5 +1,5 @@
 -- tasks SWITCHES SPAWNS SLEEPERS: what tasks cost. peers/cqueues.lua and peers/coroutines.lua do the same.
-local task = require "task"
+local task = require("task")
 
 local switches, spawns, sleepers = math.tointeger((...)), math.tointeger((select(2, ...))),
     math.tointeger((select(3, ...)))

@@ -25,26 +25,20 @@ end
 
 local function words_of(list)
     local candidates = {}
-    for i, word in ipairs(list) do
-        candidates[i] = { word }
-    end
+    for i, word in ipairs(list) do candidates[i] = { word } end
     return candidates
 end
 
 -- "bash|zsh|fish" says it all.
 local function split(placeholder)
     local words = {}
-    for word in placeholder:gmatch("%l+") do
-        words[#words + 1] = word
-    end
+    for word in placeholder:gmatch("%l+") do words[#words + 1] = word end
     return words
 end
 
 -- The clusters of the profile that the line so far, the environment or the file chooses.
 local function known_clusters(given)
-    if given["--sandbox"] then
-        return require("kmirror.sandbox").clusters
-    end
+    if given["--sandbox"] then return require("kmirror.sandbox").clusters end
     local _, profile = config.choose(given["--profile"] or variable("KMIRROR_PROFILE"))
     return profile.clusters or {}
 end
@@ -73,14 +67,10 @@ function M.jobs(given)
     })
     local path = stores.file_of(url)
     local file <close> = path and io.open(path, "rb")
-    if not file then
-        return {}
-    end
+    if not file then return {} end
     local store = stores.open(url)
     local candidates = {}
-    for i, job in ipairs(store:jobs()) do
-        candidates[i] = { job.name, job.script }
-    end
+    for i, job in ipairs(store:jobs()) do candidates[i] = { job.name, job.script } end
     store:close()
     return candidates
 end
@@ -146,9 +136,7 @@ function M.values(name, element, given)
     local choices = element.choices or placeholder:find("^%l[%l|]*|%l+$") and split(placeholder)
     local candidates = choices and words_of(choices) or from and from(given) or {}
     local files = false
-    for word in placeholder:gmatch("%u+") do
-        files = files or file_names[word] or false
-    end
+    for word in placeholder:gmatch("%u+") do files = files or file_names[word] or false end
     return candidates, files
 end
 

@@ -24,9 +24,7 @@ local global_sets = {
 local function find_option(options, name)
     for _, option in ipairs(options) do
         for _, known in ipairs(option.names) do
-            if known == name then
-                return option
-            end
+            if known == name then return option end
         end
     end
 end
@@ -130,9 +128,7 @@ local function candidates_for(place, word)
         return matching(candidates.commands(), word, ""), false
     end
     local argument = place.arguments[place.at]
-    if not argument then
-        return {}, false
-    end
+    if not argument then return {}, false end
     local all, files = candidates.values(nil, argument, place.given)
     return matching(all, word, ""), files
 end
@@ -149,9 +145,7 @@ function M.complete(words)
         }),
         arguments = {}, at = 1, given = {},
     }
-    for i = 1, #words - 1 do
-        take(place, words[i])
-    end
+    for i = 1, #words - 1 do take(place, words[i]) end
     return candidates_for(place, words[#words] or "")
 end
 

@@ -23,9 +23,7 @@ end
 -- Those who are at work on a job, or else who was last.
 local function by_whom(job)
     local names = {}
-    for i, holder in ipairs(job.holders or {}) do
-        names[i] = by(holder)
-    end
+    for i, holder in ipairs(job.holders or {}) do names[i] = by(holder) end
     return #names > 0 and table.concat(names, ", ") or by(job)
 end
 
@@ -37,9 +35,7 @@ end
 -- For how long the leases of those at work on a job are valid yet; of several, the one that ends first.
 local function leases(job)
     local least = math.huge
-    for _, holder in ipairs(job.holders or {}) do
-        least = math.min(least, holder.lease)
-    end
+    for _, holder in ipairs(job.holders or {}) do least = math.min(least, holder.lease) end
     return least < math.huge and lease({ lease = least }) or nil
 end
 

@@ -44,9 +44,7 @@ end
 -- A new connection, or nil and why there is none.
 local function connect(self, seconds)
     local connection, problem = postgres.connect(self.url, seconds)
-    if not connection then
-        return nil, problem
-    end
+    if not connection then return nil, problem end
     local other = self.connection -- of whoever did not take its turn
     self.connection = connection
     local ok, e = pcall(self.on_connect or function() end)
@@ -61,9 +59,7 @@ local function connect(self, seconds)
 end
 
 local function drop(self, connection)
-    if self.connection == connection then
-        self.connection = nil
-    end
+    if self.connection == connection then self.connection = nil end
     connection:close()
 end
 
@@ -71,21 +67,13 @@ end
 
 -- Once, over the connection that there is, or a new one.
 local function attempt(self, seconds, ask)
-    if self.closed then
-        return nil, { message = "it is closed", lost = true }
-    end
+    if self.closed then return nil, { message = "it is closed", lost = true } end
     local connection, problem = self.connection, nil
-    if not connection then
-        connection, problem = connect(self, seconds)
-    end
-    if not connection then
-        return nil, problem
-    end
+    if not connection then connection, problem = connect(self, seconds) end
+    if not connection then return nil, problem end
     local result
     result, problem = ask(connection, math.min(seconds, M.answer))
-    if not result and problems.is_passing(problem) then
-        drop(self, connection)
-    end
+    if not result and problems.is_passing(problem) then drop(self, connection) end
     return result, problem
 end
 
@@ -112,9 +100,7 @@ local function take_turn(self)
     self.turns[#self.turns + 1] = turn
     local seconds = 0.001
     while self.turns[1] ~= turn do
-        if not turn:wait(seconds) then
-            return turn
-        end
+        if not turn:wait(seconds) then return turn end
         seconds = 3600
     end
     return turn
@@ -127,9 +113,7 @@ local function end_turn(self, turn)
             break
         end
     end
-    if self.turns[1] then
-        self.turns[1]:ring()
-    end
+    if self.turns[1] then self.turns[1]:ring() end
 end
 
 local function ask_until(self, ask, patience, until_)
@@ -156,9 +140,7 @@ local function persist(self, ask)
     local turn = take_turn(self)
     local ok, result = pcall(ask_until, self, ask, patience, until_)
     end_turn(self, turn)
-    if not ok then
-        error(result, 0)
-    end
+    if not ok then error(result, 0) end
     return result
 end
 
@@ -191,9 +173,7 @@ function Database:transaction(statements)
         for i, each in ipairs(type(statements) == "function" and statements() or statements) do
             list[i] = { numbered(each[1]), each[2] }
         end
-        if #list > 1 then
-            return connection:transaction(list, seconds)
-        end
+        if #list > 1 then return connection:transaction(list, seconds) end
         local found, problem = connection:query(list[1][1], list[1][2], seconds)
         return found and { found }, problem
     end)
@@ -220,9 +200,7 @@ end
 function M.open(url)
     local self = setmetatable({ url = url, name = url, turns = {} }, Database)
     local connection, problem = connect(self, M.first)
-    if not connection then
-        raise(self, problem)
-    end
+    if not connection then raise(self, problem) end
     return self
 end
 

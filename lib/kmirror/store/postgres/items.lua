@@ -125,9 +125,7 @@ end
 
 local function column(items, name)
     local values = {}
-    for i, item in ipairs(items) do
-        values[i] = item[name]
-    end
+    for i, item in ipairs(items) do values[i] = item[name] end
     return array(values)
 end
 
@@ -185,9 +183,7 @@ end
 --- Gives a store these methods.
 ---@param class table
 function M.add(class)
-    for name, method in pairs(methods) do
-        class[name] = method
-    end
+    for name, method in pairs(methods) do class[name] = method end
 end
 
 return M

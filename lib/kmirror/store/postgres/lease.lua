@@ -66,9 +66,7 @@ end
 
 -- Asks for the lease to be valid for longer. On a new connection, with a new token.
 local function renew(self, ask, anew)
-    if self.ended then
-        error(self.ended, 0)
-    end
+    if self.ended then error(self.ended, 0) end
     local asked = task.now()
     local found, problem = ask("UPDATE kmirror.leases SET expires = clock_timestamp() + ?::float8 * interval '1 second'"
         .. (anew and ", token = DEFAULT" or "") .. " WHERE job = ? AND runner = ?::uuid RETURNING token",
@@ -88,9 +86,7 @@ function Lease:renew()
     renew(self, function(...)
         return self.database:query(...)
     end)
-    if self.lost_now then
-        lose(self)
-    end
+    if self.lost_now then lose(self) end
 end
 
 -- What comes first over a new connection.
@@ -98,9 +94,7 @@ local function reconnected(self)
     local problem = renew(self, function(...)
         return self.database:ask(...)
     end, true)
-    if problem then
-        error(problem, 0)
-    end
+    if problem then error(problem, 0) end
 end
 
 -- It goes on after an interrupt, as long as others do: what is under way is brought to its end.
@@ -129,9 +123,7 @@ function M.take(database, job, shared)
     }, Lease)
     local asked = task.now()
     local found = database:transaction(statements(self))[3][1]
-    if not found then
-        return nil
-    end
+    if not found then return nil end
     self.token = found.token
     valid(self, asked)
     database.on_connect = function()
@@ -158,18 +150,14 @@ M.fence = "WITH fence AS MATERIALIZED (SELECT 1 FROM kmirror.leases WHERE job = 
 --- Waits until changes may be sent. Raises `store` when the lease is lost, or cannot be renewed.
 function Lease:await()
     while task.now() >= self.until_ do
-        if self.ended then
-            error(self.ended, 0)
-        end
+        if self.ended then error(self.ended, 0) end
         self:renew()
     end
 end
 
 --- Gives it back. What could not be given back runs out.
 function Lease:close()
-    if self.closed then
-        return
-    end
+    if self.closed then return end
     self.closed = true
     mirrors.changes_until()
     self.alarm:ring()

@@ -27,9 +27,7 @@ end
 ---@return string
 function M.reason(problem)
     local words = problem.message:gsub("%s*\n%s*", "; ")
-    if problem.detail then
-        words = words .. " (" .. problem.detail .. ")"
-    end
+    if problem.detail then words = words .. " (" .. problem.detail .. ")" end
     return words
 end
 

@@ -123,12 +123,8 @@ local function step(number)
             .. "RAISE EXCEPTION USING ERRCODE = 'KM001', MESSAGE = 'done already'; END IF; END IF; END $$")
             :format(number) },
     }
-    if number == 1 then
-        statements[#statements + 1] = { "CREATE SCHEMA IF NOT EXISTS kmirror" }
-    end
-    for _, statement in ipairs(M.steps[number]) do
-        statements[#statements + 1] = { statement }
-    end
+    if number == 1 then statements[#statements + 1] = { "CREATE SCHEMA IF NOT EXISTS kmirror" } end
+    for _, statement in ipairs(M.steps[number]) do statements[#statements + 1] = { statement } end
     statements[#statements + 1] = { "UPDATE kmirror.version SET number = ?", { number } }
     return statements
 end
@@ -138,9 +134,7 @@ local function regrant(database)
     local roles = database:query("SELECT DISTINCT grantee AS role FROM information_schema.role_table_grants "
         .. "WHERE table_schema = 'kmirror' AND table_name = 'jobs' AND privilege_type = 'UPDATE' "
         .. "AND grantee <> grantor")
-    for _, each in ipairs(roles) do
-        M.grant(database, each.role)
-    end
+    for _, each in ipairs(roles) do M.grant(database, each.role) end
 end
 
 --- Brings the schema to this kmirror's version, from whatever it is, or from nothing; who was let in stays so. Raises
@@ -150,13 +144,9 @@ function M.migrate(database)
     local from = M.version(database)
     for number = (from or 0) + 1, #M.steps do
         local ok, e = pcall(database.transaction, database, step(number))
-        if not ok and not tostring(e):find("done already", 1, true) then
-            error(e, 0)
-        end
+        if not ok and not tostring(e):find("done already", 1, true) then error(e, 0) end
     end
-    if from and from < #M.steps then
-        regrant(database)
-    end
+    if from and from < #M.steps then regrant(database) end
 end
 
 --- Which of them this user does not have: "INSERT into kmirror.jobs"; nil when none lacks.
@@ -189,9 +179,7 @@ end
 ---@param role string
 function M.grant(database, role)
     local statements = {}
-    for i, each in ipairs(M.grants(role)) do
-        statements[i] = { each }
-    end
+    for i, each in ipairs(M.grants(role)) do statements[i] = { each } end
     database:transaction(statements)
 end
 

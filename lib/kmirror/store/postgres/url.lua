@@ -32,9 +32,7 @@ return function(url)
         refuse("the store's URL cannot be used: %s: expected postgresql://USER@HOST:PORT/DATABASE", problem.message)
     end
     for _, name in ipairs(secret) do
-        if options[name] then
-            refuse_password()
-        end
+        if options[name] then refuse_password() end
     end
     return url
 end
