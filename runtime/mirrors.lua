@@ -347,9 +347,9 @@ end
 local governors = {}
 local sharer
 
----From now on, the rate of each account may be shared with other machines: the function is called once for each new rate
----with a limit, before the first request.
----@param fn? fun(governor: userdata, account: table)  account: endpoint, username, rate (a number, or "auto")
+---From now on, the rate of each account may be shared with other machines: the function is called once for each new
+---rate with a limit, before the first request.
+---@param fn? fun(governor: userdata, account: table)  account: endpoint, username and rate, a number or "auto"
 function mirrors.share(fn)
     sharer = fn
 end

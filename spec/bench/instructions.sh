@@ -57,7 +57,7 @@ per_time() {
 }
 
 {
-    per_time 4 callgrind get 400 instructions
+    per_time 8 callgrind get 400 instructions
     per_time 1 callgrind list 20 instructions
     per_time 3 callgrind task 10000 instructions
     per_time 1 callgrind pairs 400 instructions
