@@ -80,6 +80,7 @@ end
 ---@param name string of the job
 ---@return string
 function M.sandbox_state(name)
+    journal.check_name(name)
     local directory, problem = state.directory()
     if not directory then
         refuse("the sandbox of job %s has no place to be kept: %s", name, problem)

@@ -143,15 +143,22 @@ local function refuse_to_share(store)
         .. "KMIRROR_STORE; kmirror store init makes one")
 end
 
+--- Raises usage unless a job can be called so.
+---@param name string
+function M.check_name(name)
+    if not name:find("^%w[%w._-]*$") or #name > 64 then
+        refuse("'%s' cannot be a job's name: expected up to 64 letters, digits, dots, hyphens and underscores",
+            #name > 80 and name:sub(1, 60) .. "..." or name)
+    end
+end
+
 --- Opens the journal of a job, for one run of it. Raises usage when it cannot be written, when another
 --- process is at work on that job, and when the job is one of another script or target.
 ---@param options kmirror.journal.options
 ---@return kmirror.journal
 function M.open(options)
     local name = options.job
-    if not name:find("^%w[%w._-]*$") or #name > 64 then
-        refuse("'%s' cannot be a job's name: expected up to 64 letters, digits, dots, hyphens and underscores", name)
-    end
+    M.check_name(name)
     local store = guarded(open_store, options.store)
     if options.join and not store.share_items then refuse_to_share(store) end
     local ok, lock = pcall(guarded, hold.take, store, name, options.join)

@@ -101,6 +101,7 @@ local types = {
     { "^string|table$", "x", true, 5, print },
     { "^string|nil$", "x", true, 5, {}, print },
     { "^string|kmirror.wait.place$", "x", 5, true, print },
+    { "^string|table|mirrors.Secret$", "x", 5, true, print },
     { "^string$", "x", 5, true, {}, print },
     { "^integer$", 1, "1", 1.5, true, {}, print },
     { "^number$", 1, "1", true, {}, print, 0 / 0 },

@@ -447,3 +447,11 @@ describe("kmirror's option --reason", function()
         end
     end)
 end)
+
+describe("a job's name", function()
+    it("is looked at before anything is made of it, and told in short", function()
+        local problem = support.usage_error("--sandbox", "--job", ("x"):rep(5000), "run", "audit")
+        assert.matches("^'x+%.%.%.' cannot be a job's name: expected up to 64", problem)
+        assert.is_true(#problem < 200)
+    end)
+end)

@@ -52,6 +52,21 @@ describe("a store in PostgreSQL", function()
         assert.are.equal("0", server:sql("SELECT count(*) FROM kmirror.leases", name))
     end)
 
+    it("is refused where the schema is another program's, or a table of it is gone", function()
+        server:sql("CREATE SCHEMA kmirror; CREATE TABLE kmirror.jobs (x int)", name)
+        for _, result in ipairs({ kmirror("store", "init", "--store", store), job(store) }) do
+            assert.are.equal(2, result.status)
+            assert.matches("its schema kmirror has tables, but not this program's", result.stderr, 1, true)
+        end
+        local other = server:database()
+        kmirror("store", "init", "--store", server:url(other))
+        server:sql("DROP TABLE kmirror.changes", other)
+        for _, result in ipairs({ kmirror("store", "status", "--store", server:url(other)), job(server:url(other)) }) do
+            assert.are.equal(2, result.status)
+            assert.matches("it has no table kmirror.changes", result.stderr, 1, true)
+        end
+    end)
+
     it("is brought up to date by migrate, and says that it must be", function()
         local missing = kmirror("store", "migrate", "--store", store)
         assert.are.equal(2, missing.status)

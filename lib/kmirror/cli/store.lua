@@ -60,7 +60,10 @@ local function database_status(url)
             [[SELECT session_user AS "user", current_setting('server_version') AS version]])[1]
         local shape = { url = url, kind = "postgresql", user = server.user, server = server.version,
             version = schema.version(database), newest = #schema.steps }
-        if shape.version == shape.newest then shape.jobs = schema.count_jobs(database) end
+        if shape.version == shape.newest then
+            schema.check_whole(database)
+            shape.jobs = schema.count_jobs(database)
+        end
         return shape
     end)
 end

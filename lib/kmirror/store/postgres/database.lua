@@ -81,8 +81,9 @@ end
 local function tell(self, problem, patience)
     if not self.away then
         self.away = true
-        log.warn("the store %s does not answer (%s): waiting for it, for %g s at most", self.name,
-            problems.reason(problem), patience)
+        log.warn("the store %s %s (%s): waiting for it, for %g s at most%s", self.name,
+            problem.lost and "does not answer" or "cannot be used now", problems.reason(problem), patience,
+            problems.advice(problem, self.name))
     end
 end
 

@@ -114,6 +114,15 @@ function M.version(database)
     return database:query("SELECT number FROM kmirror.version")[1].number
 end
 
+-- Raises `store` when the schema of that name is another program's.
+local function check_owner(database, version)
+    local tables = "SELECT count(*) AS count FROM pg_catalog.pg_tables WHERE schemaname = 'kmirror'"
+    if not version and database:query(tables)[1].count > 0 then
+        error(mirrors.error("store", ("the store %s: its schema kmirror has tables, but not this program's: give the "
+            .. "URL of another database, or make one: createdb"):format(database.name)), 0)
+    end
+end
+
 -- Several may be the first at once: the lock lets one after the other in, and the second has nothing left to do.
 local function step(number)
     local statements = {
@@ -142,6 +151,7 @@ end
 ---@param database kmirror.store.postgres.database
 function M.migrate(database)
     local from = M.version(database)
+    check_owner(database, from)
     for number = (from or 0) + 1, #M.steps do
         local ok, e = pcall(database.transaction, database, step(number))
         if not ok and not tostring(e):find("done already", 1, true) then error(e, 0) end
@@ -203,17 +213,31 @@ function M.count_jobs(database)
     return database:query("SELECT count(*) AS count FROM kmirror.jobs")[1].count
 end
 
+--- Raises `store` when a table of the schema is not there.
+---@param database kmirror.store.postgres.database
+function M.check_whole(database)
+    local names = { "secret", "jobs", "runs", "changes", "seen", "leases", "items", "quota", "approvals" }
+    local missing = database:query("SELECT name FROM unnest(string_to_array(?, ' ')) AS name "
+        .. "WHERE to_regclass('kmirror.' || name) IS NULL ORDER BY name", table.concat(names, " "))
+    if #missing > 0 then
+        refuse(database, "it has no table kmirror.%s, so what it recorded is not whole: put the database back from a "
+            .. "backup, or give the URL of another one", missing[1].name)
+    end
+end
+
 --- Raises `store` unless the schema is this kmirror's.
 ---@param database kmirror.store.postgres.database
 function M.check(database)
     local version = M.version(database)
     M.refuse_newer(database, version)
+    check_owner(database, version)
     if not version then
         refuse(database, "it has no schema of kmirror's yet: kmirror store init --store %s", shell.word(database.name))
     elseif version < #M.steps then
         refuse(database, "its schema has version %d, and this kmirror needs %d: kmirror store migrate --store %s",
             version, #M.steps, shell.word(database.name))
     end
+    M.check_whole(database)
 end
 
 return M
