@@ -1,7 +1,8 @@
 --- crash_job.lua PLACE STORE JOB TAG: a runbook with a journal, which kills itself (SIGKILL) at a place where
---- it may matter. PLACE is `any:N`, the N-th of all: before and after everything that is written down, when a change
---- is asked for, before and after it is sent, and when it is done; `flight:N`, while the N-th change
---- is under way; or `none`. It prints the ids of the mirrors that it made, and what the journal has to say of the job in the end.
+--- it may matter. PLACE is `any:N`, the N-th of all: before and after everything that is written down, when a
+--- change is asked for, before and after it is sent, and when it is done; `flight:N`, while the N-th change is
+--- under way; or `none`. It prints the ids of the mirrors that it made, and what the journal has to say of the
+--- job in the end.
 local journals, mirrors, stores = require("kmirror.journal"), require("mirrors"), require("kmirror.store")
 local json, task = require("kmirror.json"), require("task")
 
