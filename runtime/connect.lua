@@ -7,7 +7,8 @@ local load, native, json, fields, specification, secret, properties, task = ...
 local config = load("runtime/connect_config.lua", fields, specification, secret, properties)
 local status = load("runtime/connect_status.lua")
 local lag = load("runtime/connect_lag.lua", native, properties, task)
-local groups = load("runtime/connect_groups.lua")
+local regexes = load("runtime/connect_regex.lua")
+local groups = load("runtime/connect_groups.lua", regexes)
 local uuid = load("runtime/uuid.lua")
 
 -- ---- the requests ----
@@ -252,7 +253,7 @@ local function vanished(found, offsets, topics)
     for _, topic in ipairs(topics) do there[topic] = true end
     for place in pairs(lag.replicated(offsets)) do
         local topic = place:match("^(.*)%-%d+$")
-        if not there[topic] and config.surely_takes(found.source.topics or "", topic) then
+        if not there[topic] and regexes.surely_take(found.source.topics or "", topic) then
             return topic
         end
     end

@@ -29,25 +29,6 @@ function config.check_regex(regex)
     end
 end
 
--- A regex of Java's as a pattern of Lua's, when it is of literal characters, dots, .* and .+ alone.
-local function as_pattern(regex)
-    local plain = regex:gsub("\\[.-]", ""):gsub("%.[*+]", "")
-    if plain:find("[^%w_.-]") then return nil end
-    return "^" .. regex:gsub("\\?[.-]", { ["\\."] = "%.", ["\\-"] = "%-", ["-"] = "%-" }) .. "$"
-end
-
----Whether topics' regexes take a topic; false, too, where that cannot be told here.
----@param topics string  a list of regexes
----@param topic string
----@return boolean
-function config.surely_takes(topics, topic)
-    for regex in topics:gmatch("[^,|]+") do
-        local pattern = as_pattern(regex:match("^%s*(.-)%s*$"))
-        if pattern and topic:find(pattern) then return true end
-    end
-    return false
-end
-
 -- The Kafka cluster of the options that has the UUID that a create names.
 local function cluster_of(kafka_id, clusters)
     for _, cluster in pairs(clusters or {}) do

@@ -66,16 +66,26 @@ local function committed(session, source, side, partitions, names)
         problem))
 end
 
+-- Which groups the checkpoint connector carries over, as it is told.
+local function counts_of(session, found)
+    local counts, problem = groups.filter(its.config_of(session, found.checkpoint) or {})
+    if counts then return counts end
+    session:fail("unsupported", ("which consumer groups connector %s carries over cannot be told: %s"):format(
+        found.checkpoint, problem))
+end
+
 function control.groups(session, id)
     local found, source = with_source(session, id)
+    local counts = counts_of(session, found)
     local replicated = lag.replicated(session:ask("offsets", { name = found.name }))
     local partitions, remote = partitions_of(session, found, replicated), {}
     for i, each in ipairs(partitions) do
         remote[i] = { config.remote_topic(source, each[1]), each[2] }
     end
     local there = committed(session, source, "source", partitions)
-    local here = committed(session, source, "target", remote, groups.names(there))
-    local told = groups.of(places_of(session, source, partitions, remote, replicated), there, here)
+    local names = groups.names(there, counts)
+    local here = committed(session, source, "target", remote, names)
+    local told = groups.of(places_of(session, source, partitions, remote, replicated), there, here, names)
     told.id, told.connectorName = found.id, found.name
     return told
 end

@@ -1,6 +1,7 @@
 -- connect_groups: which consumer groups of a mirror's source may move to its target: where they have committed there
 -- and here, and how many records they would read again. MirrorMaker's checkpoint connector carries offsets over now
 -- and then, and only as exactly as the marks that the source connector has left.
+local regexes = ...
 
 local groups = {}
 
@@ -19,17 +20,22 @@ local groups = {}
 ---@field translatedOffset? integer  what is committed in the target; nil: nothing yet
 ---@field recordsAgain? integer
 
--- What MirrorMaker leaves out by default, as no clients would miss it.
-local LEFT_OUT <const> = { "^console%-consumer%-", "^connect%-", "^__" }
+-- What MirrorMaker takes and leaves out where its configuration does not say, as no clients would miss that.
+local GROUPS <const>, LEFT_OUT <const> = ".*", "console-consumer-.*, connect-.*, __.*"
+local FILTER <const> = "org.apache.kafka.connect.mirror.DefaultGroupFilter"
 
----Whether a group's offsets are carried over at all.
----@param name string
----@return boolean
-function groups.counts(name)
-    for _, pattern in ipairs(LEFT_OUT) do
-        if name:find(pattern) then return false end
-    end
-    return true
+---What tells of a group whether its offsets are carried over at all.
+---@param its table<string, string>  configuration of the checkpoint connector
+---@return (fun(name: string): boolean)? counts
+---@return string? problem
+function groups.filter(its)
+    local class = its["group.filter.class"] or FILTER
+    if class ~= FILTER then return nil, ("its group.filter.class %s decides that"):format(class) end
+    local taken, problem = regexes.any_of(its.groups or GROUPS)
+    if not taken then return nil, "groups: " .. problem end
+    local left_out, why = regexes.any_of(its["groups.exclude"] or its["groups.blacklist"] or LEFT_OUT)
+    if not left_out then return nil, "groups.exclude: " .. why end
+    return function(name) return taken(name) and not left_out(name) end
 end
 
 ---@class connect_groups.place
@@ -61,15 +67,16 @@ local function group_of(name, places, there, here)
     return group
 end
 
----The names of the groups that have committed anything, in order.
+---The names of the groups that count and have committed anything, in order.
 ---@param there table<string, (integer|false)[]>  committed in the source, a partition each
+---@param counts fun(name: string): boolean
 ---@return string[]
-function groups.names(there)
+function groups.names(there, counts)
     local names = {}
     for name, offsets in pairs(there) do
         local has_committed = false
         for _, offset in ipairs(offsets) do has_committed = has_committed or offset ~= false end
-        if has_committed and groups.counts(name) then names[#names + 1] = name end
+        if has_committed and counts(name) then names[#names + 1] = name end
     end
     table.sort(names)
     return names
@@ -78,10 +85,11 @@ end
 ---@param places connect_groups.place[]
 ---@param there table<string, (integer|false)[]>  committed in the source
 ---@param here table<string, (integer|false)[]>  in the target
+---@param names string[]  of those that count
 ---@return mirrors.Groups
-function groups.of(places, there, here)
+function groups.of(places, there, here, names)
     local told = { groups = {} }
-    for i, name in ipairs(groups.names(there)) do
+    for i, name in ipairs(names) do
         told.groups[i] = group_of(name, places, there[name], here[name])
     end
     return told

@@ -1,5 +1,5 @@
 -- The arithmetic of consumer groups: how much of what they have read they would read again in the target.
-local groups = assert(loadfile("runtime/connect_groups.lua"))()
+local groups = assert(loadfile("runtime/connect_groups.lua"))(assert(loadfile("runtime/connect_regex.lua"))())
 
 -- One partition, that ends at so many records on both sides, all of them copied unless `replicated` says otherwise.
 local function place(fields)
@@ -10,7 +10,8 @@ local function place(fields)
 end
 
 local function again(fields, committed, translated)
-    local told = groups.of({ place(fields) }, { billing = { committed } }, { billing = { translated or false } })
+    local told = groups.of({ place(fields) }, { billing = { committed } }, { billing = { translated or false } },
+        { "billing" })
     return told.groups[1].recordsAgain
 end
 
@@ -36,18 +37,57 @@ describe("a consumer group that moves", function()
     end)
 
     it("has its partitions added up, and counts only where it has committed", function()
-        local told = groups.of({ place(), place { partition = 1 }, place { partition = 2 } },
-            { billing = { 600, 600, false }, idle = { false, false, false } }, { billing = { 590, 597, false } })
+        local there = { billing = { 600, 600, false }, idle = { false, false, false } }
+        local told = groups.of({ place(), place { partition = 1 }, place { partition = 2 } }, there,
+            { billing = { 590, 597, false } }, groups.names(there, function() return true end))
         assert.are.equal(1, #told.groups)
         assert.are.equal(13, told.groups[1].recordsAgain)
         assert.are.equal(2, #told.groups[1].partitions)
     end)
 
-    it("is left out when MirrorMaker leaves it out", function()
+    describe("counts", function()
         local there = {}
-        for _, name in ipairs { "console-consumer-1", "connect-sink", "__in", "b", "a" } do
+        for _, name in ipairs { "console-consumer-1", "connect-sink", "__in", "billing", "billing-old", "audit" } do
             there[name] = { 1 }
         end
-        assert.are.same({ "a", "b" }, groups.names(there))
+
+        local function counted(its)
+            local counts, problem = groups.filter(its)
+            return counts and groups.names(there, counts), problem
+        end
+
+        it("by default unless MirrorMaker leaves it out by default", function()
+            assert.are.same({ "audit", "billing", "billing-old" }, counted {})
+            assert.are.same({ "audit", "billing", "billing-old" }, counted { groups = ".*" })
+        end)
+
+        local cases = {
+            { "one regex", { groups = "billing.*" }, { "billing", "billing-old" } },
+            { "a list, with blanks", { groups = " billing , audit" }, { "audit", "billing" } },
+            { "a whole name", { groups = "billing" }, { "billing" } },
+            { "what is left out in place of the defaults", { ["groups.exclude"] = "billing-.*" },
+                { "__in", "audit", "billing", "connect-sink", "console-consumer-1" } },
+            { "what is left out by the older name of that", { ["groups.blacklist"] = "billing-.*, .*[_-].*" },
+                { "audit", "billing" } },
+            { "nothing that is left out", { groups = "connect-.*|billing", ["groups.exclude"] = "" },
+                { "billing", "connect-sink" } },
+            { "both", { groups = "(billing|audit)(-old)?", ["groups.exclude"] = "a[a-z]{4}" },
+                { "billing", "billing-old" } },
+            { "no group", { groups = "" }, {} },
+        }
+        for _, case in ipairs(cases) do
+            it("by what its checkpoint connector is told: " .. case[1], function()
+                assert.are.same(case[3], counted(case[2]))
+            end)
+        end
+
+        it("for nobody knows what, where a filter of another's decides, or a regex cannot be tried out", function()
+            local found, problem = counted { ["group.filter.class"] = "io.example.Mine" }
+            assert.is_nil(found)
+            assert.is_truthy(problem:find("its group.filter.class io.example.Mine decides that", 1, true), problem)
+            found, problem = counted { ["groups.exclude"] = "fine, bil(ling" }
+            assert.is_nil(found)
+            assert.is_truthy(problem:find("groups.exclude: its regex bil(ling cannot be tried out", 1, true), problem)
+        end)
     end)
 end)
