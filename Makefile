@@ -39,8 +39,8 @@ ALL_LDFLAGS = $(filter -fsanitize%,$(OPTIMIZE)) -Wl,-z,relro,-z,now $(LDFLAGS)
 # ---- files -------------------------------------------------------------------------------------------------
 
 # Only the executable has these; the rest is in mirrors.so, too, which also loads into stock Lua.
-HOST_ONLY = child environment exit fetch host httpd httpd_exchange keys line main message outcome outfile output \
-            postgres probe sharing terminal turn
+HOST_ONLY = alarm child environment exit fetch host httpd httpd_exchange keys line main message outcome outfile output \
+            postgres postgres_connect postgres_query postgres_queue probe sharing terminal turn
 
 HOST_SOURCES = $(filter-out runtime/embed.c,$(sort $(wildcard runtime/*.c)))
 MODULE_SOURCES = $(filter-out $(HOST_ONLY:%=runtime/%.c),$(HOST_SOURCES))

@@ -1,9 +1,10 @@
 #include "kafka.h"
 
+#include "class.h"
+#include "thread.h"
+
 #include <dlfcn.h>
 #include <lauxlib.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -158,9 +159,8 @@ typedef struct group {
     int64_t *offsets; /* committed, a partition each; -1: none */
 } group;
 
-/* Lua and the thread own it both: who is done last frees it. */
 typedef struct question {
-    atomic_int owners;
+    thread_work work;
     atomic_bool answered;
     char **settings; /* names and values in turn */
     size_t settings_count, count, groups_count;
@@ -171,9 +171,8 @@ typedef struct question {
     char problem[512];
 } question;
 
-static void leave(question *q) {
-    if (q == NULL || atomic_fetch_sub(&q->owners, 1) > 1)
-        return;
+static void forget(void *owned) {
+    question *q = owned;
     for (size_t i = 0; i < q->settings_count; i++) {
         explicit_bzero(q->settings[i], strlen(q->settings[i]));
         free(q->settings[i]);
@@ -315,7 +314,7 @@ static void look_up_groups(question *q, void *handle) {
     rd.queue_destroy(queue);
 }
 
-static void *work(void *owned) {
+static void answer(void *owned) {
     question *q = owned;
     void *handle = connect_to(q);
     if (handle != NULL) {
@@ -326,31 +325,14 @@ static void *work(void *owned) {
         rd.destroy(handle);
     }
     atomic_store(&q->answered, true);
-    leave(q);
-    return NULL;
-}
-
-/* Signals are for the thread that Lua runs in. */
-static bool start(question *q) {
-    pthread_t thread;
-    sigset_t all, before;
-    sigfillset(&all);
-    atomic_store(&q->owners, 2);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool ok = pthread_create(&thread, NULL, work, q) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (ok)
-        pthread_detach(thread);
-    else
-        atomic_store(&q->owners, 1);
-    return ok;
 }
 
 /* ---- in Lua ---- */
 
 static int question_gc(lua_State *L) {
     question **box = luaL_checkudata(L, 1, QUESTION);
-    leave(*box);
+    if (*box != NULL)
+        thread_leave(&(*box)->work);
     *box = NULL;
     return 0;
 }
@@ -418,12 +400,12 @@ static int ask(lua_State *L, bool of_groups) {
     *box = calloc(1, sizeof **box);
     luaL_setmetatable(L, QUESTION);
     if (*box != NULL) {
-        atomic_init(&(*box)->owners, 1);
+        thread_prepare(&(*box)->work, *box, answer, forget);
         (*box)->timeout_ms = (int)(seconds * 1000);
         (*box)->of_groups = of_groups;
     }
     if (*box == NULL || !take_settings(L, 1, *box) || !take_partitions(L, 2, *box) ||
-        (of_groups && !take_groups(L, 4, *box)) || !start(*box))
+        (of_groups && !take_groups(L, 4, *box)) || !thread_start(&(*box)->work))
         return luaL_error(L, "not enough memory to ask Kafka");
     return 1;
 }
@@ -484,8 +466,5 @@ int kafka_answer(lua_State *L) {
 }
 
 void kafka_open(lua_State *L) {
-    luaL_newmetatable(L, QUESTION);
-    lua_pushcfunction(L, question_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    class_new(L, QUESTION, NULL, question_gc);
 }

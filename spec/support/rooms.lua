@@ -28,8 +28,8 @@ rooms.floors = {
         runtime/meant runtime/network runtime/options runtime/outage runtime/properties runtime/reconcile
         runtime/retry runtime/rotation runtime/secret runtime/several runtime/specification runtime/uuid runtime/v1
         runtime/v2 runtime/wire ]] },
-    { "tasks, errors, embedded files", [[ runtime/child runtime/chunk runtime/computing runtime/error runtime/exit
-        runtime/files runtime/group runtime/operations runtime/result runtime/scheduler ]] },
+    { "tasks, errors, embedded files", [[ runtime/alarm runtime/child runtime/chunk runtime/computing
+        runtime/error runtime/exit runtime/files runtime/group runtime/operations runtime/result runtime/scheduler ]] },
     { "ground, mostly plain C", [[ runtime/* ]] },
 }
 
