@@ -384,7 +384,7 @@ local reconcile
 local ledgers = {}
 
 local function ledger_for(account)
-    reconcile = reconcile or load("runtime/reconcile.lua")
+    reconcile = reconcile or load("runtime/reconcile.lua", load)
     local o = account.options
     local key = ("%s\0%s\0%s\0%g"):format(o.endpoint, o.api, o.username, o.settle)
     ledgers[key] = ledgers[key] or reconcile.ledger {

@@ -2,8 +2,9 @@
 ---
 --- The API has no idempotency key. When the answer to a create is lost, the only evidence is the list of
 --- mirrors: ids, connector names, topic regexes. This file holds the reasoning on that evidence. It does no
---- I/O of its own and requires nothing: list, sleep and now are passed in, so that its spec can go through
---- every interleaving.
+--- I/O of its own: list, sleep and now are passed in, so that its spec can go through every interleaving. What a
+--- mirror looks like, what lists have shown, and the judgement stand in reconcile_looks.lua, reconcile_lists.lua and
+--- reconcile_judge.lua.
 ---
 --- What may be the outcome of a create
 ---
@@ -62,6 +63,13 @@
 ---
 --- An error object that create() raises with a kind other than unknown_outcome and cancelled means: surely
 --- not made. An error that is no object (a mistake in a program) says nothing.
+
+-- What loads its parts: from where it is embedded itself, or, for its specs, from the files.
+local load = ... or function(path, ...) return assert(loadfile(path))(...) end
+
+local lists = load("runtime/reconcile_lists.lua")
+local looks = load("runtime/reconcile_looks.lua")
+local judge = load("runtime/reconcile_judge.lua", looks)
 
 local reconcile = {}
 
@@ -202,104 +210,7 @@ local function leave(ledger, book, entry)
     end
 end
 
--- Looks -----------------------------------------------------------------------------------------------------
-
-local function extends(alias, longer)
-    return longer:sub(1, #alias + 1) == alias .. "."
-end
-
-local function ends_with(text, tail)
-    return text == tail or text:sub(-#tail - 1) == "." .. tail
-end
-
--- The longest tail, in whole parts, that both have.
-local function common_tail(tail, text)
-    while tail and not ends_with(text, tail) do tail = tail:match("^[^.]*%.(.+)$") end
-    return tail
-end
-
--- The target alias in a connector name, if that is the source alias; nil when it cannot be.
-local function target_in(name, alias)
-    return extends(alias, name) and name:sub(#alias + 2):match("^(.+)%.[^.]+$") or nil
-end
-
--- What the names on a cluster say of its target alias: what it is, or what it is a tail of, or nothing.
----@return string|nil exact
----@return string|nil tail
-local function target_of(book)
-    local tail, exact
-    for _, mirror in ipairs(book.order) do
-        local name = mirror.connectorName
-        if name then
-            local rest = target_in(name, name:match("^[^.]*"))
-            tail = rest and common_tail(tail or rest, rest)
-            if not tail then return nil end
-            local spec = book.taken[mirror.id]
-            if type(spec) == "table" then
-                local target = target_in(name, spec.sourceAlias)
-                if not target or exact and exact ~= target then return nil end
-                exact = target
-            end
-        end
-    end
-    if exact then return ends_with(tail, exact) and exact or nil end
-    if tail and not tail:find(".", 1, true) then return tail end
-    return nil, tail
-end
-
--- Does the mirror look as that specification would make it?
----@return "yes"|"perhaps"|"no"
-local function fit(book, spec, mirror)
-    if book.whole then return book.whole(spec, mirror.listed) end
-    local alias, name = spec.sourceAlias, mirror.connectorName
-    if mirror.topicsRegex ~= spec.topicsRegex or not extends(alias, name) then return "no" end
-    local target = target_in(name, alias)
-    if not book.named then
-        book.exact, book.tail = target_of(book)
-        book.named = true
-    end
-    if book.exact then return target == book.exact and "yes" or "no" end
-    if book.tail then return target and ends_with(book.tail, target) and "perhaps" or "no" end
-    return target and not target:find(".", 1, true) and "yes" or "perhaps"
-end
-
--- Could a mirror of one be mistaken for a mirror of the other?
-local function alike(one, other)
-    local a, b = one.spec.sourceAlias, other.spec.sourceAlias
-    return one.spec.topicsRegex == other.spec.topicsRegex and (a == b or extends(a, b) or extends(b, a))
-end
-
-local function identity_of(spec)
-    local parts = {}
-    for key, value in pairs(spec) do
-        local whole = math.type(value) == "float" and math.tointeger(value)
-        parts[#parts + 1] = ("%q=%q"):format(key, whole or value)
-    end
-    table.sort(parts)
-    return table.concat(parts, ",")
-end
-
 -- Lists -----------------------------------------------------------------------------------------------------
-
--- Writes down that a list showed a mirror, unless an earlier one did.
-local function note(book, id, list)
-    local known = book.seen[id]
-    if not known then
-        known = { id = id, first = list }
-        book.seen[id] = known
-        book.order[#book.order + 1] = known
-    end
-    known.first = math.min(known.first, list)
-    return known
-end
-
-local function unseen(book, mirrors)
-    local ids = {}
-    for _, mirror in ipairs(mirrors) do
-        if not book.seen[mirror.id] then ids[#ids + 1] = mirror.id end
-    end
-    return ids
-end
 
 --- Tells a function of the ids that a list shows for the first time, before anything is sent that relies on them,
 --- and at once of those that lists have shown so far. What it raises is raised by whoever read the list.
@@ -319,201 +230,7 @@ end
 ---@param mirrors reconcile.mirror[]
 ---@param began? number  when it was asked for, on now()'s clock; without it, it does not serve as baseline
 function Ledger:saw(cluster, mirrors, began)
-    local book = book_of(self, cluster)
-    local new = unseen(book, mirrors)
-    if #new > 0 then self.listener(book.cluster, new) end
-    book.lists = book.lists + 1
-    for _, mirror in ipairs(mirrors) do
-        local known = note(book, mirror.id, book.lists)
-        known.connectorName, known.topicsRegex = mirror.connectorName, mirror.topicsRegex
-        known.listed = book.whole and mirror
-    end
-    book.named = false
-    book.began = math.max(book.began, began or -math.huge)
-    for _, entry in ipairs(book.entries) do
-        if entry.lost_at and book.began >= entry.lost_at + self.settle then
-            entry.closed = entry.closed or book.lists
-        end
-    end
-end
-
-local function is_cancelled(e)
-    return type(e) == "table" and e.kind == "cancelled"
-end
-
-local function read_list(ledger, book)
-    local reading = { began = ledger.now() }
-    book.reading = reading
-    local ok, e = pcall(function()
-        ledger:saw(book.cluster, ledger.list(book.cluster), reading.began)
-    end)
-    reading.ended = true
-    if book.reading == reading then book.reading = nil end
-    if ok then return end
-    if not is_cancelled(e) then reading.failure = e end
-    error(e, 0)
-end
-
-local function wait_for(ledger, reading)
-    local limit = ledger.now() + ledger.patience
-    while not reading.ended and ledger.now() < limit do ledger.sleep(ledger.step) end
-    return reading.ended
-end
-
--- Sees to it that a list asked for at or after `since` has been answered; creates that need one share it.
--- Raises what list() raises.
-local function read_since(ledger, book, since)
-    while book.began < since do
-        local reading = book.reading
-        if not (reading and wait_for(ledger, reading)) then
-            read_list(ledger, book)
-        elseif reading.failure and reading.began >= since then
-            error(reading.failure, 0)
-        end
-    end
-end
-
--- Judgement -------------------------------------------------------------------------------------------------
-
-local function may_own(entry, mirror)
-    local last, before = entry.closed or math.huge, entry.before and entry.before[mirror.id]
-    return entry.state ~= "waiting" and not before and mirror.first > entry.sent and mirror.first <= last
-end
-
-local function any_may_own(entries, mirror)
-    for _, entry in ipairs(entries) do
-        if may_own(entry, mirror) then return true end
-    end
-    return false
-end
-
--- The creates of one specification: those that wait for a verdict, and the orphans.
-local function claimants(book, identity)
-    local lost, orphans = {}, {}
-    for _, entry in ipairs(book.entries) do
-        local group = entry.state == "lost" and lost or entry.state == "orphan" and orphans
-        if group and entry.identity == identity then group[#group + 1] = entry end
-    end
-    return lost, orphans
-end
-
--- Is there a create, other than the interchangeable ones that are lost or orphans, that may own the mirror?
-local function is_contested(book, identity, mirror)
-    for _, entry in ipairs(book.entries) do
-        local other = entry.identity ~= identity or entry.state == "flying"
-        if other and may_own(entry, mirror) and fit(book, entry.spec, mirror) ~= "no" then
-            return true
-        end
-    end
-    return false
-end
-
--- The mirrors that may belong to one of those creates: those that fit, and those that perhaps do.
-local function possible_for(book, lost)
-    local found = { yes = {}, perhaps = {}, no = {} }
-    for _, mirror in ipairs(book.order) do
-        if mirror.connectorName and not book.taken[mirror.id] and any_may_own(lost, mirror) then
-            table.insert(found[fit(book, lost[1].spec, mirror)], mirror)
-        end
-    end
-    return found
-end
-
--- The mirrors that may belong to one of those creates, earliest first, and what speaks against adopting them,
--- if anything does. Where specifications are told as they were sent, what but nearly fits is none of ours.
-local function candidates_for(book, lost)
-    local possible, doubt = possible_for(book, lost), nil
-    local candidates = possible.yes
-    for _, mirror in ipairs(candidates) do
-        doubt = doubt or is_contested(book, lost[1].identity, mirror) and "it may be that of another create" or nil
-    end
-    if #possible.perhaps > 0 and not (book.whole and #candidates > 0) then
-        table.move(possible.perhaps, 1, #possible.perhaps, #candidates + 1, candidates)
-        doubt = book.whole and "its connection properties are of the same servers, but are not the same"
-            or "its connector name can be read in two ways"
-    end
-    table.sort(candidates, function(a, b) return a.first < b.first end)
-    return candidates, doubt
-end
-
-local function give(mirror, entries, given)
-    for _, entry in ipairs(entries) do
-        if not given[entry] and may_own(entry, mirror) then
-            given[entry] = mirror
-            return true
-        end
-    end
-    return false
-end
-
--- Gives each candidate to a create that may own it, to lost ones first. Returns nil when one is left over.
-local function share_out(candidates, lost, orphans)
-    local given = {}
-    for _, mirror in ipairs(candidates) do
-        if not (give(mirror, lost, given) or give(mirror, orphans, given)) then return nil end
-    end
-    return given
-end
-
-local function decide(entry, verdict, state)
-    entry.verdict, entry.state = verdict, state
-end
-
-local function give_up(lost, candidates, reason)
-    local found = {}
-    for i, mirror in ipairs(candidates) do
-        found[i] = { id = mirror.id, connectorName = mirror.connectorName, topicsRegex = mirror.topicsRegex }
-    end
-    for _, entry in ipairs(lost) do
-        decide(entry, { what = "undecided", candidates = found, reason = reason, lost = #lost }, "orphan")
-    end
-end
-
--- Decides all lost creates of one specification, by the lists read so far.
-local function judge(book, identity)
-    local lost, orphans = claimants(book, identity)
-    local candidates, doubt = candidates_for(book, lost)
-    local given = not doubt and share_out(candidates, lost, orphans)
-    if not given then return give_up(lost, candidates, doubt) end
-    for _, entry in ipairs(lost) do
-        local mirror = given[entry]
-        if mirror then book.taken[mirror.id] = entry.spec end
-        decide(entry, { what = mirror and "adopted" or "undone", id = mirror and mirror.id }, "waiting")
-    end
-end
-
--- What to say of a create that cannot be decided ------------------------------------------------------------
-
-local function count_of(n, noun)
-    return ("%d %s%s"):format(n, noun, n == 1 and "" or "s")
-end
-
--- What stands in the way of a decision, and what to do about it.
-local function advice(cluster, spec, verdict)
-    local found = {}
-    for i, mirror in ipairs(verdict.candidates) do
-        found[i] = ("%s (%s)"):format(mirror.id, mirror.connectorName)
-    end
-    if #found == 0 then
-        local text = "%s; when it can, run `kmirror list --cluster %s`, and the create again if it shows no "
-            .. "new mirror `%s.…` of these topics"
-        return text:format(verdict.reason, cluster, spec.sourceAlias)
-    end
-    local count = ("%s for %s"):format(count_of(#found, "new mirror"), count_of(verdict.lost, "lost create"))
-    if verdict.reason then count = count .. ", but " .. verdict.reason end
-    return ("%s: %s; look at each with `kmirror get --cluster %s ID`, and delete what is too many, or run "
-        .. "the create again if none is yours"):format(count, table.concat(found, ", "), cluster)
-end
-
-local function unknown_outcome(ledger, book, entry, cause)
-    local spec, verdict = entry.spec, entry.verdict
-    local message = "the answer was lost, and whether mirror `%s.…` of topics `%s` was made cannot be told: "
-    message = message:format(spec.sourceAlias, spec.topicsRegex) .. advice(book.cluster, spec, verdict)
-    return ledger.error("unknown_outcome", message, {
-        operation = "create",
-        cluster = book.cluster,
-        details = { candidates = verdict.candidates, cause = cause and tostring(cause) or nil },
-    })
+    lists.take(self, book_of(self, cluster), mirrors, began)
 end
 
 -- Creates ---------------------------------------------------------------------------------------------------
@@ -523,7 +240,7 @@ end
 local function in_the_way(ledger, book, entry)
     local busy, open = false, -math.huge
     for _, other in ipairs(book.entries) do
-        if other ~= entry and alike(entry, other) then
+        if other ~= entry and looks.alike(entry, other) then
             local differs = other.identity ~= entry.identity
             if other.state == "lost" or other.state == "flying" and differs then
                 busy = true
@@ -542,7 +259,7 @@ local function hold(ledger, book, entry)
         local busy, open = in_the_way(ledger, book, entry)
         if not busy and book.began >= open then return end
         if not busy and ledger.now() >= open then
-            read_since(ledger, book, open)
+            lists.read_since(ledger, book, open)
         else
             ledger.sleep(ledger.step)
         end
@@ -552,7 +269,9 @@ end
 -- Is another create under way that could be mistaken for this one?
 local function has_rival_flying(book, entry)
     for _, other in ipairs(book.entries) do
-        if other ~= entry and other.state == "flying" and alike(entry, other) then return true end
+        if other ~= entry and other.state == "flying" and looks.alike(entry, other) then
+            return true
+        end
     end
     return false
 end
@@ -560,37 +279,41 @@ end
 -- When the list must show what the lost creates of one specification have made.
 local function due_of(ledger, book, identity)
     local due = -math.huge
-    for _, entry in ipairs((claimants(book, identity))) do
+    for _, entry in ipairs((judge.claimants(book, identity))) do
         due = math.max(due, entry.lost_at + ledger.settle)
     end
     return due
 end
 
+-- What ends a create at once: its task was cancelled, or it is a mistake in a program.
+local function is_fatal(e)
+    return type(e) ~= "table" or e.kind == "cancelled"
+end
+
 local function give_up_unread(book, entry, e)
-    local lost = claimants(book, entry.identity)
     local reason = ("the list of mirrors could not be read (%s)"):format(tostring(e.message or e.kind))
-    give_up(lost, (candidates_for(book, lost)), reason)
+    judge.give_up(book, entry.identity, reason)
 end
 
 -- Whether the API can be asked; when it is away for too long, there is nothing left to decide by.
 local function can_ask(ledger, book, entry)
     local ok, e = pcall(ledger.stand_by, book.cluster)
-    if not ok and (type(e) ~= "table" or is_cancelled(e)) then error(e, 0) end
+    if not ok and is_fatal(e) then error(e, 0) end
     if not ok and not entry.verdict then give_up_unread(book, entry, e) end
     return ok
 end
 
 -- Reads the list that decides, and decides. When there is none to be had, there is nothing left to decide by.
 local function read_and_judge(ledger, book, entry, due)
-    local ok, e = pcall(read_since, ledger, book, due)
-    if not ok and (type(e) ~= "table" or is_cancelled(e)) then error(e, 0) end
+    local ok, e = pcall(lists.read_since, ledger, book, due)
+    if not ok and is_fatal(e) then error(e, 0) end
     if entry.verdict then return end
     if not ok and ledger.now() < due + ledger.settle then
         ledger.sleep(ledger.settle / list_attempts)
     elseif not ok then
         give_up_unread(book, entry, e)
     elseif book.began >= due_of(ledger, book, entry.identity) then
-        judge(book, entry.identity)
+        judge.decide(book, entry.identity)
     end
 end
 
@@ -614,7 +337,9 @@ local function settle(ledger, book, entry, cause)
     end
     local verdict = entry.verdict
     tell(verdict.what, { id = verdict.id })
-    if verdict.what == "undecided" then error(unknown_outcome(ledger, book, entry, cause), 0) end
+    if verdict.what == "undecided" then
+        error(judge.unknown_outcome(ledger, book, entry, cause), 0)
+    end
     entry.verdict = nil
     return verdict.id
 end
@@ -659,7 +384,7 @@ end
 --- Takes the baseline of a cluster, unless a fresh list can serve. Raises what list() raises.
 ---@param cluster string
 function Ledger:baseline(cluster)
-    read_since(self, book_of(self, cluster), self.now() - self.fresh)
+    lists.read_since(self, book_of(self, cluster), self.now() - self.fresh)
 end
 
 --- Makes one mirror, once.
@@ -677,7 +402,7 @@ function Ledger:create(cluster, spec, send, again, how)
         entry.state, entry.spec = "lost", spec -- what was recorded of it has no secrets
     else
         self:baseline(cluster)
-        entry = enter(book, { spec = spec, identity = how.identity or identity_of(spec), state = "waiting" })
+        entry = enter(book, { spec = spec, identity = how.identity or looks.identity_of(spec), state = "waiting" })
     end
     -- Not a <close> variable: those of a coroutine that dies of an error are only closed by whoever resumed
     -- it.
@@ -699,13 +424,13 @@ function Ledger:seed(cluster, history)
     for i, event in ipairs(history) do
         local time = i - #history
         if event.seen then
-            for _, id in ipairs(event.seen) do note(book, id, time) end
+            for _, id in ipairs(event.seen) do lists.note(book, id, time) end
         elseif event.made then
             book.taken[event.made] = event.spec or true
         else
             lost[#lost + 1] = enter(book, {
                 spec = event.sent,
-                identity = event.identity or identity_of(event.sent),
+                identity = event.identity or looks.identity_of(event.sent),
                 state = "orphan",
                 sent = time,
                 lost_at = self.now(),
