@@ -38,12 +38,13 @@ ALL_LDFLAGS = $(filter -fsanitize%,$(OPTIMIZE)) -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # ---- files -------------------------------------------------------------------------------------------------
 
-# Only the executable has these; the rest is in mirrors.so, too, which also loads into stock Lua.
-HOST_ONLY = alarm child environment exit fetch host httpd httpd_exchange keys line main message outcome outfile output \
-            postgres postgres_connect postgres_query postgres_queue probe sharing terminal turn
+# Only the executable has these, with all their parts: x.c and x_y.c. The rest is in mirrors.so, too, which also loads
+# into stock Lua.
+HOST_ONLY = alarm child environment exit fetch host httpd keys line main message outcome outfile output postgres probe \
+            sharing terminal turn
 
 HOST_SOURCES = $(filter-out runtime/embed.c,$(sort $(wildcard runtime/*.c)))
-MODULE_SOURCES = $(filter-out $(HOST_ONLY:%=runtime/%.c),$(HOST_SOURCES))
+MODULE_SOURCES = $(filter-out $(wildcard $(HOST_ONLY:%=runtime/%.c) $(HOST_ONLY:%=runtime/%_*.c)),$(HOST_SOURCES))
 HOST_OBJECTS = $(HOST_SOURCES:runtime/%.c=$(BUILD)/%.o) $(BUILD)/embedded_host.o
 MODULE_OBJECTS = $(MODULE_SOURCES:runtime/%.c=$(BUILD)/%.o) $(BUILD)/embedded_module.o
 
