@@ -24,6 +24,7 @@
 #include <lauxlib.h>
 #include <lua-cjson.h>
 #include <lualib.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,7 +245,16 @@ static int run_command_line(int argc, char **argv) {
     return status == DONE && exit_closing_status() >= 0 ? exit_closing_status() : status;
 }
 
+enum { KEPT = 64 << 20 }; /* bytes */
+
+/* What one request leaves free the next one takes. glibc would give the end of its heap back to the kernel again and
+ * again, and fault each page in anew: thousands of times in 20,000 gets, an eighth of their processor time. */
+static void keep_free_memory(void) {
+    mallopt(M_TRIM_THRESHOLD, KEPT);
+}
+
 int main(int argc, char **argv) {
+    keep_free_memory();
     environment_hide_secrets();
     output_open();
     message_keep_lines_whole();
