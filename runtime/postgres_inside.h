@@ -21,7 +21,7 @@
 /* clang-format off */
 #define POSTGRES_FUNCTIONS(F)                                                                                          \
     F(connectdbParams) F(conninfoParse) F(conninfoFree) F(status) F(errorMessage) F(finish) F(socket) F(setnonblocking)\
-    F(setNoticeProcessor) F(sendQueryParams) F(flush) F(consumeInput) F(isBusy) F(getResult) F(clear) F(resultStatus)  \
+    F(setNoticeProcessor) F(sendQuery) F(sendQueryParams) F(flush) F(consumeInput) F(isBusy) F(getResult) F(clear) F(resultStatus)  \
     F(resultErrorField) F(ntuples) F(nfields) F(fname) F(ftype) F(getvalue) F(getlength) F(getisnull) F(cmdTuples)
 /* clang-format on */
 
@@ -54,7 +54,7 @@ typedef struct request {
     struct connection *connection;
     struct request *next;
     size_t count, at;
-    bool transaction;  /* BEGIN and COMMIT are among its statements */
+    bool transaction;  /* BEGIN comes first, COMMIT is its last statement */
     bool rolling_back; /* after the statement `at` has failed */
     bool lost;         /* the connection is gone */
     char problem[512]; /* unless a statement's result says it */

@@ -200,7 +200,6 @@ int postgres_transaction(lua_State *L) {
     lua_settop(L, 3);
     request *r = push_request(L, c, count + 2);
     r->transaction = true;
-    r->statements[0].sql = "BEGIN";
     r->statements[count + 1].sql = "COMMIT";
     for (size_t i = 1; i <= count; i++) {
         lua_rawgeti(L, 2, (lua_Integer)i);

@@ -60,6 +60,20 @@ static bool flush(connection *c) {
     return left >= 0;
 }
 
+/* Each statement of a transaction sees what others have committed before it, whatever the database's default is: what is
+ * asked under a lock would be about the time before it, else. A client that stops or is cut off in between holds its locks
+ * no longer than that: others wait for them, and TCP may take hours to notice. */
+#define BEGIN "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '5s'"
+
+static bool send_statement(connection *c, const request *r) {
+    const statement *s = &r->statements[r->at];
+    if (r->rolling_back)
+        return pq.sendQuery(c->pg, "ROLLBACK");
+    if (r->transaction && r->at == 0)
+        return pq.sendQuery(c->pg, BEGIN);
+    return pq.sendQueryParams(c->pg, s->sql, s->count, NULL, s->values, NULL, NULL, 0);
+}
+
 /* Sends what comes next, if anything does. */
 static void send_next(connection *c) {
     const request *r = c->first;
@@ -67,10 +81,7 @@ static void send_next(connection *c) {
         unwatch(c);
         return;
     }
-    const statement *s = &r->statements[r->at];
-    const char *sql = r->rolling_back ? "ROLLBACK" : s->sql;
-    int count = r->rolling_back ? 0 : s->count;
-    if (!pq.sendQueryParams(c->pg, sql, count, NULL, s->values, NULL, NULL, 0) || !flush(c)) {
+    if (!send_statement(c, r) || !flush(c)) {
         lose_by_libpq(c);
         return;
     }

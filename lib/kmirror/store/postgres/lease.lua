@@ -9,6 +9,7 @@ local host = require("host")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local postgres = require("postgres")
+local shell = require("kmirror.shell")
 local task = require("task")
 
 local M = {}
@@ -58,9 +59,10 @@ end
 local function lose(self)
     local holder = M.holders(self.database, self.job)[1]
     local who = holder and (": %s@%s (process %d) has it"):format(holder.user, holder.host, holder.pid) or ""
+    local command = ("%s --store %s"):format(shell.word(self.job), shell.word(self.database.name))
     self.ended = mirrors.error("store", ("the store %s: this run has lost job '%s', as its lease ran out before it was "
         .. "renewed%s; it sends no further change. What it had sent is reconciled by the run that goes on: "
-        .. "kmirror jobs show %s"):format(self.database.name, self.job, who, self.job))
+        .. "kmirror jobs %s %s"):format(self.database.name, self.job, who, holder and "show" or "resume", command))
     error(self.ended, 0)
 end
 
@@ -143,9 +145,12 @@ function Lease:values()
     return self.job, self.runner, self.token
 end
 
---- A row, for as long as the statement takes, while the lease is valid; none when it is not.
-M.fence = "WITH fence AS MATERIALIZED (SELECT 1 FROM kmirror.leases WHERE job = ? AND runner = ?::uuid AND token = ? "
-    .. "AND expires > clock_timestamp() FOR SHARE) "
+--- A row, for as long as the statement takes, while the lease is valid; none when it is not. What is written with it
+--- is on the server's disk when it is answered, also where the database is set to answer sooner: a change goes out on
+--- that.
+M.fence = "WITH fence AS MATERIALIZED (SELECT CASE current_setting('synchronous_commit') WHEN 'off' THEN "
+    .. "set_config('synchronous_commit', 'on', true) END FROM kmirror.leases WHERE job = ? AND runner = ?::uuid "
+    .. "AND token = ? AND expires > clock_timestamp() FOR SHARE) "
 
 --- Waits until changes may be sent. Raises `store` when the lease is lost, or cannot be renewed.
 function Lease:await()

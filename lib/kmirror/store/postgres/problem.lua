@@ -11,7 +11,7 @@ local passing = {
     ["53"] = true, -- too many connections, no memory, a full disk
     ["57P01"] = true, ["57P02"] = true, ["57P03"] = true, -- it shuts down, has crashed, or is not up yet
     ["25006"] = true, -- it is a standby (by now)
-    ["57014"] = true, -- a statement was cancelled, by a time limit of the server's, say
+    ["57014"] = true, ["55P03"] = true, -- a statement, or its wait for a lock, was cancelled: by a time limit, say
 }
 
 --- Whether it may pass by itself.
@@ -33,14 +33,18 @@ end
 
 -- By SQLSTATE, else by libpq's words, which stand for what happens before there is one.
 local init, migrate = "kmirror store init --store %s", "kmirror store migrate --store %s"
+local no_room = "it has no room for another connection: raise max_connections or the role's CONNECTION LIMIT, or use "
+    .. "a pooler"
 local by_state = {
     ["42P01"] = "it has no tables of kmirror's, or not all: " .. init,
     ["3F000"] = "it has no schema of kmirror's: " .. init,
     ["42703"] = "its tables are older than this kmirror: " .. migrate,
     ["42501"] = "the owner of the schema has to allow it: kmirror store init --grant ROLE --store %s",
-    ["25006"] = "it is a standby: name both servers in the URL (//A,B/…?target_session_attrs=read-write)",
-    ["53300"] = "the server has no room for another connection: raise max_connections, or use a pooler",
+    ["25006"] = "it is a standby, or set to be read only: name both servers in the URL "
+        .. "(//A,B/…?target_session_attrs=read-write)",
+    ["53300"] = no_room,
     ["22021"] = "text that is not UTF-8 cannot be kept in it",
+    ["22P05"] = "not all text can be kept in it: its encoding has to be UTF8",
 }
 local by_words = {
     { "no password supplied", "give it in ~/.pgpass, PGPASSWORD or a service file, as libpq takes it" },
@@ -52,6 +56,10 @@ local by_words = {
     { "Connection refused", "is PostgreSQL up there, and the port right?" },
     { "certificate", "check sslmode and sslrootcert" },
     { "session is read%-only", "it is a standby: name both servers in the URL" },
+    { "too many clients", no_room }, { "too many connections", no_room },
+    { "connection slots are reserved", no_room },
+    { "due to statement timeout", "its statement_timeout may be too short for this role" },
+    { "due to lock timeout", "something holds its tables for longer than its lock_timeout: see pg_locks" },
     { "in time", "is the network, or PostgreSQL, overloaded or cut?" },
 }
 

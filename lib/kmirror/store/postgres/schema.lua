@@ -123,6 +123,16 @@ local function check_owner(database, version)
     end
 end
 
+-- Names and messages come in any script. One in SQL_ASCII keeps the bytes as they are.
+local function check_encoding(database)
+    local encoding = database:query("SELECT current_setting('server_encoding') AS name")[1].name
+    if encoding ~= "UTF8" and encoding ~= "SQL_ASCII" then
+        error(mirrors.error("store", ("the store %s: its encoding is %s, in which not all text can be kept: make a "
+            .. "database in UTF8 (createdb --encoding UTF8 --template template0), and give its URL"):format(
+            database.name, encoding)), 0)
+    end
+end
+
 -- Several may be the first at once: the lock lets one after the other in, and the second has nothing left to do.
 local function step(number)
     local statements = {
@@ -152,6 +162,7 @@ end
 function M.migrate(database)
     local from = M.version(database)
     check_owner(database, from)
+    if not from then check_encoding(database) end
     for number = (from or 0) + 1, #M.steps do
         local ok, e = pcall(database.transaction, database, step(number))
         if not ok and not tostring(e):find("done already", 1, true) then error(e, 0) end
