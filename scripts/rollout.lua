@@ -176,8 +176,8 @@ local preview = steps:run("preview", function()
 end)
 rollout.preview.show(io.stdout, preview)
 if #preview.overlaps > 0 and not given.allow_overlap then
-    error(("refused: %s of mirrors would copy the same topics twice; change the regex, or give --allow-overlap; "
-        .. "nothing was changed"):format(text.count(#preview.overlaps, "pair")), 0)
+    error(("refused: %s%s of mirrors would copy the same topics twice; change the regex, or give --allow-overlap; "
+        .. "nothing was changed"):format(preview.whole and "" or "at least ", text.count(#preview.overlaps, "pair")), 0)
 end
 local specs = {}
 for _, change in ipairs(plan.changes) do

@@ -8,6 +8,7 @@
 
 local expressions = require("kmirror.regex.expression")
 local fields = require("mirrors").fields
+local known = require("kmirror.regex.known")
 local mirrors = require("mirrors")
 local overlaps = require("kmirror.regex.overlaps")
 local text = require("kmirror.text")
@@ -34,22 +35,21 @@ local function parse(regex)
     return expression
 end
 
+--- Topics that many regexes are to be tried on: put in order, so that each is tried on those alone that it may take.
+---@param topics string[]
+---@return kmirror.regex.known
+function M.known(topics)
+    return known.new(topics)
+end
+
 --- The topics that a regex takes.
 ---@param regex string
----@param topics string[]
+---@param topics string[]|kmirror.regex.known
 ---@return string[] taken in the order given
 ---@return string[] internal those that fit, but that MirrorMaker 2 leaves out
 ---Raises `invalid` for a regex that cannot be tried out, with the place in details.position.
 function M.select(regex, topics)
-    local expression = parse(regex)
-    local taken, internal = {}, {}
-    for _, name in ipairs(topics) do
-        if expression:takes(name) then
-            local list = warnings.is_internal(name) and internal or taken
-            list[#list + 1] = name
-        end
-    end
-    return taken, internal
+    return known.taken(parse(regex), topics)
 end
 
 ---@class kmirror.regex.comparison topics in the order given
@@ -61,7 +61,7 @@ end
 --- What changes when one regex takes the place of another.
 ---@param old string
 ---@param new string
----@param topics string[]
+---@param topics string[]|kmirror.regex.known
 ---@return kmirror.regex.comparison
 ---Raises `invalid` as select does.
 function M.compare(old, new, topics)
@@ -85,7 +85,7 @@ end
 --- match), `blanks` (around it), `anchors` (^ or $), `dot` (one that should be \.), `glob` (a star as in the shell),
 --- `java` (Java reads it differently from most tools).
 ---@param regex string
----@param topics? string[] those that are known
+---@param topics? string[]|kmirror.regex.known those that are known
 ---@return kmirror.regex.note[]
 ---Raises `invalid` as select does.
 function M.warnings(regex, topics)
@@ -97,7 +97,7 @@ end
 --- Which regexes of one source match the same topics: their mirrors would copy these twice. Without known topics it
 --- goes by the text, and may miss some.
 ---@param regexes string[]
----@param topics? string[] those that are known
+---@param topics? string[]|kmirror.regex.known those that are known
 ---@param involves? fun(index: integer): boolean only pairs with one of these
 ---@return kmirror.regex.overlap[] in order
 ---@return boolean whole false when there was so much to try that some was not
@@ -121,10 +121,12 @@ end
 
 -- ---- what the arguments may be --------------------------------------------------------------------------
 
-local topics = fields.list(fields.string, "a list of topics")
+local list = fields.list(fields.string, "a list of topics")
+local topics = fields.either({ expected = "what regex.known() made", fits = known.is_one }, list)
 
 return fields.guard("regex", M, {
     problem = { "regex", fields.string },
+    known = { "topics", list },
     select = { "regex", fields.string, "topics", topics },
     compare = { "old", fields.string, "new", fields.string, "topics", topics },
     warnings = { "regex", fields.string, "topics?", topics },

@@ -130,6 +130,22 @@ describe("a topics regex", function()
         end
     end)
 
+    it("takes the same of topics that are put in order once for many regexes", function()
+        local more = { "(?!.*dead)orders\\..*", "orders(?=x).*", "(?<=or)ders", "(?i)ORDERS.*", "(?s)orders.*",
+            "a|b|orders", "(?:a|orders)\\.created", "(west|orders)-(orders|created)",
+            ".*-created", "or.*ders", "orders(?!x)*", "a,b" }
+        for _, case in ipairs(JAVA) do more[#more + 1] = case[2] and case[1] or nil end
+        local names = table.move(TOPICS, 1, #TOPICS, #NAMES + 1, table.move(NAMES, 1, #NAMES, 1, {}))
+        names[#names + 1] = "orders" -- twice
+        local known = regex.known(names)
+        for _, expression in ipairs(more) do
+            assert.are.same({ expression, table.pack(regex.select(expression, names)) },
+                { expression, table.pack(regex.select(expression, known)) })
+            assert.are.same({ expression, regex.warnings(expression, names) },
+                { expression, regex.warnings(expression, known) })
+        end
+    end)
+
     it("takes whole names only, and leaves internal topics out as MirrorMaker 2 does", function()
         assert.are.same({}, (regex.select("orders", TOPICS)))
         local taken, internal = regex.select(".*", TOPICS)
@@ -396,6 +412,17 @@ describe("an overlap", function()
         local common = regex.common { slow, slow .. "0", "foo.*" }
         assert.is_nil(common)
         assert.is_true(os.clock() - began < 20)
+    end)
+
+    it("of very many with the same topic is told of as far as that goes", function()
+        local names = {}
+        for i = 1, 1000 do names[i] = ("family%d,heartbeats"):format(i) end
+        for _, topics in ipairs { false, { "heartbeats" } } do
+            local found, whole = regex.overlaps(names, topics or nil)
+            assert.are.same({ 200000, false }, { #found, whole })
+            found, whole = regex.overlaps(names, topics or nil, function(i) return i == 1000 end)
+            assert.are.same({ 999, true }, { #found, whole })
+        end
     end)
 
     it("is found quickly in a large fleet", function()

@@ -162,7 +162,7 @@ describe("the sandbox's API", function()
                 { { sourceAlias = "a b" }, "sourceAlias", "only letters" },
                 { { sourceAlias = 7 }, "sourceAlias", "string" },
                 { { sourceAlias = "absent" }, "sourceAlias", "required" },
-                { { topicsRegex = "(" }, "topicsRegex", "regular expression: missing closing paren" },
+                { { topicsRegex = "(" }, "topicsRegex", "regular expression: the '%(' is never closed" },
                 { { topicsRegex = "" }, "topicsRegex", "not empty" },
                 { { topicsRegex = "absent" }, "topicsRegex", "required" },
                 { { topicsRegex = cjson.null }, "topicsRegex", "required" },

@@ -1,3 +1,4 @@
+local counting = require("spec.support.instructions")
 local runbook = require("spec.support.runbook")
 local support = require("spec.support")
 
@@ -100,6 +101,24 @@ describe("the rollout runbook", function()
         contains(result.stdout, "would create a mirror of 'orders\\.created|returns\\.dlq' from us-west")
         contains(result.stdout, "would delete mirror ")
         assert.are.same({}, rollout:changes())
+    end)
+
+    it("computes the same for each mirror, however many there are", function()
+        local function instructions(mirrors)
+            local count, result = counting.of { "--sandbox", "--jump", "--world", mirrors, "--log-level", "error",
+                "--yes", "run", "rollout", "--max-delete", 1000 }
+            assert.are.equal(0, result.status, result.stderr)
+            return count
+        end
+        assert.is_true(counting.growth(50, instructions) < 2.2)
+    end)
+
+    it("counts pairs of regexes up to so many, and says that there are more", function()
+        rollout:start { world = 640 }
+        local result = run({ "--dry-run" }, "--to", "{old}|orders.created", "--strategy", "create-first")
+        assert.are.equal(1, result.status, result.stderr)
+        contains(result.stdout, "not all pairs of regexes were tried out")
+        contains(result.stderr, "refused: at least 200000 pairs of mirrors")
     end)
 
     it("refuses what makes no sense, before anything is changed", function()

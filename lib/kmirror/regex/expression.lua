@@ -1,6 +1,7 @@
 --- regex.expression: a topics regex that can be tried out: a list as MirrorMaker 2 takes it, in Java's syntax, made
 --- into one expression for PCRE2.
 
+local branches = require("kmirror.regex.branches")
 local charset = require("kmirror.regex.charset")
 local class = require("kmirror.regex.class")
 local escape = require("kmirror.regex.escape")
@@ -28,6 +29,7 @@ local ENDANCHORED <const> = 0x20000000 -- of PCRE2; lrexlib passes it on, but ha
 ---@field notes kmirror.regex.note[] where Java's reading is not everybody's
 ---@field whole table of lrexlib: takes whole names
 ---@field pattern string for PCRE2
+---@field parts? kmirror.regex.branch[] once somebody has asked for them
 ---@field in_vain? integer names, among those that were made up, for which it takes too long
 local Expression = {}
 Expression.__index = Expression
@@ -214,6 +216,13 @@ local function find(regex, text, name)
             short(name), why)), 0)
     end
     return from ~= nil
+end
+
+--- Its branches.
+---@return kmirror.regex.branch[]
+function Expression:branches()
+    self.parts = self.parts or branches.of(self.tokens)
+    return self.parts
 end
 
 --- True when it takes the topic: all of the name has to match.

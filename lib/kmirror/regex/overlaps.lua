@@ -1,123 +1,25 @@
 --- regex.overlaps: which expressions match the same topics.
 ---
---- Most pairs cannot overlap, and are never looked at: an expression is split at its bars into branches, and each
---- branch is a topic name or has a text that all its names begin with and one that they end with. Names are found in a
---- sorted list by these; branches by those whose beginning and end go with theirs. What is left is tried out on names,
---- as many as `most` of them.
+--- Most pairs cannot overlap, and are never looked at: names are found by how the branches of an expression begin and
+--- end, branches by those whose beginning and end go with theirs. What is left is tried out on names, as many as `most`
+--- of them.
 
 local expressions = require("kmirror.regex.expression")
+local known = require("kmirror.regex.known")
+local new_names = require("kmirror.regex.names")
 local order = require("kmirror.order")
 local samples = require("kmirror.regex.samples")
-local warnings = require("kmirror.regex.warnings")
+local sorted = require("kmirror.regex.sorted")
 
 local M = {}
 
-local most = 200000 -- names that are tried, of all pairs together: a second or so
-local most_branches = 200 -- of one expression
+local most = 200000 -- names that are tried, of all pairs together, and topics that are noted: a second or so
 local most_samples = 12 -- names of one expression that are put together with those of another
-
----@class kmirror.regex.branch
----@field owner integer the expression that it is part of
----@field name? string when it matches just that name
----@field prefix string what its names begin with, as far as that is plain
----@field suffix string what they end with
 
 ---@class kmirror.regex.overlap
 ---@field first integer index of an expression
 ---@field second integer index of another, after it
 ---@field topics string[] that both match: known ones, or one made up
-
--- ---- branches ---------------------------------------------------------------------------------------------
-
-local function plain_text(tokens, from, to, step)
-    local parts = {}
-    for i = from, to, step do
-        local token, follower = tokens[i], tokens[i + 1]
-        if token.kind ~= "anchor" then
-            if not token.value or follower and follower.kind == "quantifier" then break end
-            parts[#parts + 1] = token.value
-        end
-    end
-    local text = table.concat(parts)
-    return step < 0 and text:reverse() or text
-end
-
-local function is_plain(tokens, from, to)
-    for i = from, to do
-        local kind = tokens[i].kind
-        if kind ~= "literal" and not (kind == "anchor" and (i == from or i == to)) then
-            return false
-        end
-    end
-    return to >= from
-end
-
-local function branch_of(owner, tokens, from, to)
-    local prefix = plain_text(tokens, from, to, 1)
-    if is_plain(tokens, from, to) then
-        return { owner = owner, name = prefix, prefix = prefix, suffix = prefix }
-    end
-    return { owner = owner, prefix = prefix, suffix = plain_text(tokens, to, from, -1) }
-end
-
--- Flags in the middle of an expression may reach beyond a bar: then it is one branch that nothing is known of.
-local function has_flags(tokens)
-    for _, token in ipairs(tokens) do
-        if token.kind == "flags" then return true end
-    end
-    return false
-end
-
--- The parts between the bars that stand in no brackets.
-local function split(tokens)
-    local parts, depth = { {} }, 0
-    for _, token in ipairs(tokens) do
-        depth = depth + (token.kind == "open" and 1 or token.kind == "close" and -1 or 0)
-        if token.kind == "bar" and depth == 0 then
-            parts[#parts + 1] = {}
-        else
-            table.insert(parts[#parts], token)
-        end
-    end
-    return parts
-end
-
--- Where the group ends that these begin with; nil when they do not, or when it is repeated or only looks.
-local function group_end(tokens)
-    local first = tokens[1]
-    if not first or first.kind ~= "open" or first.look or first.text:find("^%(%?[^:]") then
-        return nil
-    end
-    local depth = 0
-    for i, token in ipairs(tokens) do
-        depth = depth + (token.kind == "open" and 1 or token.kind == "close" and -1 or 0)
-        if depth == 0 then
-            return not (tokens[i + 1] and tokens[i + 1].kind == "quantifier") and i or nil
-        end
-    end
-end
-
--- "(a|b)c" is "ac" and "bc": so it is known how they begin.
-local function expand(part, into)
-    local last = group_end(part)
-    if not last or #into >= most_branches then
-        into[#into + 1] = part
-        return
-    end
-    for _, inside in ipairs(split(table.move(part, 2, last - 1, 1, {}))) do
-        expand(table.move(part, last + 1, #part, #inside + 1, inside), into)
-    end
-end
-
-local function branches_of(owner, tokens)
-    if has_flags(tokens) then return { { owner = owner, prefix = "", suffix = "" } } end
-    local parts, found = {}, {}
-    for _, part in ipairs(split(tokens)) do expand(part, parts) end
-    for i, part in ipairs(parts) do found[i] = branch_of(owner, part, 1, #part) end
-    return found
-end
-
--- ---- texts that begin, or end, alike -------------------------------------------------------------------------
 
 local function starts_with(text, prefix)
     return text:sub(1, #prefix) == prefix
@@ -127,82 +29,25 @@ local function ends_with(text, suffix)
     return suffix == "" or text:sub(-#suffix) == suffix
 end
 
----@class kmirror.regex.sorted texts, each with what belongs to it
----@field keys string[]
----@field items table<string, any[]>
-local Sorted = {}
-Sorted.__index = Sorted
-
-local function sorted()
-    return setmetatable({ keys = {}, items = {} }, Sorted)
-end
-
-function Sorted:add(key, item)
-    local list = self.items[key]
-    if not list then
-        list = {}
-        self.items[key], self.keys[#self.keys + 1] = list, key
-        self.in_order = false
-    end
-    list[#list + 1] = item
-end
-
--- The first key that is not below the text.
-local function lower_bound(keys, text)
-    local low, high = 1, #keys + 1
-    while low < high do
-        local middle = (low + high) // 2
-        if keys[middle] < text then low = middle + 1 else high = middle end
-    end
-    return low
-end
-
--- Bytes, whatever the locale.
-local function in_order(self)
-    if not self.in_order then
-        table.sort(self.keys)
-        self.in_order = true
-    end
-    return self.keys
-end
-
---- Calls visit(key, items) for each key that begins with the text.
-function Sorted:within(text, visit)
-    local keys = in_order(self)
-    for i = lower_bound(keys, text), #keys do
-        if not starts_with(keys[i], text) then return end
-        visit(keys[i], self.items[keys[i]])
-    end
-end
-
---- Likewise for each key that the text begins with and that is shorter.
-function Sorted:above(text, visit)
-    for length = 0, #text - 1 do
-        local key = text:sub(1, length)
-        if self.items[key] then visit(key, self.items[key]) end
-    end
-end
-
---- Both: each key that begins like the text, as far as both go.
-function Sorted:along(text, visit)
-    self:above(text, visit)
-    self:within(text, visit)
-end
-
 -- ---- the search --------------------------------------------------------------------------------------------
 
 ---@class kmirror.regex.side
 ---@field expression kmirror.regex.expression
----@field branches kmirror.regex.branch[]
+---@field is_involved boolean
 ---@field names string[]|nil that it matches, made up from its text
 ---@field search_ends number processor time
 ---@field is_cut? boolean the search has ended, and names were left
 
+---@class kmirror.regex.part a branch, of one side
+---@field owner integer
+---@field number integer
+---@field branch kmirror.regex.branch
+
 ---@class kmirror.regex.search
 ---@field sides kmirror.regex.side[]
----@field involves fun(index: integer): boolean
 ---@field found table<integer, table<integer, kmirror.regex.overlap>>
 ---@field left integer names that may still be tried
+---@field room integer topics that may still be noted
 local Search = {}
 Search.__index = Search
 
@@ -214,12 +59,14 @@ local function pair_of(self, a, b)
 end
 
 function Search:wants(a, b)
-    if a == b or not (self.involves(a) or self.involves(b)) then return false end
+    if a == b or not (self.sides[a].is_involved or self.sides[b].is_involved) then return false end
     local row, _, second = pair_of(self, a, b)
     return row[second] == nil
 end
 
 function Search:note(a, b, topic)
+    self.room = self.room - 1
+    if self.room < 0 then return end
     local row, first, second = pair_of(self, a, b)
     row[second] = row[second] or { first = first, second = second, topics = {} }
     table.insert(row[second].topics, topic)
@@ -229,10 +76,10 @@ end
 local most_seconds <const> = 5 -- of processor time
 local most_in_vain <const> = 2 -- names, of one expression
 
-local function new_sides(parsed)
+local function new_sides(parsed, involves)
     local sides, search_ends = {}, os.clock() + most_seconds
     for i, expression in ipairs(parsed) do
-        sides[i] = { expression = expression, branches = branches_of(i, expression.tokens), search_ends = search_ends }
+        sides[i] = { expression = expression, is_involved = not involves or involves(i), search_ends = search_ends }
     end
     return sides
 end
@@ -259,42 +106,29 @@ function Search:takes(index, name)
     return takes(self.sides[index], name)
 end
 
--- Those of the names that a branch may match: by its beginning, or by its end when that says more.
-local function candidates(names, branch, visit)
-    if #branch.suffix > #branch.prefix then
-        names.backward:within(branch.suffix:reverse(), function(key)
-            local name = key:reverse()
-            if starts_with(name, branch.prefix) then visit(name) end
-        end)
-        return
+-- Calls visit(a, b) for each two of some sides that are wanted, as long as there is room.
+function Search:each_pair(list, visit)
+    for i, a in ipairs(list) do
+        for k = self.sides[a].is_involved and 1 or #list + 1, #list do
+            if self.room < 0 then return end
+            if k > i or k < i and not self.sides[list[k]].is_involved then visit(a, list[k]) end
+        end
     end
-    names.forward:within(branch.prefix, function(name)
-        if ends_with(name, branch.suffix) then visit(name) end
-    end)
-end
-
-local function add_name(names, name, owner)
-    if warnings.is_internal(name) then return end
-    names.forward:add(name, owner)
-    if #names.forward.items[name] == 1 then names.backward:add(name:reverse(), owner) end
-end
-
-local function no_names()
-    return { forward = sorted(), backward = sorted() }
 end
 
 -- ---- by topics that are known
 
 -- Who matches each topic.
-local function takers_of(self, topics)
-    local names, takers = no_names(), {}
-    for i, name in ipairs(topics) do add_name(names, name, i) end
+local function takers_of(self, names)
+    local takers = {}
     for index, side in ipairs(self.sides) do
-        for _, branch in ipairs(side.branches) do
-            candidates(names, branch, function(name)
-                local list = takers[name] or {}
-                takers[name] = list
-                if list[#list] ~= index and takes(side, name) then list[#list + 1] = index end
+        for _, branch in ipairs(side.expression:branches()) do
+            names:that_fit(branch, function(name)
+                takers[name] = takers[name] or not known.is_internal(name) and {}
+                local list = takers[name]
+                if list and list[#list] ~= index and takes(side, name) then
+                    list[#list + 1] = index
+                end
             end)
         end
     end
@@ -302,15 +136,11 @@ local function takers_of(self, topics)
 end
 
 function Search:by_topics(topics)
-    local takers, done = takers_of(self, topics), {}
-    for _, name in ipairs(topics) do
-        local list = not done[name] and takers[name] or {}
-        done[name] = true
-        for i, a in ipairs(list) do
-            for k = i + 1, #list do
-                if self.involves(a) or self.involves(list[k]) then self:note(a, list[k], name) end
-            end
-        end
+    topics = known.is_one(topics) and topics or known.new(topics)
+    local takers = takers_of(self, topics.names)
+    for _, name in ipairs(topics.topics) do
+        self:each_pair(takers[name] or {}, function(a, b) self:note(a, b, name) end)
+        takers[name] = nil
     end
 end
 
@@ -318,27 +148,29 @@ end
 
 local function equal_names(self, names)
     for name, owners in pairs(names.forward.items) do
-        for i, a in ipairs(owners) do
-            for k = i + 1, #owners do
-                if self:wants(a, owners[k]) then self:note(a, owners[k], name) end
+        self:each_pair(owners, function(a, b)
+            if self:wants(a, b) then self:note(a, b, name) end
+        end)
+    end
+end
+
+local function name_and_pattern(self, part, name, owners)
+    local matches
+    for _, owner in ipairs(owners) do
+        if self.left > 0 and self.room >= 0 and self:wants(part.owner, owner) then
+            if matches == nil then matches = self:takes(part.owner, name) end
+            if matches and takes(self.sides[owner], name) then
+                self:note(part.owner, owner, name)
             end
         end
     end
 end
 
-local function names_and_patterns(self, names, patterns)
-    for _, branch in ipairs(patterns) do
-        candidates(names, branch, function(name)
-            local matches
-            for _, owner in ipairs(names.forward.items[name]) do
-                if self.left > 0 and self:wants(branch.owner, owner) then
-                    if matches == nil then matches = self:takes(branch.owner, name) end
-                    if matches and takes(self.sides[owner], name) then
-                        self:note(branch.owner, owner, name)
-                    end
-                end
-            end
-        end)
+local function names_and_patterns(self, names, involved, patterns)
+    for _, part in ipairs(patterns) do
+        if self.left <= 0 or self.room < 0 then return end
+        local its = self.sides[part.owner].is_involved and names or involved
+        its:that_fit(part.branch, function(name, owners) name_and_pattern(self, part, name, owners) end)
     end
 end
 
@@ -384,50 +216,67 @@ local function each_guess(a, b, left, right, visit)
 end
 
 local function try_pair(self, a, b)
-    local left, right = self.sides[a.owner], self.sides[b.owner]
-    local name = each_guess(a, b, made_up(left), made_up(right), function(name)
-        if self.left <= 0 or name == "" or warnings.is_internal(name) then return false end
+    local left, right = made_up(self.sides[a.owner]), made_up(self.sides[b.owner])
+    local name = each_guess(a.branch, b.branch, left, right, function(name)
+        if self.left <= 0 or name == "" or known.is_internal(name) then return false end
         return self:takes(a.owner, name) and self:takes(b.owner, name)
     end)
     if name then self:note(a.owner, b.owner, name) end
     return name
 end
 
--- Two branches may be tried in vain though other branches of the same expressions overlap.
-local function patterns_and_patterns(self, patterns)
+-- The parts by their beginnings, and then by their ends.
+local function by_prefix_and_suffix(patterns)
     local by_prefix = sorted()
-    for i, branch in ipairs(patterns) do
-        branch.number = i
+    for i, part in ipairs(patterns) do
+        part.number = i
+        local branch = part.branch
         local ends = by_prefix.items[branch.prefix] and by_prefix.items[branch.prefix][1]
         if not ends then
             ends = sorted()
             by_prefix:add(branch.prefix, ends)
         end
-        ends:add(branch.suffix:reverse(), branch)
+        ends:add(branch.suffix:reverse(), part)
     end
-    for _, branch in ipairs(patterns) do
-        if self.left <= 0 then return end
-        by_prefix:along(branch.prefix, function(_, ends)
-            ends[1]:along(branch.suffix:reverse(), function(_, others)
-                for _, other in ipairs(others) do
-                    if other.number > branch.number and self.left > 0 and self:wants(branch.owner, other.owner) then
-                        try_pair(self, branch, other)
-                    end
+    return by_prefix
+end
+
+-- Two branches may be tried in vain though other branches of the same expressions overlap.
+local function try_others(self, part, by_prefix)
+    by_prefix:along(part.branch.prefix, function(_, ends)
+        ends[1]:along(part.branch.suffix:reverse(), function(_, others)
+            for _, other in ipairs(others) do
+                local is_first = other.number > part.number or not self.sides[other.owner].is_involved
+                if is_first and self.left > 0 and self:wants(part.owner, other.owner) then
+                    try_pair(self, part, other)
                 end
-            end)
+            end
         end)
+    end)
+end
+
+local function patterns_and_patterns(self, patterns)
+    local by_prefix = by_prefix_and_suffix(patterns)
+    for _, part in ipairs(patterns) do
+        if self.left <= 0 or self.room < 0 then return end
+        if self.sides[part.owner].is_involved then try_others(self, part, by_prefix) end
     end
 end
 
 function Search:by_text()
-    local names, patterns = no_names(), {}
-    for _, side in ipairs(self.sides) do
-        for _, branch in ipairs(side.branches) do
-            if branch.name then add_name(names, branch.name, branch.owner) else patterns[#patterns + 1] = branch end
+    local names, involved, patterns = new_names(), new_names(), {}
+    for i, side in ipairs(self.sides) do
+        for _, branch in ipairs(side.expression:branches()) do
+            if not branch.name then
+                patterns[#patterns + 1] = { owner = i, branch = branch }
+            elseif not known.is_internal(branch.name) then
+                names:add(branch.name, i)
+                if side.is_involved then involved:add(branch.name, i) end
+            end
         end
     end
     equal_names(self, names)
-    names_and_patterns(self, names, patterns)
+    names_and_patterns(self, names, involved, patterns)
     patterns_and_patterns(self, patterns)
 end
 
@@ -447,7 +296,7 @@ function M.common(parsed)
     local sides, left = new_sides(parsed), most_guesses
     local function all_match(name)
         left = left - 1
-        if left <= 0 or name == "" or warnings.is_internal(name) then return false end
+        if left <= 0 or name == "" or known.is_internal(name) then return false end
         for _, side in ipairs(sides) do
             if not takes(side, name) then return false end
         end
@@ -455,8 +304,8 @@ function M.common(parsed)
     end
     for i, one in ipairs(sides) do
         for k = i + 1, #sides do
-            for _, a in ipairs(one.branches) do
-                for _, b in ipairs(sides[k].branches) do
+            for _, a in ipairs(one.expression:branches()) do
+                for _, b in ipairs(sides[k].expression:branches()) do
                     local name = left > 0 and go_together(a, b)
                         and each_guess(a, b, made_up(one), made_up(sides[k]), all_match)
                     if name then return name end
@@ -479,16 +328,14 @@ end
 
 --- Which expressions match the same topics.
 ---@param parsed kmirror.regex.expression[]
----@param topics? string[] those that are known; without them it goes by the text
+---@param topics? string[]|kmirror.regex.known those that are known; by the text without them
 ---@param involves? fun(index: integer): boolean only pairs with one of these
 ---@return kmirror.regex.overlap[] in order
 ---@return boolean whole false when so much had to be tried that some was not
 function M.find(parsed, topics, involves)
-    local self = setmetatable({
-        sides = new_sides(parsed), found = {}, left = most, involves = involves or function() return true end,
-    }, Search)
+    local self = setmetatable({ sides = new_sides(parsed, involves), found = {}, left = most, room = most }, Search)
     if topics then self:by_topics(topics) else self:by_text() end
-    return in_list(self.found), self.left > 0 and all_known(self.sides)
+    return in_list(self.found), self.left > 0 and self.room >= 0 and all_known(self.sides)
 end
 
 return M

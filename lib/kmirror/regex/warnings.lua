@@ -3,6 +3,7 @@
 local anchors = require("kmirror.regex.anchors")
 local charset = require("kmirror.regex.charset")
 local fields = require("mirrors").fields
+local known = require("kmirror.regex.known")
 local text = require("kmirror.text")
 
 local M = {}
@@ -13,30 +14,12 @@ local anything = { "x", "Z9", "orders.created", "a-b_c.d", "_schemas", "0.0-0" }
 -- What MirrorMaker 2 itself makes, and Kafka.
 local internal = { "__consumer_offsets", "mm2-offset-syncs.x.internal", "connect-configs-internal", "x.replica" }
 
-local internal_patterns = { "[-.]internal$", "%.replica$", "^__" }
-
---- True of a topic that MirrorMaker 2 leaves out by default (topics.exclude).
----@param name string
----@return boolean
-function M.is_internal(name)
-    for _, pattern in ipairs(internal_patterns) do
-        if name:find(pattern) then return true end
-    end
-    return false
-end
-
 local shown = 3
 
 -- "a, b, c and 4 more"
 local function listed(names)
     local more = #names > shown and (" and %d more"):format(#names - shown) or ""
     return table.concat(names, ", ", 1, math.min(shown, #names)) .. more
-end
-
-local function select(names, keep)
-    local kept = {}
-    for _, name in ipairs(names) do kept[#kept + 1] = keep(name) and name or nil end
-    return kept
 end
 
 -- Each returns its warning: what is the matter, and where, when that is one place.
@@ -74,9 +57,7 @@ function checks.everything(expression)
 end
 
 function checks.internal(expression, topics)
-    local found = select(topics or internal, function(name)
-        return M.is_internal(name) and expression:takes(name)
-    end)
+    local _, found = known.taken(expression, topics or internal)
     if #found > 0 and (topics or not is_broad(expression)) then
         return ("matches internal topics (%s), which MirrorMaker 2 excludes by default")
             :format(listed(found))
@@ -84,14 +65,11 @@ function checks.internal(expression, topics)
 end
 
 function checks.nothing(expression, topics)
-    local taken = select(topics or {}, function(name)
-        return expression:takes(name)
-    end)
-    if not topics or #topics == 0 or #taken > 0 then return nil end
-    local touched = select(topics, function(name)
-        return expression:touches(name)
-    end)
-    return ("matches none of the %s"):format(text.count(#topics, "known topic"))
+    local count = topics and #(known.is_one(topics) and topics.topics or topics) or 0
+    local taken, internal_ones = known.taken(expression, topics or {})
+    if count == 0 or #taken + #internal_ones > 0 then return nil end
+    local touched = known.touched(expression, topics)
+    return ("matches none of the %s"):format(text.count(count, "known topic"))
         .. (#touched > 0 and (": it fits only a part of %s"):format(listed(touched)) or "")
 end
 
@@ -230,7 +208,7 @@ local order = { "everything", "internal", "nothing", "impossible", "blanks", "an
 
 --- What may not be meant.
 ---@param expression kmirror.regex.expression
----@param topics? string[] those that are known
+---@param topics? string[]|kmirror.regex.known those that are known
 ---@return kmirror.regex.note[]
 function M.of(expression, topics)
     local notes = {}

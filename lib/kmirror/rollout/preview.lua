@@ -11,6 +11,7 @@ local M = {}
 ---@field rows table[] by change: old, new, taken, gained, lost
 ---@field warnings { message: string, count: integer }[]
 ---@field overlaps { first: string, second: string, topics: string[] }[] pairs of regexes that take the same topics
+---@field whole boolean all such pairs are there, and not just as many as could be tried out
 ---@field known integer how many topics are known
 
 --- The topics in a file, one a line, or else those of the mirrors that are there.
@@ -35,12 +36,6 @@ function M.topics(live, path)
     end
     table.sort(names)
     return names
-end
-
--- Which topics a regex takes; none when it cannot be tried out.
-local function taken_by(each, topics)
-    local could, taken = pcall(regex.select, each, topics)
-    return could and taken or {}
 end
 
 local function compare(change, topics, adds)
@@ -79,34 +74,30 @@ local function warnings_of(plan, topics)
     return found
 end
 
--- Pairs of regexes with topics in common, one of them new. Each topic is looked up once per regex, and not per pair.
+local function regexes_of(list)
+    local regexes = {}
+    for i, mirror in ipairs(list) do regexes[i] = mirror.topicsRegex end
+    return regexes
+end
+
+-- Pairs of regexes with topics in common, one of them new; false when not all could be tried.
 local function overlaps_of(plan, topics, adds)
-    local regexes, is_new = {}, {}
-    for i, change in ipairs(plan.changes) do regexes[i], is_new[i] = change.regex, true end
-    for _, list in ipairs({ plan.done, plan.others }) do
-        for _, mirror in ipairs(list) do regexes[#regexes + 1] = mirror.topicsRegex end
+    local new, old, usable, is_new = {}, {}, {}, {}
+    for i, change in ipairs(plan.changes) do
+        new[i], old[i] = change.regex, change.old.topicsRegex
     end
-    for _, change in ipairs(adds and plan.changes or {}) do
-        regexes[#regexes + 1] = change.old.topicsRegex
-    end
-    local takers, pairs_found, order = {}, {}, {}
-    for i, each in ipairs(regexes) do
-        for _, topic in ipairs(taken_by(each, topics)) do
-            takers[topic] = takers[topic] or {}
-            for _, other in ipairs(takers[topic]) do
-                if is_new[i] or is_new[other] then
-                    local key = other .. " " .. i
-                    if not pairs_found[key] then
-                        pairs_found[key] = { first = regexes[other], second = regexes[i], topics = {} }
-                        order[#order + 1] = pairs_found[key]
-                    end
-                    table.insert(pairs_found[key].topics, topic)
-                end
+    for _, list in ipairs({ new, regexes_of(plan.done), regexes_of(plan.others), adds and old or {} }) do
+        for _, each in ipairs(list) do
+            if not regex.problem(each) then
+                usable[#usable + 1], is_new[#usable + 1] = each, list == new
             end
-            table.insert(takers[topic], i)
         end
     end
-    return order
+    local found, whole = regex.overlaps(usable, topics, function(i) return is_new[i] end)
+    for i, each in ipairs(found) do
+        found[i] = { first = usable[each.first], second = usable[each.second], topics = each.topics }
+    end
+    return found, whole
 end
 
 --- What would change, over the topics that are known.
@@ -115,10 +106,10 @@ end
 ---@param adds boolean the old mirrors stay
 ---@return kmirror.rollout.preview
 function M.make(plan, topics, adds)
-    local preview = { rows = {}, known = #topics }
-    for i, change in ipairs(plan.changes) do preview.rows[i] = compare(change, topics, adds) end
-    preview.warnings = warnings_of(plan, topics)
-    preview.overlaps = overlaps_of(plan, topics, adds)
+    local preview, known = { rows = {}, known = #topics }, regex.known(topics)
+    for i, change in ipairs(plan.changes) do preview.rows[i] = compare(change, known, adds) end
+    preview.warnings = warnings_of(plan, known)
+    preview.overlaps, preview.whole = overlaps_of(plan, known, adds)
     return preview
 end
 
@@ -165,6 +156,10 @@ function M.show(file, preview)
     end
     if #preview.overlaps > shown then
         line("overlap: %s", text.count(#preview.overlaps - shown, "more pair"))
+    end
+    if not preview.whole then
+        line("warning: not all pairs of regexes were tried out, as they are too many, or some take too long: some that "
+            .. "match the same topics may not be named")
     end
     line("Known topics: %d. Topics that no mirror matches yet are not included, unless --topics names them.",
         preview.known)

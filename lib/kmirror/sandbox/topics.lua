@@ -1,6 +1,7 @@
 --- The topics of the sandbox's Kafka clusters, and which of them a regex takes.
 
 local random = require("kmirror.sandbox.random")
+local regex = require("kmirror.regex")
 
 local topics = {}
 
@@ -78,72 +79,22 @@ function topics.of_region(count, peer)
 end
 
 --- The topics of any cluster outside of the sandbox's account.
-topics.EXTERNAL = {
+topics.EXTERNAL = regex.known({
     "__consumer_offsets", "east-orders", "east-payments", "orders", "payments", "shipments",
     "west-inventory", "west-orders", "west-payments", "west-shipments",
-}
+})
 
---- Topics that MirrorMaker 2 leaves out whatever the regex says (its default topics.exclude).
----@param name string
----@return boolean
-function topics.is_internal(name)
-    return (name:find("[-.]internal$") or name:find("%.replica$") or name:find("^__")) ~= nil
-end
-
---- What all names begin with that a regex takes, as far as that is plain to see.
----@param regex string
----@return string
-local function beginning(regex)
-    local text = ""
-    for escaped, char in (regex:find("|", 1, true) and "" or regex):gmatch("(\\?)(.)") do
-        local is_literal = escaped == "" and char:find("[%w_-]") or escaped ~= "" and char:find("[.-]")
-        if not is_literal then
-            return char:find("[*?{]") and escaped == "" and text:sub(1, -2) or text
-        end
-        text = text .. char
-    end
-    return text
-end
-
---- The index of the first of `names` that is not below the text.
----@param names string[] sorted
----@param text string
----@return integer
-local function first_from(names, text)
-    local low, high = 1, #names + 1
-    while low < high do
-        local middle = (low + high) // 2
-        if names[middle] < text then
-            low = middle + 1
-        else
-            high = middle
-        end
-    end
-    return low
-end
-
---- PCRE2_ENDANCHORED, which lrexlib passes on but has no name for.
-local ENDANCHORED = 0x20000000
-
---- Those of `names` that a topics regex takes: all of the name must match, as MirrorMaker 2 has it.
---- PCRE2 stands in for Java's regexes here; they differ only in corners.
----@param regex string
----@param names string[] sorted
----@return string[]|nil taken nil when it is not a regex, or takes too long
+--- Those of the topics that a topics regex takes, as MirrorMaker 2 does.
+---@param expression string
+---@param names string[]|kmirror.regex.known
+---@return string[]|nil taken in their order; nil when it is not a regex, or takes too long
 ---@return string|nil why
-function topics.select(regex, names)
-    local rex = require("rex_pcre2")
-    local taken = {}
-    local done, why = pcall(function()
-        local whole, text = rex.new(regex, rex.flags().ANCHORED | ENDANCHORED), beginning(regex)
-        for i = first_from(names, text), #names do
-            local name = names[i]
-            if name:sub(1, #text) ~= text then break end
-            if not topics.is_internal(name) and whole:find(name) then taken[#taken + 1] = name end
-        end
-    end)
-    if not done then return nil, (tostring(why):gsub("^[^:]+:%d+: ", "")) end
-    return taken
+function topics.select(expression, names)
+    local problem = regex.problem(expression)
+    if problem then return nil, problem.message end
+    local done, taken = pcall(regex.select, expression, names)
+    if done then return taken end
+    return nil, tostring(taken)
 end
 
 --- How busy a topic is: the same in every world.

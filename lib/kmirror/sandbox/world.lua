@@ -7,6 +7,7 @@ local account = require("kmirror.sandbox.account")
 local measured = require("kmirror.sandbox.measured")
 local order = require("kmirror.order")
 local random = require("kmirror.sandbox.random")
+local regex = require("kmirror.regex")
 local topics = require("kmirror.sandbox.topics")
 
 local world = {}
@@ -67,7 +68,7 @@ function world.new(options, saved)
         families = math.max(options.mirrors, world.SIZES.demo),
         created = 0,
         connects = {}, -- Connect cluster id -> { alias, mirrors by id, order: see order_of(), added, gone }
-        kafkas = {}, -- Kafka cluster id -> names of its topics
+        kafkas = {}, -- Kafka cluster id -> its topics, as regex.known() has them
         stopped = {}, -- Kafka cluster id -> when its producers were stopped; those of the others run
         paused = {}, -- Kafka cluster id -> { from, to }: when its producers stood still before
     }, world)
@@ -87,7 +88,7 @@ end
 function world:_lay_out()
     for name, cluster in pairs(self.clusters) do
         local peer = name == "us-west" and "us-east" or "us-west"
-        self.kafkas[cluster.kafka] = topics.of_region(self.families, peer)
+        self.kafkas[cluster.kafka] = regex.known(topics.of_region(self.families, peer))
         self.connects[cluster.connect] = { alias = cluster.alias, mirrors = {}, order = {}, added = 0, gone = {} }
     end
 end
