@@ -133,7 +133,8 @@ describe("a topics regex", function()
     it("takes the same of topics that are put in order once for many regexes", function()
         local more = { "(?!.*dead)orders\\..*", "orders(?=x).*", "(?<=or)ders", "(?i)ORDERS.*", "(?s)orders.*",
             "a|b|orders", "(?:a|orders)\\.created", "(west|orders)-(orders|created)",
-            ".*-created", "or.*ders", "orders(?!x)*", "a,b" }
+            ".*-created",
+            "or.*ders", "orders(?!x)*", "a,b" }
         for _, case in ipairs(JAVA) do more[#more + 1] = case[2] and case[1] or nil end
         local names = table.move(TOPICS, 1, #TOPICS, #NAMES + 1, table.move(NAMES, 1, #NAMES, 1, {}))
         names[#names + 1] = "orders" -- twice
