@@ -287,6 +287,42 @@ function fields.options(known)
     }
 end
 
+---A table that a file holds, say: each of its fields of its kind. One with a ? may be missing; those that are not named
+---here may be anything.
+---@param known table<string, mirrors.fields.kind>  by name of the field: { id = fields.text, ["line?"] = … }
+---@return mirrors.fields.kind
+function fields.record(known)
+    local function problem(name, value)
+        for its, kind in pairs(type(value) == "table" and known or {}) do
+            local field, mark = its:match("^(.-)(%??)$")
+            local given = value[field]
+            local wrong = not (given == nil and mark == "?") and problem_of(("%s.%s"):format(name, field), kind, given)
+            if wrong then return wrong end
+        end
+    end
+    return {
+        expected = "a table", problem = problem,
+        fits = function(value) return type(value) == "table" and problem("", value) == nil end,
+    }
+end
+
+---A table of values of a kind, by names.
+---@param kind mirrors.fields.kind
+---@return mirrors.fields.kind
+function fields.map(kind)
+    local function problem(name, value)
+        for its, each in pairs(type(value) == "table" and value or {}) do
+            local where = ("%s[%s]"):format(name, shown(its))
+            local wrong = problem_of(where .. ": its name", fields.string, its) or problem_of(where, kind, each)
+            if wrong then return wrong end
+        end
+    end
+    return {
+        expected = "a table by names", problem = problem,
+        fits = function(value) return type(value) == "table" and problem("", value) == nil end,
+    }
+end
+
 local originals = setmetatable({}, { __mode = "k" })
 local declarations = {}
 

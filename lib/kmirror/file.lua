@@ -49,6 +49,14 @@ function M.is_stream(path)
     return outfile.is_stream(path)
 end
 
+--- Whether there is something of that name that can be opened; of a pipe, nothing is taken by that.
+---@param path string
+---@return boolean
+function M.exists(path)
+    local file <close> = not M.is_stream(path) and io.open(path, "rb") or nil
+    return file ~= nil or M.is_stream(path)
+end
+
 -- ---- what is written anew again and again ------------------------------------------------------------------------
 
 ---@class kmirror.file.draft
@@ -89,5 +97,6 @@ return fields.guard("file", M, {
     append = { "path", fields.string },
     new = { "path", fields.string },
     is_stream = { "path", fields.string },
+    exists = { "path", fields.string },
     draft = { "path", fields.string },
 })

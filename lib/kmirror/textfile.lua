@@ -52,11 +52,27 @@ function M.name(path)
     return path == "-" and "standard input" or path
 end
 
+local largest <const> = 64 << 20 -- bytes: whoever names a device, or a dump, by mistake is told in time
+local piece <const> = 1 << 16
+
+-- All that is in a file; nil and why not.
+local function all_of(file)
+    local parts, size = {}, 0
+    repeat
+        local part, why = file:read(piece)
+        if why then return nil, why end
+        parts[#parts + 1] = part
+        size = size + #(part or "")
+    until not part or size > largest
+    if size > largest then return nil, ("it is larger than %d MiB"):format(largest >> 20) end
+    return table.concat(parts)
+end
+
 local function read_bytes(path, expected)
     local file, problem = io.stdin, nil
     if path ~= "-" then file, problem = io.open(path, "rb") end
     local bytes, why
-    if file then bytes, why = file:read("a") end
+    if file then bytes, why = all_of(file) end
     if file and file ~= io.stdin then file:close() end
     problem = problem or ("%s: %s"):format(M.name(path), why or "not a file")
     return bytes or refuse("cannot read %s; expected %s", problem, expected)
@@ -88,9 +104,10 @@ end
 function M.read_private(path, called)
     called = called or path
     local file <close>, why = io.open(path, "rb")
-    local bytes = file and file:read("a")
+    local bytes, problem = nil, nil
+    if file then bytes, problem = all_of(file) end
     if not bytes then
-        return nil, ("cannot read %s: %s"):format(called, file and "not a file" or why:match("[^:]*$"):gsub("^ ", ""))
+        return nil, ("cannot read %s: %s"):format(called, problem or why:match("[^:]*$"):gsub("^ ", ""))
     elseif mirrors.is_private(path) ~= true then
         return nil, ("%s can be read by others than its owner: chmod 600 %s"):format(called, called)
     end

@@ -55,6 +55,58 @@ local some = [[
     { topicsRegex = "orders\\..*", targetLatency = 60000 },
     { topicsRegex = "payments\\..*", targetLatency = 30000 },]]
 
+-- A runbook that forges a plan: each of its fields in turn becomes each of many things, and the digest is made anew.
+-- With a second argument it leaves one of them in the plan's place.
+local forge <const> = [[
+    local fleet, host, json = require("kmirror.fleet"), require("host"), require("kmirror.json")
+    local path, one = ...
+    local file <close> = io.open(path)
+    local content = file:read("a")
+    local count, wrong = 0, {}
+
+    local function write(whole)
+        local plan = json.decode(json.encode(whole)).plan
+        whole.digest = host.hmac_sha256("kmirror plan 1", json.encode(plan))
+        require("kmirror.file").write(path, json.encode(whole))
+    end
+
+    local function look(where)
+        local ok, problem = pcall(function()
+            local plan = fleet.saved.read(path)
+            fleet.warn(plan)
+            json.encode({ fleet.shape(plan), fleet.text(plan) })
+            require("kmirror.cli.planning").anew(path, plan, {})
+            fleet.stale.check_fleet(path, plan, { mirrors = {} }, "")
+        end)
+        count = count + 1
+        if not ok and not (type(problem) == "table" and problem.kind == "usage") then
+            wrong[#wrong + 1] = where .. ": " .. tostring(problem)
+        end
+    end
+
+    local whole = json.decode(content)
+    local function forge(holder, key, where)
+        local value = holder[key]
+        for _, other in ipairs({ false, true, 0, -1, 1.5, 1e300, "x", "", {}, { 1 }, { x = 1 }, { {} } }) do
+            holder[key] = other or nil
+            write(whole)
+            look(("%s = %s"):format(where, json.encode(other)))
+        end
+        holder[key] = value
+        for part in pairs(type(value) == "table" and value or {}) do forge(value, part, where .. "." .. part) end
+    end
+
+    if one then
+        whole.plan.create[2].wanted.line = "x"
+        return write(whole)
+    end
+    for _, list in ipairs({ "create", "retune", "delete", "unlisted", "there", "mirrors" }) do
+        whole.plan[list] = { whole.plan[list][1] } -- one of each will do
+    end
+    forge(whole, "plan", "plan")
+    print(count .. " forged; " .. (wrong[1] or "all refused, or told as a plan"))
+]]
+
 local function id_of(regex)
     local list = cjson.decode(run("list", "--json").stdout)
     for _, mirror in ipairs(list) do
@@ -193,6 +245,42 @@ describe("A saved plan", function()
             says(with(""), "expected a fleet file, whose name ends in .lua, .json or .csv, or a plan")
         end)
 
+        it("when somebody has forged it, whatever field that was and whatever stands there, by name", function()
+            start()
+            local out = save(fleet(some), "--prune")
+            local result = run("run", support.temporary("forge.lua", forge), out, { timeout = 60 })
+            assert.are.equal(0, result.status, result.stderr)
+            local tried, said = result.stdout:match("^(%d+) forged; (.*)$")
+            assert.is_true(math.tointeger(tried) > 1000)
+            assert.are.equal("all refused, or told as a plan\n", said)
+        end)
+
+        it("when it was forged, with its name and the field, by show, plan and apply; nothing is asked", function()
+            start()
+            local out = save(fleet(some), "--prune")
+            local result = run("run", support.temporary("forge.lua", forge), out, "one")
+            assert.are.equal(0, result.status, result.stderr)
+            local asked = #planning.sandbox:requests()
+            for _, command in ipairs { "show", "plan", "apply" } do
+                result = run(command, out)
+                assert.are.equal(2, result.status)
+                assert.are.equal("", result.stdout)
+                says(result.stderr, "night.plan is not as kmirror has written it: plan.create[2].wanted.line must be a "
+                    .. "whole number from 1 up, got 'x'; make it anew: kmirror plan FLEET -o ")
+            end
+            assert.are.equal(asked, #planning.sandbox:requests())
+        end)
+
+        it("when a field stands there twice, or its version is no number", function()
+            start()
+            local out = save(fleet(some))
+            local whole = support.read(out)
+            says(refusal(support.write(out, (whole:gsub('"whole"', '"whole": true, "whole"')))),
+                "is not as kmirror has written it: 'whole' stands there twice, in line ")
+            says(refusal(support.write(out, (whole:gsub('"version": 1\n', '"version": {"x": "1"}\n')))),
+                "is a saved plan of version a table; this kmirror (")
+        end)
+
         it("when it would delete more than may be", function()
             start()
             local out = save(fleet(some), "--prune")
@@ -285,6 +373,22 @@ describe("A saved plan", function()
             says(refusal(out), "the environment variable DC1 is not set")
             assert.are.equal(0, apply(out, { env = { DC1 = properties("rotated") } }).status)
         end)
+    end)
+
+    it("has lists where it has none of something, too", function()
+        start()
+        local whole = support.read((save(fleet(some))))
+        for _, list in ipairs { "blocked", "delete", "unclear", "warnings" } do
+            assert.is_truthy(whole:find(('"%s": %%[[%%]\n]'):format(list)), list)
+        end
+    end)
+
+    it("can be a pipe", function()
+        start()
+        local out, planned = save(fleet(some))
+        local shown = support.run { "-c", [["$0" show <(cat "$1")]], support.executable, out, command = "bash" }
+        assert.are.equal(0, shown.status, shown.stderr)
+        assert.are.equal(planned.stdout, shown.stdout)
     end)
 
     it("can be a job, which goes on after it was killed; without one it is stale then", function()

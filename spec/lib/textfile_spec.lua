@@ -39,6 +39,20 @@ local function run(place, content)
 end
 
 describe("a text file", function()
+    it("that does not end is refused when it is too large, whatever reads it", function()
+        for _, words in ipairs {
+            { "create", "-" }, { "plan", "-" }, { "run", "-" }, { "apply", "/dev/zero" }, { "show", "/dev/zero" },
+        } do
+            local result = support.run { "-c", [["$0" "$@" < /dev/zero]], support.executable, "--sandbox",
+                command = "bash", table.unpack(words) }
+            if words[1] == "show" then
+                result = support.run { "show", "/dev/zero" }
+            end
+            assert.are.equal(2, result.status, result.stderr)
+            assert.is_truthy(result.stderr:find("it is larger than 64 MiB; expected", 1, true), result.stderr)
+        end
+    end)
+
     for name, place in pairs(places) do
         describe("for " .. name, function()
             it("may begin with a byte order mark", function()

@@ -4,11 +4,6 @@ local log = require("kmirror.log")
 local shell = require("kmirror.shell")
 local refuse = require("kmirror.usage")
 
-local function exists(path)
-    local file <close> = io.open(path, "rb")
-    return file ~= nil
-end
-
 local function write(path, template, name)
     local source = assert(host.source("scripts/template/" .. template .. ".lua"))
     local ok, problem = pcall(files.write, path, (source:gsub("NAME", name)))
@@ -40,7 +35,7 @@ as they are; change what they do. Nothing that is there is written over.]],
         end
         local runbook, spec = path .. ".lua", path .. "_spec.lua"
         for _, each in ipairs({ runbook, spec }) do
-            if exists(each) then
+            if files.exists(each) then
                 refuse("%s is there already, and is not written over: choose another name", each)
             end
         end

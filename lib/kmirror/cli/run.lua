@@ -11,11 +11,6 @@ local function is_path(script)
     return script:find("/", 1, true) or script:find("%.lua$")
 end
 
-local function exists(path)
-    local file <close> = io.open(path, "rb")
-    return file ~= nil and file:read(0) ~= nil
-end
-
 -- A runbook that starts with a line for the kernel (#!) is fine, as it is for lua itself.
 local function compile(source, name, globals)
     if source:sub(1, 1) == "\27" then
@@ -51,7 +46,7 @@ local function load_runbook(script)
         return load_file(script)
     end
     local source, name = host.script(script)
-    if not source and exists(script) then
+    if not source and require("kmirror.file").exists(script) then
         return load_file(script)
     elseif not source then
         local shipped = {}

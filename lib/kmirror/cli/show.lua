@@ -1,3 +1,4 @@
+local files = require("kmirror.file")
 local fleet = require("kmirror.fleet")
 local json = require("kmirror.json")
 local meant = require("mirrors").fields.meant
@@ -26,11 +27,6 @@ local function show_plan(plan, is_json)
     fleet.show(io.stdout, plan)
 end
 
-local function exists(path)
-    local file <close> = io.open(path, "rb")
-    return file ~= nil and file:read(0) ~= nil
-end
-
 ---@type kmirror.command
 return {
     name = "show",
@@ -57,7 +53,7 @@ with --json, with "made" and "digest" besides. Nothing is sent.]],
             io.stdout:write(source)
             return 0
         end
-        local plan = exists(options.runbook) and fleet.saved.read(options.runbook)
+        local plan = files.exists(options.runbook) and fleet.saved.read(options.runbook)
         if not plan then refuse_unknown(options.runbook) end
         show_plan(plan, options.json)
         return 0

@@ -1,6 +1,7 @@
 --- doctor.configuration: the configuration file, where the API key comes from, and whether both together will do.
 
 local config = require("kmirror.config")
+local files = require("kmirror.file")
 local mirrors = require("mirrors")
 
 local default_endpoint <const> = "https://api.instaclustr.com"
@@ -14,11 +15,6 @@ local function message_of(problem)
     return type(problem) == "table" and problem.message or tostring(problem)
 end
 
-local function exists(path)
-    local file <close> = io.open(path, "rb")
-    return file ~= nil
-end
-
 local function look_at_file(case)
     local path = config.path()
     local ok, name, profile = pcall(config.choose, case.given.profile or variable("KMIRROR_PROFILE"))
@@ -30,7 +26,7 @@ local function look_at_file(case)
     case.profile_name, case.profile = name, profile
     if name then
         case:note("configuration", "ok", ("profile %s of %s"):format(name, path))
-    elseif path and exists(path) then
+    elseif path and files.exists(path) then
         case:note("configuration", "ok", ("%s; no profile is chosen"):format(path))
     else
         case:note("configuration", "ok", ("no configuration file (%s); the environment is used"):format(

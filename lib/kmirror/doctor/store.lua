@@ -1,16 +1,12 @@
 --- doctor.store: where jobs are kept. One that is not there yet is not made.
 
+local files = require("kmirror.file")
 local mirrors = require("mirrors")
 local stores = require("kmirror.store")
 
 local function variable(name)
     local value = os.getenv(name)
     return value ~= "" and value or nil
-end
-
-local function exists(path)
-    local file <close> = io.open(path, "rb")
-    return file ~= nil
 end
 
 local function open_and_count(url)
@@ -76,7 +72,7 @@ return function(case)
             "install the package lua-dbi-sqlite3")
     elseif not path then
         look_inside(case, url)
-    elseif not exists(path) then
+    elseif not files.exists(path) then
         case:note("store", "ok", ("none yet; the first --job makes %s"):format(path))
     else
         look_inside(case, url, path)

@@ -6,8 +6,11 @@
 --- in them is no secret.
 
 local changes = require("kmirror.changes")
+local fields = require("mirrors").fields
 local host = require("host")
 local json = require("kmirror.json")
+local json_source = require("kmirror.fleet.json_source")
+local kept = require("kmirror.fleet.kept")
 local mirrors = require("mirrors")
 local profile = require("kmirror.profile")
 local textfile = require("kmirror.textfile")
@@ -44,9 +47,9 @@ local fields_of_wanted = {
 }
 local fields_of_found = { "id", "cluster", "connectorName", "sourceAlias", "topicsRegex" }
 
-local function pick(fields, from)
+local function pick(names, from)
     local picked = {}
-    for _, field in ipairs(fields) do picked[field] = from[field] end
+    for _, field in ipairs(names) do picked[field] = from[field] end
     return picked
 end
 
@@ -108,12 +111,8 @@ local function as_read(value)
     return read
 end
 
---- A plan as it is kept.
----@param plan kmirror.fleet.plan
----@param made? kmirror.fleet.made
----@return kmirror.fleet.saved without a fleet
-function M.form(plan, made)
-    return as_read({
+local function form_of(plan, made)
+    return {
         made = made,
         names = plan.names, whole = plan.whole, unchanged = plan.unchanged,
         mirrors = map(plan.mirrors, wanted_form),
@@ -125,7 +124,14 @@ function M.form(plan, made)
         unlisted = map(plan.unlisted, found_form),
         unclear = map(plan.unclear, found_form),
         warnings = map(plan.warnings, warning_form),
-    })
+    }
+end
+
+--- A plan as it is kept.
+---@param plan kmirror.fleet.plan
+---@return kmirror.fleet.saved without what it was made from, and without a fleet
+function M.form(plan)
+    return as_read(form_of(plan))
 end
 
 --- Mirrors of a fleet file as they are kept.
@@ -175,8 +181,8 @@ end
 ---@param made kmirror.fleet.made
 ---@return string digest
 function M.write(path, plan, made)
-    local form = M.form(plan, made)
-    local digest = digest_of(form)
+    local form = form_of(plan, made)
+    local digest = digest_of(as_read(form))
     local ok, problem = pcall(json.write, path,
         { digest = digest, format = format, version = version, plan = form })
     return ok and digest or refuse("%s", tostring(problem))
@@ -186,15 +192,30 @@ local function anew(path)
     return ("make it anew: kmirror plan FLEET -o %s"):format(path)
 end
 
+-- What stands there twice is one thing to whoever reads the file, and another to who carries it out.
+local function twice_in(place)
+    if place.twice then return place.twice end
+    for _, part in pairs(place.parts) do
+        local found = twice_in(part)
+        if found then return found end
+    end
+end
+
 -- Raises usage for what is not as kmirror has written it.
-local function check(path, whole)
-    if whole.version ~= version then
+local function check(path, whole, place)
+    local twice = twice_in(place)
+    if twice then
+        refuse("%s is not as kmirror has written it: '%s' stands there twice, in line %d; %s", path, twice.key,
+            twice.line, anew(path))
+    elseif whole.version ~= version then
         refuse("%s is a saved plan of version %s; this kmirror (%s) knows version %d: %s", path,
-            tostring(whole.version), host.version, version, anew(path))
+            fields.shown(whole.version), host.version, version, anew(path))
     elseif type(whole.plan) ~= "table" or digest_of(whole.plan) ~= whole.digest then
         refuse("%s is not as kmirror has written it: it was changed or damaged (its digest does not match); %s", path,
             anew(path))
     end
+    local problem = fields.problem("plan", kept, whole.plan)
+    if problem then refuse("%s is not as kmirror has written it: %s; %s", path, problem, anew(path)) end
 end
 
 -- What a plan for people is written with.
@@ -221,7 +242,7 @@ function M.read(path)
     local content = textfile.read(path, "a fleet file, or a saved plan")
     local whole, problem = json.decode(content)
     if type(whole) == "table" and whole.format == format then
-        check(path, whole)
+        check(path, whole, select(2, json_source(path, content)))
         return revive(whole)
     elseif problem and content:sub(1, 300):find(format, 1, true) then
         refuse("%s is a damaged plan: %s; %s", path, problem, anew(path))
