@@ -1,5 +1,6 @@
 #include "fetch.h"
 
+#include "class.h"
 #include "http.h"
 #include "result.h"
 #include "scheduler.h"
@@ -146,9 +147,7 @@ static int fetch_(lua_State *L) {
 }
 
 int luaopen_fetch(lua_State *L) {
-    luaL_newmetatable(L, FETCH);
-    lua_pushcfunction(L, fetch_gc);
-    lua_setfield(L, -2, "__gc");
+    class_new(L, FETCH, NULL, fetch_gc);
     lua_pushcfunction(L, fetch_);
     return 1;
 }

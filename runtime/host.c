@@ -2,6 +2,7 @@
 
 #include "base64.h"
 #include "child.h"
+#include "class.h"
 #include "computing.h"
 #include "exit.h"
 #include "files.h"
@@ -298,6 +299,7 @@ bool host_wants_traceback(void) {
 }
 
 int luaopen_host(lua_State *L) {
+    static const luaL_Reg lock_methods[] = {{"close", lock_close}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"isatty", is_terminal},
                                          {"columns", columns},
                                          {"monotonic", monotonic},
@@ -332,15 +334,7 @@ int luaopen_host(lua_State *L) {
                                          {"on_failure", on_failure},
                                          {"json_messages", json_messages},
                                          {NULL, NULL}};
-    luaL_newmetatable(L, LOCK);
-    lua_pushcfunction(L, lock_close);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, lock_close);
-    lua_setfield(L, -2, "__close");
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, lock_close);
-    lua_setfield(L, -2, "close");
+    class_new(L, LOCK, lock_methods, lock_close);
     luaL_newlib(L, functions);
     lua_pushliteral(L, KMIRROR_VERSION);
     lua_setfield(L, -2, "version");

@@ -1,5 +1,6 @@
 #include "sharing.h"
 
+#include "class.h"
 #include "mirrors.h"
 #include "scheduler.h"
 
@@ -247,13 +248,7 @@ int luaopen_sharing(lua_State *L) {
                                        {"apart", share_apart},
                                        {NULL, NULL}};
     static const luaL_Reg functions[] = {{"share", new_share}, {NULL, NULL}};
-    luaL_newmetatable(L, SHARE);
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, share_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    class_new(L, SHARE, methods, share_gc);
     luaL_newlib(L, functions);
     return 1;
 }
