@@ -2,11 +2,11 @@
 -- two connectors of MirrorMaker there, NAME and NAME.checkpoint, so an operation takes several requests. A name is
 -- chosen before anything is sent, and none is there twice: a request whose answer was lost can be sent again, and
 -- mirror was made is told by its name. Needs Kafka 3.7, for connectors that are created stopped.
-local load, native, json, fields, specification, secret, properties, task = ...
+local load, native, json, fields, specification, secret, properties, task, heartbeats = ...
 
-local config = load("runtime/connect_config.lua", fields, specification, secret, properties)
+local config = load("runtime/connect_config.lua", fields, specification, secret, properties, heartbeats)
 local status = load("runtime/connect_status.lua")
-local lag = load("runtime/connect_lag.lua", native, properties, task)
+local lag = load("runtime/connect_lag.lua", native, properties, task, heartbeats)
 local regexes = load("runtime/connect_regex.lua")
 local groups = load("runtime/connect_groups.lua", regexes)
 local uuid = load("runtime/uuid.lua")

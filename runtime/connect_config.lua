@@ -1,6 +1,6 @@
 -- connect_config: a mirror as Kafka Connect keeps it, which is two connectors of MirrorMaker: from a specification to
 -- their configurations, and back. Configurations hold secrets: nothing of them goes into a message.
-local fields, specification, secret, properties = ...
+local fields, specification, secret, properties, heartbeats = ...
 
 local config = {}
 
@@ -182,7 +182,8 @@ end
 ---@param topic string
 ---@return string
 function config.remote_topic(source, topic)
-    if source["replication.policy.class"] == SAME_NAMES then return topic end
+    local keeps = source["replication.policy.class"] == SAME_NAMES and not heartbeats.is_renamed(topic)
+    if keeps then return topic end
     return source["source.cluster.alias"] .. (source["replication.policy.separator"] or ".") .. topic
 end
 

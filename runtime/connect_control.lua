@@ -42,7 +42,8 @@ function control.lag(session, id)
     local found, source = with_source(session, id)
     local replicated = lag.replicated(session:ask("offsets", { name = found.name }))
     local partitions = partitions_of(session, found, replicated)
-    local told = lag.of(partitions, bounds_of(session, source, "source", partitions), replicated)
+    local told = lag.of(partitions, bounds_of(session, source, "source", partitions), replicated,
+        lag.aliases(source, session.clusters))
     told.id, told.connectorName = found.id, found.name
     return told
 end
@@ -78,7 +79,10 @@ function control.groups(session, id)
     local found, source = with_source(session, id)
     local counts = counts_of(session, found)
     local replicated = lag.replicated(session:ask("offsets", { name = found.name }))
-    local partitions, remote = partitions_of(session, found, replicated), {}
+    -- Whoever reads heartbeats goes on committing, whether clients stand still or not.
+    local partitions = lag.without_heartbeats(partitions_of(session, found, replicated),
+        lag.aliases(source, session.clusters))
+    local remote = {}
     for i, each in ipairs(partitions) do
         remote[i] = { config.remote_topic(source, each[1]), each[2] }
     end

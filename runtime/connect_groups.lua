@@ -6,7 +6,8 @@ local regexes = ...
 local groups = {}
 
 ---@class mirrors.Groups
----@field groups mirrors.Group[]  those that have committed on the mirror's topics in the source, by name
+---@field groups mirrors.Group[]  those that have committed on the mirror's topics in the source, by name; MirrorMaker's
+---  own heartbeats do not count
 
 ---@class mirrors.Group
 ---@field group string

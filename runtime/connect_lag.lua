@@ -1,6 +1,6 @@
 -- connect_lag: how many records a mirror has still to copy: where its source's partitions end, as Kafka says, less what
 -- Kafka Connect says is replicated. Also how a Kafka client is made of what the Java clients' properties say.
-local native, properties, task = ...
+local native, properties, task, heartbeats = ...
 
 local lag = {}
 
@@ -126,12 +126,13 @@ end
 -- ---- the lag of a mirror ----
 
 ---@class mirrors.Lag
----@field recordsLeft? integer  of all topics; nil while one is not known, or none
+---@field recordsLeft? integer  of all topics but MirrorMaker's heartbeats; nil while one is not known, or none
 ---@field topics mirrors.TopicLag[]
 
 ---@class mirrors.TopicLag
 ---@field name string            in the source
 ---@field recordsLeft? integer
+---@field heartbeats? boolean    true of MirrorMaker's own, to which a record a second is written for ever
 ---@field partitions mirrors.PartitionLag[]
 
 ---@class mirrors.PartitionLag
@@ -153,22 +154,47 @@ end
 ---@param partitions { [1]: string, [2]: integer }[]  in order of topics
 ---@param bounds { beginning: integer|false, ending: integer|false }[]
 ---@param replicated table<string, integer>  offsets by "topic-partition"
+---@param aliases? string[]  of known clusters
 ---@return mirrors.Lag
-function lag.of(partitions, bounds, replicated)
-    local whole, topic = { recordsLeft = #partitions > 0 and 0 or nil, topics = {} }, nil
+function lag.of(partitions, bounds, replicated, aliases)
+    local whole, topic, sum = { topics = {} }, nil, nil
     for i, each in ipairs(partitions) do
         local name, number = each[1], each[2]
         if not topic or topic.name ~= name then
-            topic = { name = name, recordsLeft = 0, partitions = {} }
+            topic = { name = name, recordsLeft = 0, partitions = {},
+                heartbeats = heartbeats.is(name, aliases or {}) or nil }
             whole.topics[#whole.topics + 1] = topic
         end
         local at = replicated[("%s-%d"):format(name, number)]
         local left = left_of(at, bounds[i])
         topic.partitions[#topic.partitions + 1] = { partition = number, endOffset = bounds[i].ending or nil,
             replicatedOffset = at, recordsLeft = left }
-        topic.recordsLeft, whole.recordsLeft = add(topic.recordsLeft, left), add(whole.recordsLeft, left)
+        topic.recordsLeft = add(topic.recordsLeft, left)
+        if not topic.heartbeats then sum = add(sum == nil and 0 or sum, left) or false end
     end
+    whole.recordsLeft = sum or nil
     return whole
+end
+
+---@param partitions { [1]: string, [2]: integer }[]
+---@param aliases string[]  of known clusters
+---@return { [1]: string, [2]: integer }[] those of other topics
+function lag.without_heartbeats(partitions, aliases)
+    local others = {}
+    for _, each in ipairs(partitions) do
+        others[#others + 1] = not heartbeats.is(each[1], aliases) and each or nil
+    end
+    return others
+end
+
+---The aliases of a mirror's clusters, and of the others that the options tell of.
+---@param source table<string, string>  configuration of the source connector
+---@param clusters table<string, mirrors.ConnectCluster>
+---@return string[]
+function lag.aliases(source, clusters)
+    local aliases = { source["source.cluster.alias"], source["target.cluster.alias"] }
+    for _, cluster in pairs(clusters or {}) do aliases[#aliases + 1] = cluster.alias end
+    return aliases
 end
 
 ---What a connector's tasks are at work on, in order.

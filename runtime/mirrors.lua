@@ -14,6 +14,7 @@ local complete = load("runtime/failure.lua", secret)
 local Outage = load("runtime/outage.lua", task, new_error)
 local retry = load("runtime/retry.lua", native, task, complete, new_error, Outage)
 local rotation = load("runtime/rotation.lua", native)
+local heartbeats = load("runtime/heartbeats.lua")
 local several = load("runtime/several.lua", native, retry, task, new_error, wire)
 
 ---@class mirrors
@@ -99,6 +100,11 @@ mirrors.under_way = native.under_way
 ---what is not UTF-8 replaced. With `lines`, line feeds and tabs stay.
 ---@type fun(text: string, lines?: boolean): string
 mirrors.printable = native.printable
+
+---Whether a topic is MirrorMaker's own heartbeats topic, which each mirror carries whatever its topics regex says, and
+---which never falls silent: `heartbeats`, behind any of the aliases that are given. A user's team.heartbeats is none.
+---@type fun(topic: string, aliases: string[]): boolean
+mirrors.is_heartbeats = heartbeats.is
 
 ---Whether nobody but its owner can read a file; nil when it cannot be looked at.
 ---@type fun(path: string): boolean?
@@ -198,7 +204,8 @@ local function load_backend(name)
     if name == "v1" or name == "v2" then
         return load("runtime/" .. name .. ".lua", json, fields, specification, secret, properties)
     elseif name == "connect" then
-        return load("runtime/connect.lua", load, native, json, fields, specification, secret, properties, task)
+        return load("runtime/connect.lua", load, native, json, fields, specification, secret, properties, task,
+            heartbeats)
     end
 end
 
@@ -451,6 +458,7 @@ return fields.guard("mirrors", mirrors, {
     kafka_id = { "cluster", fields.text },
     printable = { "text", fields.string, "lines?", fields.boolean },
     is_private = { "path", fields.string },
+    is_heartbeats = { "topic", fields.string, "aliases", fields.list(fields.string, "a list of aliases") },
     secret = { "text", fields.string },
     reveal = { "value", fields.any },
     hide = { "text", fields.string, "hidden", fields.list(fields.string) },

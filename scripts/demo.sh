@@ -23,7 +23,8 @@ unset KMIRROR_CLUSTER KMIRROR_PROFILE KMIRROR_API_KEY_FILE KMIRROR_ENDPOINT KMIR
 unset http_proxy HTTP_PROXY ALL_PROXY all_proxy
 export KMIRROR_API_KEY=sandbox-full-key XDG_STATE_HOME="$directory" XDG_CONFIG_HOME="$directory"
 
-"$kmirror" sandbox --port 0 --world 8 --creating-seconds 1 --sync-seconds 2 --state "$directory/world.json" \
+: > "$directory/address" # the first look at it may be sooner than the sandbox
+"$kmirror" sandbox --port 0 --world 8 --heartbeats 1 --creating-seconds 1 --sync-seconds 2 --state "$directory/world.json" \
     --request-log "$directory/requests.jsonl" > "$directory/address" &
 sandbox=$!
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

@@ -8,6 +8,7 @@ local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
 local fleets = require("kmirror.fleet")
+local health = require("kmirror.health")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
@@ -90,7 +91,7 @@ if given.replace_failed then
     local adopted = {}
     for _, item in ipairs(items) do adopted[#adopted + 1] = item.adopted and item or nil end
     local failed = bulk.filter(adopted, function(item)
-        return api:on(item.wanted.cluster):get(item.id).status == "FAILED"
+        return health.has_failed(api:on(item.wanted.cluster):get(item.id))
     end)
     if #failed > 0 and api:can("restart") then
         failed = steps:run("restart those that FAILED", function()

@@ -55,7 +55,7 @@ local sample = {
 
 local named = {
     ["in-sync"] = function(mirror)
-        return mirror.status == "IN_SYNC"
+        return mirror.status == "IN_SYNC" and not health.has_failed(mirror) and #health.topics(mirror) > 0
     end,
     up = function(mirror)
         return mirror.status ~= "CREATING"

@@ -15,7 +15,8 @@ local keep <const> = 7 * 86400 -- seconds for which ends are worth something
 
 ---@class kmirror.ends.seen of a mirror
 ---@field time number seconds since the epoch
----@field partitions table<string, { ending: integer, left?: integer }> by "topic:partition"
+---@field partitions table<string, { ending: integer, left?: integer }> by "topic:partition"; none of MirrorMaker's own
+---  heartbeats, which nobody misses
 
 local function path_of(cluster)
     local directory, problem = state.directory()
@@ -33,7 +34,7 @@ local function partitions_of(told)
     local found = {}
     for _, topic in ipairs(told.topics) do
         for _, each in ipairs(topic.partitions) do
-            if each.endOffset then
+            if each.endOffset and not topic.heartbeats then
                 found[("%s:%d"):format(topic.name, each.partition)] = { ending = each.endOffset,
                     left = each.recordsLeft }
             end

@@ -3,6 +3,7 @@
 local connector = require("kmirror.connector")
 local fleet = require("kmirror.fleet")
 local fields = require("mirrors").fields
+local health = require("kmirror.health")
 local live = require("kmirror.live")
 local loops = require("kmirror.loops")
 local regex = require("kmirror.regex")
@@ -28,7 +29,7 @@ local function finding(level, kind, mirror, message, ...)
 end
 
 local by_status = {
-    FAILED = { "error", "failed", "is FAILED" },
+    FAILED = { "error", "failed" },
     STALE_TOPIC = { "error", "stale", "is STALE_TOPIC: a topic gets no records" },
     CREATING = { "warning", "creating", "is CREATING" },
 }
@@ -51,7 +52,9 @@ end
 ---@return kmirror.finding[]
 function M.of_mirror(mirror, lag)
     local known = by_status[mirror.status]
-    if known then return { finding(known[1], known[2], mirror, known[3]) } end
+    if known then
+        return { finding(known[1], known[2], mirror, "%s", known[3] or health.problem(mirror)) }
+    end
     local found = {}
     for _, each in ipairs({ { "mirror", mirror.mirrorStatus }, { "checkpoint", mirror.checkpointStatus } }) do
         if each[2] ~= "RUNNING" then
@@ -61,8 +64,9 @@ function M.of_mirror(mirror, lag)
     end
     local limit = lag or mirror.targetLatency
     local late, worst = lateness(mirror, limit or math.huge)
-    if #(mirror.topicStatuses or {}) == 0 then
-        found[#found + 1] = finding("error", "silent", mirror, "lists no topics: does its regex match any?")
+    if #health.topics(mirror) == 0 then
+        local only = #(mirror.topicStatuses or {}) > 0 and " but MirrorMaker's heartbeats" or ""
+        found[#found + 1] = finding("error", "silent", mirror, "lists no topics%s: does its regex match any?", only)
     elseif late > 0 then
         local message = "has %d of %s later than %d ms; %s is %d ms behind"
         found[#found + 1] = finding("warning", "late", mirror, message, late,
@@ -146,7 +150,7 @@ end
 local function note_shared_topics(list, found)
     local by_topic, pairs_seen = {}, {}
     for _, mirror in ipairs(list) do
-        for _, topic in ipairs(mirror.topicStatuses or {}) do
+        for _, topic in ipairs(health.topics(mirror)) do
             local other = by_topic[topic.name]
             local key = other and other.id .. mirror.id
             if other and other ~= mirror and not pairs_seen[key] then

@@ -1,12 +1,73 @@
 --- health: how a mirror is doing, from what api:get() says of it.
 
+local connector = require("kmirror.connector")
 local fields = require("mirrors").fields
+local is_heartbeats = require("mirrors").is_heartbeats
+local profile = require("kmirror.profile")
 local tables = require("kmirror.table")
 
 local M = {}
 
 --- What the status of a mirror can be.
 M.statuses = { "CREATING", "IN_SYNC", "OUT_OF_SYNC", "STALE_TOPIC", "FAILED" }
+
+-- ---- topics ------------------------------------------------------------------------------------------------
+
+-- Records a second. MirrorMaker writes one for each mirror that a cluster has a heartbeat connector for: what gets more
+-- is a user's topic that happens to have that name.
+local most_heartbeats = 10
+
+-- The aliases of clusters that are known.
+local function aliases_of(mirror)
+    local name, aliases = mirror.connectorName or "", {}
+    for _, cluster in pairs(profile.current().clusters) do aliases[#aliases + 1] = cluster.alias end
+    aliases[#aliases + 1] = mirror.sourceAlias or connector.likely_source(name)
+    aliases[#aliases + 1] = connector.target(name)
+    return aliases
+end
+
+local may_be = "heartbeats$"
+
+--- Whether a heartbeats topic gets no more than MirrorMaker writes to it. One that comes from another cluster may get
+--- the same record by several mirrors.
+---@param name string
+---@param rate number records a second
+---@return boolean
+function M.only_beats(name, rate)
+    return name ~= "heartbeats" or rate <= most_heartbeats
+end
+
+--- Whether a topic that a mirror lists is MirrorMaker's own heartbeats topic, to which something is written for ever:
+--- `heartbeats`, behind any of the aliases of the mirror and of the profile's clusters. See mirrors.is_heartbeats().
+---@param mirror mirrors.Mirror
+---@param topic mirrors.Topic
+---@return boolean
+function M.is_heartbeats(mirror, topic)
+    if not topic.name:find(may_be) or not is_heartbeats(topic.name, aliases_of(mirror)) then
+        return false
+    end
+    return M.only_beats(topic.name, topic.averageRate or 0)
+end
+
+--- The topics that a mirror lists, without MirrorMaker's own heartbeats, which each mirror carries whatever its topics
+--- regex says.
+---@param mirror mirrors.Mirror
+---@return mirrors.Topic[]
+function M.topics(mirror)
+    local all = mirror.topicStatuses or {}
+    for _, topic in ipairs(all) do
+        if topic.name:find(may_be) then
+            local others = {}
+            for _, each in ipairs(all) do
+                others[#others + 1] = not M.is_heartbeats(mirror, each) and each or nil
+            end
+            return others
+        end
+    end
+    return all
+end
+
+-- ---- how it is doing ---------------------------------------------------------------------------------------
 
 --- The highest latency among a mirror's topics.
 ---@param mirror mirrors.Mirror
@@ -31,16 +92,25 @@ function M.is_measured(mirror)
     return true
 end
 
---- Records a second that flow through a mirror, over all topics of which that is known; 0 when it is idle.
+--- Records a second that flow through a mirror, over all topics of which that is known, without MirrorMaker's own
+--- heartbeats; 0 when it is idle.
 ---@param mirror mirrors.Mirror
 ---@return number
 function M.rate(mirror)
     local rate = 0
-    for _, topic in ipairs(mirror.topicStatuses or {}) do rate = rate + (topic.averageRate or 0) end
+    for _, topic in ipairs(M.topics(mirror)) do rate = rate + (topic.averageRate or 0) end
     return rate
 end
 
 local kinds = { FAILED = "failed", STALE_TOPIC = "stale", CREATING = "creating" }
+
+-- A connector stays RUNNING when one of its tasks has failed.
+local function status_problem(mirror)
+    local hidden = mirror.status == "FAILED" and mirror.mirrorStatus == "RUNNING"
+        and mirror.checkpointStatus == "RUNNING"
+    return "is " .. tostring(mirror.status)
+        .. (hidden and ", though its connectors are RUNNING: a task of theirs has failed" or "")
+end
 
 --- Why a mirror is not healthy: not in sync, a connector that does not run, no topic, or one that is late.
 ---@param mirror mirrors.Mirror
@@ -49,22 +119,30 @@ local kinds = { FAILED = "failed", STALE_TOPIC = "stale", CREATING = "creating" 
 function M.problem(mirror)
     local lag = M.lag(mirror)
     if mirror.status ~= "IN_SYNC" then
-        return "is " .. tostring(mirror.status), kinds[mirror.status] or "out_of_sync"
+        return status_problem(mirror), kinds[mirror.status] or "out_of_sync"
     elseif mirror.mirrorStatus ~= "RUNNING" or mirror.checkpointStatus ~= "RUNNING" then
         return ("has its mirror connector %s, its checkpoint connector %s"):format(mirror.mirrorStatus,
             mirror.checkpointStatus), "connector"
-    elseif #(mirror.topicStatuses or {}) == 0 then
-        return "lists no topic", "silent"
+    elseif #M.topics(mirror) == 0 then
+        local only = #(mirror.topicStatuses or {}) > 0 and " but MirrorMaker's heartbeats" or ""
+        return "lists no topic" .. only, "silent"
     elseif mirror.targetLatency and lag and lag > mirror.targetLatency then
         return ("has a topic that is %d ms behind, more than %d"):format(lag, mirror.targetLatency), "late"
     end
+end
+
+--- Whether a connector of a mirror, or one of its tasks, has failed, whatever its status says.
+---@param mirror mirrors.Mirror
+---@return boolean
+function M.has_failed(mirror)
+    return mirror.status == "FAILED" or mirror.mirrorStatus == "FAILED" or mirror.checkpointStatus == "FAILED"
 end
 
 --- True of one that mirrors, be it late or not.
 ---@param mirror mirrors.Mirror
 ---@return boolean
 function M.works(mirror)
-    return mirror.status == "IN_SYNC" or mirror.status == "OUT_OF_SYNC"
+    return (mirror.status == "IN_SYNC" or mirror.status == "OUT_OF_SYNC") and not M.has_failed(mirror)
 end
 
 local columns = {
@@ -89,10 +167,14 @@ end
 -- ---- what the arguments may be --------------------------------------------------------------------------
 
 return fields.guard("health", M, {
+    only_beats = { "name", fields.string, "rate", fields.number(0, "records a second") },
+    is_heartbeats = { "mirror", fields.table, "topic", fields.table },
+    topics = { "mirror", fields.table },
     lag = { "mirror", fields.table },
     rate = { "mirror", fields.table },
     is_measured = { "mirror", fields.table },
     problem = { "mirror", fields.table },
+    has_failed = { "mirror", fields.table },
     works = { "mirror", fields.table },
     show = { "file", fields.file, "mirrors", fields.list(fields.table) },
 })

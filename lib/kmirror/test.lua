@@ -22,7 +22,8 @@ local M = {}
 ---@field topicsRegex string
 ---@field from? string region; us-west
 ---@field to? string region; us-east
----@field status? "IN_SYNC"|"CREATING"|"FAILED"|"STALE_TOPIC" what becomes of it; IN_SYNC
+---@field status? "IN_SYNC"|"CREATING"|"FAILED"|"STALE_TOPIC"|"FAILED_TASK" what becomes of it; IN_SYNC. FAILED_TASK:
+---  FAILED by a task, while its connector is RUNNING
 ---@field targetLatency? integer ms; 30000
 ---@field useRenaming? boolean false
 ---@field id? string UUID
@@ -38,6 +39,9 @@ local M = {}
 ---@field refresh? number seconds from one look at these to the next, as the vendor's: 20; 0
 ---@field fail_every? integer each Nth new mirror ends up FAILED
 ---@field stale_every? integer each Nth new mirror ends up as STALE_TOPIC
+---@field fail_tasks_every? integer of each Nth new mirror a task ends up FAILED, though its connector goes on RUNNING
+---@field stale_empty? number seconds after which a mirror without topics is STALE_TOPIC, as a real one: 120; never
+---@field heartbeats? number records a second on the heartbeats topic that each mirror carries, as a real one: 1; none
 ---@field list_delay? number seconds by which the list runs behind
 ---@field seed? integer of all that is random
 
@@ -74,7 +78,7 @@ end
 
 local settings = {
     "clusters", "creating_seconds", "sync_seconds", "lag_ms", "history", "metrics_window", "refresh", "fail_every",
-    "stale_every", "list_delay", "seed",
+    "stale_every", "fail_tasks_every", "stale_empty", "heartbeats", "list_delay", "seed",
 }
 
 local function world_words(world, directory)
@@ -204,7 +208,8 @@ return fields.guard("test", M, {
                 creating_seconds = fields.number(0, "seconds"), sync_seconds = fields.number(0, "seconds"),
                 lag_ms = fields.number(0, "milliseconds"), history = fields.number(0, "seconds"),
                 metrics_window = fields.number(0, "seconds"), refresh = fields.number(0, "seconds"),
-                fail_every = count, stale_every = count,
+                fail_every = count, stale_every = count, fail_tasks_every = count,
+                stale_empty = fields.number(0, "seconds"), heartbeats = fields.number(0, "records a second"),
                 list_delay = fields.number(0, "seconds"), seed = fields.integer(math.mininteger),
             }),
         }),

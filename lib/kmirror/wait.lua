@@ -21,13 +21,11 @@ local most_named = 10 -- mirrors in an error
 
 local settling = 10 -- seconds for which a new mirror may not be found
 
-local ends_a_wait = { FAILED = true, STALE_TOPIC = true }
-
 --- Whether a mirror is in a state that it does not leave by itself.
 ---@param mirror? table in full
 ---@return boolean
 function M.has_failed(mirror)
-    return mirror ~= nil and ends_a_wait[mirror.status] or false
+    return mirror ~= nil and (mirror.status == "STALE_TOPIC" or health.has_failed(mirror))
 end
 
 ---@class kmirror.wait.options
@@ -69,6 +67,8 @@ local function problem_of(item)
     elseif item.problem then
         return "cannot be read: " .. tostring(item.problem)
     end
+    local problem, kind = health.problem(item.mirror)
+    if kind == "connector" or kind == "failed" then return problem end
     local lag = health.lag(item.mirror)
     return "is " .. tostring(item.mirror.status) .. (lag and (" and %d ms behind"):format(lag) or "")
 end

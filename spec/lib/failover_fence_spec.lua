@@ -153,6 +153,58 @@ describe("the fence", function()
             try(guard(), "caught_up", 0, 500)]]))
     end)
 
+    -- ---- MirrorMaker's own ------------------------------------------------------------------------------------
+
+    local beating = [[
+        local function beat(id, rate, lag, more)
+            local all = mirror(id, rate, lag, { connectorName = "us-west.us-east.abc" })
+            local one = { name = "heartbeats", averageRate = 1, averageLatency = 900 }
+            for name, value in pairs(more or {}) do one[name] = value end
+            table.insert(all.topicStatuses, 1, one)
+            return all
+        end
+        saved = { beat("a", 5, 900), beat("b", 7, 1200) }
+    ]]
+
+    it("holds while MirrorMaker's heartbeats go on, as late as they always are", function()
+        assert.are.equal("ok\nok\nok\n0\t0\n", (run(beating .. [[
+            seen = function(id) return beat(id, 0, 0) end
+            local it = guard()
+            try(it, "still", 1, 0)
+            try(it, "drained", 1)
+            try(it, "hold", 0, 1)
+            print(it:lag(), it:rate())]])))
+    end)
+
+    it("does not when these are later than their mirror may be, or more than MirrorMaker writes", function()
+        assert.are.equal("ok\nnot drained after 0 seconds: the highest lag is 30001 ms, more than 100; no mirror was "
+            .. "deleted\nthe fence cannot be confirmed after 0 seconds: something is still written: heartbeats 50.0/s, "
+            .. "heartbeats 50.0/s; no mirror was deleted\n", (run(beating .. [[
+            seen = function(id) return beat(id, 0, 0, { averageLatency = 30001 }) end
+            local it = guard()
+            try(it, "still", 1, 0)
+            try(it, "drained", 0)
+            seen = function(id) return beat(id, 0, 0, { averageRate = 50 }) end
+            try(guard(), "still", 0, 0)]])))
+    end)
+
+    it("waits for a user's topic of such a name, and says when it may be MirrorMaker's", function()
+        local said = run(beating .. [[
+            local names = { a = { name = "team.heartbeats" }, b = { name = "us-west.heartbeats" } }
+            seen = function(id) return beat(id, 0, 0, names[id]) end
+            saved = { beat("a", 5, 900, names.a), beat("b", 7, 1200, names.b) }
+            try(guard(), "still", 0, 0)]])
+        assert.are.equal("the fence cannot be confirmed after 0 seconds: something is still written: team.heartbeats "
+            .. "1.0/s (team.heartbeats is MirrorMaker's own where 'team' is a cluster: then name that in the profile); "
+            .. "no mirror was deleted\n", said)
+    end)
+
+    it("does not miss a heartbeats topic that is not listed any more", function()
+        assert.are.equal("ok\n", (run(beating .. [[
+            seen = function(id) return mirror(id, 0, 0) end
+            try(guard(), "still", 1, 0)]])))
+    end)
+
     -- ---- requests -----------------------------------------------------------------------------------------
 
     local six = [[

@@ -37,6 +37,59 @@ describe("the health of a mirror", function()
         assert.are.equal(0, health.rate {})
     end)
 
+    describe("of one that carries MirrorMaker's heartbeats", function()
+        local profile = require("kmirror.profile")
+        local heartbeats = { name = "heartbeats", averageLatency = 900, averageRate = 1 }
+        local function names(topics, changes)
+            local found = {}
+            local fields = { topicStatuses = topics, connectorName = "us-west.us-east.abc" }
+            for name, value in pairs(changes or {}) do fields[name] = value end
+            for i, topic in ipairs(health.topics(mirror(fields))) do found[i] = topic.name end
+            return table.concat(found, " ")
+        end
+
+        it("is that of its other topics: these have no rate, and none but these is no topic", function()
+            assert.are.equal(0, health.rate(mirror { topicStatuses = { heartbeats } }))
+            assert.are.equal(2.5, health.rate(mirror { topicStatuses = { heartbeats,
+                { name = "orders", averageRate = 2.5 } } }))
+            local problem, kind = health.problem(mirror { topicStatuses = { heartbeats } })
+            assert.are.same({ "lists no topic but MirrorMaker's heartbeats", "silent" }, { problem, kind })
+        end)
+
+        it("knows them by the aliases of the mirror and of the profile's clusters; a user's own is none", function()
+            local topics = { heartbeats, { name = "us-west.heartbeats" }, { name = "north.heartbeats" },
+                { name = "team.heartbeats" }, { name = "orders" } }
+            assert.are.equal("north.heartbeats team.heartbeats orders", names(topics))
+            assert.are.equal("us-west.heartbeats team.heartbeats orders", names(topics, { sourceAlias = "north",
+                connectorName = "north.us-east.abc" }))
+            local before = profile.current()
+            profile.use { sandbox = false, runbooks = {}, clusters = { n = { alias = "north" } } }
+            local known = names(topics)
+            profile.use(before)
+            assert.are.equal("team.heartbeats orders", known)
+        end)
+
+        it("takes more records a second than MirrorMaker writes for a user's", function()
+            assert.are.equal("", names { { name = "heartbeats", averageRate = 10 } })
+            assert.are.equal("heartbeats", names { { name = "heartbeats", averageRate = 10.5 } })
+            assert.are.equal("", names { { name = "us-west.heartbeats", averageRate = 400 } })
+        end)
+    end)
+
+    it("says that a task has failed where the connectors run all the same", function()
+        assert.are.equal("is FAILED, though its connectors are RUNNING: a task of theirs has failed",
+            health.problem(mirror { status = "FAILED" }))
+        assert.are.equal("is FAILED", health.problem(mirror { status = "FAILED", mirrorStatus = "FAILED" }))
+    end)
+
+    it("is none of a mirror whose connector has failed, whatever its status says", function()
+        for _, field in ipairs { "mirrorStatus", "checkpointStatus", "status" } do
+            assert.is_true(health.has_failed(mirror { [field] = "FAILED" }), field)
+            assert.is_false(health.works(mirror { [field] = "FAILED" }), field)
+        end
+        assert.is_false(health.has_failed(mirror { mirrorStatus = "UNASSIGNED" }))
+    end)
+
     it("is not known when nothing is said of it", function()
         assert.are.equal("is nil", health.problem {})
         assert.is_nil(health.lag {})

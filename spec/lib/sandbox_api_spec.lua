@@ -469,7 +469,7 @@ describe("the sandbox's options", function()
         assert.same({
             port = 8642, listen = "127.0.0.1", rate = 35, creating_seconds = 2, sync_seconds = 3,
             lag_ms = 1200, history = 120, metrics_window = 0, refresh = 0, fail_every = 0, stale_every = 0,
-            list_delay = 0, seed = 1, world = 24,
+            fail_tasks_every = 0, stale_empty = 0, heartbeats = 0, list_delay = 0, seed = 1, world = 24,
             clusters = 2, v2_list = "array", v2_slash = "none",
         }, options.read {})
     end)
@@ -491,7 +491,8 @@ describe("the sandbox's options", function()
     it("that are wrong are usage errors that name the option and what was expected", function()
         for name, value in pairs {
             port = 65536, listen = "", rate = -1, creating_seconds = "soon", sync_seconds = -1,
-            lag_ms = 0 / 0, fail_every = 1.5, stale_every = -1, list_delay = {}, seed = 0.5,
+            lag_ms = 0 / 0, fail_every = 1.5, stale_every = -1, fail_tasks_every = -1, stale_empty = "never",
+            heartbeats = "on", list_delay = {}, seed = 0.5,
             world = "vast", state_file = "", request_log = false, faults = "",
         } do
             local _, why = pcall(options.read, { [name] = value })

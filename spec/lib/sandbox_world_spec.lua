@@ -224,6 +224,56 @@ describe("the sandbox's world", function()
         assert.equal("IN_SYNC", described(it_)[1].status)
     end)
 
+    it("lets a task of every n-th created mirror fail: its connector is RUNNING, its topics tell nothing", function()
+        local it_ = new { fail_tasks_every = 2 }
+        it_:create(EAST.connect, spec())
+        local id = it_:create(EAST.connect, spec { maxTasks = 2 }).id
+        now = now + 39
+        assert.equal("OUT_OF_SYNC", it_:describe(EAST.connect, id).status)
+        now = now + 3600
+        local mirror = it_:describe(EAST.connect, id)
+        assert.same({ "FAILED", "RUNNING", "RUNNING" },
+            { mirror.status, mirror.mirrorStatus, mirror.checkpointStatus })
+        for i, topic in ipairs(mirror.topicStatuses) do
+            local is_lost = i % 2 == 1 -- every second one is the first task's
+            assert.equal(is_lost, topic.averageLatency == 0 and topic.averageRate == 0, topic.name)
+        end
+        assert.equal("IN_SYNC", described(it_)[1].status)
+    end)
+
+    it("has a mirror RUNNING whose regex takes no topic, and STALE_TOPIC after a while, if it is to be", function()
+        for seconds, status in pairs { [0] = "IN_SYNC", [120] = "STALE_TOPIC" } do
+            local it_ = new { stale_empty = seconds }
+            local id = it_:create(EAST.connect, spec { topicsRegex = "none" }).id
+            now = now + 129
+            local mirror = it_:describe(EAST.connect, id)
+            assert.same({ "IN_SYNC", "RUNNING", {} }, { mirror.status, mirror.mirrorStatus, mirror.topicStatuses })
+            now = now + 1
+            assert.same({ status, "RUNNING" }, { it_:describe(EAST.connect, id).status,
+                it_:describe(EAST.connect, id).mirrorStatus })
+        end
+    end)
+
+    it("has each mirror carry the heartbeats topic, whatever its regex says, which never falls silent", function()
+        local it_ = new { heartbeats = 1, mirrors = 1 }
+        local none = it_:create(EAST.connect, spec { topicsRegex = "none" }).id
+        local all = it_:create(EAST.connect, spec { topicsRegex = ".*" }).id
+        it_:set_producers("us-west", false)
+        now = now + 3600
+        for _, mirror in ipairs(described(it_)) do
+            local beats = 0
+            for _, topic in ipairs(mirror.topicStatuses) do
+                local is_one = topic.name == "heartbeats"
+                assert.equal(is_one and 1 or 0, topic.averageRate, topic.name)
+                assert.equal(is_one, topic.averageLatency > 0, topic.name)
+                beats = beats + (is_one and 1 or 0)
+            end
+            assert.equal(1, beats)
+        end
+        assert.equal(1, #it_:describe(EAST.connect, none).topicStatuses)
+        assert.is_true(#it_:describe(EAST.connect, all).topicStatuses > 20)
+    end)
+
     it("loses a deleted mirror at once", function()
         local it_ = new { mirrors = 3 }
         local id = it_:list(EAST.connect)[2].id

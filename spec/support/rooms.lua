@@ -24,8 +24,8 @@ rooms.floors = {
         runtime/probe runtime/terminal runtime/turn ]] },
     { "native modules", [[ runtime/fetch runtime/host runtime/mirrors runtime/outcome runtime/outfile runtime/postgres
         runtime/sharing runtime/task ]] },
-    { "parts of mirrors", [[ runtime/connect runtime/connects runtime/failure runtime/fields runtime/key
-        runtime/meant runtime/network runtime/options runtime/outage runtime/properties runtime/reconcile
+    { "parts of mirrors", [[ runtime/connect runtime/connects runtime/failure runtime/fields runtime/heartbeats
+        runtime/key runtime/meant runtime/network runtime/options runtime/outage runtime/properties runtime/reconcile
         runtime/retry runtime/rotation runtime/secret runtime/several runtime/specification runtime/uuid runtime/v1
         runtime/v2 runtime/wire ]] },
     { "tasks, errors, embedded files", [[ runtime/alarm runtime/child runtime/chunk runtime/computing

@@ -1,6 +1,7 @@
 --- What must not be taken apart: a mirror that is reversed while another one that matches the same topics still runs
 --- the old way. With names kept, records of these topics go round between the regions.
 
+local health = require("kmirror.health")
 local regex = require("kmirror.regex")
 local reversal = require("kmirror.failover.reversal")
 local text = require("kmirror.text")
@@ -18,7 +19,7 @@ end
 
 local function topics_of(mirror)
     local names = {}
-    for i, topic in ipairs(mirror.topicStatuses or {}) do names[i] = topic.name end
+    for i, topic in ipairs(health.topics(mirror)) do names[i] = topic.name end
     return names
 end
 

@@ -15,13 +15,13 @@ local text = require("kmirror.text")
 
 local M = {}
 
---- The new mirrors of a part that do not work, or through which no records flow where some should.
+--- The new mirrors of a part that do not work, or that list no topic, or carry no records, where they should.
 ---@param part kmirror.failover.part
 ---@return table[]
 function M.broken(part)
     local found = {}
     for _, mirror in ipairs(part.after or {}) do
-        found[#found + 1] = (not health.works(mirror) or mirror.dry) and mirror or nil
+        found[#found + 1] = (not health.works(mirror) or mirror.dry or mirror.empty) and mirror or nil
     end
     return found
 end

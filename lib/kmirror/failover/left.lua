@@ -3,6 +3,7 @@
 
 local bulk = require("kmirror.bulk")
 local ends = require("kmirror.ends")
+local health = require("kmirror.health")
 local problems = require("kmirror.problem")
 local progress = require("kmirror.progress")
 local task = require("task")
@@ -18,9 +19,17 @@ local between_notes = 10 -- seconds
 ---@field api mirrors.Api
 ---@field mirrors table[] in full
 ---@field written integer records, where the topics ended at the last look
+---@field beats table<string, kmirror.failover.beats> MirrorMaker's heartbeats topics, by name
+---@field since? number task.now() from which on the producers have to stand still
 ---@field remaining integer|nil records left at the last look; nil while those of a mirror are not known
 local Left = {}
 Left.__index = Left
+
+---@class kmirror.failover.beats a heartbeats topic, to which MirrorMaker writes whether producers run or not
+---@field ending integer where it ended at the last look
+---@field looked number task.now() then
+---@field left integer records
+---@field grew? number task.now() when it was last seen to have grown
 
 --- For mirrors whose records can be counted; nil and why where they cannot.
 ---@param api mirrors.Api
@@ -29,18 +38,51 @@ Left.__index = Left
 ---@return string|nil why
 function M.new(api, mirrors)
     if not api:can("lag") or not mirrors[1] then return nil end
-    local self = setmetatable({ api = api, mirrors = mirrors, written = 0 }, Left)
+    local self = setmetatable({ api = api, mirrors = mirrors, written = 0, beats = {} }, Left)
     local counted, problem = problems.try(self.look, self)
     if counted then return self end
     return nil, tostring(problem)
 end
 
+local function end_of(topic)
+    local sum = 0
+    for _, partition in ipairs(topic.partitions) do sum = sum + (partition.endOffset or 0) end
+    return sum
+end
+
+-- What several mirrors say of heartbeats topics, each of which most of them carry.
+local function add_beats(beats, told)
+    for _, topic in ipairs(told.topics) do
+        if topic.heartbeats then
+            local its = beats[topic.name] or { ending = 0, left = 0 }
+            beats[topic.name] = its
+            its.ending = math.max(its.ending, end_of(topic))
+            its.left = math.max(its.left, topic.recordsLeft or 0)
+        end
+    end
+end
+
 local function ends_of(told)
     local sum = 0
-    for _, topic in ipairs(told.topics) do
-        for _, partition in ipairs(topic.partitions) do sum = sum + (partition.endOffset or 0) end
-    end
+    for _, topic in ipairs(told.topics) do sum = sum + (topic.heartbeats and 0 or end_of(topic)) end
     return sum
+end
+
+-- Compares heartbeats topics with how they were before. More than MirrorMaker writes is of somebody else, and returned;
+-- so is what is left where nothing was written since the producers have to stand still: then it is a topic like others.
+function Left:compare(beats)
+    local now, written, left = task.now(), 0, 0
+    for name, its in pairs(beats) do
+        local before = self.beats[name]
+        local new = before and its.ending - before.ending or 0
+        its.looked, its.grew = now, new > 0 and now or before and before.grew
+        local is_others = before and not health.only_beats(name, new / math.max(1, now - before.looked))
+        written = written + (is_others and new or 0)
+        local has_stopped = self.since and not (its.grew and its.grew >= self.since)
+        left = left + (has_stopped and its.left or 0)
+    end
+    self.beats = beats
+    return written, left
 end
 
 -- For a disaster that comes meanwhile.
@@ -54,7 +96,7 @@ end
 --- Looks at all mirrors.
 ---@return integer new records since the look before
 function Left:look()
-    local written, left = 0, 0
+    local written, left, beats = 0, 0, {}
     local all = bulk.map(self.mirrors, function(mirror)
         return self.api:lag(mirror.id)
     end, bulk.reads)
@@ -62,9 +104,11 @@ function Left:look()
     for _, told in ipairs(all) do
         written = written + ends_of(told)
         left = left and told.recordsLeft and left + told.recordsLeft
+        add_beats(beats, told)
     end
-    local new = written - self.written
-    self.written, self.remaining = written, left
+    local beaten, remain = self:compare(beats)
+    local new = written - self.written + beaten
+    self.written, self.remaining = written, left and left + remain
     return new
 end
 
@@ -103,6 +147,7 @@ end
 function Left:still(seconds, still)
     still = still or still_by_default
     local began, bar <close> = task.now(), progress.part({ limit = seconds })
+    self.since = began
     self:look()
     local since, new = task.now(), 0
     while task.now() - since < still do

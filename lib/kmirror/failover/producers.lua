@@ -84,6 +84,21 @@ local function watched_of(run)
     return watched
 end
 
+-- Says what goes on being written when producers stand still.
+local function tell_heartbeats(mirrors)
+    local names, seen = {}, {}
+    for _, mirror in ipairs(mirrors) do
+        for _, topic in ipairs(mirror.topicStatuses or {}) do
+            if not seen[topic.name] and health.is_heartbeats(mirror, topic) then
+                names[#names + 1], seen[topic.name] = topic.name, true
+            end
+        end
+    end
+    if names[1] then
+        log.info("not waited for: %s, which MirrorMaker itself writes to, for ever", table.concat(names, ", "))
+    end
+end
+
 -- How it is made sure that all has arrived.
 local function counter_of(run, watched)
     local counter, why = left.new(run.forward, watched)
@@ -141,6 +156,7 @@ function M.stop(run)
     end
     local counter = counter_of(run, watched)
     local guard = not counter and fence.new(run.forward, measured(watched), run.looked, run.given.drain_lag)
+    tell_heartbeats(watched)
     wait_for_low_lag(run, counter, guard)
     stop_producers(run)
     if counter then

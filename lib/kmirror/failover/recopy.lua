@@ -6,6 +6,7 @@
 
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
+local health = require("kmirror.health")
 local log = require("kmirror.log")
 local problems = require("kmirror.problem")
 local reversal = require("kmirror.failover.reversal")
@@ -80,7 +81,7 @@ end
 function M.topics_of(mirrors)
     local names, seen = {}, {}
     for _, mirror in ipairs(mirrors) do
-        for _, topic in ipairs(mirror.topicStatuses or {}) do
+        for _, topic in ipairs(health.topics(mirror)) do
             if not seen[topic.name] then
                 seen[topic.name] = true
                 names[#names + 1] = topic.name

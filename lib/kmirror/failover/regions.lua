@@ -7,6 +7,7 @@ local order = require("kmirror.order")
 local problems = require("kmirror.problem")
 local selection = require("kmirror.selection")
 local text = require("kmirror.text")
+local wait = require("kmirror.wait")
 
 local M = {}
 
@@ -113,7 +114,7 @@ end
 ---@param mirror table
 ---@return boolean
 function M.can_be_watched(mirror)
-    local is_lost = mirror.unread or mirror.status == "FAILED" or mirror.status == "STALE_TOPIC"
+    local is_lost = mirror.unread or wait.has_failed(mirror)
     return not is_lost and mirror.mirrorStatus == "RUNNING" and mirror.checkpointStatus == "RUNNING"
 end
 
@@ -142,7 +143,7 @@ function M.obstacles(opposite, wanted, allowed)
         elseif allowed.none_back then
             problem, kind = ": records would go round in a loop with what comes back; delete it", nil
         elseif not (health.works(mirror) or mirror.status == "CREATING") then
-            problem = ", and is " .. mirror.status
+            problem = ", and " .. health.problem(mirror)
         end
         if problem then
             found[#found + 1] = { mirror, ("runs %s already%s"):format(allowed.way, problem), kind = kind }
@@ -157,7 +158,7 @@ end
 function M.idle(mirrors)
     local names = {}
     for _, mirror in ipairs(mirrors) do
-        for _, topic in ipairs(mirror.topicStatuses or {}) do
+        for _, topic in ipairs(health.topics(mirror)) do
             if (topic.averageRate or 0) == 0 then names[#names + 1] = topic.name end
         end
     end

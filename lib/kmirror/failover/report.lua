@@ -39,8 +39,8 @@ function M.loss(state)
     local records, lag, unknown = 0, 0, 0
     for _, mirror in ipairs(mirrors) do
         unknown = unknown + (health.lag(mirror) and health.is_measured(mirror) and 0 or 1)
-        lag = math.max(lag, health.lag(mirror) or 0)
-        for _, topic in ipairs(mirror.topicStatuses or {}) do
+        for _, topic in ipairs(health.topics(mirror)) do
+            lag = math.max(lag, topic.averageLatency or 0)
             records = records + (topic.averageRate or 0) * (topic.averageLatency or 0) / 1000
         end
     end
@@ -136,7 +136,7 @@ local function row_of(part, before, after)
         before = before.status or "unread",
         lag_before = health.lag(before),
         id = after.id,
-        now = after.dry and "no records" or after.status or "not created",
+        now = after.empty and "no topic" or after.dry and "no records" or after.status or "not created",
         lag = health.lag(after),
         target = after.targetLatency,
     }
@@ -292,13 +292,18 @@ end
 
 local ends_by_itself = { CREATING = true, OUT_OF_SYNC = true, IN_SYNC = true, GONE = true }
 
+local function problem_of(mirror)
+    local problem, kind = health.problem(mirror)
+    return (kind == "connector" or kind == "failed") and problem or "is " .. tostring(mirror.status)
+end
+
 -- Names what does not work, and what to do about it.
 local function complain(run)
     local _, broken = all_after(run)
     for _, mirror in ipairs(broken) do
-        log.error("mirror %s of '%s' is %s%s", mirror.id, text.short(mirror.topicsRegex), mirror.status,
-            mirror.dry and ", but carries no records" or "")
-        if not ends_by_itself[mirror.status] then
+        local but = mirror.empty and ", but lists no topic" or mirror.dry and ", but carries no records" or ""
+        log.error("mirror %s of '%s' %s%s", mirror.id, text.short(mirror.topicsRegex), problem_of(mirror), but)
+        if health.has_failed(mirror) or not ends_by_itself[mirror.status] then
             log.error("  when you know why: kmirror delete --cluster %s %s, then continue as below", run.from.connect,
                 mirror.id)
         end

@@ -10,6 +10,8 @@ local wait = require("kmirror.wait")
 
 local M = {}
 
+local until_topics = 120 -- seconds that a new mirror may take to list the first of its topics
+
 -- An API on which a mirror that has vanished is one whose status says so, so that waiting for the others goes on.
 local function tolerant(api, wanted)
     local topics = {}
@@ -35,7 +37,7 @@ end
 
 -- Whether a look at it tells all there is to know: it does not work, or it has caught up on topics that it lists.
 local function tells_all(mirror)
-    return has_caught_up(mirror) and (not health.works(mirror) or #(mirror.topicStatuses or {}) > 0)
+    return has_caught_up(mirror) and (not health.works(mirror) or #health.topics(mirror) > 0)
 end
 
 -- Looks at those on which `seen` does not tell enough, until they are as wanted or the time is up; puts into `seen`
@@ -99,10 +101,21 @@ local function wait_until_up(run, api)
     end)
 end
 
+-- What tells of a mirror whether it lists no topic, though the one that it replaces did: then it carries nothing.
+local function empties(run)
+    local expected = {}
+    for _, before in ipairs(run.state.mirrors) do
+        expected[before.reverse or ""] = #health.topics(before) > 0
+    end
+    return function(mirror)
+        return expected[mirror.id] and health.works(mirror) and #health.topics(mirror) == 0
+    end
+end
+
 --- Waits until the mirrors TO -> FROM are up, sets their target latencies, and waits until they have caught up.
 ---@param run kmirror.failover.run
 function M.bring(run)
-    local api, since = tolerant(run.reverse, run.state.mirrors), task.now()
+    local api, since, is_empty = tolerant(run.reverse, run.state.mirrors), task.now(), empties(run)
     run.after = wait_until_up(run, api)
     local set = run:step("set their target latencies", function()
         return set_latencies(run, run.after)
@@ -111,9 +124,12 @@ function M.bring(run)
         local seconds = math.max(0, run.given.wait - (task.now() - since))
         local left = look_on(api, run.after, function(mirror)
             return tells_all(mirror) and not set[mirror.id]
-        end, seconds, has_caught_up)
+        end, seconds, function(mirror)
+            return has_caught_up(mirror) and not (is_empty(mirror) and task.now() - since < until_topics)
+        end)
         return ("%d have, %d still behind"):format(#run.after - left, left)
     end)
+    for _, mirror in ipairs(run.after) do mirror.empty = is_empty(mirror) or nil end
     if run.given.throughput_wait then wait_for_records(run, api) end
 end
 

@@ -136,7 +136,7 @@ function M.restart(api, items)
     if restarted == 0 or changes.planned() then return items end
     task.sleep(recovery)
     return bulk.filter(items, function(item)
-        return api_for(item):get(item.id).status == "FAILED"
+        return health.has_failed(api_for(item):get(item.id))
     end)
 end
 
@@ -274,7 +274,7 @@ local function settle(batch)
     for _, list in ipairs({ outcome.failed, outcome.late }) do
         for _, left in ipairs(list) do
             batch.by_id[left.id].problem = ("mirror %s %s"):format(left.id, left.problem)
-            batch.by_id[left.id].has_failed = left.mirror and left.mirror.status == "FAILED"
+            batch.by_id[left.id].has_failed = left.mirror and health.has_failed(left.mirror)
         end
     end
     return #outcome.ready
@@ -329,7 +329,7 @@ local function do_one(run, watch, by_id, item)
     by_id[item.id] = item
     local left = watch:one({ id = item.id, cluster = item.wanted.cluster, since = item.since })
     if left then
-        item.has_failed = left.mirror and left.mirror.status == "FAILED"
+        item.has_failed = left.mirror and health.has_failed(left.mirror)
         error(("mirror %s %s"):format(left.id, left.problem), 0)
     elseif item.late then
         set_late(run, item)

@@ -1,10 +1,12 @@
 --- fleet.warnings: what a plan may bring about that was not meant.
 
+local health = require("kmirror.health")
 local mirrors = require("mirrors")
 local order = require("kmirror.order")
 local overlaps = require("kmirror.fleet.overlaps")
 local regex = require("kmirror.regex")
 local text = require("kmirror.text")
+local wait = require("kmirror.wait")
 
 local M = {}
 
@@ -16,15 +18,12 @@ local function warn(list, line, message, ...)
     list[#list + 1] = { line = line, message = message:format(...) }
 end
 
-local bad_states = { FAILED = true, STALE_TOPIC = true }
-
 -- One that is there, but does not work: nothing that a plan could mend.
 local function of_states(list, matched)
     for _, mirror in ipairs(matched) do
-        local status = mirror.details and mirror.details.status
-        if bad_states[status] then
-            warn(list, nil, "mirror %s of '%s' from %s is %s; delete it, so that it is created again", mirror.id,
-                text.short(mirror.topicsRegex), mirror.sourceAlias, status)
+        if wait.has_failed(mirror.details) then
+            warn(list, nil, "mirror %s of '%s' from %s %s; delete it, so that it is created again", mirror.id,
+                text.short(mirror.topicsRegex), mirror.sourceAlias, health.problem(mirror.details))
         end
     end
 end
@@ -60,7 +59,7 @@ local function by_source(plan, wanted, matched, is_new)
         table.insert(group_of(mirror).takers, { topicsRegex = mirror.topicsRegex })
     end
     for _, mirror in ipairs(matched) do
-        for _, topic in ipairs(mirror.details and mirror.details.topicStatuses or {}) do
+        for _, topic in ipairs(mirror.details and health.topics(mirror.details) or {}) do
             table.insert(group_of(mirror).topics, topic.name)
         end
     end

@@ -1,5 +1,6 @@
 --- rollout.preview: what a rollout would change about the topics that are mirrored.
 
+local health = require("kmirror.health")
 local regex = require("kmirror.regex")
 local tables = require("kmirror.table")
 local text = require("kmirror.text")
@@ -27,7 +28,7 @@ function M.topics(live, path)
         end
     end
     for _, mirror in ipairs(path and {} or live) do
-        for _, topic in ipairs(mirror.topicStatuses or {}) do add(topic.name) end
+        for _, topic in ipairs(health.topics(mirror)) do add(topic.name) end
     end
     if path then
         for line in textfile.read(path, "a file with a topic's name in each line (--topics)"):gmatch("[^\r\n]+") do

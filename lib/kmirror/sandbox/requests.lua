@@ -33,6 +33,9 @@ function sandbox.new(options, clock, hooks)
         refresh = options.refresh,
         fail_every = options.fail_every,
         stale_every = options.stale_every,
+        fail_tasks_every = options.fail_tasks_every,
+        stale_empty = options.stale_empty,
+        heartbeats = options.heartbeats,
         list_delay = options.list_delay,
         memory = math.max(options.list_delay, its_faults:longest_list_delay()),
     }, hooks.saved)

@@ -7,11 +7,13 @@ local state = {}
 
 local OLD <const> = 30 * 24 * 3600 -- seconds
 
-local statuses = { IN_SYNC = false, CREATING = false, FAILED = "FAILED", STALE_TOPIC = "STALE_TOPIC" }
+local statuses = { IN_SYNC = false, CREATING = false, FAILED = "FAILED", STALE_TOPIC = "STALE_TOPIC",
+    FAILED_TASK = "FAILED_TASK" }
 
 local known = {
     topicsRegex = fields.text, from = fields.text, to = fields.text, targetLatency = fields.int32(1000, "milliseconds"),
-    status = fields.one_of("IN_SYNC", "CREATING", "FAILED", "STALE_TOPIC"), useRenaming = fields.boolean,
+    status = fields.one_of("IN_SYNC", "CREATING", "FAILED", "STALE_TOPIC", "FAILED_TASK"),
+    useRenaming = fields.boolean,
     id = fields.uuid,
 }
 local kind = fields.options(known)

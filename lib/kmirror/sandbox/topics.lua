@@ -97,9 +97,25 @@ function topics.select(expression, names)
     return nil, tostring(taken)
 end
 
+---@class kmirror.sandbox.topic
+---@field name string
+---@field rate number records a second
+---@field phase number
+---@field beats? boolean something is written to it for ever, whether producers run or not
+
+--- The topic to which MirrorMaker writes by itself.
+topics.HEARTBEATS = "heartbeats"
+
+--- How busy that is.
+---@param rate number records a second; MirrorMaker's own: 1
+---@return kmirror.sandbox.topic
+function topics.heartbeats(rate)
+    return { name = topics.HEARTBEATS, rate = rate, phase = 0, beats = true }
+end
+
 --- How busy a topic is: the same in every world.
 ---@param name string
----@return { name: string, rate: number, phase: number }
+---@return kmirror.sandbox.topic
 function topics.traffic(name)
     local stream = random.new(random.hash(name))
     local idle = stream:integer(8) == 1

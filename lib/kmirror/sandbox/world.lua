@@ -41,13 +41,17 @@ end
 ---@field refresh number seconds from one look at these to the next; 0: always anew
 ---@field fail_every integer every n-th created mirror ends FAILED; 0: none
 ---@field stale_every integer every n-th created mirror ends STALE_TOPIC; 0: none
+---@field fail_tasks_every integer of every n-th created mirror a task ends FAILED; 0: none
+---@field stale_empty number seconds after which a mirror without topics is STALE_TOPIC; 0: never
+---@field heartbeats number records a second on the heartbeats topic that each mirror carries; 0: there is none
 ---@field list_delay number seconds by which the list runs behind
 ---@field memory number seconds for which deleted mirrors are remembered, for lists that run behind
 
 --- A world with `mirrors` forward mirrors that are in sync, or the one that `saved` describes.
 ---@param options { clock: (fun(): number), mirrors: integer, seed: integer, creating_seconds: number,
 ---  sync_seconds: number, lag_ms: number, history: number?, metrics_window: number?, refresh: number?,
----  fail_every: integer, stale_every: integer, list_delay: number, memory: number }
+---  fail_every: integer, stale_every: integer, fail_tasks_every: integer?, stale_empty: number?, heartbeats: number?,
+---  list_delay: number, memory: number }
 ---@param saved table|nil what world:state() gave
 ---@return kmirror.sandbox.world
 function world.new(options, saved)
@@ -62,6 +66,9 @@ function world.new(options, saved)
         refresh = options.refresh or 0,
         fail_every = options.fail_every,
         stale_every = options.stale_every,
+        fail_tasks_every = options.fail_tasks_every or 0,
+        stale_empty = options.stale_empty or 0,
+        heartbeats = options.heartbeats or 0,
         list_delay = options.list_delay,
         memory = options.memory,
         random = random.new(options.seed),
@@ -111,12 +118,22 @@ function world:_populate(count)
     end
 end
 
+--- The topics that a mirror carries: those that its regex takes, and MirrorMaker's heartbeats in any case.
+function world:_topics_of(taken)
+    local carried, beats = {}, self.heartbeats > 0
+    for _, name in ipairs(taken) do
+        beats = beats or name == topics.HEARTBEATS
+        if name ~= topics.HEARTBEATS then carried[#carried + 1] = topics.traffic(name) end
+    end
+    if beats then carried[#carried + 1] = topics.heartbeats(self.heartbeats) end
+    return carried
+end
+
 --- Puts a mirror in its place, with the topics that its regex takes.
 function world:_add(connect_id, mirror, taken)
     local connect = self.connects[connect_id]
     taken = taken or topics.select(mirror.topicsRegex, self.kafkas[mirror.source] or topics.EXTERNAL)
-    mirror.topics = {}
-    for i, name in ipairs(taken) do mirror.topics[i] = topics.traffic(name) end
+    mirror.topics = self:_topics_of(taken)
     connect.added = connect.added + 1
     mirror.place = connect.added
     connect.mirrors[mirror.id] = mirror
@@ -195,6 +212,8 @@ function world:create(connect_id, spec)
         mirror.fate = "FAILED"
     elseif self.stale_every > 0 and self.created % self.stale_every == 0 then
         mirror.fate = "STALE_TOPIC"
+    elseif self.fail_tasks_every > 0 and self.created % self.fail_tasks_every == 0 then
+        mirror.fate = "FAILED_TASK"
     end
     self:_add(connect_id, mirror)
     return mirror
@@ -295,9 +314,19 @@ end
 function world:_topic_at(mirror, topic, time)
     local age = time - mirror.created_at - self.creating_seconds
     if age < 0 then return 0, 0 end
-    local flow = self:_flow(mirror.source, time)
-    return math.max(self:_backlog(age), flow * steady_lag(self.lag_ms, topic, time)),
-        flow * topic.rate * (1 + 0.2 * math.sin(time / 40 + topic.phase))
+    local flow = topic.beats and 1 or self:_flow(mirror.source, time)
+    local wave = topic.beats and 1 or 1 + 0.2 * math.sin(time / 40 + topic.phase)
+    return math.max(self:_backlog(age), flow * steady_lag(self.lag_ms, topic, time)), flow * topic.rate * wave
+end
+
+--- Whether a mirror has had the time to catch up: then it shows what becomes of it.
+function world:_is_settled(mirror, now)
+    return now - mirror.created_at >= self.creating_seconds + self.sync_seconds
+end
+
+--- Whether a topic is of the task that has failed: the first of maxTasks, which share the topics.
+function world:_is_lost(mirror, i, now)
+    return mirror.fate == "FAILED_TASK" and (i - 1) % mirror.maxTasks == 0 and self:_is_settled(mirror, now)
 end
 
 local function rounded(number, step)
@@ -314,6 +343,8 @@ function world:_topic_statuses(mirror, now)
         end)
         if mirror.fate == "STALE_TOPIC" and i == 1 then
             lag, rate = (now - mirror.created_at - self.creating_seconds) * 1000, 0 -- nothing since the start
+        elseif self:_is_lost(mirror, i, now) then
+            lag, rate = 0, 0 -- a task that has failed measures nothing
         end
         statuses[i] = {
             name = topic.name,
@@ -323,6 +354,16 @@ function world:_topic_statuses(mirror, now)
         worst = math.max(worst, lag)
     end
     return statuses, worst
+end
+
+--- The status of a mirror that runs. What has become of a task shows in nothing else: its connector goes on RUNNING.
+function world:_status_of(mirror, now, worst)
+    local age, settled = now - mirror.created_at, self:_is_settled(mirror, now)
+    if settled and mirror.fate == "FAILED_TASK" then return "FAILED" end
+    if settled and mirror.fate == "STALE_TOPIC" then return "STALE_TOPIC" end
+    local is_empty = #mirror.topics == 0 and self.stale_empty > 0 and age >= self.creating_seconds + self.stale_empty
+    if is_empty then return "STALE_TOPIC" end
+    return worst > mirror.targetLatency and "OUT_OF_SYNC" or "IN_SYNC"
 end
 
 --- A mirror as get describes it.
@@ -347,10 +388,7 @@ function world:describe(connect_id, id)
     else
         local worst
         seen.topicStatuses, worst = self:_topic_statuses(mirror, now)
-        local caught_up = now - mirror.created_at >= self.creating_seconds + self.sync_seconds
-        seen.status = mirror.fate == "STALE_TOPIC" and caught_up and "STALE_TOPIC"
-            or worst > mirror.targetLatency and "OUT_OF_SYNC"
-            or "IN_SYNC"
+        seen.status = self:_status_of(mirror, now, worst)
     end
     return seen
 end
