@@ -152,7 +152,10 @@ end
 ---@field total integer
 ---@field done integer
 ---@field failed integer
+---@field failed_before integer of earlier batches
+---@field failed_now integer of the batch that is asked for
 ---@field busy integer which others are at, or may come to be
+---@field stopped string|nil why nobody is to begin any more
 
 --- Takes items that are free for this runner, the first ones of the list: those that nobody has begun, and those whose
 --- runner is gone.
@@ -177,6 +180,14 @@ function Joint:take(part, batch, most)
         self.journal.store:release_items(self.journal.job.name, part.name, part.foreign)
     end
     return items, counts
+end
+
+--- Nobody is to begin any more of the list: neither this runner nor the others.
+---@param part kmirror.joint.part
+---@param why string
+---@async
+function Joint:stop(part, why)
+    self.journal.store:stop_part(self.journal.job.name, part.name, why)
 end
 
 -- What the others are to know of it: nothing that cannot be written down, and no secrets.

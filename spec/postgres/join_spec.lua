@@ -281,6 +281,72 @@ describe("runners of one job", function()
         is_done("update_target_latency", 10)
     end)
 
+    -- Fails for the items whose numbers are given, each after a while.
+    local failing = [[
+        local bulk, task = require "kmirror.bulk", require "task"
+        local items = {}
+        for i = 1, 30 do items[i] = "item " .. i end
+        local result = bulk.each(items, function(item, place)
+            task.sleep(0.1)
+            if %s then error("so it is", 0) end
+        end, { concurrency = 2, batches = { 6, 24 }, max_failures = "%s" })
+        print(result.batch, #result.failed, result.stopped)
+        return result:status()]]
+
+    it("count failures for the batch that they are of, also one that joins when a later one has some", function()
+        serve()
+        local script = runbook(failing:format("place > 6 and place <= 10", "20%"))
+        local first = join(script)
+        support.eventually("four failures", function()
+            return server:sql("SELECT count(*) FROM kmirror.items WHERE state = 'failed'", store:match("[^/]+$")) == "4"
+        end)
+        for _, runner in ipairs { join(script), first } do
+            local result = runner:wait(20)
+            assert.are.same({ 3, "2\t4\tnil\n" }, { result.status, result.stdout }, result.stderr)
+        end
+    end)
+
+    it("all stop when too many have failed, whosever items they were", function()
+        serve()
+        local script = runbook(failing:format("place % 3 == 0", "10%"))
+        local runners = { join(script), join(script), join(script) }
+        for _, runner in ipairs(runners) do
+            local result = runner:wait(20)
+            assert.are.equal(3, result.status, result.stderr)
+            assert.matches("^1\t[12]\t%d of %d items? failed, more than 10%%\n", result.stdout)
+        end
+    end)
+
+    it("all stop when the gate of one of them stays closed, and go on from there when it is open", function()
+        serve()
+        local closed = support.temporary("closed", "")
+        local script = runbook(([[
+            local bulk, host, task = require "kmirror.bulk", require "host", require "task"
+            local items = {}
+            for i = 1, 40 do items[i] = "item " .. i end
+            local result = bulk.each(items, function() task.sleep(0.1) end, {
+                concurrency = 2, batches = { 8, 32 }, gate = function(batch)
+                    local file = batch.number == 1 and io.open(%q, "r+")
+                    if not file then return true end
+                    local first = file:read("a") == ""
+                    file:write("looked\n")
+                    file:close()
+                    if first then task.sleep(0.5) end
+                    return not first, "the lag grows"
+                end })
+            print(result.stopped, #result.done < 40)
+            return result:status()]]):format(closed))
+        for _, runner in ipairs { join(script), join(script) } do
+            local result = runner:wait(20)
+            assert.are.equal(3, result.status, result.stderr)
+            assert.matches("^the lag grows[^\n]*\ttrue\n$", result.stdout)
+        end
+        os.remove(closed)
+        local resumed = support.run { "jobs", "resume", "j", "--store", store, env = sandbox:env() }
+        assert.are.equal(0, resumed.status, resumed.stderr)
+        assert.are.equal("nil\tfalse\n", resumed.stdout)
+    end)
+
     it("go on where all of them were killed", function()
         serve { world = 30 }
         local script = runbook(retuning:format("0.2"))

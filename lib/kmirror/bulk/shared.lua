@@ -60,10 +60,17 @@ local function begin_item(self, item)
     if not ok then error(problem, 0) end
 end
 
-local function tell(self, counts)
+-- Takes so many items of a batch. Returns why none is to be begun any more, if so it is: on each runner for the same
+-- reason, whosever items they were and whenever it has come to this batch.
+local function take(self, batch, most)
     local run = self.run
+    local items, counts = self.joint:take(self.part, batch.number, most)
     run.ended, run.failed = counts.done + counts.failed, counts.failed
     run.progress(run.ended, run.failed, counts.total)
+    local may_fail = batches.limit(run.max_failures, counts.failed_before, batch.last - batch.first + 1)
+    local failed = counts.failed_before + counts.failed_now
+    local stopped = runs.too_many({ failed = failed, ended = run.ended, max_failures = run.max_failures }, may_fail)
+    return stopped or counts.stopped and counts.stopped .. " (another runner)", items, counts.busy
 end
 
 -- Until an item has ended, or for so long.
@@ -83,24 +90,25 @@ end
 
 -- ---- batches ----------------------------------------------------------------------------------------------
 
--- Takes what is free and does it, until nobody is at any item of the batch.
-local function do_batch(self, batch, may_fail)
-    local run = self.run
+-- Takes what is free and does it, until nobody is at any item of the batch. Returns why not all of it was begun, or why
+-- nothing is to be begun after it.
+local function do_batch(self, batch)
     local group <close> = task.group()
+    local stopped = take(self, batch, 0)
     while not self.broken do
         self.rung = false
-        local free = run.failed > may_fail and 0 or run.concurrency - (self.busy - self.idle)
-        local items, counts = self.joint:take(self.part, batch, free)
-        tell(self, counts)
+        local free = stopped and 0 or self.run.concurrency - (self.busy - self.idle)
+        local items, others
+        stopped, items, others = take(self, batch, free)
         for _, item in ipairs(items) do
             self.busy = self.busy + 1
             group:spawn(begin_item, self, item)
         end
-        if self.busy == 0 and (counts.busy == 0 or run.failed > may_fail) then break end
+        if self.busy == 0 and (others == 0 or stopped) then break end
         wait(self, #items > 0 and #items < free and shortest or joint.pause)
     end
     group:wait()
-    return runs.too_many(run, may_fail)
+    return stopped
 end
 
 -- What the others have done, of this runner's list.
@@ -145,13 +153,14 @@ function M.run(run, work, plan, how, after)
     local stopped, number
     for i, span in ipairs(plan) do
         number = i
-        local may_fail = batches.limit(run.max_failures, run.failed, span.last - span.first + 1)
-        stopped = do_batch(self, i, may_fail)
+        stopped = do_batch(self, { number = i, first = span.first, last = span.last })
         learn(self)
-        stopped = stopped or after(i, span)
+        local closed = not stopped and after(i, span)
+        if closed then self.joint:stop(self.part, closed) end
+        stopped = stopped or closed
         if stopped then break end
     end
-    return stopped, number, self.own
+    return stopped or nil, number, self.own
 end
 
 return M

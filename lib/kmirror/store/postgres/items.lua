@@ -51,28 +51,37 @@ local share = leases.fence .. [[, shared AS (
     FROM fence, unnest(?::text[], ?::integer[], ?::integer[]) AS u (key, number, batch)
     ON CONFLICT DO NOTHING) SELECT ]] .. valid
 
--- No runner takes more than a half of its share of what is left, so that the last items are not all with one.
+-- No runner takes more than a half of its share of what is left, so that the last items are not all with one. None takes
+-- any of a part that is stopped: that is noted as an item of its own, which has failed, and is opened again with others.
 local claim = leases.fence .. [[, own AS (SELECT ?::text AS job, ?::text AS part, ?::uuid AS runner, ?::bigint AS claim,
-        ?::text[] AS foreigners),
+        ?::text[] AS foreigners, ?::integer AS batch),
+    stopped AS (SELECT s.problem FROM own JOIN kmirror.items s ON s.job = own.job AND s.part = own.part || ' stopped'
+        WHERE s.state = 'failed'),
     again AS (SELECT i.key, i.before FROM kmirror.items i JOIN own USING (job, part, runner, claim)),
     share AS (SELECT count(*) / (2 * greatest(1, (SELECT count(*) FROM kmirror.leases JOIN own USING (job)))) AS most
-        FROM kmirror.items i JOIN own USING (job, part)
-        WHERE i.batch = ?::integer AND ]] .. is_free .. [[),
-    free AS (SELECT i.key, i.run FROM kmirror.items i JOIN own USING (job, part)
-        WHERE i.batch = ?::integer AND ]] .. is_free .. [[
+        FROM kmirror.items i JOIN own USING (job, part, batch) WHERE ]] .. is_free .. [[),
+    free AS (SELECT i.key, i.run FROM kmirror.items i JOIN own USING (job, part, batch) WHERE ]] .. is_free .. [[
         AND i.key <> ALL (own.foreigners) AND EXISTS (SELECT 1 FROM fence) AND NOT EXISTS (SELECT 1 FROM again)
+        AND NOT EXISTS (SELECT 1 FROM stopped)
         ORDER BY i.number LIMIT least(?::bigint, greatest(1, (SELECT most FROM share))) FOR UPDATE OF i SKIP LOCKED),
     taken AS (UPDATE kmirror.items i SET state = 'claimed', runner = own.runner, claim = own.claim, before = free.run,
         run = ?::bigint FROM free, own WHERE i.job = own.job AND i.part = own.part AND i.key = free.key
         RETURNING i.key, i.before)
-    SELECT ]] .. valid .. [[,
+    SELECT ]] .. valid .. [[, (SELECT problem FROM stopped) AS stopped,
         (SELECT json_agg(t) FROM (SELECT * FROM taken UNION ALL SELECT * FROM again) t)::text AS claimed,
         count(*) AS total, count(*) FILTER (WHERE i.state = 'done') AS done,
         count(*) FILTER (WHERE i.state = 'failed') AS failed,
-        count(*) FILTER (WHERE i.batch = ?::integer
+        count(*) FILTER (WHERE i.state = 'failed' AND i.batch < own.batch) AS failed_before,
+        count(*) FILTER (WHERE i.state = 'failed' AND i.batch = own.batch) AS failed_now,
+        count(*) FILTER (WHERE i.batch = own.batch
             AND (i.state = 'open' OR i.state = 'claimed' AND i.runner IS DISTINCT FROM own.runner)
             AND (i.key <> ALL (own.foreigners) OR ]] .. is_live .. [[)) AS busy
     FROM kmirror.items i JOIN own USING (job, part)]]
+
+local stop = leases.fence .. [[, stopped AS (
+    INSERT INTO kmirror.items (job, part, key, number, batch, state, problem)
+    SELECT ?::text, ?::text || ' stopped', '', 0, 0, 'failed', ?::text FROM fence
+    ON CONFLICT (job, part, key) DO UPDATE SET state = 'failed', problem = excluded.problem) SELECT ]] .. valid
 
 local finish = leases.fence .. [[, ended AS (
     UPDATE kmirror.items SET state = ?::text, problem = ?::text, value = ?::text
@@ -158,9 +167,13 @@ end
 function methods:claim_items(job, part, how)
     remove_leases(self, job)
     self.claims = (self.claims or 0) + 1
-    local found = ask(self, claim, job, part, self.lease.runner, self.claims, array(how.foreign), how.batch, how.batch,
-        how.most, how.run, how.batch)
+    local found = ask(self, claim, job, part, self.lease.runner, self.claims, array(how.foreign), how.batch, how.most,
+        how.run)
     return found.claimed and json.decode(found.claimed) or {}, found
+end
+
+function methods:stop_part(job, part, why)
+    ask(self, stop, job, part, kept(why))
 end
 
 function methods:end_item(job, part, item)
