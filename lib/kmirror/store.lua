@@ -48,8 +48,8 @@ local M = {}
 ---  writes down those that are not there yet, as open
 ---@field claim_items fun(self, job: string, part: string, how: kmirror.store.claim): kmirror.store.claimed[],
 ---  kmirror.joint.counts
----@field stop_part fun(self, job: string, part: string, why: string) nobody is to begin any more of it: each runner is told
----  when it claims items
+---@field stop_part fun(self, job: string, part: string, why: string) nobody is to begin any more of it: each runner is
+---  told when it claims items
 ---@field end_item fun(self, job: string, part: string, item: kmirror.store.item) one that this runner has claimed
 ---@field release_items fun(self, job: string, part?: string, keys?: string[]) makes what this runner has claimed open
 ---  again; all of it, or those

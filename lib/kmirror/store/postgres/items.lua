@@ -51,8 +51,9 @@ local share = leases.fence .. [[, shared AS (
     FROM fence, unnest(?::text[], ?::integer[], ?::integer[]) AS u (key, number, batch)
     ON CONFLICT DO NOTHING) SELECT ]] .. valid
 
--- No runner takes more than a half of its share of what is left, so that the last items are not all with one. None takes
--- any of a part that is stopped: that is noted as an item of its own, which has failed, and is opened again with others.
+-- No runner takes more than a half of its share of what is left, so that the last items are not all with one. None
+-- takes any of a part that is stopped: that is noted as an item of its own, which has failed, and is opened again with
+-- others.
 local claim = leases.fence .. [[, own AS (SELECT ?::text AS job, ?::text AS part, ?::uuid AS runner, ?::bigint AS claim,
         ?::text[] AS foreigners, ?::integer AS batch),
     stopped AS (SELECT s.problem FROM own JOIN kmirror.items s ON s.job = own.job AND s.part = own.part || ' stopped'
