@@ -56,11 +56,7 @@ local api = apis[1]
 
 -- ---- look and check ---------------------------------------------------------------------------------------
 
-local found = steps:run("look", function()
-    local mirrors, missing = selection.details(given, apis)
-    for _, each in ipairs(missing) do log.warn("%s", each.message) end
-    return ("%s on %s"):format(text.count(#mirrors, "mirror"), text.count(#apis, "cluster")), mirrors
-end)
+local found = steps:run("look", function() return selection.look(given, apis) end)
 health.show(io.stderr, found)
 
 local busy, flow = 0, "flow"

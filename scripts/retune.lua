@@ -59,11 +59,7 @@ local api = apis[1]
 
 -- ---- measure ----------------------------------------------------------------------------------------------
 
-local found = steps:run("look", function()
-    local mirrors, missing = selection.details(given, apis)
-    for _, each in ipairs(missing) do log.warn("%s", each.message) end
-    return ("%s on %s"):format(text.count(#mirrors, "mirror"), text.count(#apis, "cluster")), mirrors
-end)
+local found = steps:run("look", function() return selection.look(given, apis) end)
 
 local highest = {} -- ms by id; nil for a mirror that tells nothing
 

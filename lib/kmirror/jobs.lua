@@ -109,21 +109,15 @@ end
 
 -- ---- looking ----------------------------------------------------------------------------------------------
 
--- Calls a function with an open store. What the store raises is for the user to put right.
+-- Calls a function with an open store.
 local function with_store(url, body)
-    local ok, result = pcall(function()
+    return stores.asked(function()
         local store = stores.open(url)
         local called, value = pcall(body, store)
         store:close()
         if not called then error(value, 0) end
         return value
     end)
-    if ok then
-        return result
-    elseif type(result) == "table" and result.kind == "store" then
-        refuse("%s", result.message)
-    end
-    error(result, 0)
 end
 
 local function find(store, name)

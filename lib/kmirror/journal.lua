@@ -114,17 +114,6 @@ local function load_journal(store, options)
     return self
 end
 
--- Raises the errors of a store as usage: nothing has been sent yet, and it is for the user to put right.
-local function guarded(fn, ...)
-    local ok, result = pcall(fn, ...)
-    if ok then
-        return result
-    elseif type(result) == "table" and result.kind == "store" then
-        refuse("%s", result.message)
-    end
-    error(result, 0)
-end
-
 local function open_store(store)
     return type(store) == "table" and store or stores.open(store)
 end
@@ -159,14 +148,14 @@ end
 function M.open(options)
     local name = options.job
     M.check_name(name)
-    local store = guarded(open_store, options.store)
+    local store = stores.asked(open_store, options.store)
     if options.join and not store.share_items then refuse_to_share(store) end
-    local ok, lock = pcall(guarded, hold.take, store, name, options.join)
+    local ok, lock = pcall(stores.asked, hold.take, store, name, options.join)
     if not ok then
         store:close()
         error(lock, 0)
     end
-    local loaded, self = pcall(guarded, load_journal, store, options)
+    local loaded, self = pcall(stores.asked, load_journal, store, options)
     if not loaded then
         lock:close()
         store:close()

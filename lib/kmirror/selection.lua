@@ -4,11 +4,13 @@ local bulk = require("kmirror.bulk")
 local connector = require("kmirror.connector")
 local fields = require("mirrors").fields
 local health = require("kmirror.health")
+local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local naming = require("kmirror.naming")
 local options = require("kmirror.options")
 local profile = require("kmirror.profile")
 local regex = require("kmirror.regex")
+local counted = require("kmirror.text").count
 local refuse = require("kmirror.usage")
 
 local M = {}
@@ -361,6 +363,18 @@ function M.details(given, apis, on_problem)
     return found, missing, listed
 end
 
+--- The same as the first step of a runbook: what of them is not there is warned of.
+---@param given table
+---@param apis mirrors.Api[]
+---@return string result
+---@return mirrors.Mirror[]
+---Raises what details() raises.
+function M.look(given, apis)
+    local found, missing = M.details(given, apis)
+    for _, each in ipairs(missing) do log.warn("%s", each.message) end
+    return ("%s on %s"):format(counted(#found, "mirror"), counted(#apis, "cluster")), found
+end
+
 --- The mirrors of a list that the options are about: of what is yet to be created.
 ---@param given table
 ---@param list table[] with cluster, sourceAlias and topicsRegex
@@ -407,4 +421,5 @@ return fields.guard("selection", M, {
     filter = { "given", given },
     of_list = { "given", given, "list", fields.list(fields.table), "where", fields.string },
     details = { "given", given, "apis", fields.list(fields.api, "a list of apis"), "on_problem?", fields.fn },
+    look = { "given", given, "apis", fields.list(fields.api, "a list of apis") },
 })

@@ -225,6 +225,22 @@ function M.open(url)
     return require("kmirror.store.sqlite").open(place)
 end
 
+--- Calls a function that asks a store before anything is sent: what the store raises is raised as usage, as it is for
+--- the user to put right.
+---@generic T
+---@param fn fun(...: any): T
+---@param ... any
+---@return T
+function M.asked(fn, ...)
+    local ok, result = pcall(fn, ...)
+    if ok then
+        return result
+    elseif type(result) == "table" and result.kind == "store" then
+        refuse("%s", result.message)
+    end
+    error(result, 0)
+end
+
 --- Whether a run of a job goes on: it holds the job's lock, or a lease on it that is valid.
 ---@param store kmirror.store
 ---@param name string of the job

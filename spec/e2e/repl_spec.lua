@@ -3,16 +3,20 @@ local support = require("spec.support")
 
 local PROMPT = "us-east@sandbox>"
 
+-- The prompt of a small sandbox.
+local function started(options)
+    for i, word in ipairs { "repl", "--sandbox", "--world", "small" } do
+        table.insert(options, i, word)
+    end
+    local screen = screens.start(options)
+    screen:wait(PROMPT)
+    return screen
+end
+
 describe("kmirror repl, on a terminal", function()
     local screen
 
-    local function start(options)
-        for i, word in ipairs { "repl", "--sandbox", "--world", "small" } do
-            table.insert(options, i, word)
-        end
-        screen = screens.start(options)
-        screen:wait(PROMPT)
-    end
+    local function start(options) screen = started(options) end
 
     after_each(function() screen:stop() end)
 
@@ -290,13 +294,7 @@ end)
 describe("kmirror repl, on terminals of another kind", function()
     local screen
 
-    local function start(options)
-        for i, word in ipairs { "repl", "--sandbox", "--world", "small" } do
-            table.insert(options, i, word)
-        end
-        screen = screens.start(options)
-        screen:wait(PROMPT)
-    end
+    local function start(options) screen = started(options) end
 
     after_each(function() screen:stop() end)
 

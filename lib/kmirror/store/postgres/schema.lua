@@ -93,11 +93,14 @@ M.steps = {
     quotas.step,
 }
 
+-- What a runner reads and writes of its jobs.
+local written = { "jobs", "runs", "changes", "seen", "leases" }
+
 -- What a runner may do, by table. None of it is a change of the schema.
 local rights = {
     { "USAGE", "SCHEMA kmirror" },
     { "SELECT", "kmirror.version, kmirror.secret" },
-    { "SELECT, INSERT, UPDATE, DELETE", "kmirror.jobs, kmirror.runs, kmirror.changes, kmirror.seen, kmirror.leases" },
+    { "SELECT, INSERT, UPDATE, DELETE", "kmirror." .. table.concat(written, ", kmirror.") },
     { "USAGE", "SEQUENCE kmirror.tokens" },
     items.rights,
     quotas.rights,
@@ -174,7 +177,7 @@ end
 ---@param database kmirror.store.postgres.database
 ---@return string|nil
 function M.lacking(database)
-    for _, name in ipairs({ "jobs", "runs", "changes", "seen", "leases" }) do
+    for _, name in ipairs(written) do
         for _, right in ipairs({ "SELECT", "INSERT", "UPDATE", "DELETE" }) do
             if not database:query("SELECT has_table_privilege(?, ?) AS yes", "kmirror." .. name, right)[1].yes then
                 return ("%s in kmirror.%s"):format(right, name)
@@ -224,12 +227,22 @@ function M.count_jobs(database)
     return database:query("SELECT count(*) AS count FROM kmirror.jobs")[1].count
 end
 
+-- All that the steps make.
+local function tables()
+    local names = {}
+    for _, statements in ipairs(M.steps) do
+        for _, statement in ipairs(statements) do
+            names[#names + 1] = statement:match("^CREATE TABLE kmirror%.(%w+)")
+        end
+    end
+    return names
+end
+
 --- Raises `store` when a table of the schema is not there.
 ---@param database kmirror.store.postgres.database
 function M.check_whole(database)
-    local names = { "secret", "jobs", "runs", "changes", "seen", "leases", "items", "quota", "approvals" }
     local missing = database:query("SELECT name FROM unnest(string_to_array(?, ' ')) AS name "
-        .. "WHERE to_regclass('kmirror.' || name) IS NULL ORDER BY name", table.concat(names, " "))
+        .. "WHERE to_regclass('kmirror.' || name) IS NULL ORDER BY name", table.concat(tables(), " "))
     if #missing > 0 then
         refuse(database, "it has no table kmirror.%s, so what it recorded is not whole: put the database back from a "
             .. "backup, or give the URL of another one", missing[1].name)
