@@ -10,6 +10,7 @@ local refuse = require("kmirror.usage")
 local M = {}
 
 local most_told = 1000 -- bytes
+local most_printed = 1 << 20
 
 local function tell(where, path)
     local file <close> = io.open(path, "r")
@@ -19,20 +20,23 @@ local function tell(where, path)
 end
 
 -- A shell that does so, and writes the command's status behind what that printed: a pipe's status is that of its end.
-local wrapper <const> = "{ { sh -c %s 2>&1 1>&3 3>&-; printf '\\n%%d' $? >&3; } "
+local wrapper <const> = "{ { sh -c %s 2>&1 1>&3 3>&-; printf '\\n%%d' $? >&3 2> /dev/null; } "
     .. "| { head -c %d > %s; cat > /dev/null; }; } 3>&1"
 
 --- What a command prints.
 ---@param command string for sh
 ---@param where string what messages call it: "profile production: api_key_command"
 ---@return string|nil printed nil when it failed
+---@return string|nil problem what it did instead: "failed", or "printed too much"
 function M.printed(command, where)
     local said = os.tmpname()
     local pipe <close> = io.popen(wrapper:format(shell.quote(command), most_told, said), "r")
-    local printed, status = (pipe and pipe:read("a") or ""):match("^(.*)\n(%d+)$")
+    local whole = pipe and pipe:read(most_printed) or ""
     tell(where, said)
     os.remove(said)
-    return status == "0" and printed or nil
+    if #whole == most_printed then return nil, "printed too much" end
+    local printed, status = whole:match("^(.*)\n(%d+)$")
+    return status == "0" and printed or nil, status ~= "0" and "failed" or nil
 end
 
 local readers = {}
@@ -48,8 +52,8 @@ function readers.env(name, where)
 end
 
 function readers.command(command, where)
-    return M.printed(command, where)
-        or refuse("%s: its command failed: run it by hand to see why: %s", where, command)
+    local printed, problem = M.printed(command, where)
+    return printed or refuse("%s: its command %s: run it by hand to see why: %s", where, problem, command)
 end
 
 --- Reads one, without the blanks and line ends around it. Raises usage when it is not there, or empty, and for a file

@@ -27,9 +27,12 @@ function M.define(parser, source)
         .. as_before:format("it does not"))
     parser:option("--max-tasks", "Its tasks." .. as_before:format(defaults.maxTasks)):argname("N")
         :convert(options.integer("--max-tasks", "a whole number, 1 or more", 1))
-    parser:option("--source-properties", ("It reaches %s by these connection properties."):format(source))
-        :argname("FILE")
+    parser:option("--source-properties", ("It reaches %s by these connection properties, in a file, a variable, or "
+        .. "printed by a command."):format(source))
+        :argname("FILE|env:NAME|command:COMMAND")
 end
+
+local places = { file = "file", env = "variable", command = "command" }
 
 --- Reads the connection properties that the options name, as a value that does not show.
 ---@param given table what the parser made of the arguments
@@ -37,7 +40,10 @@ end
 ---Raises usage when they cannot be read, or can be read by others.
 function M.properties(given)
     if not given.source_properties then return nil end
-    local properties, problem = read_properties({ from = "file", value = given.source_properties }, "")
+    local place, what = given.source_properties:match("^(%l+):(.+)$")
+    local secret = places[place] and { from = places[place], value = what, path = "--source-properties" }
+        or { from = "file", value = given.source_properties }
+    local properties, problem = read_properties(secret, "")
     if problem then
         refuse("--source-properties: %s", problem)
     end

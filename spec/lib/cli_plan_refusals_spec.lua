@@ -213,13 +213,15 @@ F has 3 problems:
             return path
         end
 
-        it("from a file beside the fleet file, the environment or the file itself, and shows them never", function()
+        it("from a file beside the fleet file, the environment, a command or the file itself, and shows them never",
+            function()
             start()
             local path = secret_file("dc.properties", "600")
             for field, env in pairs {
                 [("sourceConnectionPropertiesFile = %q"):format(path:match("[^/]+$"))] = {},
                 [("sourceConnectionPropertiesFile = %q"):format(path)] = {},
                 ['sourceConnectionPropertiesEnv = "DC_PROPERTIES"'] = { DC_PROPERTIES = properties },
+                [("sourceConnectionPropertiesCommand = 'cat %s'"):format(path:match("[^/]+$"))] = {},
                 [("sourceConnectionProperties = %q"):format(properties)] = {},
             } do
                 local result = run("plan", "--json", "--log-level", "debug", external(field), { env = env })
@@ -232,6 +234,37 @@ F has 3 problems:
                 assert.are.equal(own, result.stderr:find("warning: .*a password stands in the fleet file") ~= nil)
             end
         end)
+
+        it("from a command that is run once, for however many mirrors, in all formats, and only when it is needed",
+            function()
+                start()
+                local count = support.temporary("count", "")
+                local command = ("echo run >> %s; echo asked for >&2; cat %s"):format(count,
+                    secret_file("dc.properties", "600"))
+                local mirror = '{ "from": "dc", "topicsRegex": "%s" }'
+                local whole = cjson.encode { clusters = { dc = { sourceConnectionPropertiesCommand = command } },
+                    defaults = { from = "dc", to = EAST, useRenaming = true, maxTasks = 1 }, mirrors = { 1 } }
+                local csv = ('to,sourceAlias,topicsRegex,useRenaming,maxTasks,sourceConnectionPropertiesCommand\n'
+                    .. '%s,dc,x,true,1,"%s"\n%s,dc,y,true,1,"%s"\n'):format(EAST, command, EAST, command)
+                for name, content in pairs {
+                    ["fleet.json"] = whole:gsub("%[1%]", function()
+                        return ("[%s,%s]"):format(mirror:format("x"), mirror:format("y"))
+                    end), ["fleet.csv"] = csv,
+                } do
+                    support.write(count, "")
+                    local result = run("plan", "--json", support.temporary(name, content))
+                    assert.are.equal(0, result.status, result.stderr)
+                    assert.are.equal(2, #cjson.decode(result.stdout).create)
+                    assert.are.equal("run\n", support.read(count))
+                    assert.is_truthy(result.stderr:find("PropertiesCommand: asked for", 1, true), result.stderr)
+                    assert.is_nil((result.stdout .. result.stderr):find(SECRET, 1, true))
+                end
+                create { sourceAlias = "dc", topicsRegex = "x" }
+                support.write(count, "")
+                local field = ("sourceConnectionPropertiesCommand = 'echo run >> %s'"):format(count)
+                assert.are.equal(1, shape(external(field)).unchanged)
+                assert.are.equal("", support.read(count))
+            end)
 
         it("only when they are needed", function()
             start()
@@ -264,6 +297,15 @@ F has 3 problems:
                 [("sourceConnectionPropertiesFile = %q"):format(open)] =
                     ("File: %s can be read by others than its owner: chmod 600 %s"):format(open, open),
                 [("sourceConnectionPropertiesFile = %q"):format(empty)] = "File: there is nothing in it",
+                ["sourceConnectionPropertiesCommand = 'exit 3'"] =
+                    "Command: its command failed: run it by hand to see why: exit 3",
+                ["sourceConnectionPropertiesCommand = 'yes'"] =
+                    "Command: its command printed too much: run it by hand to see why: yes",
+                ["sourceConnectionPropertiesCommand = 'false password=" .. SECRET .. "'"] =
+                    "Command: its command failed: run it by hand to see why: (hidden)",
+                ["sourceConnectionPropertiesCommand = 'true'"] = "Command: there is nothing in it",
+                [ [[sourceConnectionPropertiesCommand = 'printf "a\\377"']] ] = "Command: what its command printed is "
+                    .. "not UTF-8 at line 1, column 2; save it as UTF-8 (it may be Latin-1)",
             } do
                 local whole = "F:2: clusters.dc.sourceConnectionProperties%s; expected Kafka client properties"
                 assert.are.equal(whole:format(said), (refusal(external(field)):gsub(": +No such", ": No such")))

@@ -353,6 +353,8 @@ describe("A saved plan", function()
             for _, way in ipairs {
                 ("sourceConnectionPropertiesFile = %q"):format(file), [[sourceConnectionPropertiesEnv = "DC1"]],
                 ('sourceConnectionProperties = "%s"'):format(text),
+                ("sourceConnectionPropertiesCommand = 'cat %s'"):format(file),
+                ("sourceConnectionPropertiesCommand = 'password=%s; cat %s'"):format(PASSWORD, file),
             } do
                 local options = { env = { DC1 = properties(PASSWORD) } }
                 local out = save(with_properties(way), options)

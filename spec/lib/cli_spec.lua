@@ -89,7 +89,8 @@ describe("kmirror by itself", function()
     it("has help for shipped runbooks, and the format of fleet files", function()
         assert.are.same(support.run { "run", "failover", "--help" }, support.run { "help", "failover" })
         local format = support.run { "help", "fleet" }.stdout
-        for _, word in ipairs { "topicsRegex", "defaults", ".csv", "sourceConnectionPropertiesEnv" } do
+        for _, word in ipairs { "topicsRegex", "defaults", ".csv", "sourceConnectionPropertiesEnv",
+            "sourceConnectionPropertiesCommand" } do
             assert.is_truthy(format:find(word, 1, true), word)
         end
         assert.is_truthy(support.run({ "help", "plan" }).stdout:find("kmirror help fleet", 1, true))

@@ -97,9 +97,12 @@ describe("the rollout runbook", function()
         assert.are.equal(2, result.status)
         regions.has(result.stderr, "--source-properties: " .. path .. " can be read by others than its owner")
         assert(os.execute("chmod 600 " .. path))
+        result = rollout("v2", "dc", "delete-first", "--source-properties", "env:NOT_SET")
+        assert.are.equal(2, result.status)
+        regions.has(result.stderr, "--source-properties: the environment variable NOT_SET is not set; expected Kafka")
         for _, api in ipairs { "v2", "v1" } do
-            result = rollout(api, "dc", "delete-first", "--source-properties", path, "--to",
-                api == "v2" and "{old}|x" or "{old}|y")
+            result = rollout(api, "dc", "delete-first", "--source-properties",
+                api == "v2" and "command:cat " .. path or path, "--to", api == "v2" and "{old}|x" or "{old}|y")
             assert.are.equal(0, result.status, result.stderr)
         end
         assert.are.equal("dc,,dc.properties,orders|x|y,30000,false,,3", exported("orders|x|y"))

@@ -6,10 +6,11 @@ local profile = require("kmirror.profile")
 local M = {}
 
 ---@class kmirror.fleet.secret where connection properties come from
----@field from "text"|"file"|"variable"
+---@field from "text"|"file"|"variable"|"command"
 ---@field value string
 ---@field line integer where the file says so
 ---@field path string how messages call it
+---@field asked? table of a command: the same for all that have it, as it is run once
 
 ---@class kmirror.fleet.cluster
 ---@field name string
@@ -24,7 +25,14 @@ local ways = {
     { "sourceConnectionProperties", "text" },
     { "sourceConnectionPropertiesFile", "file" },
     { "sourceConnectionPropertiesEnv", "variable" },
+    { "sourceConnectionPropertiesCommand", "command" },
 }
+
+-- The same table for the same command.
+local function asked_of(document, command)
+    document.commands[command] = document.commands[command] or {}
+    return document.commands[command]
+end
 
 --- Where a table's connection properties come from; complains when they come from more than one place, or beside a
 --- Kafka cluster.
@@ -44,7 +52,10 @@ function M.secret(document, read, kafka_field, line, label)
     if second then
         document:complain(line, "%s: there is %s, too; expected one of them", fields.path(label, first[1]), second)
     end
-    return first and { from = first[2], value = read[first[1]], line = line, path = fields.path(label, first[1]) }
+    if not first then return nil end
+    local value = read[first[1]]
+    return { from = first[2], value = value, line = line, path = fields.path(label, first[1]),
+        asked = first[2] == "command" and asked_of(document, value) or nil }
 end
 
 local function from_file(document, name, value)

@@ -16,6 +16,7 @@ local refuse = require("kmirror.usage")
 ---@field place kmirror.fleet.place
 ---@field textual boolean all values are texts, as in CSV
 ---@field problems { line: integer, message: string }[]
+---@field commands table<string, table> those that it names
 local Document = {}
 Document.__index = Document
 
@@ -42,6 +43,7 @@ local function read(path)
         place = place,
         textual = extension == "csv",
         problems = {},
+        commands = {},
     }, Document)
 end
 

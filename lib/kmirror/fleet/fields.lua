@@ -72,6 +72,7 @@ local regex = { expected = "a regular expression, or a list of topics", check = 
 local properties = { expected = "Kafka client properties, as a text", check = is_text, secret = true }
 local file_name = { expected = "the name of a file that holds them", check = is_text }
 local variable = matching("^[%a_][%w_]*$", "the name of an environment variable that holds them")
+local command = { expected = "a command for sh that prints them", check = is_text }
 local source_type = matching("^%a+$", "instaclustr or custom")
 source_type.check = function(value)
     return value == "instaclustr" or value == "custom"
@@ -81,6 +82,7 @@ local connection = {
     sourceConnectionProperties = properties,
     sourceConnectionPropertiesFile = file_name,
     sourceConnectionPropertiesEnv = variable,
+    sourceConnectionPropertiesCommand = command,
 }
 
 local settings = {

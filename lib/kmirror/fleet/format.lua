@@ -26,7 +26,10 @@ clusters, by name; those of the profile need not be named again:
 A source outside of the account has connection properties instead of kafka: in a
 file, so that no password is in the fleet file (sourceConnectionPropertiesFile,
 relative to the fleet file), in an environment variable
-(sourceConnectionPropertiesEnv), or as text (sourceConnectionProperties).
+(sourceConnectionPropertiesEnv), printed by a command such as "pass show dc1",
+which sh runs once where the fleet file is (sourceConnectionPropertiesCommand:
+so look at a fleet file that others wrote), or as text
+(sourceConnectionProperties).
 
 defaults, for mirrors that do not say: from, to, useRenaming, usePrivateIps,
 maxTasks, targetLatency.

@@ -13,6 +13,7 @@ local json_source = require("kmirror.fleet.json_source")
 local kept = require("kmirror.fleet.kept")
 local mirrors = require("mirrors")
 local profile = require("kmirror.profile")
+local sensitive = require("kmirror.sensitive")
 local textfile = require("kmirror.textfile")
 local refuse = require("kmirror.usage")
 
@@ -53,10 +54,16 @@ local function pick(names, from)
     return picked
 end
 
--- Text in the fleet file may be a password; the name of a file or a variable is none.
+-- Text in the fleet file may be a password, and a command may hold one; the name of a file or a variable is none.
+local function name_of(secret)
+    if secret.from == "text" then return nil end
+    local is_secret = secret.from == "command" and sensitive.may_hold(secret.value)
+    return is_secret and sensitive.hidden or secret.value
+end
+
 local function wanted_form(wanted)
     local form, secret = pick(fields_of_wanted, wanted), wanted.secret
-    form.properties = secret and { from = secret.from, name = secret.from ~= "text" and secret.value or nil } or nil
+    form.properties = secret and { from = secret.from, name = name_of(secret) } or nil
     return form
 end
 

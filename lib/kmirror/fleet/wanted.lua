@@ -59,6 +59,7 @@ end
 
 local own_source = {
     "kafkaSource", "sourceConnectionProperties", "sourceConnectionPropertiesFile", "sourceConnectionPropertiesEnv",
+    "sourceConnectionPropertiesCommand",
 }
 
 -- Alias, Kafka cluster and connection properties of the cluster that it comes from: a named one, or what the mirror

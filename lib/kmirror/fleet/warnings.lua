@@ -108,8 +108,8 @@ local function of_secrets(list, wanted)
         if secret and secret.from == "text" and not seen[secret.value] and
             secret.value:lower():find("password", 1, true) then
             seen[secret.value] = true
-            warn(list, secret.line, "a password stands in the fleet file; sourceConnectionPropertiesFile or "
-                .. "sourceConnectionPropertiesEnv keep it out")
+            warn(list, secret.line, "a password stands in the fleet file; sourceConnectionPropertiesFile, "
+                .. "sourceConnectionPropertiesEnv or sourceConnectionPropertiesCommand keep it out")
         end
     end
 end
