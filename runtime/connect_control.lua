@@ -154,7 +154,36 @@ local function each_of(part, before)
     end
 end
 
-control.pause, control.stop, control.resume = each_of("pause"), each_of("stop"), each_of("resume", its.complete)
+control.resume = each_of("resume", its.complete)
+
+local AT_WORK <const> = { RUNNING = true, RESTARTING = true }
+local LOOKS <const>, LOOK <const> = 150, 0.1 -- s; a worker gives a task five seconds to end
+
+-- Kafka Connect answers before its tasks have heard of it. One that is to be stopped has no tasks in the end, and has
+-- recorded what they had copied.
+local function is_still(look, part)
+    for _, each in ipairs(look.tasks) do
+        if part == "stop" or AT_WORK[each.state] then return false end
+    end
+    return true
+end
+
+-- Returns when nothing is copied any more.
+local function still_after(part)
+    local tell = each_of(part)
+    return function(session, id)
+        tell(session, id)
+        local name = its.find(session, id).name
+        for _ = 1, LOOKS do
+            local look = its.known_of(session, "status", name)
+            if not look or is_still(look, part) then return end
+            task.sleep(LOOK)
+        end
+        session:fail("server", ("connector %s was told to %s, and its tasks are still at work"):format(name, part))
+    end
+end
+
+control.pause, control.stop = still_after("pause"), still_after("stop")
 
 -- Returns why each of those that had failed did so.
 function control.restart(session, id)

@@ -1,5 +1,5 @@
--- connect_regex: the lists of regexes in MirrorMaker's configurations: with commas between, each in Java's syntax, and to
--- fit a whole name. What is of literal characters, dots, .* and .+ alone is matched here, the rest by PCRE2.
+-- connect_regex: the lists of regexes in MirrorMaker's configurations: with commas between, each in Java's syntax, and
+-- to fit a whole name. What is of literal characters, dots, .* and .+ alone is matched here, the rest by PCRE2.
 
 local regexes = {}
 
@@ -24,7 +24,9 @@ end
 
 local function by_pcre(regex)
     local found, rex = pcall(require, "rex_pcre2")
-    if not found then return nil, "that takes PCRE2, which is not there: install Debian's lua-rex-pcre2" end
+    if not found then
+        return nil, "that takes PCRE2, which is not there: install Debian's lua-rex-pcre2"
+    end
     local ok, compiled = pcall(rex.new, "^(?:" .. regex .. ")\\z")
     if not ok then return nil, "PCRE2 does not take it" end
     return function(name) return compiled:exec(name) ~= nil end
@@ -40,7 +42,9 @@ function regexes.any_of(list)
         local pattern = as_pattern(regex)
         local fits, problem = pattern and function(name) return name:find(pattern) ~= nil end, nil
         if not fits then fits, problem = by_pcre(regex) end
-        if not fits then return nil, ("its regex %s cannot be tried out here: %s"):format(regex, problem) end
+        if not fits then
+            return nil, ("its regex %s cannot be tried out here: %s"):format(regex, problem)
+        end
         all[#all + 1] = fits
     end
     return function(name)

@@ -42,6 +42,7 @@ run:check({ none_back = true, mirrors = undone.mirrors })
 run:confirm()
 for batch in run:batches() do
     batch:fence()
+    if batch:halt() then batch:move_clients() end -- nothing is copied any more: they need not wait for the deletes
     batch:delete()
     batch:move_clients()
     batch:create()

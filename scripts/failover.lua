@@ -27,6 +27,7 @@ run:check()
 run:confirm()
 for batch in run:batches() do
     if not given.disaster then batch:fence() end
+    if batch:halt() then batch:move_clients() end -- nothing is copied any more: they need not wait for the deletes
     batch:delete()
     batch:move_clients()
     batch:create()

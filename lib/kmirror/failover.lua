@@ -8,6 +8,7 @@ local again = require("kmirror.again")
 local changes = require("kmirror.changes")
 local check = require("kmirror.failover.check")
 local gate = require("kmirror.failover.gate")
+local halt = require("kmirror.failover.halt")
 local host = require("host")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
@@ -203,12 +204,18 @@ function Run:fence()
     producers.stop(self)
 end
 
+--- Has the mirrors FROM -> TO stand still, where the backend can: clients may move then.
+---@return boolean done
+function Run:halt()
+    return halt.halt(self)
+end
+
 --- Deletes the mirrors FROM -> TO, and makes sure that they are gone.
 function Run:delete()
     turn.delete(self)
 end
 
---- Has the clients move, and tried out.
+--- Has the clients move, and tried out; once.
 function Run:move_clients()
     if not self.state.moved then
         self:hook("clients")
@@ -285,6 +292,9 @@ function Run:__close(problem)
         saved.forget(self.path) -- it is of something that did not come to pass
     end
     local deleted, created = self:counted()
+    if part and part.state.halted and deleted == 0 then
+        log.error("the mirrors %s stand still; if this is not to be continued: kmirror resume ID...", self.way)
+    end
     local place = self.gate and " at the gate before " .. self.gate or part and part.label and " in " .. part.called
     log.error("stopped%s: %s deleted, %d created in this run", place or "",
         text.count(deleted, "mirror"), created)

@@ -1,3 +1,4 @@
+local cjson = require("cjson")
 local kafka = require("spec.kafka.kafka")
 local socket = require("socket")
 local support = require("spec.support")
@@ -74,8 +75,8 @@ describe("on a real Kafka, a failover", function()
         end
     end)
 
-    it("that is killed, again and again, is gone on with, and copies no record twice", function()
-        local topics, env = mirrored(4), kafka.home()
+    it("of twenty topics that is killed, again and again, is continued, and copies no record twice", function()
+        local topics, env = mirrored(20), kafka.home()
         for _, topic in ipairs(topics) do kafka.produce(west, topic, 1, 300) end
         for _, topic in ipairs(topics) do kafka.wait_for_records(east, topic, 300) end
         local words = { "run", "--yes", "failover", "--from", "west", "--to", "east", "--offset-sync", "1", env = env }
@@ -95,6 +96,54 @@ describe("on a real Kafka, a failover", function()
             kafka.wait_for_records(west, topic, 310)
             all_once(west, topic, 1, 310)
         end
+    end)
+
+    it("has clients moved while the mirrors stand still: what they write goes back once, and nothing else", function()
+        local topics, env = mirrored(3), kafka.home()
+        for _, topic in ipairs(topics) do kafka.produce(west, topic, 1, 100) end
+        local states = support.temporary("states")
+        local hook = {}
+        for i, topic in ipairs(topics) do
+            hook[i] = ("seq 101 150 | kcat -P -b %s -t %s; seq 901 905 | kcat -P -b %s -t %s"):format(east.broker,
+                topic, west.broker, topic) -- some producer in FROM does not know yet
+        end
+        local clients = ("clients=curl -s '%s/connectors?expand=status' > %s; %s; sleep 2"):format(east.url, states,
+            table.concat(hook, "; "))
+        local result = failover(env, { "--hook", "fence=true", "--hook", clients })
+        assert.are.equal(0, result.status, result.stderr)
+        local seen = 0
+        for name, each in pairs(cjson.decode(support.read(states))) do
+            if not name:find("%.checkpoint$") then
+                seen = seen + 1
+                for _, its in ipairs { each.status.connector, table.unpack(each.status.tasks) } do
+                    assert.are.equal("PAUSED", its.state)
+                end
+            end
+        end
+        assert.are.equal(#topics, seen)
+        for _, topic in ipairs(topics) do
+            kafka.wait_for_records(west, topic, 155)
+            all_once(west, topic, 1, 150)
+            all_once(west, topic, 901, 905)
+            all_once(east, topic, 1, 150)
+            assert.are.equal(5, kafka.tally(east, topic, 901, 905).lost)
+        end
+    end)
+
+    it("that fails when clients are to move can still be taken back: the mirrors stand still", function()
+        local topic, env = mirrored(1)[1], kafka.home()
+        kafka.produce(west, topic, 1, 100)
+        local result = failover(env, { "--hook", "fence=true", "--hook", "clients=false" })
+        assert.are.equal(1, result.status)
+        assert.is_truthy(result.stderr:find("the mirrors west -> east stand still; if this is not to be continued: "
+            .. "kmirror resume ID...", 1, true), result.stderr)
+        local api = kafka.connect(east)
+        assert.are.equal(0, support.run({ "resume", api:list()[1].id, env = env }).status)
+        kafka.produce(west, topic, 101, 110)
+        kafka.wait_for_records(east, topic, 110)
+        all_once(east, topic, 1, 110)
+        result = run({ "failover", "--from", "west", "--to", "east", "--abandon" }, env)
+        assert.are.equal(0, result.status, result.stderr)
     end)
 
     it("appends all records to FROM's topics where the new mirrors begin at the beginning, else none", function()
@@ -151,6 +200,62 @@ describe("on a real Kafka, a failover", function()
         assert.is_truthy(result.stdout:find("May be missing in east: 37 records, counted at", 1, true),
             result.stdout .. result.stderr)
         assert.are.same({ once = 100, more = 0, lost = 37 }, kafka.tally(east, topic, 1, 137))
+    end)
+
+    -- Where the partitions of topics ended when `kmirror lag` looked, by "topic-partition".
+    local function ends_told(env)
+        local result = support.run { "lag", "--json", env = env, timeout = 30 }
+        assert.are.equal(0, result.status, result.stderr)
+        local ends = {}
+        for _, mirror in ipairs(cjson.decode(result.stdout)) do
+            for _, topic in ipairs(mirror.topics) do
+                for _, each in ipairs(topic.partitions) do
+                    ends[("%s-%d"):format(topic.name, each.partition)] = each.endOffset
+                end
+            end
+        end
+        return ends
+    end
+
+    -- How many records of west are missing in east: all, and of those that were there when its ends were told.
+    local function missing(topics, ends)
+        local all, known = 0, 0
+        for _, topic in ipairs(topics) do
+            local copied = kafka.records(east, topic)
+            for _, each in ipairs(kafka.places(west, topic)) do
+                if not copied[each.value] then
+                    all = all + 1
+                    known = known + (each.offset < ends[("%s-%d"):format(topic, each.partition)] and 1 or 0)
+                end
+            end
+        end
+        return all, known
+    end
+
+    it("in a disaster under load tells exactly how many records are missing of those that FROM held when its ends were "
+        .. "last looked at, and so not more than are missing", function()
+        local topics, env = mirrored(3), kafka.home()
+        local there = kafka.producers(west, topics, 2 * RATE)
+        os.execute(there.start)
+        socket.sleep(4)
+        local cut_off = kafka.connect(east):list()[1].connectorName -- what is under way is copied, and not recorded
+        kafka.ask(east, "PUT", "/connectors/" .. cut_off .. "/pause")
+        socket.sleep(2)
+        local ends = ends_told(env)
+        kafka.rig("broker", "west", "kill")
+        kafka.rig("worker", "west", "kill")
+        os.execute(there.stop)
+        local result = failover(env, { "--disaster", "--no-reverse" })
+        assert.are.equal(0, result.status, result.stderr)
+        local told = math.tointeger(tonumber(result.stdout:match("May be missing in east: at least (%d+) record")))
+        kafka.rig("broker", "west", "start")
+        for _, topic in ipairs(topics) do
+            kafka.eventually(function() return pcall(kafka.records, west, topic) end)
+        end
+        local all, known = missing(topics, ends)
+        assert.are.equal(known, told, result.stdout)
+        assert.is_true(told > RATE and all > told, ("%d told, %d in all"):format(told, all))
+        kafka.rig("worker", "west", "start")
     end)
 
     it("in a disaster, with FROM's broker gone, tells from the last known ends how many records are missing, turns to "

@@ -71,6 +71,18 @@ function kafka.records(region, topic)
     return found, number
 end
 
+--- All records of a topic: where each is, and its value.
+---@return { partition: integer, offset: integer, value: string }[]
+function kafka.places(region, topic)
+    local text = done(("kcat -C -e -q -b %s -t %s -o beginning -f '%%p %%o %%s\\n'"):format(region.broker, topic))
+    local found = {}
+    for partition, offset, value in text:gmatch("(%d+) (%d+) ([^\n]*)\n") do
+        found[#found + 1] = { partition = math.tointeger(tonumber(partition)), value = value,
+            offset = math.tointeger(tonumber(offset)) }
+    end
+    return found
+end
+
 --- How many of the numbers from `first` to `last` a topic holds once, twice or more, and not at all.
 function kafka.tally(region, topic, first, last)
     local found = kafka.records(region, topic)
@@ -86,6 +98,20 @@ function kafka.tally(region, topic, first, last)
         end
     end
     return { once = once, more = more, lost = lost }
+end
+
+--- Has one consumer of a group read a topic until it is stopped, into a file: the commands that start and stop it. It
+--- commits several times a second, and when it stops.
+function kafka.consumer(region, group, topic)
+    local file, pid = support.temporary("read"), support.temporary("pid")
+    local start = ("setsid kcat -b %s -G %s -q -u -X auto.offset.reset=earliest -X auto.commit.interval.ms=200 %s > %s "
+        .. "2> /dev/null < /dev/null & echo $! > %s"):format(region.broker, group, topic, file, pid)
+    local stop = ("kill $(cat %s); while kill -0 $(cat %s) 2> /dev/null; do sleep 0.05; done"):format(pid, pid)
+    return { start = start, stop = stop, read = function()
+        local numbers = {}
+        for line in io.lines(file) do numbers[#numbers + 1] = math.tointeger(tonumber(line)) end
+        return numbers
+    end }
 end
 
 --- Has a consumer group read so many records of a topic, and commit that.
@@ -134,12 +160,14 @@ function kafka.connectors(region, part)
     return found
 end
 
---- Takes all connectors away.
+--- Takes all connectors away, those of a region at once: one after the other there is a rebalance for each.
 function kafka.clear()
     for _, region in ipairs { kafka.west, kafka.east } do
-        for _, name in ipairs(kafka.connectors(region)) do
-            kafka.ask(region, "DELETE", "/connectors/" .. name:gsub(">", "%%3E"))
+        local urls = {}
+        for i, name in ipairs(kafka.connectors(region)) do
+            urls[i] = ("%s/connectors/%s"):format(region.url, name:gsub(">", "%%3E"))
         end
+        if urls[1] then output("curl -sZ -X DELETE " .. table.concat(urls, " ")) end
     end
 end
 
@@ -252,11 +280,12 @@ function kafka.home()
 end
 
 --- A proxy before a region's worker that carries out so many requests, as a pattern of their first lines says, without
---- handing on the answer. Returns its URL, and a function that ends it.
-function kafka.lossy(region, pattern, times)
+--- handing on the answer; then it runs a command. Returns its URL, and a function that ends it.
+function kafka.lossy(region, pattern, times, command)
     local port_file = support.temporary("port")
-    local pid = done(("lua5.4 spec/kafka/proxy.lua %s %s %d %s > /dev/null 2>&1 & echo $!"):format(
-        region.url:match("(%d+)$"), support.quote(pattern), times, port_file)):match("%d+")
+    local pid = done(("lua5.4 spec/kafka/proxy.lua %s %s %d %s %s > /dev/null 2>&1 & echo $!"):format(
+        region.url:match("(%d+)$"), support.quote(pattern), times, port_file,
+        support.quote(command or "true"))):match("%d+")
     local port = kafka.eventually(function()
         local file <close> = io.open(port_file)
         return file and file:read("n")

@@ -1,8 +1,9 @@
--- proxy.lua PORT PATTERN TIMES FILE: an HTTP proxy before PORT of this machine, which carries out the first TIMES
--- requests whose first line fits PATTERN, and closes the connection in place of an answer. Writes its port to FILE.
+-- proxy.lua PORT PATTERN TIMES FILE COMMAND: an HTTP proxy before PORT of this machine, which carries out the first
+-- TIMES requests whose first line fits PATTERN, runs COMMAND after each, and closes the connection in place of an
+-- answer. Writes its port to FILE.
 local socket = require("socket")
 
-local upstream, pattern, times, port_file = tonumber(arg[1]), arg[2], tonumber(arg[3]), arg[4]
+local upstream, pattern, times, port_file, command = tonumber(arg[1]), arg[2], tonumber(arg[3]), arg[4], arg[5]
 
 local server = assert(socket.bind("127.0.0.1", 0))
 local _, port = server:getsockname()
@@ -36,6 +37,7 @@ local function serve(client)
     worker:close()
     if times > 0 and first:find(pattern) then
         times = times - 1
+        os.execute(command)
     elseif answer then
         client:send(answer)
     end

@@ -490,12 +490,28 @@ describe("a Kafka Connect cluster of one's own:", function()
         for name, accepted in pairs { pause = 202, resume = 202, stop = 204 } do
             it(name .. " is of both connectors", function()
                 local answer = { status = accepted }
-                local answers = { LIST, INFO, answer, answer }
+                local answers = { LIST, INFO, answer, answer, raw_connector(connector("STOPPED")) }
                 if name == "resume" then table.insert(answers, 3, INFO) end -- is the other there?
                 local _, requests = exchange(answers, function(api) return api[name](api, ID) end)
+                local first = name == "resume" and 4 or 3
                 assert.are.same({ "PUT /connectors/" .. NAME .. "/" .. name,
                     "PUT /connectors/" .. NAME .. ".checkpoint/" .. name },
-                    { lines_of(requests)[#requests - 1], lines_of(requests)[#requests] })
+                    { lines_of(requests)[first], lines_of(requests)[first + 1] })
+            end)
+        end
+
+        local ends = { pause = connector("PAUSED", { "PAUSED", "FAILED" }), stop = connector("STOPPED") }
+        for name, still in pairs(ends) do
+            it(name .. " returns when no task is at work any more", function()
+                local answer = { status = name == "stop" and 204 or 202 }
+                local _, requests = exchange({ LIST, INFO, answer, answer,
+                    raw_connector(connector("RUNNING", { "RUNNING" })),
+                    raw_connector(connector(still.connector.state, { still.connector.state, "RUNNING" })),
+                    raw_connector(still) }, function(api) return api[name](api, ID) end)
+                assert.are.equal(7, #requests)
+                for i = 5, 7 do
+                    assert.are.equal("GET /connectors/" .. NAME .. "/status", lines_of(requests)[i])
+                end
             end)
         end
 

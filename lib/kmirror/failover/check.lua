@@ -3,13 +3,11 @@
 local accept = require("kmirror.failover.accept")
 local apart = require("kmirror.failover.apart")
 local approval = require("kmirror.failover.approval")
-local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
-local ends = require("kmirror.ends")
 local health = require("kmirror.health")
-local left = require("kmirror.failover.left")
 local log = require("kmirror.log")
+local missing = require("kmirror.failover.missing")
 local parts = require("kmirror.failover.parts")
 local try = require("kmirror.problem").try
 local recopy = require("kmirror.failover.recopy")
@@ -25,7 +23,6 @@ local usage = require("kmirror.usage")
 local M = {}
 
 local answer_wait = 20 -- seconds that a region in trouble has to answer, when it may be in trouble
-local kafka_wait = 5 -- that its Kafka cluster has, when its Kafka Connect cluster does not answer
 
 -- The mirrors the other way; in a disaster their cluster need not answer.
 local function look_opposite(run)
@@ -55,9 +52,9 @@ end
 
 -- An option that no mirror is meant by is spelled wrong; one that continues knows its mirrors.
 local function check_selection(run, listed)
-    local missing = run.went_on and {} or selection.missing(run.given, listed)
-    if missing[1] then
-        usage("%s; there are %s %s; nothing was changed", missing[1].message, text.count(#listed, "mirror"), run.way)
+    local unknown = run.went_on and {} or selection.missing(run.given, listed)
+    if unknown[1] then
+        usage("%s; there are %s %s; nothing was changed", unknown[1].message, text.count(#listed, "mirror"), run.way)
     end
 end
 
@@ -197,41 +194,6 @@ local function find_obstacles(run, expected)
     return obstacles
 end
 
--- What each mirror has not copied of what its topics held when that was last seen; the time of the oldest look.
-local function count_from_known_ends(run)
-    local known, sum, oldest = ends.known(run.forward.cluster), 0, nil
-    local missing = bulk.map(run.live, function(mirror)
-        local seen = known[mirror.id]
-        local told, offsets = false, nil
-        if seen then told, offsets = try(run.forward.offsets, run.forward, mirror.id) end
-        return told and ends.missing(seen, offsets) or false
-    end, bulk.reads)
-    for i, records in ipairs(missing) do
-        if not records then return nil end
-        sum, oldest = sum + records, math.min(oldest or math.huge, known[run.live[i].id].time)
-    end
-    return sum, oldest
-end
-
--- In a disaster FROM's Kafka cluster may still answer: then what has not arrived can be counted. Else it can be told
--- from where its topics ended when somebody last looked.
-local function count_missing(run)
-    local seconds = run.unreachable and kafka_wait or answer_wait
-    local counted, counter, why = pcall(task.timeout, seconds, left.new, run.forward, run.live)
-    if not counted and (type(counter) ~= "table" or counter.kind == "cancelled") then
-        error(counter, 0)
-    elseif counted and not why then
-        run.state.missing = counter and counter.remaining
-        return
-    end
-    log.warn("how many records have not arrived cannot be counted: %s", tostring(why or counter))
-    local sum, oldest = count_from_known_ends(run)
-    run.state.missing, run.state.ends_seen = sum, oldest
-    if not sum then
-        log.warn("nor is it known where the topics ended: `kmirror lag` and `watch` note that down when they run")
-    end
-end
-
 local function check_all(run, expected)
     local batches = #run.live > 0 and run.given.batches and parts.cut(run.live, run.given.batches) or nil
     run:step("check", function()
@@ -245,7 +207,7 @@ local function check_all(run, expected)
     run.state.batches_text = batches and run.given.batches.text or nil
     run.state.partial = run:is_partial() or nil
     run.state.accepted, run.state.steps = run.accepted, run.noted
-    if run.given.disaster and run.forward:can("lag") then count_missing(run) end
+    if run.given.disaster and run.forward:can("lag") then missing.count(run) end
     if not changes.harmless() then
         saved.put_aside(run.path)
         log.info("the previous state is saved in %s", run.path)

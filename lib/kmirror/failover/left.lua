@@ -22,6 +22,7 @@ local between_notes = 10 -- seconds
 ---@field beats table<string, kmirror.failover.beats> MirrorMaker's heartbeats topics, by name
 ---@field since? number task.now() from which on the producers have to stand still
 ---@field remaining integer|nil records left at the last look; nil while those of a mirror are not known
+---@field told mirrors.Lag[] of each mirror, at the last look
 local Left = {}
 Left.__index = Left
 
@@ -100,6 +101,7 @@ function Left:look()
     local all = bulk.map(self.mirrors, function(mirror)
         return self.api:lag(mirror.id)
     end, bulk.reads)
+    self.told = all
     self:note(all)
     for _, told in ipairs(all) do
         written = written + ends_of(told)

@@ -23,9 +23,10 @@ local about_hooks = [[
 Hooks, by step; each gets KMIRROR_FROM, KMIRROR_TO and more in its environment:
   check    everything was found in order; nothing has been done yet
   fence    stop the producers in FROM
-  unfence  the run ended between fence and deletion: let them resume
+  unfence  the run ended after fence, and the mirrors are as they were: let
+           them resume
   drained  all has arrived in TO; the mirrors are deleted next
-  clients  the mirrors are gone: move the clients to TO
+  clients  the mirrors are gone, or stand still: move the clients to TO
   canary   produce and consume in TO
   empty    empty FROM's topics (KMIRROR_TOPICS, with commas between; all of them
            in the mirrors of KMIRROR_STATE): mirrors TO -> FROM come next

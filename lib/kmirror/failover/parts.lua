@@ -107,9 +107,7 @@ end
 -- ---- one part ------------------------------------------------------------------------------------------------
 
 local of_all = {} -- fields that are so of all batches
-for name in ("mode endpoint steps saved missing ends_seen runs"):gmatch("%S+") do
-    of_all[name] = true
-end
+for name in ("mode endpoint steps saved ends_seen runs"):gmatch("%S+") do of_all[name] = true end
 
 -- What is saved of a batch, with its own mirrors, and what is so of all.
 local function state_of(whole, index)

@@ -43,9 +43,8 @@ end
 --- Notes down where TO's topics end, while nobody writes to them but the mirrors FROM -> TO, and these are still there.
 ---@param run kmirror.failover.run
 function M.note_ends(run)
-    if run.state.ends or run.given.no_reverse or changes.harmless() or not M.is_exact(run) then
-        return
-    end
+    local is_late = run.state.ends or run.state.halted -- clients may write there already
+    if is_late or run.given.no_reverse or changes.harmless() or not M.is_exact(run) then return end
     local ends = {}
     for i, offsets in ipairs(bulk.map(run.state.mirrors, function(mirror)
         return run.forward:target_ends(mirror.id)

@@ -15,6 +15,7 @@ local profile = require("kmirror.profile")
 local recopy = require("kmirror.failover.recopy")
 local regions = require("kmirror.failover.regions")
 local memory = require("kmirror.memory")
+local missing = require("kmirror.failover.missing")
 local summary = require("kmirror.summary")
 local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
@@ -24,16 +25,27 @@ local M = {}
 
 -- ---- what may be missing -----------------------------------------------------------------------------------
 
+-- Whether all mirrors were stopped: what one has copied is recorded by then, and before that now and then.
+local function is_halted(state)
+    for _, batch in ipairs(state.batches or {}) do
+        if not batch.halted then return false end
+    end
+    return state.halted ~= nil or state.batches ~= nil
+end
+
 --- What was under way at the last look, and so may be lost with the source: counted where that could be done, else an
 --- estimate.
 ---@param state table
 ---@return string
 function M.loss(state)
-    if state.ends_seen then
-        return ("at least %s: what was not copied of what %s's topics held at %s, when that was last looked at"):format(
-            text.count(state.missing, "record"), state.from.alias, memory.time(state.ends_seen))
-    elseif state.missing then
-        return ("%s, counted at %s"):format(text.count(state.missing, "record"), state.saved)
+    local counted = missing.sum(state)
+    if counted and state.ends_seen then
+        return ("%s %s: what was not copied of what %s's topics held at %s, when that was last looked at"):format(
+            is_halted(state) and "at least" or "about", text.count(counted, "record"), state.from.alias,
+            memory.time(state.ends_seen))
+    elseif counted then
+        return ("%s%s, counted at %s"):format(is_halted(state) and "" or "about ", text.count(counted, "record"),
+            state.saved)
     end
     local mirrors = state.mirrors
     local records, lag, unknown = 0, 0, 0

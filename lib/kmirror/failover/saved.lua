@@ -2,8 +2,10 @@
 ---
 --- A file of JSON: `from` and `to` (regions), `runbook`, `mode`, `endpoint`, `saved` (when), `mirrors` (in full, as
 --- they were; each gets `reverse`, the id of what replaces it), `steps` (what was done), `acting` (when the first
---- mirror was about to be deleted: from then on a run goes on, before that it starts afresh), `ends` (where the topics
---- ended that the mirrors wrote to, by their ids, when those that replace them begin there), and `finished`.
+--- mirror was about to be halted or deleted: from then on a run goes on, before that it starts afresh), `halted` (when
+--- none of them copied anything any more), `ends` (where the topics ended that the mirrors wrote to, by their ids, when
+--- those that replace them begin there), and `finished`. In a disaster each mirror gets `missing`, the records that it
+--- has not copied.
 ---
 --- With --batches each mirror has the number of its batch as `batch`, and what is so of one batch stands in `batches`:
 --- `name`, `count`, `acting`, `moved`, `ends` and the like, and `over`. `selection` is what the options chose;
@@ -29,6 +31,7 @@ end
 ---@field step? table what was done
 ---@field number? integer which of the steps that is
 ---@field reverse? { of: string, id: string } the mirror that replaces another
+---@field missing? table<string, integer> records that mirrors have not copied, by their ids
 
 local function apply(whole, by_id, fact)
     local batch = fact.batch and whole.batches and whole.batches[fact.batch]
@@ -37,6 +40,7 @@ local function apply(whole, by_id, fact)
     if fact.step and fact.number > #whole.steps then -- or it is in the file already
         table.insert(whole.steps, fact.step)
     end
+    for id, records in pairs(fact.missing or {}) do by_id[id].missing = records end
     local replaced = fact.reverse and by_id[fact.reverse.of]
     if replaced then replaced.reverse = fact.reverse.id end
 end
