@@ -2,8 +2,8 @@
 --- but clients writes in TO, so that they may move at once: deleting many mirrors takes a while.
 ---
 --- That this is right: all of FROM had arrived, and the mirrors copy nothing more. So TO's topics end where the new
---- mirrors have to begin, and what clients write behind that is copied, whenever the old mirrors go. What a producer may
---- still write in FROM stays there alone, as it would behind a deleted mirror; it does not come back a second time.
+--- mirrors have to begin, and what clients write behind that is copied, whenever the old mirrors go. What a producer
+--- may still write in FROM stays there alone, as it would behind a deleted mirror; it does not come back a second time.
 ---
 --- In a disaster they are stopped, as then all that was copied is recorded: what is missing can be counted exactly.
 
@@ -40,7 +40,7 @@ end
 
 local words = { pause = "paused", stop = "stopped" }
 
---- Has the mirrors stand still, and notes down what can be told from then on: where TO's topics end, or what is missing.
+--- Has the mirrors stand still, and notes down what can be told then: where TO's topics end, or what is missing.
 ---@param run kmirror.failover.run
 ---@return boolean done false where that cannot be done; the mirrors are then deleted first
 function M.halt(run)
