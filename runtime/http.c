@@ -1,6 +1,7 @@
 #include "http.h"
 
 #include "headers.h"
+#include "libcurl.h"
 
 #include <arpa/inet.h>
 #include <limits.h>
@@ -488,7 +489,7 @@ const char *http_base_path(const http_client *c) {
 }
 
 http_client *http_client_new(loop *l, const http_options *options) {
-    http_client *c = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? calloc(1, sizeof *c) : NULL;
+    http_client *c = libcurl_ready() ? calloc(1, sizeof *c) : NULL;
     if (c == NULL)
         return NULL;
     c->loop = l;
@@ -516,5 +517,4 @@ void http_client_free(http_client *c) {
     curl_free(c->origin);
     free_options(&c->options);
     free(c);
-    curl_global_cleanup();
 }

@@ -1,5 +1,7 @@
 #include "loop.h"
 
+#include "libcurl.h"
+
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -31,22 +33,16 @@ loop *loop_new(void) {
 
 /* Makes the multi handle, if there is none. False when memory is short. */
 static bool have_multi(loop *l) {
-    if (l->multi != NULL)
-        return true;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return false;
-    if ((l->multi = curl_multi_init()) == NULL)
-        curl_global_cleanup();
+    if (l->multi == NULL && libcurl_ready())
+        l->multi = curl_multi_init();
     return l->multi != NULL;
 }
 
 void loop_free(loop *l) {
     if (l == NULL)
         return;
-    if (l->multi != NULL) {
+    if (l->multi != NULL)
         curl_multi_cleanup(l->multi);
-        curl_global_cleanup();
-    }
     free(l->heap);
     free(l->polled);
     free(l->fds);

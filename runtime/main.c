@@ -14,6 +14,7 @@
 #include "outcome.h"
 #include "outfile.h"
 #include "output.h"
+#include "pool.h"
 #include "postgres.h"
 #include "probe.h"
 #include "scheduler.h"
@@ -228,9 +229,11 @@ static int protected_main(lua_State *L) {
 
 static int run_command_line(int argc, char **argv) {
     warnings warning = {.off = false};
-    lua_State *L = luaL_newstate();
+    pool *memory = pool_new();
+    lua_State *L = memory == NULL ? NULL : lua_newstate(pool_allocate, memory);
     if (L == NULL) {
         message_write("error", "not enough memory", NULL);
+        pool_free(memory);
         return FAILED;
     }
     lua_setwarnf(L, warn, &warning);
@@ -242,6 +245,7 @@ static int run_command_line(int argc, char **argv) {
     else
         message_write("error", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error", NULL);
     lua_close(L);
+    pool_free(memory);
     return status == DONE && exit_closing_status() >= 0 ? exit_closing_status() : status;
 }
 

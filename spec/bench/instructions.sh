@@ -31,8 +31,10 @@ ${CC:-cc} -shared -fPIC -O1 -o "$work/clock.so" spec/bench/driver/clock.c
 
 # total TOOL KERNEL COUNT: of a whole run, what callgrind or dhat counts.
 total() {
-    local log=$work/$2-$3.log out=$work/$2-$3.$1
-    LD_PRELOAD=$work/clock.so valgrind --tool="$1" --"$1"-out-file="$out" \
+    local log=$work/$2-$3.log out=$work/$2-$3.$1 each=
+    [ "$1" != dhat ] || each=KMIRROR_MALLOC=1 # each object from malloc(), which dhat watches
+    # shellcheck disable=SC2086
+    env $each LD_PRELOAD="$work/clock.so" valgrind --tool="$1" --"$1"-out-file="$out" \
         "$build/kmirror" --rate 0 run spec/bench/runbooks/kernels.lua "$2" "$3" > "$log" 2>&1 ||
         { cat "$log" >&2; return 1; }
     case $1 in

@@ -41,6 +41,7 @@ jobs=$((2 * $(nproc)))
 under=
 if [ "${MEMCHECK:-}" ]; then
     jobs=$(nproc)
+    export KMIRROR_MALLOC=1 # each object from malloc(), which valgrind watches
     under="valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect --error-exitcode=99
         --errors-for-leak-kinds=definite,indirect --log-file=$reports.%p"
 fi

@@ -20,6 +20,8 @@ cd "$work" || exit 1
 cp "$build/kmirror" "$build/failing.so" . || exit 1
 kmirror=$work/kmirror
 
+# Each object of Lua's and libcurl's from malloc(), so that each of these fails.
+export KMIRROR_MALLOC=1
 export NO_COLOR=1 KMIRROR_USERNAME=sandbox KMIRROR_API_KEY=sandbox-full-key
 export KMIRROR_CLUSTER=5a9b1c52-0000-4000-8000-0000000000c2
 "$kmirror" sandbox --port 0 --rate 0 --creating-seconds 0 --sync-seconds 0 > sandbox.out 2> sandbox.err &
