@@ -113,12 +113,15 @@ local function from_configuration(given)
         hooks = chosen.hooks,
     })
     local cluster = given.cluster or variable("KMIRROR_CLUSTER") or chosen.cluster
-    local is_connect = (given.api or variable("KMIRROR_API") or chosen.api) == "connect" and profile.current().endpoint
-    local endpoint, username = profile.current().endpoint, profile.current().username
+    local current = profile.current()
+    current.api = given.api or variable("KMIRROR_API") or chosen.api
+    local is_connect = current.api == "connect" and current.endpoint
+    local endpoint, username = current.endpoint, current.username
     local has_key = variable("KMIRROR_API_KEY") or variable("KMIRROR_API_KEY_FILE")
     local can_change = not has_key and (chosen.api_key_file or chosen.api_key_command)
     given.read_only = given.read_only or chosen.read_only
     given.store = given.store or variable("KMIRROR_STORE") or chosen.store
+    current.cluster = cluster and (is_connect and cluster or profile.connect_cluster(cluster)) or nil
     share_quota(given.store, given.quota_away or variable("KMIRROR_QUOTA_AWAY") or chosen.quota_away)
     return {
         endpoint = endpoint,
@@ -130,7 +133,7 @@ local function from_configuration(given)
         quota_file = username and quota_file(endpoint, username),
         api_key = not has_key and name and config.key(name, chosen) or nil,
         renew_key = can_change and function() return config.key(name, chosen) end or nil,
-        cluster = cluster and (is_connect and cluster or profile.connect_cluster(cluster)) or nil,
+        cluster = current.cluster,
         rate = chosen.rate,
         concurrency = chosen.concurrency,
         timeout = chosen.timeout,

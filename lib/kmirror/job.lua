@@ -23,7 +23,7 @@ local M = {}
 local not_settings = {
     command = true, job = true, script = true, rest = true, json = true, traceback = true, color = true,
     log_file = true, log_level = true, refused = true, dry_run = true, reason = true,
-    not_before = true, stop_at = true, source_digest = true,
+    not_before = true, stop_at = true, source_digest = true, world_digest = true,
 }
 
 -- Hooks as text. A command that holds a secret is not written down.
@@ -50,6 +50,19 @@ local function source_digest(script)
     return source and host.hmac_sha256("kmirror runbook", source) or nil
 end
 
+-- What else decides what the runbook does: the profile and the environment may say other things on each machine. Of
+-- clusters, those that it is given by name.
+local function world_digest(given)
+    local current, named = profile.current(), {}
+    local words = table.concat(given.rest, "\n"):lower()
+    for name, cluster in pairs(current.clusters) do
+        if words:find(name:lower(), 1, true) then named[name:lower()] = { cluster.connect, cluster.kafka } end
+    end
+    return host.hmac_sha256("kmirror world", json.encode({
+        cluster = current.cluster, api = current.api, named = named, defaults = current.runbooks[given.script],
+    }))
+end
+
 -- The options to run it with again. None of them is a secret: a key is never an argument.
 local function settings_of(given)
     local settings = {}
@@ -59,7 +72,9 @@ local function settings_of(given)
         end
     end
     settings.command, settings.hooks = given.command, kept_hooks(given.hook)
-    settings.source_digest = given.join and source_digest(given.script) or nil
+    if given.join then
+        settings.source_digest, settings.world_digest = source_digest(given.script), world_digest(given)
+    end
     return settings
 end
 

@@ -90,13 +90,13 @@ end
 -- From where on several runners number their changes.
 local numbers_of_a_run = 1000000
 
-local function load_journal(store, options)
+local function load_journal(store, options, lock)
     local name = options.job
     local job = store:job(name)
     if job then runs.check_same(job, options) end
     job = job or { name = name, script = options.script, target = options.target, created = host.time() }
     local self = setmetatable({
-        store = store, job = job, key = store:secret(),
+        store = store, lock = lock, job = job, key = store:secret(),
         runs = store:runs(name), changes = store:changes(name), history = store:seen(name),
         pools = {}, places = {}, asked = {}, prepared = {}, taken_over = {}, waiting = {}, sent = 0,
         joint = options.join or false,
@@ -155,13 +155,13 @@ function M.open(options)
         store:close()
         error(lock, 0)
     end
-    local loaded, self = pcall(stores.asked, load_journal, store, options)
+    local loaded, self = pcall(stores.asked, load_journal, store, options, lock)
     if not loaded then
         lock:close()
         store:close()
         error(self, 0)
     end
-    self.lock, current = lock, self
+    current = self
     return self
 end
 

@@ -21,6 +21,8 @@ local M = {}
 ---@field refresh? number of a sandbox: seconds between two looks at its numbers
 ---@field endpoint string|nil
 ---@field username string|nil
+---@field api? string version of the API, where one is said
+---@field cluster? string UUID of the Kafka Connect cluster that is meant where none is said
 ---@field clusters table<string, kmirror.cluster> by name
 ---@field runbooks table<string, table> defaults of runbooks' options, by runbook
 ---@field hooks? table<string, string> of every run, by step

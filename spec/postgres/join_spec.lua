@@ -266,6 +266,47 @@ describe("runners of one job", function()
         assert.are.equal("1\n1\n", other.stdout, other.stderr)
     end)
 
+    it("refuse to be about another cluster, or without the approval that the others wait for", function()
+        serve { world = 24 }
+        local script = runbook(retuning:format("0.5"))
+        local first = join(script)
+        eventually_done(1)
+        local elsewhere = line({ "--cluster", support.us_west }, script)
+        local home = support.temporary_directory("config")
+        assert(os.execute("mkdir " .. home .. "/kmirror"))
+        support.write(home .. "/kmirror/config.lua", ([[return { profiles = { p = { clusters = {
+            east = { connect = "%s", kafka = "5a9b1c52-0000-4000-8000-000000000002", alias = "us-east" } } } } }]])
+            :format(support.us_east))
+        local with_profile = line({ "--profile", "p" }, script)
+        with_profile.env.XDG_CONFIG_HOME = home
+        for words, said in pairs {
+            [elsewhere] = "with another cluster, version of the API, or profile: give all runners the same --cluster",
+            [line({ "--api", "v2" }, script)] = "with another cluster, version of the API",
+            [line({ "--approval" }, script)] = "without --approval: join it without",
+        } do
+            local result = support.run(words)
+            assert.are.equal(2, result.status, result.stderr)
+            assert.is_truthy(result.stderr:find(said, 1, true), result.stderr)
+        end
+        assert.are.equal(0, support.run(with_profile).status)
+        assert.are.equal(0, first:wait(20).status)
+        is_done("update_target_latency", 24)
+    end)
+
+    it("are not kept out by a run of their own machine and process number that has long been gone", function()
+        serve { world = 3 }
+        local script = runbook(retuning:format("0"))
+        assert.are.equal(0, join(script):wait().status)
+        local name = store:match("[^/]+$")
+        -- a container that is started again: its host and process number are what they were
+        server:sql("CREATE FUNCTION kmirror.same() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE kmirror.runs "
+            .. "SET ended = NULL, status = NULL, host = new.host, pid = new.pid, version = '0.0.1', digest = NULL "
+            .. "WHERE number = 1; RETURN new; END $$; ALTER TABLE kmirror.runs ALTER digest DROP NOT NULL; CREATE "
+            .. "TRIGGER same BEFORE INSERT ON kmirror.leases FOR EACH ROW EXECUTE FUNCTION kmirror.same()", name)
+        local again = join(script):wait()
+        assert.are.equal(0, again.status, again.stderr)
+    end)
+
     it("may begin at the same instant, with the same arguments or, but for one of them, with others", function()
         serve { world = 10 }
         local script = runbook(retuning:format("0.1"))

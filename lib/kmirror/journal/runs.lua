@@ -25,24 +25,42 @@ local function words(args)
     return table.concat(found, " ")
 end
 
--- In what several runners have to agree. The one whose run has the lower number is right.
-local function check_joined(self)
-    local holders = {}
-    for _, holder in ipairs(self.store:holders(self.job.name)) do
-        holders[holder.host .. holder.pid] = true
+-- In what several runners have to agree with the one that was there first, and what to do else.
+local function check_agreed(self, other)
+    local job, run, own = self.job, self.run, self.run.settings
+    local who = ("job '%s' is run by %s@%s"):format(job.name, other.user, other.host)
+    if other.version ~= run.version then
+        refuse("%s with kmirror %s, and this is %s: join it with the same one", who, other.version, run.version)
+    elseif other.settings.source_digest ~= own.source_digest then
+        refuse("%s with another text of the runbook %s: give all runners the same", who, job.script)
+    elseif words(other.args) ~= words(run.args) then
+        refuse("job '%s' is run with other arguments by %s@%s: %s; give the same to join it", job.name, other.user,
+            other.host, #other.args > 0 and words(other.args) or "none")
+    elseif other.settings.world_digest ~= own.world_digest then
+        refuse("%s with another cluster, version of the API, or profile: give all runners the same --cluster, --api "
+            .. "and clusters, and defaults of runbooks, in their profiles", who)
+    elseif (other.settings.approval or false) ~= (own.approval or false) then
+        refuse("%s %s --approval: join it %s", who, own.approval and "without" or "with",
+            own.approval and "without" or "with --approval")
     end
+end
+
+-- Those who are at work on the job beside this run.
+local function others_of(self)
+    local found = {}
+    for _, holder in ipairs(self.store:holders(self.job.name)) do
+        local is_own = holder.runner:gsub("-", "") == self.lock.runner
+        found[holder.host .. holder.pid] = found[holder.host .. holder.pid] or not is_own
+    end
+    return found
+end
+
+-- The one whose run has the lowest number is right: others may be about to be refused, too.
+local function check_joined(self)
+    local others = others_of(self)
     for _, run in ipairs(self.runs) do
-        local other = run.number < self.run.number and not run.ended and holders[run.host .. run.pid]
-        if other and run.version ~= self.run.version then
-            refuse("job '%s' is run by %s@%s with kmirror %s, and this is %s: join it with the same one",
-                self.job.name, run.user, run.host, run.version, self.run.version)
-        elseif other and run.settings.source_digest ~= self.run.settings.source_digest then
-            refuse("job '%s' is run by %s@%s with another text of the runbook %s: give all runners the same",
-                self.job.name, run.user, run.host, self.job.script)
-        elseif other and words(run.args) ~= words(self.run.args) then
-            refuse("job '%s' is run with other arguments by %s@%s: %s; give the same to join it", self.job.name,
-                run.user, run.host, #run.args > 0 and words(run.args) or "none")
-        end
+        if run.number >= self.run.number then return end
+        if not run.ended and others[run.host .. run.pid] then return check_agreed(self, run) end
     end
 end
 
