@@ -157,7 +157,7 @@ end
 ---@param aliases? string[]  of known clusters
 ---@return mirrors.Lag
 function lag.of(partitions, bounds, replicated, aliases)
-    local whole, topic, sum = { topics = {} }, nil, nil
+    local whole, topic = { recordsLeft = #partitions > 0 and 0 or nil, topics = {} }, nil
     for i, each in ipairs(partitions) do
         local name, number = each[1], each[2]
         if not topic or topic.name ~= name then
@@ -170,9 +170,8 @@ function lag.of(partitions, bounds, replicated, aliases)
         topic.partitions[#topic.partitions + 1] = { partition = number, endOffset = bounds[i].ending or nil,
             replicatedOffset = at, recordsLeft = left }
         topic.recordsLeft = add(topic.recordsLeft, left)
-        if not topic.heartbeats then sum = add(sum == nil and 0 or sum, left) or false end
+        if not topic.heartbeats then whole.recordsLeft = add(whole.recordsLeft, left) end
     end
-    whole.recordsLeft = sum or nil
     return whole
 end
 

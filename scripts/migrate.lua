@@ -9,6 +9,7 @@ local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
 local fleets = require("kmirror.fleet")
 local health = require("kmirror.health")
+local lifecycle = require("kmirror.lifecycle")
 local limits = require("kmirror.limits")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
@@ -140,8 +141,9 @@ local stopped = fleets.migration.run({
 
 -- ---- what came of it --------------------------------------------------------------------------------------
 
-local bad, has_failed = {}, false
+local bad, has_failed, empty = {}, false, {}
 for _, item in ipairs(items) do
+    empty[#empty + 1] = item.is_empty and { id = item.id, topicsRegex = item.wanted.topicsRegex } or nil
     if item.problem or not item.id then
         item.problem = item.problem or "was not begun"
         has_failed = has_failed or item.has_failed
@@ -158,6 +160,7 @@ if #bad > 0 then
     }, bad)
     print()
 end
+lifecycle.warn_of_empty(empty)
 steps:show(io.stdout)
 local well, created, retuned, adopted = how_far()
 local would = changes.planned() and "would be " or ""

@@ -61,7 +61,8 @@ local named = {
         return mirror.status ~= "CREATING"
     end,
     idle = function(mirror)
-        return mirror.status ~= "CREATING" and health.is_measured(mirror) and health.rate(mirror) == 0
+        return mirror.status ~= "CREATING" and not health.has_failed(mirror) and health.is_measured(mirror)
+            and health.rate(mirror) == 0
     end,
     gone = function()
         return false

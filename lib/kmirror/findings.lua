@@ -30,7 +30,7 @@ end
 
 local by_status = {
     FAILED = { "error", "failed" },
-    STALE_TOPIC = { "error", "stale", "is STALE_TOPIC: a topic gets no records" },
+    STALE_TOPIC = { "error", "stale" },
     CREATING = { "warning", "creating", "is CREATING" },
 }
 
@@ -53,7 +53,9 @@ end
 function M.of_mirror(mirror, lag)
     local known = by_status[mirror.status]
     if known then
-        return { finding(known[1], known[2], mirror, "%s", known[3] or health.problem(mirror)) }
+        local problem = known[3] or health.problem(mirror)
+        return { finding(known[1], known[2], mirror, "%s", problem == "is STALE_TOPIC"
+            and problem .. ": a topic gets no records" or problem) }
     end
     local found = {}
     for _, each in ipairs({ { "mirror", mirror.mirrorStatus }, { "checkpoint", mirror.checkpointStatus } }) do

@@ -104,12 +104,21 @@ end
 
 local kinds = { FAILED = "failed", STALE_TOPIC = "stale", CREATING = "creating" }
 
--- A connector stays RUNNING when one of its tasks has failed.
+-- What a mirror says that lists none; nil of one that lists some.
+local function no_topic(mirror)
+    if #M.topics(mirror) > 0 then return nil end
+    return "lists no topic" .. (#(mirror.topicStatuses or {}) > 0 and " but MirrorMaker's heartbeats" or "")
+end
+
+-- A connector stays RUNNING when one of its tasks has failed, or when there is no topic for a task.
 local function status_problem(mirror)
-    local hidden = mirror.status == "FAILED" and mirror.mirrorStatus == "RUNNING"
-        and mirror.checkpointStatus == "RUNNING"
-    return "is " .. tostring(mirror.status)
-        .. (hidden and ", though its connectors are RUNNING: a task of theirs has failed" or "")
+    local runs, why = mirror.mirrorStatus == "RUNNING" and mirror.checkpointStatus == "RUNNING", ""
+    if runs and mirror.status == "FAILED" then
+        why = ", though its connectors are RUNNING: a task of theirs has failed"
+    elseif runs and mirror.status == "STALE_TOPIC" and no_topic(mirror) then
+        why = ": it " .. no_topic(mirror)
+    end
+    return "is " .. tostring(mirror.status) .. why
 end
 
 --- Why a mirror is not healthy: not in sync, a connector that does not run, no topic, or one that is late.
@@ -123,9 +132,8 @@ function M.problem(mirror)
     elseif mirror.mirrorStatus ~= "RUNNING" or mirror.checkpointStatus ~= "RUNNING" then
         return ("has its mirror connector %s, its checkpoint connector %s"):format(mirror.mirrorStatus,
             mirror.checkpointStatus), "connector"
-    elseif #M.topics(mirror) == 0 then
-        local only = #(mirror.topicStatuses or {}) > 0 and " but MirrorMaker's heartbeats" or ""
-        return "lists no topic" .. only, "silent"
+    elseif no_topic(mirror) then
+        return no_topic(mirror), "silent"
     elseif mirror.targetLatency and lag and lag > mirror.targetLatency then
         return ("has a topic that is %d ms behind, more than %d"):format(lag, mirror.targetLatency), "late"
     end

@@ -3,7 +3,9 @@
 --- do not make it, is for apply, migrate, rollout, failover and drain to say.
 
 local changes = require("kmirror.changes")
+local log = require("kmirror.log")
 local problems = require("kmirror.problem")
+local text = require("kmirror.text")
 local wait = require("kmirror.wait")
 
 local M = {}
@@ -68,6 +70,15 @@ end
 ---Raises what wait.settle() raises.
 function M.settle(api, items, ready, options)
     return M.sort(items, wait.settle(api, items, ready, options))
+end
+
+--- Warns of mirrors that are up and list no topic: nothing shows that these carry anything.
+---@param empty { id: string, topicsRegex: string }[]
+function M.warn_of_empty(empty)
+    if not empty[1] then return end
+    log.warn("%s no topic yet%s mirror %s of '%s': does %s regex match any?", text.count(#empty, "mirror lists",
+        "mirrors list"), #empty > 1 and ", such as" or ":", empty[1].id, text.short(empty[1].topicsRegex),
+        #empty > 1 and "each" or "its")
 end
 
 --- Gives a mirror the target latency that is wanted, if it has another one.

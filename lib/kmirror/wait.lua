@@ -68,8 +68,9 @@ local function problem_of(item)
         return "cannot be read: " .. tostring(item.problem)
     end
     local problem, kind = health.problem(item.mirror)
-    if kind == "connector" or kind == "failed" then return problem end
     local lag = health.lag(item.mirror)
+    local says_all = kind == "connector" or kind == "failed" or kind == "stale" and not lag
+    if says_all then return problem end
     return "is " .. tostring(item.mirror.status) .. (lag and (" and %d ms behind"):format(lag) or "")
 end
 

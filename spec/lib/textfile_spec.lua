@@ -45,9 +45,7 @@ describe("a text file", function()
         } do
             local result = support.run { "-c", [["$0" "$@" < /dev/zero]], support.executable, "--sandbox",
                 command = "bash", table.unpack(words) }
-            if words[1] == "show" then
-                result = support.run { "show", "/dev/zero" }
-            end
+            if words[1] == "show" then result = support.run { "show", "/dev/zero" } end
             assert.are.equal(2, result.status, result.stderr)
             assert.is_truthy(result.stderr:find("it is larger than 64 MiB; expected", 1, true), result.stderr)
         end

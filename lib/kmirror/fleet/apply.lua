@@ -263,6 +263,15 @@ local function watch(items, again)
     end })
 end
 
+-- Of new mirrors, those that list no topic.
+local function empty_of(items)
+    local empty = {}
+    for _, item in ipairs(items) do
+        empty[#empty + 1] = item.mirror and #health.topics(item.mirror) == 0 and item.mirror or nil
+    end
+    return empty
+end
+
 function Run:all(items, canary)
     local result = self.result
     self:create_all(items.create, canary)
@@ -277,6 +286,7 @@ function Run:all(items, canary)
             return self:delete(items.delete)
         end)
     end
+    lifecycle.warn_of_empty(empty_of(result.created))
     local done = add(add({}, result.created), result.deleted)
     self:step("look at the lists", changes.planned() and {} or done, "as they should be", function()
         return self:confirm(done)

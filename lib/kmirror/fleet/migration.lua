@@ -38,6 +38,7 @@ local rounds, pause = 12, 1 -- in which each is tried, seconds: a bad minute mus
 ---@field spec? mirrors.Spec what to create; when it was adopted, in its place
 ---@field since? number task.now() when it was created
 ---@field retuned? boolean
+---@field is_empty? boolean it is up and lists no topic
 ---@field problem? string why it is not well
 
 ---@class kmirror.migration.settings
@@ -216,6 +217,7 @@ end
 local function is_up(batch, mirror)
     if not health.works(mirror) then return false end
     local item = batch.by_id[mirror.id]
+    item.is_empty = #health.topics(mirror) == 0
     local latency = item.wanted.targetLatency
     if latency and mirror.targetLatency ~= latency then
         item.retuned = nil
@@ -334,13 +336,15 @@ local function do_one(run, watch, by_id, item)
     elseif item.late then
         set_late(run, item)
     end
-    return { id = item.id, created = item.since ~= nil, adopted = item.adopted, retuned = item.retuned }
+    return { id = item.id, created = item.since ~= nil, adopted = item.adopted, retuned = item.retuned,
+        is_empty = item.is_empty }
 end
 
 -- Whether a mirror is up; notes when it has another target latency than it is to have.
 local function note_up(item, mirror)
     local latency = item.wanted.targetLatency
     item.late = latency ~= nil and mirror.targetLatency ~= latency
+    item.is_empty = #health.topics(mirror) == 0
     return health.works(mirror)
 end
 
@@ -351,7 +355,7 @@ local function take_in(result)
     end
     for _, outcome in ipairs(result.done) do
         local item, made = outcome.item, outcome.value
-        item.id, item.adopted, item.retuned = made.id, made.adopted, made.retuned
+        item.id, item.adopted, item.retuned, item.is_empty = made.id, made.adopted, made.retuned, made.is_empty
         item.since = made.created and (item.since or 0) or nil
     end
 end

@@ -222,7 +222,9 @@ local function check(path, whole, place)
             anew(path))
     end
     local problem = fields.problem("plan", kept, whole.plan)
-    if problem then refuse("%s is not as kmirror has written it: %s; %s", path, problem, anew(path)) end
+    if problem then
+        refuse("%s is not as kmirror has written it: %s; %s", path, problem, anew(path))
+    end
 end
 
 -- What a plan for people is written with.
