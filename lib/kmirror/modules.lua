@@ -114,9 +114,10 @@ end
 local function load_module(name, file)
     local opened <close> = io.open(file, "rb")
     local text, problem = own.require("kmirror.textfile").decode_code(opened and opened:read("a") or "")
-    local chunk, why = load((text or ""):gsub("^#[^\n]*", ""), "@" .. file)
+    local shown = own.require("mirrors").fields.printable(file)
+    local chunk, why = load((text or ""):gsub("^#[^\n]*", ""), "@" .. shown)
     if not text or not chunk then
-        error(("module '%s' cannot be loaded: %s"):format(name, text and why or file .. " " .. problem), 4)
+        error(("module '%s' cannot be loaded: %s"):format(name, text and why or shown .. " " .. problem), 4)
     end
     return chunk
 end
@@ -130,7 +131,7 @@ local function beside(name)
             if exists(file) then
                 return ending == ".so" and load_native(name, file) or load_module(name, file), file
             end
-            tried[#tried + 1] = ("no file '%s'"):format(file)
+            tried[#tried + 1] = ("no file '%s'"):format(own.require("mirrors").fields.printable(file))
         end
     end
     return table.concat(tried, "\n\t")

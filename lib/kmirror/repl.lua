@@ -326,10 +326,11 @@ end
 --- Runs a line of code, where the prompt's names are there. Shows what an expression comes to.
 ---@param given table options of the command line
 ---@param code string
----@return any ... what statements return; raises what the code raises
+---@return any ... what statements return; raises what the code raises, and usage for what is no Lua
 function M.evaluate(given, code)
     local session = sessions.bare(given)
-    local chunk, expression = session:compile(code)
+    local ok, chunk, expression = pcall(session.compile, session, code)
+    if not ok then require("kmirror.usage")("%s", chunk) end
     if not expression then return chunk() end
     local values = table.pack(chunk())
     for i = 1, values.n do session:show(values[i]) end

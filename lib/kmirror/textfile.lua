@@ -114,9 +114,13 @@ function M.read_private(path, called)
     return bytes
 end
 
--- Lua cuts long names of files in its messages.
 local longest_name = 59
-local function with_whole_name(message, path)
+
+--- What Lua says of a file with the file's whole name: it cuts long ones.
+---@param message any
+---@param path string
+---@return any
+function M.with_whole_name(message, path)
     if type(message) ~= "string" or #path < longest_name then return message end
     local cut = message:match("^(%.%.%..-):%d+: ")
     return cut and path:sub(-(#cut - 3)) == cut:sub(4) and path .. message:sub(#cut + 1) or message
@@ -130,12 +134,13 @@ end
 ---@return any value or what is wrong, with the file's whole name and the line
 function M.evaluate(source, path, globals)
     local chunk, problem = load(source:gsub("^#[^\n]*", ""), "@" .. path, "t", globals)
-    if not chunk then return false, with_whole_name(problem, path) end
+    if not chunk then return false, M.with_whole_name(problem, path) end
     local ok, value = pcall(chunk)
-    return ok, ok and value or with_whole_name(value, path)
+    return ok, ok and value or M.with_whole_name(value, path)
 end
 
 return fields.guard("textfile", M, {
+    with_whole_name = { "message", fields.any, "path", fields.string },
     evaluate = { "source", fields.string, "path", fields.string, "globals", fields.table },
     decode = { "bytes", fields.string },
     decode_code = { "bytes", fields.string },

@@ -86,8 +86,13 @@ local function may_hold_secret(code)
     return false
 end
 
--- Where the runbook was, as it stands there: "    book.lua:3 | api:get(id)". nil when that cannot be told.
-local function line_of(message, traceback)
+--- Where the runbook was, as it stands there: "    book.lua:3 | api:get(id)". nil when that cannot be told, and where
+--- messages are for programs.
+---@param message string that may begin with the place
+---@param traceback? string
+---@return string|nil
+function M.line(message, traceback)
+    if log.is_json() then return nil end
     local path, line = message:match("^([^\n:]+):(%d+): ")
     if not path or M.is_own(path) then path, line = innermost(traceback or "") end
     local code = path and read_line(path, math.tointeger(line))
@@ -110,7 +115,7 @@ function M.message(problem, traceback)
     local place = traceback and has_place(problem, traceback) and place_in(traceback) or ""
     local message = place .. M.words(problem)
     if log.is_json() then return message end
-    local line = not is_outside(problem) and line_of(message, traceback)
+    local line = not is_outside(problem) and M.line(message, traceback)
     local told = text.message(text.valid(message), terminal.of(io.stderr).width, #"kmirror: ")
     return line and told .. "\n" .. line or told
 end

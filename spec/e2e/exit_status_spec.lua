@@ -19,6 +19,7 @@ local ways = {
     ["by an error with a table"] = { "error { code = 3 }", 1 },
     ["by os.exit"] = { "os.exit(7)", 7 },
     ["by os.exit(true)"] = { "os.exit(true)", 0 },
+    ["by not being Lua"] = { "print(", 2 },
     ["by misuse before anything was sent"] = { misuse, 2 },
     ["by misuse after a list"] = { connect .. "api:list() " .. misuse, 2 },
     ["by misuse after a change"] = { change .. misuse, 1 },

@@ -50,6 +50,39 @@ describe("kmirror run", function()
         assert.is_truthy(result.stderr:find("in %w+ 'inner'"))
     end)
 
+    it("says of a runbook that is no Lua where, with that line, as something that is wrong before anything is sent",
+        function()
+            local result = run_script("local api = 1\nprint(api\nlocal b = 2\n")
+            assert.are.equal(2, result.status)
+            assert.is_truthy(result.stderr:find("^kmirror: (%S+script%.lua:3): '%)' expected %(to close '%(' at line "
+                .. "2%) near 'local'\n    %1 | local b = 2\n$"), result.stderr)
+            result = support.run { "run", "-", stdin = "print(" }
+            assert.are.equal(2, result.status)
+            assert.are.equal("kmirror: stdin:1: unexpected symbol near <eof>\n", result.stderr)
+            assert.are.equal("input:1: unexpected symbol near <eof>", usage_error("-e", "print("))
+        end)
+
+    it("shows the name of a file on one line and as a terminal may show it, whatever went wrong", function()
+        local odd = support.temporary_directory() .. "/a\nkmirror: done\27[2J"
+        for content, status in pairs {
+            ["error('x')"] = 1, ["error { x = 1 }"] = 1, ["local x = nil + 1"] = 1, ["print("] = 2,
+            ["require('mirrors').connect { x = 1 }"] = 2, ["return require('none')"] = 1, ["\27Lua"] = 2,
+            ["return require('beside')"] = 1,
+        } do
+            support.write(odd .. ".lua", content)
+            os.execute(("mkdir -p %s"):format(support.quote(odd)))
+            support.write(odd .. "/beside.lua", "print(")
+            support.write(odd .. "/in.lua", content)
+            for _, path in ipairs { odd .. ".lua", odd .. "/in.lua" } do
+                local result = support.run { "run", path }
+                assert.are.equal(status, result.status, content .. ": " .. result.stderr)
+                assert.is_truthy(result.stderr:find("/a\\nkmirror: done\\u{1B}[2J", 1, true), result.stderr)
+                assert.is_nil(result.stderr:find("\nkmirror: done", 1, true), result.stderr)
+                assert.is_nil(result.stderr:find("\27", 1, true))
+            end
+        end
+    end)
+
     it("runs a shipped runbook by its name, whatever lies in the current folder", function()
         local directory = support.temporary_directory()
         support.write(directory .. "/failover", "print('mine')")

@@ -1,6 +1,7 @@
 local bulk = require("kmirror.bulk")
 local host = require("host")
 local meant = require("mirrors").fields.meant
+local printable = require("mirrors").fields.printable
 local modules = require("kmirror.modules")
 local outcome = require("kmirror.cli.outcome")
 local problems = require("kmirror.problem")
@@ -18,7 +19,10 @@ local function compile(source, name, globals)
             name:sub(2))
     end
     local chunk, problem = load(source:gsub("^#[^\n]*", ""), name, "t", globals)
-    return chunk or error(problem, 0)
+    if chunk then return chunk end
+    problem = textfile.with_whole_name(problem, name:sub(2))
+    local line = require("kmirror.uncaught").line(problem)
+    refuse("%s", line and problem .. "\n" .. line or problem)
 end
 
 local function read(path)
@@ -28,9 +32,10 @@ end
 -- A file that was written for this run: it has Lua's globals, and the modules beside it.
 local function load_file(script)
     local source = read(script)
-    modules.runbook, require("kmirror.options").runbook = script, script
+    local shown = printable(script) -- Lua begins each message with it
+    modules.runbook, require("kmirror.options").runbook = shown, script
     modules.beside(script)
-    return compile(source, "@" .. script, _G)
+    return compile(source, "@" .. shown, _G)
 end
 
 local function shelf()

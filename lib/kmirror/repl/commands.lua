@@ -87,7 +87,7 @@ end
 local function load_file(session, argument)
     if argument == "" then refuse(":load: which file?") end
     local source = textfile.read_code(expand(argument), "a file in Lua to :load")
-    local chunk, wrong = load(source:gsub("^#[^\n]*", ""), "@" .. argument, "t", session.env)
+    local chunk, wrong = load(source:gsub("^#[^\n]*", ""), "@" .. text.clean(argument), "t", session.env)
     if not chunk then error(wrong, 0) end
     modules.beside(expand(argument))
     chunk()

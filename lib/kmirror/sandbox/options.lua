@@ -93,7 +93,7 @@ function options.read(given)
         if value ~= nil then
             local checked, expected = known[2](value)
             if checked == nil then
-                require("kmirror.usage")(("sandbox: %s is '%s', expected %s"):format(name, value, expected))
+                require("kmirror.usage")("sandbox: %s is '%s', expected %s", name, tostring(value), expected)
             end
             read[name] = checked
         end
