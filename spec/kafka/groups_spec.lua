@@ -1,4 +1,5 @@
 local kafka = require("spec.kafka.kafka")
+local socket = require("socket")
 local support = require("spec.support")
 
 local east, west = kafka.east, kafka.west
@@ -7,8 +8,8 @@ describe("on a real Kafka, the consumer groups of a mirror:", function()
     local api, id, topic, group
 
     -- MirrorMaker looks for them and carries them over each second, where it would do so each minute.
-    local function hurry(mirror)
-        kafka.ask(east, "PATCH", "/connectors/" .. mirror.connectorName .. ".checkpoint/config", {
+    local function hurry(region, mirror)
+        kafka.ask(region, "PATCH", "/connectors/" .. mirror.connectorName .. ".checkpoint/config", {
             ["emit.checkpoints.interval.seconds"] = "1", ["sync.group.offsets.interval.seconds"] = "1",
             ["refresh.groups.interval.seconds"] = "1" })
     end
@@ -50,8 +51,45 @@ describe("on a real Kafka, the consumer groups of a mirror:", function()
         assert.is_truthy(shown.stdout:find(('"group": "%s"'):format(group), 1, true), shown.stdout .. shown.stderr)
     end)
 
+    it("consumers of one that is failed over and back under load read all, and nothing twice", function()
+        local load = kafka.make_topic(west, kafka.name("load"))
+        local its = api:create(kafka.spec(east, load, { useRenaming = false, maxTasks = 1 }))
+        hurry(east, api:get(its))
+        local name, env = kafka.name("shipping"), kafka.home()
+        local producers = { kafka.producers(west, { load }, 1000) }
+        local consumers = { kafka.consumer(west, name, load), kafka.consumer(east, name, load),
+            kafka.consumer(west, name, load) }
+        producers[2] = kafka.producers(east, { load }, 1000, producers[1])
+        producers[3] = kafka.producers(west, { load }, 1000, producers[2])
+        os.execute(producers[1].start)
+        os.execute(consumers[1].start)
+        kafka.wait_until_in_sync(api)
+        socket.sleep(4)
+        for i, words in ipairs { { "failover", "west", "east" }, { "failback", "east", "west" } } do
+            local result = support.run { "run", "--yes", words[1], "--from", words[2], "--to", words[3], "--topic", load,
+                "--hook", "fence=" .. producers[i].stop, "--hook", ("clients=%s; %s; %s"):format(consumers[i].stop,
+                consumers[i + 1].start, producers[i + 1].start), env = env, timeout = 200 }
+            assert.are.equal(0, result.status, result.stderr)
+            assert.is_truthy(result.stdout:find("Then: 1 consumer group may move.", 1, true), result.stdout)
+            if i == 1 then hurry(west, kafka.connect(west):list()[1]) end
+            socket.sleep(4)
+        end
+        os.execute(producers[3].stop)
+        local last, read, times = producers[3].last(load), 0, {}
+        kafka.eventually(function()
+            read, times = 0, {}
+            for _, each in ipairs(consumers) do
+                for _, number in ipairs(each.read()) do read, times[number] = read + 1, (times[number] or 0) + 1 end
+            end
+            return read >= last, ("%d of %d read"):format(read, last)
+        end)
+        os.execute(consumers[3].stop)
+        assert.are.equal(last, #times)
+        assert.are.equal(0, read - last) -- the overlap
+    end)
+
     it("one that was carried over reads nothing again, and failover goes on as soon as that is so", function()
-        hurry(api:get(id))
+        hurry(east, api:get(id))
         local told = kafka.eventually(function()
             local found = group_of(api:groups(id))
             return found.recordsAgain == 0 and found, tostring(found.recordsAgain)
