@@ -2,13 +2,14 @@
 -- two connectors of MirrorMaker there, NAME and NAME.checkpoint, so an operation takes several requests. A name is
 -- chosen before anything is sent, and none is there twice: a request whose answer was lost can be sent again, and
 -- mirror was made is told by its name. Needs Kafka 3.7, for connectors that are created stopped.
-local load, native, json, fields, specification, secret, properties, task, heartbeats = ...
+local load, native, json, fields, specification, secret, properties, task, heartbeats, recall = ...
 
 local config = load("runtime/connect_config.lua", fields, specification, secret, properties, heartbeats)
 local status = load("runtime/connect_status.lua")
 local lag = load("runtime/connect_lag.lua", native, properties, task, heartbeats)
 local regexes = load("runtime/connect_regex.lua")
 local groups = load("runtime/connect_groups.lua", regexes)
+local stuck = load("runtime/connect_stuck.lua")
 local uuid = load("runtime/uuid.lua")
 
 -- ---- the requests ----
@@ -259,6 +260,14 @@ local function vanished(found, offsets, topics)
     end
 end
 
+-- What was known of a mirror's records left, by this process or, as it begins, by one before it.
+local function known_left(session, found)
+    local cluster, id = session.cluster, found.id:lower()
+    cluster.left = cluster.left or recall.left and recall.left(cluster.name) or {}
+    cluster.left[id] = cluster.left[id] or {}
+    return cluster.left[id]
+end
+
 -- How things stand with the connectors that were found.
 local function look_at(session, found, mirror)
     local look = { name = found.name, pair = not found.foreign, age = age_of(found),
@@ -269,6 +278,7 @@ local function look_at(session, found, mirror)
     local offsets = look.source and known_of(session, "offsets", found.name)
     look.moved = offsets ~= nil and #offsets.offsets > 0
     look.vanished = look.moved and #topics > 0 and vanished(found, offsets, topics) or nil
+    look.stuck = look.moved and stuck.of(known_left(session, found), topics, lag.replicated(offsets), os.time()) or nil
     mirror.topicStatuses, look.latency = topic_statuses(session, found, topics)
     mirror.status, mirror.cause = status.of(look)
     mirror.cause = mirror.cause and config.without_secrets(mirror.cause, found.source or found.pair)
@@ -419,7 +429,7 @@ local function complete(session, found, source)
 end
 
 local control = load("runtime/connect_control.lua", { find = find, forget = forget, config_of = config_of,
-    known_of = known_of, reconfigure = reconfigure, complete = complete }, config, lag, groups, status, task)
+    known_of = known_of, known_left = known_left, reconfigure = reconfigure, complete = complete, stuck = stuck }, config, lag, groups, status, task)
 
 local offset = { topic = fields.text, partition = fields.integer(0), offset = fields.integer(0) }
 

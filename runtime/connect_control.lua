@@ -42,8 +42,12 @@ function control.lag(session, id)
     local found, source = with_source(session, id)
     local replicated = lag.replicated(session:ask("offsets", { name = found.name }))
     local partitions = partitions_of(session, found, replicated)
+    for _, each in ipairs(partitions) do
+        each[3] = (replicated[("%s-%d"):format(each[1], each[2])] or -1) + 1
+    end
     local told = lag.of(partitions, bounds_of(session, source, "source", partitions), replicated,
         lag.aliases(source, session.clusters))
+    its.stuck.note(its.known_left(session, found), told, os.time())
     told.id, told.connectorName = found.id, found.name
     return told
 end
@@ -150,6 +154,8 @@ local function each_of(part, before)
     return function(session, id)
         local found, source = with_source(session, id)
         if before then before(session, found, source) end
+        session.cluster.left = session.cluster.left or {}
+        session.cluster.left[found.id:lower()] = {} -- one that stands still has a right to
         for _, name in ipairs(connectors_of(found)) do session:ask(part, { name = name }) end
     end
 end

@@ -35,7 +35,8 @@ end
 ---@return table<string, string>? settings
 ---@return string? problem
 function lag.settings(its)
-    local settings = { ["isolation.level"] = "read_uncommitted", log_level = "0" }
+    local settings = { ["isolation.level"] = "read_uncommitted", log_level = "0", ["enable.partition.eof"] = "true",
+        ["fetch.wait.max.ms"] = "100" }
     for _, name in ipairs(SAME) do settings[name] = its[name] end
     for name, theirs in pairs(PEM) do settings[theirs] = its[name] end
     local jaas = its["sasl.jaas.config"]
@@ -65,28 +66,34 @@ local function ask(how, its, partitions, seconds, more)
     if not settings then return nil, unfit, "unsupported" end
     local question, missing = native[how](settings, partitions, seconds, more)
     if not question then return nil, missing, "unsupported" end
-    local ok, first, second = native.kafka_answer(question)
+    local ok, first, second, third = native.kafka_answer(question)
     while ok == nil do
         task.sleep(LOOK)
-        ok, first, second = native.kafka_answer(question)
+        ok, first, second, third = native.kafka_answer(question)
     end
     if not ok then return nil, first, "transport" end
-    return first, second
+    return first, second, third
 end
+
+---@class connect_lag.bounds
+---@field beginning integer|false
+---@field ending integer|false
+---@field first? integer|false  of the first record from the next on, or the end: only the markers of transactions may be
+---                             between; not known where there is much to copy
 
 ---Where partitions begin and end. Raises nothing.
 ---@param its table<string, string>  client properties
----@param partitions { [1]: string, [2]: integer }[]
+---@param partitions { [1]: string, [2]: integer, [3]: integer? }[]  topic, number, offset of the next to be copied
 ---@param seconds number  how long it may take
----@return { beginning: integer|false, ending: integer|false }[]?
+---@return connect_lag.bounds[]?
 ---@return string? problem
 ---@return mirrors.kind? kind
 function lag.bounds(its, partitions, seconds)
     if #partitions == 0 then return {} end
-    local beginnings, ends, kind = ask("kafka_ask", its, partitions, seconds)
-    if not beginnings then return nil, ends, kind end
+    local beginnings, ends, firsts = ask("kafka_ask", its, partitions, seconds)
+    if not beginnings then return nil, ends, firsts end
     local bounds = {}
-    for i in ipairs(partitions) do bounds[i] = { beginning = beginnings[i], ending = ends[i] } end
+    for i in ipairs(partitions) do bounds[i] = { beginning = beginnings[i], ending = ends[i], first = firsts[i] } end
     return bounds
 end
 
@@ -140,11 +147,13 @@ end
 ---@field endOffset? integer         of the next record that will be written; nil: the source has no such partition
 ---@field replicatedOffset? integer  of the last record that was copied, as Kafka Connect has recorded it; nil: none yet
 ---@field recordsLeft? integer       how many are between them
+---@field leftSince? number           since when there are records left and none was copied, as far as was looked: seconds
+---                                   since the epoch; nil: none is left
 
 local function left_of(replicated, bounds)
     if not bounds.ending then return nil end
     local from = replicated and replicated + 1 or bounds.beginning or 0
-    return math.max(0, bounds.ending - math.max(from, bounds.beginning or 0))
+    return math.max(0, bounds.ending - math.max(from, bounds.beginning or 0, bounds.first or 0))
 end
 
 local function add(sum, number)
@@ -152,7 +161,7 @@ local function add(sum, number)
 end
 
 ---@param partitions { [1]: string, [2]: integer }[]  in order of topics
----@param bounds { beginning: integer|false, ending: integer|false }[]
+---@param bounds connect_lag.bounds[]
 ---@param replicated table<string, integer>  offsets by "topic-partition"
 ---@param aliases? string[]  of known clusters
 ---@return mirrors.Lag

@@ -57,6 +57,7 @@ end
 ---@field age number           seconds since it was created
 ---@field moved boolean        whether any offset was committed
 ---@field vanished? string     a topic that it has copied, and that its source has no more
+---@field stuck? { topic: string, since: number }  one of which no record is copied, though some are left
 ---@field latency? number      ms, the highest of its topics
 ---@field target number        ms
 
@@ -82,8 +83,12 @@ local function set_up(look)
 end
 
 local function stale(look)
-    if not look.vanished then return nil end
-    return "STALE_TOPIC", ("its source has no topic '%s' any more, which it has copied before"):format(look.vanished)
+    if look.vanished then
+        return "STALE_TOPIC", ("its source has no topic '%s' any more, which it has copied before"):format(look.vanished)
+    elseif look.stuck then
+        return "STALE_TOPIC", ("of its topic '%s' no record was copied since %s, though some are left"):format(
+            look.stuck.topic, os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(look.stuck.since)))
+    end
 end
 
 local function halted(look)

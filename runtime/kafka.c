@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,18 @@ typedef struct rd_kafka_topic_partition_list {
     rd_kafka_topic_partition *elems;
 } rd_kafka_topic_partition_list;
 
+typedef struct rd_kafka_message {
+    int err;
+    void *topic;
+    int32_t partition;
+    void *payload;
+    size_t length;
+    void *key;
+    size_t key_length;
+    int64_t offset;
+    void *own;
+} rd_kafka_message;
+
 typedef struct rd_kafka_group_info {
     struct {
         int32_t id;
@@ -50,7 +63,13 @@ typedef struct rd_kafka_group_list {
     int group_cnt;
 } rd_kafka_group_list;
 
-enum { RD_KAFKA_CONSUMER = 1, RD_KAFKA_CONF_OK = 0, RD_KAFKA_OFFSET_BEGINNING = -2, RD_KAFKA_OFFSET_END = -1 };
+enum {
+    RD_KAFKA_CONSUMER = 1,
+    RD_KAFKA_CONF_OK = 0,
+    RD_KAFKA_OFFSET_BEGINNING = -2,
+    RD_KAFKA_OFFSET_END = -1,
+    RD_KAFKA_PARTITION_EOF = -191
+};
 
 static struct {
     void *library;
@@ -65,6 +84,13 @@ static struct {
     void (*list_destroy)(rd_kafka_topic_partition_list *list);
     int (*offsets_for_times)(void *handle, rd_kafka_topic_partition_list *list, int timeout_ms);
     const char *(*err2str)(int error);
+    /* of single records */
+    void *(*topic_new)(void *handle, const char *name, void *conf);
+    void (*topic_destroy)(void *topic);
+    int (*consume_start)(void *topic, int32_t partition, int64_t offset);
+    int (*consume_stop)(void *topic, int32_t partition);
+    rd_kafka_message *(*consume)(void *topic, int32_t partition, int timeout_ms);
+    void (*message_destroy)(rd_kafka_message *message);
     /* of consumer groups */
     int (*list_groups)(void *handle, const char *group, const rd_kafka_group_list **list, int timeout_ms);
     void (*group_list_destroy)(const rd_kafka_group_list *list);
@@ -99,6 +125,12 @@ static const symbol for_offsets[] = {{"rd_kafka_conf_new", (void **)&rd.conf_new
                                      {"rd_kafka_topic_partition_list_destroy", (void **)&rd.list_destroy},
                                      {"rd_kafka_offsets_for_times", (void **)&rd.offsets_for_times},
                                      {"rd_kafka_err2str", (void **)&rd.err2str},
+                                     {"rd_kafka_topic_new", (void **)&rd.topic_new},
+                                     {"rd_kafka_topic_destroy", (void **)&rd.topic_destroy},
+                                     {"rd_kafka_consume_start", (void **)&rd.consume_start},
+                                     {"rd_kafka_consume_stop", (void **)&rd.consume_stop},
+                                     {"rd_kafka_consume", (void **)&rd.consume},
+                                     {"rd_kafka_message_destroy", (void **)&rd.message_destroy},
                                      {NULL, NULL}};
 
 /* Since librdkafka 2.0. */
@@ -152,6 +184,9 @@ typedef struct partition {
     char *topic;
     int32_t number;
     int64_t beginning, end; /* -1: not known */
+    int64_t next;           /* what is there from here on is looked for; -1: nothing is */
+    int64_t first;          /* where the first record from `next` on is, or the end; -1: not known */
+    void *reading;
 } partition;
 
 typedef struct group {
@@ -225,6 +260,57 @@ static bool look_up(question *q, void *handle, int64_t which) {
     rd.list_destroy(list);
     return error == 0;
 }
+
+/* ---- whether there are records ---- */
+
+/* Behind the last record of a topic that is written in transactions stand their markers, which nobody can read. As many
+ * as this are looked into; more are records, some of them at least. */
+#define MOST_MARKERS 64
+#define PATIENCE_MS 3000
+
+static bool may_be_markers(const partition *p) {
+    int64_t from = p->next > p->beginning ? p->next : p->beginning;
+    return p->next >= 0 && p->end > from && p->end - from <= MOST_MARKERS;
+}
+
+static void read_from_next(void *handle, partition *p) {
+    p->reading = rd.topic_new(handle, p->topic, NULL);
+    if (p->reading != NULL &&
+        rd.consume_start(p->reading, p->number, p->next > p->beginning ? p->next : p->beginning) != 0) {
+        rd.topic_destroy(p->reading);
+        p->reading = NULL;
+    }
+}
+
+static int64_t first_record(const partition *p) {
+    rd_kafka_message *message = rd.consume(p->reading, p->number, PATIENCE_MS);
+    int64_t first = -1;
+    if (message != NULL && (message->err == 0 || message->err == RD_KAFKA_PARTITION_EOF))
+        first = message->err == 0 && message->offset < p->end ? message->offset : p->end;
+    if (message != NULL)
+        rd.message_destroy(message);
+    return first;
+}
+
+/* All are read at once. */
+static void look_for_records(question *q, void *handle) {
+    for (size_t i = 0; i < q->count; i++)
+        if (may_be_markers(&q->partitions[i]))
+            read_from_next(handle, &q->partitions[i]);
+    bool answers = true; /* where one is waited for in vain, the others are not */
+    for (size_t i = 0; i < q->count; i++) {
+        partition *p = &q->partitions[i];
+        if (p->reading == NULL)
+            continue;
+        if (answers)
+            p->first = first_record(p);
+        answers = answers && p->first >= 0;
+        rd.consume_stop(p->reading, p->number);
+        rd.topic_destroy(p->reading);
+    }
+}
+
+/* ---- consumer groups ---- */
 
 /* Makes room for one more, that has no offsets yet. Returns false when memory is short. */
 static bool add_group(question *q, const char *name) {
@@ -320,8 +406,9 @@ static void answer(void *owned) {
     if (handle != NULL) {
         if (q->of_groups)
             look_up_groups(q, handle);
-        else if (look_up(q, handle, RD_KAFKA_OFFSET_BEGINNING))
-            look_up(q, handle, RD_KAFKA_OFFSET_END); /* the ends last: what is written meanwhile is counted */
+        else if (look_up(q, handle, RD_KAFKA_OFFSET_BEGINNING) &&
+                 look_up(q, handle, RD_KAFKA_OFFSET_END)) /* the ends last: what is written meanwhile is counted */
+            look_for_records(q, handle);
         rd.destroy(handle);
     }
     atomic_store(&q->answered, true);
@@ -356,7 +443,7 @@ static bool take_settings(lua_State *L, int index, question *q) {
     return true;
 }
 
-/* Takes a list of { topic, partition } at the index, likewise. */
+/* Takes a list of { topic, partition, next? } at the index, likewise. */
 static bool take_partitions(lua_State *L, int index, question *q) {
     size_t count = (size_t)lua_rawlen(L, index);
     q->partitions = calloc(count + 1, sizeof *q->partitions);
@@ -365,11 +452,14 @@ static bool take_partitions(lua_State *L, int index, question *q) {
         lua_rawgeti(L, index, (lua_Integer)i + 1);
         lua_rawgeti(L, -1, 1);
         lua_rawgeti(L, -2, 2);
-        *p = (partition){.topic = strdup(lua_tostring(L, -2) != NULL ? lua_tostring(L, -2) : ""),
-                         .number = (int32_t)lua_tointeger(L, -1),
+        lua_rawgeti(L, -3, 3);
+        *p = (partition){.topic = strdup(lua_tostring(L, -3) != NULL ? lua_tostring(L, -3) : ""),
+                         .number = (int32_t)lua_tointeger(L, -2),
                          .beginning = -1,
-                         .end = -1};
-        lua_pop(L, 3);
+                         .end = -1,
+                         .next = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : -1,
+                         .first = -1};
+        lua_pop(L, 4);
         if (p->topic == NULL)
             return false;
         q->count++;
@@ -428,11 +518,11 @@ static void set_offset(lua_State *L, size_t index, int64_t offset) {
     lua_rawseti(L, -2, (lua_Integer)index + 1);
 }
 
-/* [-0, +1, m] */
-static void push_offsets(lua_State *L, const question *q, bool ends) {
+/* What each partition has at a place in its struct. [-0, +1, m] */
+static void push_offsets(lua_State *L, const question *q, size_t place) {
     lua_createtable(L, (int)q->count, 0);
     for (size_t i = 0; i < q->count; i++)
-        set_offset(L, i, ends ? q->partitions[i].end : q->partitions[i].beginning);
+        set_offset(L, i, *(const int64_t *)((const char *)&q->partitions[i] + place));
 }
 
 /* [-0, +1, m] */
@@ -460,9 +550,10 @@ int kafka_answer(lua_State *L) {
         push_groups(L, q);
         return 2;
     }
-    push_offsets(L, q, false);
-    push_offsets(L, q, true);
-    return 3;
+    push_offsets(L, q, offsetof(partition, beginning));
+    push_offsets(L, q, offsetof(partition, end));
+    push_offsets(L, q, offsetof(partition, first));
+    return 4;
 }
 
 void kafka_open(lua_State *L) {

@@ -92,6 +92,16 @@ function mirrors.observe(fn)
     observer = fn
 end
 
+local recall = {}
+
+---Lets a function tell what an earlier process knew of records left on a Kafka Connect cluster: asked once for each
+---cluster, when that is of use.
+---@param fn? fun(cluster: string): table<string, table<string, { offset: integer, since: number }>>  by id and
+---           "topic-partition": the last record copied (-1: none), and since when others were left behind it
+function mirrors.recall(fn)
+    recall.left = fn
+end
+
 ---How many requests wait for their turn or their answer.
 ---@type fun(): integer
 mirrors.under_way = native.under_way
@@ -205,7 +215,7 @@ local function load_backend(name)
         return load("runtime/" .. name .. ".lua", json, fields, specification, secret, properties)
     elseif name == "connect" then
         return load("runtime/connect.lua", load, native, json, fields, specification, secret, properties, task,
-            heartbeats)
+            heartbeats, recall)
     end
 end
 
@@ -450,6 +460,7 @@ return fields.guard("mirrors", mirrors, {
     defaults = { "options", options.kind },
     trace = { "fn?", fields.fn, "wants?", fields.fn },
     intercept = { "fn?", fields.fn },
+    recall = { "fn?", fields.fn },
     changes_until = { "moment?", fields.number(0), "wait?", fields.fn },
     observe = { "fn?", fields.fn },
     share = { "fn?", fields.fn },

@@ -154,6 +154,7 @@ local function set_defaults(given)
         if given[name] ~= nil then defaults[name] = given[name] end
     end
     defaults.outage = defaults.outage or outage_of(given)
+    mirrors.recall(function(cluster) return require("kmirror.ends").left(cluster) end)
     local ok, problem = pcall(mirrors.defaults, defaults)
     if not ok then
         refuse("%s", tostring(problem):gsub("^mirrors%.defaults: (%S+)", function(name)

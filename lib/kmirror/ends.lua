@@ -15,8 +15,14 @@ local keep <const> = 7 * 86400 -- seconds for which ends are worth something
 
 ---@class kmirror.ends.seen of a mirror
 ---@field time number seconds since the epoch
----@field partitions table<string, { ending: integer, left?: integer }> by "topic:partition"; none of MirrorMaker's own
----  heartbeats, which nobody misses
+---@field partitions table<string, kmirror.ends.place> by "topic:partition"; none of MirrorMaker's own heartbeats, which
+---  nobody misses
+
+---@class kmirror.ends.place
+---@field ending integer
+---@field left? integer
+---@field copied? integer offset of the last record that was
+---@field since? number since when records are left and none was copied
 
 local function path_of(cluster)
     local directory, problem = state.directory()
@@ -36,7 +42,7 @@ local function partitions_of(told)
         for _, each in ipairs(topic.partitions) do
             if each.endOffset and not topic.heartbeats then
                 found[("%s:%d"):format(topic.name, each.partition)] = { ending = each.endOffset,
-                    left = each.recordsLeft }
+                    left = each.recordsLeft, copied = each.replicatedOffset, since = each.leftSince }
             end
         end
     end
@@ -68,6 +74,37 @@ function M.known(cluster)
     return path and load(path) or {}
 end
 
+--- What was last noted down of records that are left and of which none is copied, as mirrors.recall() takes it.
+---@param cluster string
+---@return table<string, table<string, { offset: integer, since: number }>>
+function M.left(cluster)
+    local found = {}
+    for id, seen in pairs(M.known(cluster)) do
+        local places = {}
+        for place, each in pairs(seen.partitions) do
+            local topic, partition = place:match("^(.*):(%d+)$")
+            places[("%s-%d"):format(topic, partition)] = each.since and { since = each.since,
+                offset = math.tointeger(each.copied) or -1 } or nil
+        end
+        found[id:lower()] = places
+    end
+    return found
+end
+
+--- Forgets since when that is so: mirrors that were told to stand still, or to go on, have a right to it.
+---@param cluster string
+---@param ids string[]
+function M.forgive(cluster, ids)
+    local path = path_of(cluster)
+    local all, is_known = path and load(path) or {}, false
+    for _, id in ipairs(ids) do
+        for _, each in pairs(all[id] and all[id].partitions or {}) do
+            is_known, each.since = is_known or each.since ~= nil, nil
+        end
+    end
+    if is_known then pcall(json.write, path, all) end
+end
+
 --- How many records of a source's topics have not been copied, of those that were there when their ends were seen.
 ---@param seen kmirror.ends.seen
 ---@param offsets mirrors.Offset[] what the mirror has copied
@@ -79,7 +116,8 @@ function M.missing(seen, offsets)
     end
     for place, each in pairs(seen.partitions) do
         local last = copied[place]
-        sum = sum + (last and math.max(0, each.ending - last - 1) or each.left or 0)
+        local behind = last and math.max(0, each.ending - last - 1) -- or less, of what is written in transactions
+        sum = sum + math.min(behind or each.left or 0, each.left or math.huge)
     end
     return sum
 end
@@ -89,5 +127,7 @@ end
 return fields.guard("ends", M, {
     note = { "cluster", fields.text, "told", fields.list(fields.table) },
     known = { "cluster", fields.text },
+    left = { "cluster", fields.text },
+    forgive = { "cluster", fields.text, "ids", fields.list(fields.text) },
     missing = { "seen", fields.table, "offsets", fields.list(fields.table) },
 })

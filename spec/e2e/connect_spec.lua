@@ -1,3 +1,4 @@
+local cjson = require("cjson")
 local mirrors = require("mirrors")
 local support = require("spec.support")
 
@@ -154,6 +155,29 @@ describe("on Kafka Connect of one's own,", function()
                 migrated.stdout .. migrated.stderr)
             assert.is_truthy(migrated.stdout:find("0 created, 1 adopted", 1, true), migrated.stdout)
         end)
+    end)
+
+    it("a mirror of which records are left, and none is copied for 65 s, is STALE_TOPIC, until told to go on", function()
+        local id = support.run({ "list", "--json", env = env }).stdout:match('"id": "([^"]+)"')
+        local topic = cjson.decode(support.run({ "get", "--json", id, env = env }).stdout).topicStatuses[1].name
+        local note = support.temporary("note.lua", ([[
+            local since, copied = os.time() - tonumber((...)), math.tointeger(tonumber((select(2, ...))))
+            require("kmirror.ends").note("us-east", { { id = "%s", topics = { { name = "%s", partitions = { {
+                partition = 0, endOffset = 120, recordsLeft = 20, replicatedOffset = copied, leftSince = since } } } } } })
+        ]]):format(id, topic))
+        local function status_after(seconds, copied) -- the stand-in has copied up to offset 99
+            local noted = support.run { "run", note, seconds, copied, env = env }
+            assert.are.equal(0, noted.status, noted.stderr)
+            local seen = support.run({ "get", id, env = env }).stdout
+            return seen:match("\nstatus\t([%u_]+)"), seen:match("\ncause\t([^\n]*)")
+        end
+        assert.are.equal("IN_SYNC", (status_after("50", "99")))
+        assert.are.equal("IN_SYNC", (status_after("3600", "98"))) -- it has copied some since
+        local status, cause = status_after("66", "99")
+        assert.are.equal("STALE_TOPIC", status)
+        assert.is_truthy(cause:find(("of its topic '%s' no record was copied since 20"):format(topic), 1, true), cause)
+        assert.are.equal(0, support.run({ "resume", id, env = env }).status)
+        assert.is_truthy(support.run({ "get", id, env = env }).stdout:find("\nstatus\tIN_SYNC\n", 1, true))
     end)
 
     it("what a librdkafka lacks is named, and that one is there", function()

@@ -66,8 +66,8 @@ describe("on a real Kafka, the consumer groups of a mirror:", function()
         kafka.wait_until_in_sync(api)
         socket.sleep(4)
         for i, words in ipairs { { "failover", "west", "east" }, { "failback", "east", "west" } } do
-            local result = support.run { "run", "--yes", words[1], "--from", words[2], "--to", words[3], "--topic", load,
-                "--hook", "fence=" .. producers[i].stop, "--hook", ("clients=%s; %s; %s"):format(consumers[i].stop,
+            local result = support.run { "run", "--yes", words[1], "--from", words[2], "--to", words[3],
+                "--topic", load, "--hook", "fence=" .. producers[i].stop, "--hook", ("clients=%s; %s; %s"):format(consumers[i].stop,
                 consumers[i + 1].start, producers[i + 1].start), env = env, timeout = 200 }
             assert.are.equal(0, result.status, result.stderr)
             assert.is_truthy(result.stdout:find("Then: 1 consumer group may move.", 1, true), result.stdout)

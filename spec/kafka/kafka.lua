@@ -61,6 +61,13 @@ function kafka.produce(region, topic, first, last)
         topic))
 end
 
+--- Writes so many records in one transaction, as Kafka's own tool does.
+function kafka.transact(region, topic, count)
+    done(("java -XX:TieredStopAtLevel=1 -cp 'build/kafka/libs/*' org.apache.kafka.tools.ProducerPerformance --topic %s "
+        .. "--num-records %d --record-size 8 --throughput -1 --transactional-id %s --transaction-duration-ms 60000 "
+        .. "--producer-props bootstrap.servers=%s"):format(topic, count, topic, region.broker))
+end
+
 --- The values of all records of a topic, by how often each is there, and their number.
 function kafka.records(region, topic)
     local text = done(("kcat -C -e -q -b %s -t %s -o beginning"):format(region.broker, topic))

@@ -238,6 +238,20 @@ describe("on a real Kafka, the operations:", function()
         assert.are.same({ once = 800, more = 0, lost = 0 }, kafka.tally(east, "west." .. topic, 1, 800))
     end)
 
+    it("of a topic that was written in a transaction, and copied, no record is left", function()
+        local topic = kafka.make_topic(west, kafka.name("transactions"), 1)
+        local id = api:create(kafka.spec(east, topic, { maxTasks = 1 }))
+        kafka.transact(west, topic, 5)
+        kafka.wait_for_records(east, "west." .. topic, 5)
+        assert.are.equal(6, kafka.ends(west, topic, 1)[0]) -- the last is a marker
+        local told = kafka.eventually(function()
+            local found = api:lag(id)
+            return found.recordsLeft == 0 and found, tostring(found.recordsLeft)
+        end)
+        assert.are.equal(4, told.topics[1].partitions[1].replicatedOffset)
+        assert.is_nil(told.topics[1].partitions[1].leftSince)
+    end)
+
     it("the lag is of the source's kind of trouble where its cluster is out of reach", function()
         local id = api:create(kafka.spec(east, "x", { sourceConnectionProperties = "bootstrap.servers=127.0.0.1:1" }))
         local name = api:get(id).connectorName

@@ -3,6 +3,7 @@
 local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
 local connect = require("kmirror.connect")
+local ends = require("kmirror.ends")
 local items = require("kmirror.cli.items")
 local naming = require("kmirror.naming")
 local text = require("kmirror.text")
@@ -44,6 +45,9 @@ function M.command(name, done, summary, details, stops)
                 confirm.typed(("%s %s on cluster %s: nothing is copied until resume"):format(name,
                     text.count(#ids, "mirror"), tostring(api.cluster)), name)
             end
+            local _ <close> = setmetatable({}, { __close = function()
+                if not changes.harmless() then ends.forgive(api.cluster, ids) end
+            end })
             return items.each(ids, {
                 json = options.json,
                 single = #ids == 1,

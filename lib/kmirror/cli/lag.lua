@@ -144,8 +144,9 @@ between them.
 
 With --json: {"id", "connectorName", "recordsLeft", "topics": [{"name",
 "recordsLeft", "partitions": [{"partition", "endOffset", "replicatedOffset",
-"recordsLeft"}]}]}; unless there is one id, an array of them, where one that
-failed is {"id", "error": {"kind", "message", ...}}.
+"recordsLeft", "leftSince"}]}]} (since when records are left and none was
+copied, in seconds since the epoch); unless there is one id, an array of them,
+where one that failed is {"id", "error": {"kind", "message", ...}}.
 
 With --groups: the consumer groups that have committed on the mirror's topics in
 the source; where they are there and in the target, to which MirrorMaker carries
