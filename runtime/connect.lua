@@ -429,7 +429,8 @@ local function complete(session, found, source)
 end
 
 local control = load("runtime/connect_control.lua", { find = find, forget = forget, config_of = config_of,
-    known_of = known_of, known_left = known_left, reconfigure = reconfigure, complete = complete, stuck = stuck }, config, lag, groups, status, task)
+    known_of = known_of, known_left = known_left, reconfigure = reconfigure, complete = complete, stuck = stuck },
+    config, lag, groups, status, task)
 
 local offset = { topic = fields.text, partition = fields.integer(0), offset = fields.integer(0) }
 

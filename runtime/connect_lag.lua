@@ -78,7 +78,7 @@ end
 ---@class connect_lag.bounds
 ---@field beginning integer|false
 ---@field ending integer|false
----@field first? integer|false  of the first record from the next on, or the end: only the markers of transactions may be
+---@field first? integer|false  of the first record from the next on, or the end: only markers of transactions may be
 ---                             between; not known where there is much to copy
 
 ---Where partitions begin and end. Raises nothing.
@@ -93,7 +93,9 @@ function lag.bounds(its, partitions, seconds)
     local beginnings, ends, firsts = ask("kafka_ask", its, partitions, seconds)
     if not beginnings then return nil, ends, firsts end
     local bounds = {}
-    for i in ipairs(partitions) do bounds[i] = { beginning = beginnings[i], ending = ends[i], first = firsts[i] } end
+    for i in ipairs(partitions) do
+        bounds[i] = { beginning = beginnings[i], ending = ends[i], first = firsts[i] }
+    end
     return bounds
 end
 
@@ -147,8 +149,8 @@ end
 ---@field endOffset? integer         of the next record that will be written; nil: the source has no such partition
 ---@field replicatedOffset? integer  of the last record that was copied, as Kafka Connect has recorded it; nil: none yet
 ---@field recordsLeft? integer       how many are between them
----@field leftSince? number           since when there are records left and none was copied, as far as was looked: seconds
----                                   since the epoch; nil: none is left
+---@field leftSince? number           since when there are records left and none was copied, as far as was looked:
+---                                   seconds since the epoch; nil: none is left
 
 local function left_of(replicated, bounds)
     if not bounds.ending then return nil end

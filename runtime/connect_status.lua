@@ -84,7 +84,8 @@ end
 
 local function stale(look)
     if look.vanished then
-        return "STALE_TOPIC", ("its source has no topic '%s' any more, which it has copied before"):format(look.vanished)
+        return "STALE_TOPIC", ("its source has no topic '%s' any more, which it has copied before"):format(
+            look.vanished)
     elseif look.stuck then
         return "STALE_TOPIC", ("of its topic '%s' no record was copied since %s, though some are left"):format(
             look.stuck.topic, os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(look.stuck.since)))

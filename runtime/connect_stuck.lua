@@ -1,13 +1,13 @@
--- connect_stuck: since when a partition has records left of which none is copied, as far as anybody has looked where its
--- topic ends: that takes a Kafka client, so a plain get goes by what lag has found before.
+-- connect_stuck: since when a partition has records left of which none is copied, as far as anybody has looked where
+-- its topic ends: that takes a Kafka client, so a plain get goes by what lag has found before.
 
 local stuck = {}
 
 -- Seconds. A worker records what was copied each minute by default, and may take five seconds for that.
 local AFTER <const> = 65
 
----@alias connect_stuck.known table<string, { offset: integer, since: number }>  by "topic-partition": the last record that
----was copied (-1: none yet) when records were first seen to be left behind it, and when that was, since the epoch
+---@alias connect_stuck.known table<string, { offset: integer, since: number }>  by "topic-partition": the last record
+---copied (-1: none yet) when others were first seen to be left behind it, and when that was, since the epoch
 
 ---Takes down what was just found, and adds `leftSince` to it.
 ---@param known connect_stuck.known

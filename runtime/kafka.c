@@ -1,9 +1,9 @@
 #include "kafka.h"
 
 #include "class.h"
+#include "kafka_library.h"
 #include "thread.h"
 
-#include <dlfcn.h>
 #include <lauxlib.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -14,169 +14,6 @@
 #include <string.h>
 
 #define QUESTION "mirrors.kafka.question"
-
-/* ---- what is used of librdkafka, as its header declares it ---- */
-
-typedef struct rd_kafka_topic_partition {
-    char *topic;
-    int32_t partition;
-    int64_t offset;
-    void *metadata;
-    size_t metadata_size;
-    void *opaque;
-    int err;
-    void *own;
-} rd_kafka_topic_partition;
-
-typedef struct rd_kafka_topic_partition_list {
-    int cnt, size;
-    rd_kafka_topic_partition *elems;
-} rd_kafka_topic_partition_list;
-
-typedef struct rd_kafka_message {
-    int err;
-    void *topic;
-    int32_t partition;
-    void *payload;
-    size_t length;
-    void *key;
-    size_t key_length;
-    int64_t offset;
-    void *own;
-} rd_kafka_message;
-
-typedef struct rd_kafka_group_info {
-    struct {
-        int32_t id;
-        char *host;
-        int port;
-    } broker;
-    char *group;
-    int err;
-    char *state, *protocol_type, *protocol;
-    void *members;
-    int member_cnt;
-} rd_kafka_group_info;
-
-typedef struct rd_kafka_group_list {
-    rd_kafka_group_info *groups;
-    int group_cnt;
-} rd_kafka_group_list;
-
-enum {
-    RD_KAFKA_CONSUMER = 1,
-    RD_KAFKA_CONF_OK = 0,
-    RD_KAFKA_OFFSET_BEGINNING = -2,
-    RD_KAFKA_OFFSET_END = -1,
-    RD_KAFKA_PARTITION_EOF = -191
-};
-
-static struct {
-    void *library;
-    void *(*conf_new)(void);
-    int (*conf_set)(void *conf, const char *name, const char *value, char *error, size_t size);
-    void (*conf_set_log_cb)(void *conf, void *callback);
-    void (*conf_destroy)(void *conf);
-    void *(*new)(int type, void *conf, char *error, size_t size);
-    void (*destroy)(void *handle);
-    rd_kafka_topic_partition_list *(*list_new)(int size);
-    rd_kafka_topic_partition *(*list_add)(rd_kafka_topic_partition_list *list, const char *topic, int32_t partition);
-    void (*list_destroy)(rd_kafka_topic_partition_list *list);
-    int (*offsets_for_times)(void *handle, rd_kafka_topic_partition_list *list, int timeout_ms);
-    const char *(*err2str)(int error);
-    /* of single records */
-    void *(*topic_new)(void *handle, const char *name, void *conf);
-    void (*topic_destroy)(void *topic);
-    int (*consume_start)(void *topic, int32_t partition, int64_t offset);
-    int (*consume_stop)(void *topic, int32_t partition);
-    rd_kafka_message *(*consume)(void *topic, int32_t partition, int timeout_ms);
-    void (*message_destroy)(rd_kafka_message *message);
-    /* of consumer groups */
-    int (*list_groups)(void *handle, const char *group, const rd_kafka_group_list **list, int timeout_ms);
-    void (*group_list_destroy)(const rd_kafka_group_list *list);
-    void *(*queue_new)(void *handle);
-    void (*queue_destroy)(void *queue);
-    void *(*queue_poll)(void *queue, int timeout_ms);
-    void *(*request_new)(const char *group, const rd_kafka_topic_partition_list *list);
-    void (*request_destroy)(void *request);
-    void (*request)(void *handle, void **requests, size_t count, const void *options, void *queue);
-    int (*event_error)(void *event);
-    const char *(*event_error_string)(void *event);
-    void (*event_destroy)(void *event);
-    const void *(*event_result)(void *event);
-    const void **(*result_groups)(const void *result, size_t *count);
-    const char *(*group_name)(const void *group);
-    const rd_kafka_topic_partition_list *(*group_partitions)(const void *group);
-} rd;
-
-typedef struct symbol {
-    const char *name;
-    void **function;
-} symbol;
-
-static const symbol for_offsets[] = {{"rd_kafka_conf_new", (void **)&rd.conf_new},
-                                     {"rd_kafka_conf_set", (void **)&rd.conf_set},
-                                     {"rd_kafka_conf_set_log_cb", (void **)&rd.conf_set_log_cb},
-                                     {"rd_kafka_conf_destroy", (void **)&rd.conf_destroy},
-                                     {"rd_kafka_new", (void **)&rd.new},
-                                     {"rd_kafka_destroy", (void **)&rd.destroy},
-                                     {"rd_kafka_topic_partition_list_new", (void **)&rd.list_new},
-                                     {"rd_kafka_topic_partition_list_add", (void **)&rd.list_add},
-                                     {"rd_kafka_topic_partition_list_destroy", (void **)&rd.list_destroy},
-                                     {"rd_kafka_offsets_for_times", (void **)&rd.offsets_for_times},
-                                     {"rd_kafka_err2str", (void **)&rd.err2str},
-                                     {"rd_kafka_topic_new", (void **)&rd.topic_new},
-                                     {"rd_kafka_topic_destroy", (void **)&rd.topic_destroy},
-                                     {"rd_kafka_consume_start", (void **)&rd.consume_start},
-                                     {"rd_kafka_consume_stop", (void **)&rd.consume_stop},
-                                     {"rd_kafka_consume", (void **)&rd.consume},
-                                     {"rd_kafka_message_destroy", (void **)&rd.message_destroy},
-                                     {NULL, NULL}};
-
-/* Since librdkafka 2.0. */
-static const symbol for_groups[] = {{"rd_kafka_list_groups", (void **)&rd.list_groups},
-                                    {"rd_kafka_group_list_destroy", (void **)&rd.group_list_destroy},
-                                    {"rd_kafka_queue_new", (void **)&rd.queue_new},
-                                    {"rd_kafka_queue_destroy", (void **)&rd.queue_destroy},
-                                    {"rd_kafka_queue_poll", (void **)&rd.queue_poll},
-                                    {"rd_kafka_ListConsumerGroupOffsets_new", (void **)&rd.request_new},
-                                    {"rd_kafka_ListConsumerGroupOffsets_destroy", (void **)&rd.request_destroy},
-                                    {"rd_kafka_ListConsumerGroupOffsets", (void **)&rd.request},
-                                    {"rd_kafka_event_error", (void **)&rd.event_error},
-                                    {"rd_kafka_event_error_string", (void **)&rd.event_error_string},
-                                    {"rd_kafka_event_destroy", (void **)&rd.event_destroy},
-                                    {"rd_kafka_event_ListConsumerGroupOffsets_result", (void **)&rd.event_result},
-                                    {"rd_kafka_ListConsumerGroupOffsets_result_groups", (void **)&rd.result_groups},
-                                    {"rd_kafka_group_result_name", (void **)&rd.group_name},
-                                    {"rd_kafka_group_result_partitions", (void **)&rd.group_partitions},
-                                    {NULL, NULL}};
-
-/* Returns NULL, or the name of the first that the library does not have. */
-static const char *resolve(const symbol *symbols) {
-    for (const symbol *s = symbols; s->name != NULL; s++)
-        if (*s->function == NULL && (*s->function = dlsym(rd.library, s->name)) == NULL)
-            return s->name;
-    return NULL;
-}
-
-/* Loads the library when that was not done yet. Without it, or where it lacks a function: pushes nil and what is wrong,
- * and returns false. [-0, +(0|2), m] */
-static bool has_library(lua_State *L, bool groups) {
-    const char *lacking = NULL;
-    if (rd.library == NULL)
-        rd.library = dlopen("librdkafka.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (rd.library != NULL && (lacking = resolve(for_offsets)) == NULL && groups)
-        lacking = resolve(for_groups);
-    if (rd.library != NULL && lacking == NULL)
-        return true;
-    lua_pushnil(L);
-    if (rd.library == NULL)
-        lua_pushliteral(L, "librdkafka is not there: install Debian's librdkafka1, or what has librdkafka.so.1");
-    else
-        lua_pushfstring(L, "the librdkafka.so.1 of this machine lacks %s: it needs librdkafka %s or later", lacking,
-                        groups ? "2.0" : "1.0");
-    return false;
-}
 
 /* ---- a question ---- */
 
@@ -228,36 +65,36 @@ static void forget(void *owned) {
 
 static void *connect_to(question *q) {
     char error[256] = "";
-    void *conf = rd.conf_new();
-    rd.conf_set_log_cb(conf, NULL);
+    void *conf = rdkafka.conf_new();
+    rdkafka.conf_set_log_cb(conf, NULL);
     for (size_t i = 0; i < q->settings_count; i += 2) {
-        if (rd.conf_set(conf, q->settings[i], q->settings[i + 1], error, sizeof error) != RD_KAFKA_CONF_OK) {
+        if (rdkafka.conf_set(conf, q->settings[i], q->settings[i + 1], error, sizeof error) != RD_KAFKA_CONF_OK) {
             snprintf(q->problem, sizeof q->problem, "librdkafka does not take %s as it is", q->settings[i]);
-            rd.conf_destroy(conf);
+            rdkafka.conf_destroy(conf);
             return NULL;
         }
     }
-    void *handle = rd.new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
+    void *handle = rdkafka.new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
     if (handle == NULL) {
         snprintf(q->problem, sizeof q->problem, "%s", error);
-        rd.conf_destroy(conf);
+        rdkafka.conf_destroy(conf);
     }
     return handle;
 }
 
 /* One end of all partitions: the beginnings, or the ends. */
 static bool look_up(question *q, void *handle, int64_t which) {
-    rd_kafka_topic_partition_list *list = rd.list_new((int)q->count);
+    rd_kafka_topic_partition_list *list = rdkafka.list_new((int)q->count);
     for (size_t i = 0; i < q->count; i++)
-        rd.list_add(list, q->partitions[i].topic, q->partitions[i].number)->offset = which;
-    int error = rd.offsets_for_times(handle, list, q->timeout_ms);
+        rdkafka.list_add(list, q->partitions[i].topic, q->partitions[i].number)->offset = which;
+    int error = rdkafka.offsets_for_times(handle, list, q->timeout_ms);
     if (error != 0)
-        snprintf(q->problem, sizeof q->problem, "%s", rd.err2str(error));
+        snprintf(q->problem, sizeof q->problem, "%s", rdkafka.err2str(error));
     for (size_t i = 0; i < q->count; i++) {
         int64_t found = list->elems[i].err == 0 && list->elems[i].offset >= 0 ? list->elems[i].offset : -1;
         *(which == RD_KAFKA_OFFSET_END ? &q->partitions[i].end : &q->partitions[i].beginning) = found;
     }
-    rd.list_destroy(list);
+    rdkafka.list_destroy(list);
     return error == 0;
 }
 
@@ -274,21 +111,21 @@ static bool may_be_markers(const partition *p) {
 }
 
 static void read_from_next(void *handle, partition *p) {
-    p->reading = rd.topic_new(handle, p->topic, NULL);
+    p->reading = rdkafka.topic_new(handle, p->topic, NULL);
     if (p->reading != NULL &&
-        rd.consume_start(p->reading, p->number, p->next > p->beginning ? p->next : p->beginning) != 0) {
-        rd.topic_destroy(p->reading);
+        rdkafka.consume_start(p->reading, p->number, p->next > p->beginning ? p->next : p->beginning) != 0) {
+        rdkafka.topic_destroy(p->reading);
         p->reading = NULL;
     }
 }
 
 static int64_t first_record(const partition *p) {
-    rd_kafka_message *message = rd.consume(p->reading, p->number, PATIENCE_MS);
+    rd_kafka_message *message = rdkafka.consume(p->reading, p->number, PATIENCE_MS);
     int64_t first = -1;
     if (message != NULL && (message->err == 0 || message->err == RD_KAFKA_PARTITION_EOF))
         first = message->err == 0 && message->offset < p->end ? message->offset : p->end;
     if (message != NULL)
-        rd.message_destroy(message);
+        rdkafka.message_destroy(message);
     return first;
 }
 
@@ -305,8 +142,8 @@ static void look_for_records(question *q, void *handle) {
         if (answers)
             p->first = first_record(p);
         answers = answers && p->first >= 0;
-        rd.consume_stop(p->reading, p->number);
-        rd.topic_destroy(p->reading);
+        rdkafka.consume_stop(p->reading, p->number);
+        rdkafka.topic_destroy(p->reading);
     }
 }
 
@@ -329,28 +166,28 @@ static bool add_group(question *q, const char *name) {
 /* All groups of the cluster; those that cannot be described have a name, too. */
 static bool find_groups(question *q, void *handle) {
     const rd_kafka_group_list *list = NULL;
-    int error = rd.list_groups(handle, NULL, &list, q->timeout_ms);
+    int error = rdkafka.list_groups(handle, NULL, &list, q->timeout_ms);
     if (list == NULL) {
-        snprintf(q->problem, sizeof q->problem, "its consumer groups cannot be listed: %s", rd.err2str(error));
+        snprintf(q->problem, sizeof q->problem, "its consumer groups cannot be listed: %s", rdkafka.err2str(error));
         return false;
     }
     bool ok = true;
     for (int i = 0; ok && i < list->group_cnt; i++)
         ok = add_group(q, list->groups[i].group);
-    rd.group_list_destroy(list);
+    rdkafka.group_list_destroy(list);
     if (!ok)
         snprintf(q->problem, sizeof q->problem, "not enough memory for its consumer groups");
     return ok;
 }
 
 static void ask_for(const question *q, void *handle, const group *g, void *queue) {
-    rd_kafka_topic_partition_list *list = rd.list_new((int)q->count);
+    rd_kafka_topic_partition_list *list = rdkafka.list_new((int)q->count);
     for (size_t i = 0; i < q->count; i++)
-        rd.list_add(list, q->partitions[i].topic, q->partitions[i].number);
-    void *request = rd.request_new(g->name, list);
-    rd.request(handle, &request, 1, NULL, queue);
-    rd.request_destroy(request);
-    rd.list_destroy(list);
+        rdkafka.list_add(list, q->partitions[i].topic, q->partitions[i].number);
+    void *request = rdkafka.request_new(g->name, list);
+    rdkafka.request(handle, &request, 1, NULL, queue);
+    rdkafka.request_destroy(request);
+    rdkafka.list_destroy(list);
 }
 
 static void take_offsets(question *q, const char *name, const rd_kafka_topic_partition_list *list) {
@@ -368,13 +205,14 @@ static void take_offsets(question *q, const char *name, const rd_kafka_topic_par
 /* What one answer says. Returns false when it is an error. */
 static bool take_event(question *q, void *event) {
     size_t count = 0;
-    if (rd.event_error(event) != 0) {
-        snprintf(q->problem, sizeof q->problem, "the offsets of a consumer group: %s", rd.event_error_string(event));
+    if (rdkafka.event_error(event) != 0) {
+        snprintf(q->problem, sizeof q->problem, "the offsets of a consumer group: %s",
+                 rdkafka.event_error_string(event));
         return false;
     }
-    const void **groups = rd.result_groups(rd.event_result(event), &count);
+    const void **groups = rdkafka.result_groups(rdkafka.event_result(event), &count);
     for (size_t i = 0; i < count; i++)
-        take_offsets(q, rd.group_name(groups[i]), rd.group_partitions(groups[i]));
+        take_offsets(q, rdkafka.group_name(groups[i]), rdkafka.group_partitions(groups[i]));
     return true;
 }
 
@@ -384,20 +222,20 @@ static void look_up_groups(question *q, void *handle) {
         return;
     if (q->groups == NULL)
         return; /* the cluster has none */
-    void *queue = rd.queue_new(handle);
+    void *queue = rdkafka.queue_new(handle);
     for (size_t i = 0; i < q->groups_count; i++)
         ask_for(q, handle, &q->groups[i], queue);
     bool ok = true;
     for (size_t i = 0; ok && i < q->groups_count; i++) {
-        void *event = rd.queue_poll(queue, q->timeout_ms);
+        void *event = rdkafka.queue_poll(queue, q->timeout_ms);
         if (event == NULL) {
             snprintf(q->problem, sizeof q->problem, "no answer of the offsets of consumer groups");
             break;
         }
         ok = take_event(q, event);
-        rd.event_destroy(event);
+        rdkafka.event_destroy(event);
     }
-    rd.queue_destroy(queue);
+    rdkafka.queue_destroy(queue);
 }
 
 static void answer(void *owned) {
@@ -409,7 +247,7 @@ static void answer(void *owned) {
         else if (look_up(q, handle, RD_KAFKA_OFFSET_BEGINNING) &&
                  look_up(q, handle, RD_KAFKA_OFFSET_END)) /* the ends last: what is written meanwhile is counted */
             look_for_records(q, handle);
-        rd.destroy(handle);
+        rdkafka.destroy(handle);
     }
     atomic_store(&q->answered, true);
 }
@@ -484,7 +322,7 @@ static int ask(lua_State *L, bool of_groups) {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 2, LUA_TTABLE);
     double seconds = luaL_checknumber(L, 3);
-    if (!has_library(L, of_groups))
+    if (!kafka_has_library(L, of_groups))
         return 2;
     question **box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = calloc(1, sizeof **box);

@@ -157,13 +157,15 @@ describe("on Kafka Connect of one's own,", function()
         end)
     end)
 
-    it("a mirror of which records are left, and none is copied for 65 s, is STALE_TOPIC, until told to go on", function()
+    it("a mirror that leaves records and copies none for 65 s is STALE_TOPIC, until it is told to go on", function()
         local id = support.run({ "list", "--json", env = env }).stdout:match('"id": "([^"]+)"')
         local topic = cjson.decode(support.run({ "get", "--json", id, env = env }).stdout).topicStatuses[1].name
         local note = support.temporary("note.lua", ([[
             local since, copied = os.time() - tonumber((...)), math.tointeger(tonumber((select(2, ...))))
-            require("kmirror.ends").note("us-east", { { id = "%s", topics = { { name = "%s", partitions = { {
-                partition = 0, endOffset = 120, recordsLeft = 20, replicatedOffset = copied, leftSince = since } } } } } })
+            local partition = { partition = 0, endOffset = 120, recordsLeft = 20, replicatedOffset = copied,
+                leftSince = since }
+            require("kmirror.ends").note("us-east", { { id = "%s", topics = { { name = "%s",
+                partitions = { partition } } } } })
         ]]):format(id, topic))
         local function status_after(seconds, copied) -- the stand-in has copied up to offset 99
             local noted = support.run { "run", note, seconds, copied, env = env }

@@ -66,9 +66,10 @@ describe("on a real Kafka, the consumer groups of a mirror:", function()
         kafka.wait_until_in_sync(api)
         socket.sleep(4)
         for i, words in ipairs { { "failover", "west", "east" }, { "failback", "east", "west" } } do
+            local move = ("clients=%s; %s; %s"):format(consumers[i].stop, consumers[i + 1].start,
+                producers[i + 1].start)
             local result = support.run { "run", "--yes", words[1], "--from", words[2], "--to", words[3],
-                "--topic", load, "--hook", "fence=" .. producers[i].stop, "--hook", ("clients=%s; %s; %s"):format(consumers[i].stop,
-                consumers[i + 1].start, producers[i + 1].start), env = env, timeout = 200 }
+                "--topic", load, "--hook", "fence=" .. producers[i].stop, "--hook", move, env = env, timeout = 200 }
             assert.are.equal(0, result.status, result.stderr)
             assert.is_truthy(result.stdout:find("Then: 1 consumer group may move.", 1, true), result.stdout)
             if i == 1 then hurry(west, kafka.connect(west):list()[1]) end
@@ -79,7 +80,9 @@ describe("on a real Kafka, the consumer groups of a mirror:", function()
         kafka.eventually(function()
             read, times = 0, {}
             for _, each in ipairs(consumers) do
-                for _, number in ipairs(each.read()) do read, times[number] = read + 1, (times[number] or 0) + 1 end
+                for _, number in ipairs(each.read()) do
+                    read, times[number] = read + 1, (times[number] or 0) + 1
+                end
             end
             return read >= last, ("%d of %d read"):format(read, last)
         end)

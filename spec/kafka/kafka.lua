@@ -62,10 +62,10 @@ function kafka.produce(region, topic, first, last)
 end
 
 --- Writes so many records in one transaction, as Kafka's own tool does.
-function kafka.transact(region, topic, count)
+function kafka.transact(region, topic, records)
     done(("java -XX:TieredStopAtLevel=1 -cp 'build/kafka/libs/*' org.apache.kafka.tools.ProducerPerformance --topic %s "
         .. "--num-records %d --record-size 8 --throughput -1 --transactional-id %s --transaction-duration-ms 60000 "
-        .. "--producer-props bootstrap.servers=%s"):format(topic, count, topic, region.broker))
+        .. "--producer-props bootstrap.servers=%s"):format(topic, records, topic, region.broker))
 end
 
 --- The values of all records of a topic, by how often each is there, and their number.
