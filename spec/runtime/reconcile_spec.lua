@@ -265,6 +265,65 @@ describe("the ledger of creates", function()
         end
     end)
 
+    -- What comes of a lost create of that alias when the list has shown some mirrors before, and shows others after it.
+    local function outcome(alias, before, after, options)
+        local world = new_world(options)
+        world.ledger:saw("c", before, 0)
+        world.api.list = function() return table.move(before, 1, #before, #after + 1, { table.unpack(after) }) end
+        local one = world.spawn(function()
+            return world.ledger:create("c", { sourceAlias = alias, topicsRegex = "x" }, lose, function(e, attempt)
+                error(attempt == 1 and "undone" or e, 0)
+            end)
+        end)
+        world.run()
+        return one.value
+    end
+
+    it("takes from names of four parts what the target may be, as all mirrors have the same one", function()
+        local before = { mirror("id0", "z.b.t.r0") } -- into b.t from z, or into t from z.b
+        assert.equal("undone", outcome("a", before, { mirror("id1", "a.c.b.t.r1") })) -- c.b.t cannot be the target
+        for alias, name in pairs({ a = "a.b.t.r1", ["a.b"] = "a.b.t.r1", ["a.c"] = "a.c.b.t.r1" }) do
+            local e = outcome(alias, before, { mirror("id1", name) })
+            assert.equal("unknown_outcome", e.kind, alias)
+            assert.is_truthy(e.message:find("1 new mirror for 1 lost create, but its connector name can be read in two "
+                .. "ways: id1 (" .. name .. "); look at each with", 1, true), e.message)
+            assert.same({ mirror("id1", name) }, e.details.candidates)
+        end
+    end)
+
+    it("says with the doubt why the answer was lost", function()
+        local world = new_world()
+        world.ledger:saw("c", {}, 0)
+        world.api.list = function() return { mirror("id1", "a.t.r1"), mirror("id2", "a.t.r2") } end
+        local one = world.spawn(function()
+            return world.ledger:create("c", specs.a, function() return "lost", "no answer within 30 s" end, fail)
+        end)
+        world.run()
+        assert.equal("no answer within 30 s", one.value.details.cause)
+    end)
+
+    it("goes by whole specifications where the list tells them, and not by names", function()
+        local function listed(id, fits)
+            local its = mirror(id, "not.the.alias")
+            its.fits = fits
+            return its
+        end
+        local function come_of(...)
+            return outcome("a", { listed("id0", "yes") }, { ... }, { fit = function()
+                return function(_, its) return its.fits end
+            end })
+        end
+        assert.equal("undone", come_of(listed("id1", "no")))
+        assert.equal("id1", come_of(listed("id1", "yes"), listed("id2", "no")))
+        -- What fits for certain is shown as it was sent, so that what only may fit is somebody else's.
+        assert.equal("id1", come_of(listed("id1", "yes"), listed("id2", "perhaps"), listed("id3", "perhaps")))
+        local e = come_of(listed("id2", "perhaps"), listed("id3", "no"))
+        assert.equal("unknown_outcome", e.kind)
+        assert.is_truthy(e.message:find("1 new mirror for 1 lost create, but its connection properties are of the same "
+            .. "servers, but are not the same: id2 (", 1, true), e.message)
+        assert.same({ mirror("id2", "not.the.alias") }, e.details.candidates)
+    end)
+
     it("doubts a second attempt when the mirror of the first shows after all", function()
         local world = new_world({ settle = 2 })
         world.ledger:saw("c", {}, 0)
