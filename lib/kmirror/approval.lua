@@ -10,6 +10,7 @@ local mirrors = require("mirrors")
 local moment = require("kmirror.moment")
 local sensitive = require("kmirror.sensitive")
 local shell = require("kmirror.shell")
+local stores = require("kmirror.store")
 local task = require("task")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
@@ -127,20 +128,19 @@ local function is_asked_by_others(opened, row, digest)
 end
 
 -- For somebody else: without the user, who is not the one to approve it.
-local function store_option(opened, for_others)
+local function store_of(opened, for_others)
     local store = opened.run.settings.store
-    store = store and for_others and store:gsub("^(%a+://)[^@/]*@", "%1") or store
-    return store and " --store " .. shell.word(store) or ""
+    return store and for_others and store:gsub("^(%a+://)[^@/]*@", "%1") or store
 end
 
 local function tell(opened, shown, row)
-    local name, store = shell.word(opened.job.name), store_option(opened, true)
+    local name, store = opened.job.name, store_of(opened, true)
     log.info("an approval is needed before anything is changed")
     io.stderr:write("\n", M.fitted(shown, terminal.of(io.stderr).width), "\n")
     log.info("job %s waits until %s, for %s, for another user of the store than %s (digest %s)", opened.job.name,
         moment.shown(host.time() + row.left), moment.span(row.left), row.asked_by, M.short(row.digest))
-    io.stderr:write(("to approve:  kmirror jobs approve %s%s\n"):format(name, store),
-        ("to refuse:   kmirror jobs refuse %s --reason TEXT%s\n"):format(name, store))
+    io.stderr:write("to approve:  ", stores.command("approve", name, store), "\n",
+        "to refuse:   ", stores.command("refuse", name, store), " --reason TEXT\n")
 end
 
 local function fail(what, ...)
@@ -158,8 +158,8 @@ local function outcome(opened, digest)
         log.info("approved by %s%s", decided(row), because(row))
         return true
     elseif row.left <= 0 then
-        fail("nobody has decided in time, until %s; to ask again: kmirror jobs resume %s%s",
-            moment.shown(host.time() + row.left), shell.word(opened.job.name), store_option(opened))
+        fail("nobody has decided in time, until %s; to ask again: %s", moment.shown(host.time() + row.left),
+            stores.command("resume", opened.job.name, store_of(opened)))
     end
     return nil, row
 end
@@ -240,7 +240,7 @@ end
 local problems = {
     changed = "what job '%s' asks for has changed in the meantime: nothing was decided; look at it again",
     late = "job '%s' has waited in vain: it has to be resumed to ask again",
-    decided = "somebody else has decided about job '%s' in the meantime: see kmirror jobs show %s",
+    decided = "somebody else has decided about job '%s' in the meantime: see %s",
     self = "job '%s' was asked for by yourself: it takes another user of the store to approve it",
 }
 
@@ -252,7 +252,8 @@ local problems = {
 ---@param why? string
 function M.decide(store, name, row, state, why)
     local answer = store:decide_approval(name, { digest = row.digest, state = state, why = why })
-    if answer ~= "done" then refuse(problems[answer] or problems.changed, name, name) end
+    if answer == "done" then return end
+    refuse(problems[answer] or problems.changed, name, stores.command("show", name, store.url))
 end
 
 return M

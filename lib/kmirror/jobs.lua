@@ -6,6 +6,7 @@ local changes = require("kmirror.changes")
 local config = require("kmirror.config")
 local ended = require("kmirror.ended")
 local host = require("host")
+local hold = require("kmirror.journal.hold")
 local journal = require("kmirror.journal")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
@@ -73,7 +74,8 @@ function M.notice(opened)
         notice = ("%s; %s to be reconciled"):format(notice, text.count(summary.unanswered, "unanswered change"))
     end
     if last.status == 0 then
-        notice = ("%s; to start over: kmirror jobs forget %s"):format(notice, opened.job.name)
+        notice = ("%s; to start over: %s"):format(notice, stores.command("forget", opened.job.name,
+            opened.run.settings.store))
     end
     return notice
 end
@@ -95,8 +97,8 @@ function M.closing(summary)
             text.count(summary.unanswered, "change was", "changes were"))
     end
     if #summary.unasked > 0 then
-        lines[#lines + 1] = ("not needed again: %s of earlier runs; see kmirror jobs show %s"):format(
-            text.count(#summary.unasked, "change"), summary.job)
+        lines[#lines + 1] = ("not needed again: %s of earlier runs; see %s"):format(
+            text.count(#summary.unasked, "change"), stores.command("show", summary.job, summary.store))
     end
     if summary.problem then
         lines[#lines + 1] = ("nothing more could be written down: %s"):format(tostring(summary.problem))
@@ -343,13 +345,13 @@ end
 ---@field reason string|nil that of the last run
 
 -- Why a job cannot be resumed here; nil when it can be.
-local function obstacle(store, job, run, directory)
+local function obstacle(store, job, run, directory, url)
     local summary = journal.summary(job.name, { run }, store:changes(job.name))
     if not store:holders(job.name) and stores.is_running(store, job.name) then -- a lease may yet run out
         return "job '%s' is running in another kmirror process", job.name
     elseif run.status == 0 and summary.unanswered == 0 then
-        return "job '%s' has succeeded (%s): there is nothing to resume; to start over: kmirror jobs forget %s",
-            job.name, time_of(run.ended), job.name
+        return "job '%s' has succeeded (%s): there is nothing to resume; to start over: %s", job.name,
+            time_of(run.ended), stores.command("forget", job.name, url)
     elseif job.script == "-" then
         return "the runbook of job '%s' came from standard input, and was not kept: give it to kmirror run --job %s "
             .. "once more", job.name, job.name
@@ -365,7 +367,7 @@ function M.resume(options)
     return with_store(options.store, function(store)
         local job = find(store, options.name)
         local run = telling(store:runs(job.name))
-        local problem = table.pack(obstacle(store, job, run, options.directory))
+        local problem = table.pack(obstacle(store, job, run, options.directory, options.store))
         if problem[1] then refuse(table.unpack(problem, 1, problem.n)) end
         return { job = job.name, script = job.script, args = run.args, settings = run.settings, reason = run.reason }
     end)
@@ -382,7 +384,9 @@ function M.forget(options)
             find(store, name)
         end
         local lock <close> = store:lock(name)
-        if not lock then refuse("job '%s' is running in another kmirror process", name) end
+        if not lock then
+            refuse("job '%s' is running %s: what it does could not be told any more", name, hold.by_whom(store, name))
+        end
         local unanswered = options.yes and 0 or journal.summary(name, {}, store:changes(name)).unanswered
         if unanswered > 0 then
             refuse("job '%s' has %s, and only its record can tell what became of %s: resume the job first, or "

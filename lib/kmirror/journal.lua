@@ -23,7 +23,6 @@ local host = require("host")
 local postgres = require("postgres")
 local problems = require("kmirror.problem")
 local runs = require("kmirror.journal.runs")
-local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
 local summaries = require("kmirror.journal.summary")
 local task = require("task")
@@ -93,7 +92,7 @@ local numbers_of_a_run = 1000000
 local function load_journal(store, options, lock)
     local name = options.job
     local job = store:job(name)
-    if job then runs.check_same(job, options) end
+    if job then runs.check_same(job, options, (options.settings or {}).store) end
     job = job or { name = name, script = options.script, target = options.target, created = host.time() }
     local self = setmetatable({
         store = store, lock = lock, job = job, key = store:secret(),
@@ -417,13 +416,6 @@ local function unasked_of(self)
     return numbers
 end
 
--- The words that make a shell run it again.
-local function resume_command(self)
-    local store = self.run.settings.store
-    return ("kmirror jobs resume %s%s"):format(shell.word(self.job.name),
-        store and " --store " .. shell.word(store) or "")
-end
-
 -- What the others have done, too.
 local function read_all(self)
     self.runs, self.changes = self.store:runs(self.job.name), self.store:changes(self.job.name)
@@ -443,8 +435,9 @@ function Journal:finish(status)
     local summary = summaries.of(self.job.name, self.runs, self.changes)
     summary.sent, summary.problem = self.sent, not ok and problem or nil
     summary.own = self.joint and summaries.of_run(self.run.number, self.changes) or nil
+    summary.store = self.run.settings.store
     if not ok or status ~= 0 or summary.unanswered > 0 then
-        summary.resume = resume_command(self)
+        summary.resume = stores.command("resume", self.job.name, summary.store)
     end
     self.lock:close()
     self.store:close()

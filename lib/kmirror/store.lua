@@ -5,6 +5,7 @@
 --- writes has it on the disk when it returns. Each raises an error object of the kind `store` when it cannot
 --- do its work; nothing of what that call should have written is there then.
 
+local shell = require("kmirror.shell")
 local state = require("kmirror.state")
 local refuse = require("kmirror.usage")
 
@@ -239,6 +240,15 @@ function M.asked(fn, ...)
         refuse("%s", result.message)
     end
     error(result, 0)
+end
+
+--- The words that make a shell do something about a job, in whichever store it is.
+---@param action "resume"|"show"|"forget"|"approve"|"refuse" of kmirror jobs
+---@param job string
+---@param url? string of the store, where it is another than the one among the user's state
+---@return string
+function M.command(action, job, url)
+    return ("kmirror jobs %s %s%s"):format(action, shell.word(job), url and " --store " .. shell.word(url) or "")
 end
 
 --- Whether a run of a job goes on: it holds the job's lock, or a lease on it that is valid.

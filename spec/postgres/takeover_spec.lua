@@ -82,7 +82,25 @@ describe("a job in PostgreSQL", function()
         local result = first:wait(20)
         assert.are.equal(1, result.status)
         assert.matches("this run has lost job 'j', as its lease ran out before it was renewed", result.stderr)
+        local command = "goes on: kmirror jobs resume j --store " .. store
+        assert.is_truthy(result.stderr:find(command, 1, true), result.stderr)
         each_is_made_once()
+    end)
+
+    it("cannot be forgotten while it runs, and each command that is advised is about its store", function()
+        local script = runbook()
+        local first = support.start(words(script))
+        some_are_made()
+        for _, options in ipairs { {}, { "--yes" } } do
+            local refused = support.run { "jobs", "forget", "j", "--store", store, table.unpack(options) }
+            assert.are.equal(2, refused.status)
+            assert.matches("job 'j' is running by postgres on .+ %(process " .. first.pid .. "%)", refused.stderr)
+        end
+        assert.are.equal(0, first:wait(30).status)
+        local forget = "over: kmirror jobs forget j --store " .. store
+        for _, result in ipairs { resume(), support.run(words(runbook())), support.run(words(script)) } do
+            assert.is_truthy(result.stderr:find(forget, 1, true), result.stderr)
+        end
     end)
 
     it("goes on elsewhere when its runner was killed", function()

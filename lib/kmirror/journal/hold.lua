@@ -26,6 +26,15 @@ local function described(holder)
     return ("by %s on %s (process %d)"):format(holder.user, holder.host, holder.pid)
 end
 
+--- Who has a job, in words that follow "is running".
+---@param store kmirror.store
+---@param name string of the job
+---@return string
+function M.by_whom(store, name)
+    local holder = (store:holders(name) or {})[1]
+    return holder and described(holder) or "in another kmirror process"
+end
+
 -- A runner that has died, hangs or is cut off does not renew its lease: once that has run out, the job can be taken.
 local function await_lease(store, name, holder, join)
     log.info("job %s is held %s: waiting until its lease is renewed or runs out, for %.0f s at most", name,

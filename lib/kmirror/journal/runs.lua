@@ -2,6 +2,7 @@
 
 local host = require("host")
 local shell = require("kmirror.shell")
+local stores = require("kmirror.store")
 local refuse = require("kmirror.usage")
 
 local M = {}
@@ -9,13 +10,13 @@ local M = {}
 --- Raises usage when a job is another one than the options are about.
 ---@param job kmirror.store.job
 ---@param options { script: string, target: string }
-function M.check_same(job, options)
+---@param url? string of the store
+function M.check_same(job, options, url)
+    local otherwise = "give another --job NAME, or start it over: " .. stores.command("forget", job.name, url)
     if job.script ~= options.script then
-        refuse("job '%s' belongs to the runbook %s, not to %s: give another --job NAME, or start it over: "
-            .. "kmirror jobs forget %s", job.name, job.script, options.script, job.name)
+        refuse("job '%s' belongs to the runbook %s, not to %s: %s", job.name, job.script, options.script, otherwise)
     elseif job.target ~= options.target then
-        refuse("job '%s' has changed %s, not %s: give another --job NAME, or start it over: kmirror jobs forget %s",
-            job.name, job.target, options.target, job.name)
+        refuse("job '%s' has changed %s, not %s: %s", job.name, job.target, options.target, otherwise)
     end
 end
 
@@ -77,7 +78,8 @@ local function begin_among_others(self)
         if is_same(self.runs[self.run.number], self.run) then break end
         self.run.number = #self.runs + 1
     end
-    M.check_same(self.store:job(self.job.name), self.job) -- another one may have made it at the same instant
+    -- Another one may have made the job at the same instant.
+    M.check_same(self.store:job(self.job.name), self.job, self.run.settings.store)
     check_joined(self)
 end
 

@@ -15,6 +15,7 @@ local M = {}
 ---@field own integer|nil of a shared job: how many of the changes that are done this run has made
 ---@field unasked kmirror.store.change[] recorded, but not asked for by this run, if that has ended by itself
 ---@field problem any|nil why nothing more could be written down
+---@field store string|nil its URL, where it is said
 ---@field resume string|nil the command that goes on with it, unless all is done
 
 --- How things stand with a job: of its runs and changes.

@@ -7,7 +7,6 @@ local ended = require("kmirror.ended")
 local mirrors = require("mirrors")
 local records = require("kmirror.report.record")
 local sensitive = require("kmirror.sensitive")
-local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
 local refuse = require("kmirror.usage")
 
@@ -102,7 +101,7 @@ end
 ---@param url? string of its store
 ---@return string
 function M.resume(name, url)
-    return ("kmirror jobs resume %s%s"):format(shell.word(name), url and " --store " .. shell.word(url) or "")
+    return stores.command("resume", name, url)
 end
 
 return M

@@ -43,6 +43,7 @@ local by_state = {
     ["25006"] = "it is a standby, or set to be read only: name both servers in the URL "
         .. "(//A,B/…?target_session_attrs=read-write)",
     ["53300"] = no_room,
+    ["23503"] = "its job was forgotten meanwhile",
     ["22021"] = "text that is not UTF-8 cannot be kept in it",
     ["22P05"] = "not all text can be kept in it: its encoding has to be UTF8",
 }
