@@ -6,12 +6,18 @@
 #include <lauxlib.h>
 #include <stdarg.h>
 
+/* operations() -> what they are called */
+static int load_operations(lua_State *L) {
+    chunk_run(L, "runtime/operations.lua", 0);
+    return 1;
+}
+
 void error_constructor(lua_State *L) {
     static const char key;
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) != LUA_TNIL)
         return;
     lua_pop(L, 1);
-    chunk_run(L, "runtime/operations.lua", 0);
+    lua_pushcfunction(L, load_operations);
     lua_pushcfunction(L, printable_lua);
     chunk_run(L, "runtime/error.lua", 2);
     lua_pushvalue(L, -1);

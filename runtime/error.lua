@@ -1,5 +1,5 @@
 -- The error object: what a failed call raises, and how it reads.
-local operations, printable = ...
+local load_operations, printable = ...
 
 ---@alias mirrors.kind
 ---| "invalid"                 # an argument, or what the API answered 400 to (then with a status)
@@ -60,8 +60,11 @@ local function one_line(text)
     return printable((tostring(text):gsub("%s*[\r\n]+%s*", " ")))
 end
 
+local operations -- loaded for the first error that names one
+
 -- What was tried: "get mirror 1f… on cluster 0c…".
 local function subject(e)
+    operations = operations or load_operations()
     local known = operations[e.operation]
     local words = { known and known.title or e.operation }
     if e.id then words[#words + 1] = one_line(e.id) end

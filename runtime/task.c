@@ -203,7 +203,8 @@ static int check(lua_State *L) {
     return 0;
 }
 
-int luaopen_task(lua_State *L) {
+/* What scripts see of it. [-0, +1, e] */
+static void make_module(lua_State *L) {
     static const luaL_Reg functions[] = {{"spawn", spawn},   {"sleep", sleep_},        {"now", now},
                                          {"wait", wait},     {"outcome", outcome},     {"cancel", cancel_},
                                          {"status", status}, {"observe", observe_},    {"live", live},
@@ -214,5 +215,28 @@ int luaopen_task(lua_State *L) {
     group_functions(L);
     error_constructor(L);
     chunk_run(L, "runtime/task.lua", 4);
+}
+
+/* [-1, +1, m] */
+static void copy_table(lua_State *L) {
+    lua_newtable(L);
+    for (lua_pushnil(L); lua_next(L, -3) != 0;) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -4);
+    }
+    lua_remove(L, -2);
+}
+
+/* A table of one's own: who changes it changes it for nobody else. */
+int luaopen_task(lua_State *L) {
+    static const char key;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
+        lua_pop(L, 1);
+        make_module(L);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+    }
+    copy_table(L);
     return 1;
 }

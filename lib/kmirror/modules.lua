@@ -96,6 +96,13 @@ function own.require(name)
     return known[name]
 end
 
+--- What require() has found of that name; nil where nobody has asked for it.
+---@param name string
+---@return any
+function M.loaded(name)
+    return (is_public(name) and shared or loaded)[name]
+end
+
 --- The require() of kmirror's own files, for what is not one of them.
 ---@type fun(name: string): any
 M.require = own.require

@@ -44,4 +44,20 @@ describe("a plain command line", function()
         assert.are.equal("false\n", support.run { "--yes", "--rate", "0", "run", "-", stdin = loaded }.stdout)
         assert.are.equal("true\n", support.run { "run", "--yes", "-", stdin = loaded }.stdout)
     end)
+
+    it("runs a runbook without loading what the runbook does not use", function()
+        local loaded = [[print(package.loaded["kmirror.bulk"] ~= nil, package.loaded["kmirror.cli.list"] ~= nil)]]
+        assert.are.equal("false\tfalse\n", support.run { "run", "-", stdin = loaded }.stdout)
+    end)
+
+    it("has its help told without loading the commands", function()
+        local help = [[
+            require("kmirror.cli.help").run {}
+            print(package.loaded["kmirror.cli.list"] ~= nil, package.loaded["kmirror.fleet"] ~= nil)]]
+        local told = support.run { "run", "-", stdin = help }.stdout
+        assert.are.equal(support.run { "--help" }.stdout .. "false\tfalse\n", told)
+        for _, words in ipairs { { "-h" }, { "help" }, {} } do
+            assert.are.equal(support.run { "--help" }.stdout, support.run(words).stdout)
+        end
+    end)
 end)

@@ -86,7 +86,6 @@ end
 
 return {
     name = "apply",
-    arguments = "FLEET|PLAN",
     summary = "Make the clusters match a fleet file, or a saved plan.",
     details = [[
 Shows the plan (see kmirror help plan), asks, and carries it out: creates

@@ -12,7 +12,6 @@ end
 ---@type kmirror.command
 return {
     name = "check",
-    arguments = "FILE...",
     summary = "Find mistakes in runbooks without running them.",
     details = [[
 Needs no network and no configuration. It finds syntax errors, globals that are

@@ -4,7 +4,6 @@ local M = {}
 
 ---@class kmirror.command what the module kmirror.cli.NAME says of a command
 ---@field name string
----@field arguments string how help shows what it takes: "ID MS"
 ---@field summary string one line
 ---@field details string the rest of its help, in lines of less than 80 columns
 ---@field sets string[] names of the sets of options that it takes, from kmirror.cli.sets
@@ -12,18 +11,47 @@ local M = {}
 ---@field define fun(parser: table, end_here: fun()) adds its arguments and its own options
 ---@field run fun(options: table): integer does it; the exit status
 
---- Their names by what they are about, in the order in which help shows them.
+--- Their names, and what each takes, by what they are about, in the order in which help shows them: to list them, none is
+--- loaded.
 M.groups = {
-    { title = "Runbooks", "run", "repl", "new", "check", "test", "show" },
-    { title = "Mirrors", "list", "get", "create", "delete", "latency", "lag", "pause", "stop", "resume", "restart" },
-    { title = "Fleets", "plan", "apply", "export" },
-    { title = "Jobs", "jobs", "history", "store", "report" },
-    { title = "kmirror", "sandbox", "doctor", "completion", "version", "help" },
+    { title = "Runbooks",
+        { "run", "SCRIPT [ARG...]" }, { "repl" }, { "new", "NAME" }, { "check", "FILE..." },
+        { "test", "[FILE_spec.lua|DIR]..." }, { "show", "RUNBOOK|PLAN" },
+    },
+    { title = "Mirrors",
+        { "list" }, { "get", "ID..." }, { "create", "FILE|-" }, { "delete", "ID..." }, { "latency", "ID MS" },
+        { "lag", "[ID...]" }, { "pause", "ID..." }, { "stop", "ID..." }, { "resume", "ID..." },
+        { "restart", "ID..." },
+    },
+    { title = "Fleets",
+        { "plan", "FLEET" }, { "apply", "FLEET|PLAN" }, { "export" },
+    },
+    { title = "Jobs",
+        { "jobs", "[show|resume|forget|approve|refuse JOB]" }, { "history" }, { "store", "init|status|migrate" },
+        { "report", "JOB [FILE]" },
+    },
+    { title = "kmirror",
+        { "sandbox" }, { "doctor" }, { "completion", "bash|zsh|fish" }, { "version" }, { "help", "[TOPIC]" },
+    },
 }
 
 --- All names.
 M.names = {}
-for _, group in ipairs(M.groups) do table.move(group, 1, #group, #M.names + 1, M.names) end
+
+local taken = {}
+for _, group in ipairs(M.groups) do
+    for _, command in ipairs(group) do
+        local name, arguments = table.unpack(command)
+        M.names[#M.names + 1], taken[name] = name, arguments or ""
+    end
+end
+
+--- What a command takes, as help shows it: "ID MS".
+---@param name string of a command
+---@return string
+function M.arguments_of(name)
+    return taken[name]
+end
 
 ---@param name string of a command
 ---@return kmirror.command
@@ -35,10 +63,7 @@ end
 ---@param name string
 ---@return boolean
 function M.has(name)
-    for _, known in ipairs(M.names) do
-        if known == name then return true end
-    end
-    return false
+    return taken[name] ~= nil
 end
 
 --- Whether a command talks to the API, and must find it set up: then it can be reported on, too.

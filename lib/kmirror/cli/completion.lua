@@ -4,7 +4,6 @@ local refuse = require("kmirror.usage")
 ---@type kmirror.command
 return {
     name = "completion",
-    arguments = "bash|zsh|fish",
     summary = "A script by which a shell completes kmirror's arguments.",
     details = [[
 It completes commands, options, runbooks with their options, jobs, profiles and

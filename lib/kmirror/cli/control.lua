@@ -28,7 +28,6 @@ function M.command(name, done, summary, details, stops)
     end
     return {
         name = name,
-        arguments = "ID...",
         summary = summary,
         details = details,
         sets = { "connection", "safety", "results", "messages" },

@@ -66,7 +66,6 @@ end
 ---@type kmirror.command
 return {
     name = "create",
-    arguments = "FILE|-",
     summary = "Create mirrors from a JSON or Lua file.",
     details = [[
 The file holds a JSON object with the API's field names, or an array of them;

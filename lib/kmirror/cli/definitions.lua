@@ -105,7 +105,7 @@ function M.command(name)
             for _, set in ipairs(sets_of(command)) do sets[set](program) end
             return {
                 name = name, summary = command.summary, details = command.details, sets = sets_of(command),
-                arguments_text = command.arguments, own = own, options = options_of(program),
+                arguments_text = commands.arguments_of(name), own = own, options = options_of(program),
                 arguments = arguments_of(program),
             }
         end

@@ -37,7 +37,6 @@ end
 ---@type kmirror.command
 return {
     name = "delete",
-    arguments = "ID...",
     summary = "Delete mirrors, with their connectors and tasks.",
     details = [[
 Asks for confirmation on a terminal; without one it needs --yes. When only

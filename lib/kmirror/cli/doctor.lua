@@ -24,7 +24,6 @@ end
 ---@type kmirror.command
 return {
     name = "doctor",
-    arguments = "",
     summary = "Check the setup, and say what to do.",
     details = [[
 Looks at the configuration, where the API key comes from and who can read it,

@@ -4,7 +4,6 @@ local outcome = require("kmirror.cli.outcome")
 ---@type kmirror.command
 return {
     name = "-e",
-    arguments = "CODE",
     summary = "Run a line of Lua.",
     details = "",
     sets = { "connection", "safety", "results", "messages", "world" },

@@ -28,7 +28,6 @@ end
 ---@type kmirror.command
 return {
     name = "export",
-    arguments = "",
     summary = "Write a fleet file of the mirrors that are there.",
     details = [[
 Writes it to stdout: a file of which kmirror plan finds nothing to do; in Lua,

@@ -89,7 +89,6 @@ end
 ---@type kmirror.command
 return {
     name = "get",
-    arguments = "ID...",
     summary = "One or more mirrors in full.",
     details = [[
 ID is, here and in every command that takes one, the id of a mirror, a unique

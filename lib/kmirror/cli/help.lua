@@ -1,12 +1,14 @@
 local commands = require("kmirror.cli.commands")
-local fleet = require("kmirror.fleet")
 local host = require("host")
 local meant = require("mirrors").fields.meant
-local programs = require("kmirror.program")
-local sets = require("kmirror.cli.sets")
 local refuse = require("kmirror.usage")
 
 local command_column = 26
+
+-- What takes options; the first help, which takes none, should not wait for it.
+local function program_and_sets(...)
+    return require("kmirror.program").new(...), require("kmirror.cli.sets")
+end
 
 local function help_of(program, usage)
     return program:parser():usage(usage):help_description_margin(command_column):help_usage_margin(2):get_help()
@@ -17,7 +19,7 @@ local function overview()
     local lines = { "Runs runbooks that operate Kafka mirrors, and single operations.", "", "Commands:" }
     for _, name in ipairs(commands.names) do
         local command = commands.of(name)
-        local label = ("  %s %s"):format(name, command.arguments)
+        local label = ("  %s %s"):format(name, commands.arguments_of(name))
         if #label >= command_column - 1 then lines[#lines + 1], label = label, "" end
         lines[#lines + 1] = ("%-" .. command_column - 1 .. "s %s"):format(label, command.summary)
     end
@@ -39,7 +41,7 @@ More about a runbook:       kmirror help NAME
 The format of a fleet file: kmirror help fleet]]
 
 local function general_help()
-    local program = programs.new("kmirror", overview())
+    local program, sets = program_and_sets("kmirror", overview())
     for _, set in ipairs({ "code", "connection", "safety", "job", "times", "results", "report", "messages" }) do
         sets[set](program)
     end
@@ -52,15 +54,15 @@ local title_column = 11
 
 -- "get ID...": a command, with its arguments where these are short.
 local function label_of(name)
-    local arguments = commands.of(name).arguments
+    local arguments = commands.arguments_of(name)
     return #arguments > 0 and #arguments <= longest_arguments and name .. " " .. arguments or name
 end
 
 -- A title, and labels with two blanks between, in lines of less than 80 columns.
 local function group_of(group)
     local lines, line = {}, ("%-" .. title_column .. "s"):format(group.title)
-    for _, name in ipairs(group) do
-        local label = label_of(name)
+    for _, command in ipairs(group) do
+        local label = label_of(command[1])
         if #line + #label > 78 then lines[#lines + 1], line = line, (" "):rep(title_column) end
         line = line .. label .. "  "
     end
@@ -97,8 +99,8 @@ local function nothing() end
 
 local function command_help(name)
     local command = commands.of(name)
-    local program = programs.new("kmirror " .. name, command.summary .. "\n\n" .. command.details)
-    local arguments = command.arguments ~= "" and " " .. command.arguments or ""
+    local program, sets = program_and_sets("kmirror " .. name, command.summary .. "\n\n" .. command.details)
+    local arguments = (" " .. commands.arguments_of(name)):gsub(" $", "")
     local any_options = #command.sets > 0 and " [OPTION...]" or ""
     command.define(program, nothing)
     for _, set in ipairs(command.sets) do
@@ -119,7 +121,6 @@ end
 ---@type kmirror.command
 return {
     name = "help",
-    arguments = "[TOPIC]",
     summary = "About kmirror, a command, a runbook or fleet files.",
     details = "A runbook of your own has its help, too: kmirror run FILE --help.",
     sets = {},
@@ -135,7 +136,7 @@ return {
         if topic and host.script(topic) then
             return commands.of("run").run({ script = topic, rest = { "--help" } })
         elseif topic == "fleet" then
-            print(fleet.format)
+            print(require("kmirror.fleet").format)
         elseif topic == "options" then
             print(general_help())
         elseif topic and not commands.has(topic) then

@@ -109,7 +109,6 @@ end
 ---@type kmirror.command
 return {
     name = "history",
-    arguments = "",
     summary = "What was run here and changed something.",
     details = [[
 Each run and command of this user that sent a change leaves a line, before the

@@ -54,7 +54,6 @@ end
 ---@type kmirror.command
 return {
     name = "jobs",
-    arguments = "[show|resume|forget|approve|refuse JOB]",
     summary = "Jobs: runs of a runbook that can be resumed.",
     details = [[
 kmirror run --job NAME makes a job: each change is written down before it is

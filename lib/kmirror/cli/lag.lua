@@ -126,7 +126,6 @@ end
 ---@type kmirror.command
 return {
     name = "lag",
-    arguments = "[ID...]",
     summary = "How many records mirrors have still to copy.",
     details = [[
 Without an ID: of all mirrors of the cluster. Where topics end is noted down:

@@ -9,7 +9,6 @@ local refuse = require("kmirror.usage")
 ---@type kmirror.command
 return {
     name = "latency",
-    arguments = "ID MS",
     summary = "Set the target latency of a mirror.",
     details = [[
 A mirror counts as out of sync when one of its topics lags behind more than

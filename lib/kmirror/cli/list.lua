@@ -66,7 +66,6 @@ end
 ---@type kmirror.command
 return {
     name = "list",
-    arguments = "",
     summary = "All mirrors of a cluster, or some.",
     details = [[
 Sorted by connector name. In a pipe: id, connector name and topics with a tab

@@ -14,7 +14,6 @@ end
 ---@type kmirror.command
 return {
     name = "new",
-    arguments = "NAME",
     summary = "Begin a runbook: NAME.lua, with its test.",
     details = [[
 Writes NAME.lua, which takes options, works in batches with a gate behind each,

@@ -78,11 +78,14 @@ local function read_options(arguments)
     return are_compatible(given, exclusive) and given or nil, at
 end
 
+-- What stands alone.
+local alone = { ["--version"] = "version", ["--help"] = "help", ["-h"] = "help" }
+
 --- What the arguments say, as cli.arguments does; nil when they are not plain.
 ---@param arguments string[]
 ---@return table|nil given
 function M.read(arguments)
-    if arguments[1] == "--version" and not arguments[2] then return { command = "version" } end
+    if alone[arguments[1]] and not arguments[2] then return { command = alone[arguments[1]] } end
     local given, at = read_options(arguments)
     local script = given and arguments[at] == "run" and arguments[at + 1]
     if not script or script ~= "-" and script:sub(1, 1) == "-" then return nil end

@@ -34,7 +34,6 @@ end
 
 return {
     name = "plan",
-    arguments = "FLEET",
     summary = "Compare a fleet file with the clusters.",
     details = [[
 Shows what kmirror apply would create (+), retune (~) and delete (-), and what

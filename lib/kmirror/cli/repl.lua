@@ -1,7 +1,6 @@
 ---@type kmirror.command
 return {
     name = "repl",
-    arguments = "",
     summary = "A prompt: type Lua, see the result.",
     details = [[
 An expression shows its value; api is connected to the cluster, and all of

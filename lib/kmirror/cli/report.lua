@@ -17,7 +17,6 @@ end
 ---@type kmirror.command
 return {
     name = "report",
-    arguments = "JOB [FILE]",
     summary = "A report of a job, from its journal.",
     details = [[
 Writes a page about all runs of a job: the changes, when they were sent and

@@ -1,10 +1,8 @@
-local bulk = require("kmirror.bulk")
 local host = require("host")
 local meant = require("mirrors").fields.meant
 local printable = require("mirrors").fields.printable
 local modules = require("kmirror.modules")
 local outcome = require("kmirror.cli.outcome")
-local problems = require("kmirror.problem")
 local textfile = require("kmirror.textfile")
 local refuse = require("kmirror.usage")
 
@@ -78,15 +76,21 @@ local function of_kmirror(name)
     end
 end
 
+-- What bulk has to tell, where the runbook used it.
+local function finish(status)
+    local bulk = modules.loaded("kmirror.bulk")
+    return bulk and bulk.finish(status) or status
+end
+
 -- However the runbook ends, failures that it did not look at are told.
 local told_at_the_end = setmetatable({}, { __close = function()
-    bulk.finish(0)
+    finish(0)
 end })
 
 -- Tasks that a runbook has left are part of it: a job and a report are not over before they are.
 local waits_for_tasks = setmetatable({}, { __close = function(_, problem)
     local left = host.left()
-    if left > 0 and not problems.is(problem, "cancelled") then
+    if left > 0 and not require("kmirror.problem").is(problem, "cancelled") then
         require("kmirror.log").info("the runbook has ended, but %s still; waiting for %s",
             left == 1 and "a task of it runs" or left .. " tasks of it run", left == 1 and "it" or "them")
     end
@@ -101,7 +105,6 @@ end
 ---@type kmirror.command
 return {
     name = "run",
-    arguments = "SCRIPT [ARG...]",
     summary = "Run a runbook: a file, or the name of a shipped one.",
     details = [[
 SCRIPT is a file, - for standard input, or the name of a shipped runbook. What
@@ -161,7 +164,7 @@ kmirror help sandbox.]],
         local _ <close> = told_at_the_end
         local _ <close> = waits_for_tasks
         local function work()
-            return bulk.finish(outcome.status(options.script, runbook(table.unpack(options.rest))))
+            return finish(outcome.status(options.script, runbook(table.unpack(options.rest))))
         end
         if options.talk_at_failure then
             return require("kmirror.repl").where_it_fails(options, work)

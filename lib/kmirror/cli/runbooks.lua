@@ -11,7 +11,6 @@ local columns = {
 ---@type kmirror.command
 return {
     name = "run --list",
-    arguments = "",
     summary = "The runbooks that ship, and the cookbook.",
     details = "",
     sets = { "results", "messages" },

@@ -29,7 +29,6 @@ end
 ---@type kmirror.command
 return {
     name = "sandbox",
-    arguments = "",
     summary = "Serve a simulated API on this machine.",
     details = [[
 Prints its address, and serves until it is stopped, as by Ctrl-C. The user name

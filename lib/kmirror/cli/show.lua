@@ -30,7 +30,6 @@ end
 ---@type kmirror.command
 return {
     name = "show",
-    arguments = "RUNBOOK|PLAN",
     summary = "Print a runbook that ships, or a saved plan.",
     details = [[
 A runbook, or an entry of the cookbook, to read it, or to start from it: kmirror

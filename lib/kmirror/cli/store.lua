@@ -117,7 +117,6 @@ end
 ---@type kmirror.command
 return {
     name = "store",
-    arguments = "init|status|migrate",
     summary = "The store of jobs: make it in PostgreSQL, look at it.",
     details = [[
 Jobs are kept in a file of your own unless --store, KMIRROR_STORE or the profile

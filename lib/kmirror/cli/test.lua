@@ -44,7 +44,6 @@ end
 ---@type kmirror.command
 return {
     name = "test",
-    arguments = "[FILE_spec.lua|DIR]...",
     summary = "Run the specs of runbooks, in the sandbox.",
     details = [[
 Runs busted on a spec, or on all in a folder whose names end in _spec.lua; in

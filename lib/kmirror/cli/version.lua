@@ -3,7 +3,6 @@ local host = require("host")
 ---@type kmirror.command
 return {
     name = "version",
-    arguments = "",
     summary = "The version of kmirror.",
     details = [[
 With --json: {"version"}.]],
