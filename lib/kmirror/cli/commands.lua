@@ -11,8 +11,8 @@ local M = {}
 ---@field define fun(parser: table, end_here: fun()) adds its arguments and its own options
 ---@field run fun(options: table): integer does it; the exit status
 
---- Their names, and what each takes, by what they are about, in the order in which help shows them: to list them, none is
---- loaded.
+--- Their names, and what each takes, by what they are about, in the order in which help shows them. To list them, none
+--- is loaded.
 M.groups = {
     { title = "Runbooks",
         { "run", "SCRIPT [ARG...]" }, { "repl" }, { "new", "NAME" }, { "check", "FILE..." },
