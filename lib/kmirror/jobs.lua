@@ -6,7 +6,6 @@ local changes = require("kmirror.changes")
 local config = require("kmirror.config")
 local ended = require("kmirror.ended")
 local host = require("host")
-local hold = require("kmirror.journal.hold")
 local journal = require("kmirror.journal")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
@@ -385,7 +384,7 @@ function M.forget(options)
         end
         local lock <close> = store:lock(name)
         if not lock then
-            refuse("job '%s' is running %s: what it does could not be told any more", name, hold.by_whom(store, name))
+            refuse("job '%s' is running %s: what it does could not be told any more", name, journal.by_whom(store, name))
         end
         local unanswered = options.yes and 0 or journal.summary(name, {}, store:changes(name)).unanswered
         if unanswered > 0 then

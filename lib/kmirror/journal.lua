@@ -402,6 +402,10 @@ end
 ---@type fun(job: string, runs: kmirror.store.run[], recorded: kmirror.store.change[]): kmirror.journal.summary
 M.summary = summaries.of
 
+--- Who has a job, in words that follow "is running".
+---@type fun(store: kmirror.store, name: string): string
+M.by_whom = hold.by_whom
+
 --- How many changes a run of a job has made.
 ---@type fun(run: integer, recorded: kmirror.store.change[]): integer
 M.made_by = summaries.of_run

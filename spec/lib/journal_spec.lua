@@ -525,8 +525,8 @@ describe("a journal", function()
         assert.are.equal([[
 {"done":{"create":1,"delete":0,"update_target_latency":1},"failed":1,"job":"j","resume":"kmirror jobs resume j",]]
             .. [["runs":1,"sent":5,"unanswered":1,"unasked":[]}
-{"done":{"create":2,"delete":1,"update_target_latency":1},"failed":0,"job":"j","runs":2,"sent":2,"store":"sqlite:it's","unanswered":0,]]
-            .. [["unasked":[]}
+{"done":{"create":2,"delete":1,"update_target_latency":1},"failed":0,"job":"j","runs":2,]]
+            .. [["sent":2,"store":"sqlite:it's","unanswered":0,"unasked":[]}
 kmirror jobs resume j --store 'sqlite:it'\''s'
 ]], run [[
             local function finish(status)

@@ -9,7 +9,7 @@ local host = require("host")
 local log = require("kmirror.log")
 local mirrors = require("mirrors")
 local postgres = require("postgres")
-local stores = require("kmirror.store")
+local shell = require("kmirror.shell")
 local task = require("task")
 
 local M = {}
@@ -59,7 +59,8 @@ end
 local function lose(self)
     local holder = M.holders(self.database, self.job)[1]
     local who = holder and (": %s@%s (process %d) has it"):format(holder.user, holder.host, holder.pid) or ""
-    local command = stores.command(holder and "show" or "resume", self.job, self.database.name)
+    local command = ("kmirror jobs %s %s --store %s"):format(holder and "show" or "resume", shell.word(self.job),
+        shell.word(self.database.name))
     self.ended = mirrors.error("store", ("the store %s: this run has lost job '%s', as its lease ran out before it was "
         .. "renewed%s; it sends no further change. What it had sent is reconciled by the run that goes on: "
         .. "%s"):format(self.database.name, self.job, who, command))
