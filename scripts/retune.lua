@@ -65,7 +65,7 @@ local highest = {} -- ms by id; nil for a mirror that tells nothing
 
 local function sample(mirrors)
     for _, mirror in ipairs(mirrors) do
-        local lag = health.works(mirror) and health.lag(mirror)
+        local lag = health.works(mirror) and #health.topics(mirror) > 0 and health.lag(mirror)
         if lag then highest[mirror.id] = math.max(highest[mirror.id] or 0, lag) end
     end
 end

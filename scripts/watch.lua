@@ -29,7 +29,8 @@ Connect of your own also how many records are left.]]):epilog([[
 CONDITION is in-sync, up (none is CREATING), idle (no record flows), gone (there
 are none left), or an expression in Lua that must be true of every mirror, with
 the API's field names and lag (ms), rate (records/s) and, on Kafka Connect of
-your own, left (records): 'lag < 1000'.
+your own, left (records): 'lag < 1000'. MirrorMaker's own heartbeats topic does
+not count for idle, rate and left; in-sync takes a topic beside it.
 Exit status: 0 when it holds, 1 when it does not within --for.]])
 parser:argument("CLUSTER", "Kafka Connect clusters; default: --cluster."):args("*"):target("clusters")
 parser:option("--interval", "From one round to the next, at least.", "2"):argname("SECONDS")

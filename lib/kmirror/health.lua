@@ -67,6 +67,18 @@ function M.topics(mirror)
     return all
 end
 
+--- The topics of a mirror that keeps names which get the alias of the source before their names all the same: those of
+--- users that MirrorMaker takes for heartbeats topics, as their names end so.
+---@param mirror mirrors.Mirror
+---@return string[]
+function M.renamed(mirror)
+    local names = {}
+    for _, topic in ipairs(not mirror.useRenaming and M.topics(mirror) or {}) do
+        names[#names + 1] = topic.name:find(may_be) and topic.name or nil
+    end
+    return names
+end
+
 -- ---- how it is doing ---------------------------------------------------------------------------------------
 
 --- The highest latency among a mirror's topics.
@@ -178,6 +190,7 @@ return fields.guard("health", M, {
     only_beats = { "name", fields.string, "rate", fields.number(0, "records a second") },
     is_heartbeats = { "mirror", fields.table, "topic", fields.table },
     topics = { "mirror", fields.table },
+    renamed = { "mirror", fields.table },
     lag = { "mirror", fields.table },
     rate = { "mirror", fields.table },
     is_measured = { "mirror", fields.table },

@@ -56,7 +56,9 @@ local function world_digest(given)
     local current, named = profile.current(), {}
     local words = table.concat(given.rest, "\n"):lower()
     for name, cluster in pairs(current.clusters) do
-        if words:find(name:lower(), 1, true) then named[name:lower()] = { cluster.connect, cluster.kafka } end
+        if words:find(name:lower(), 1, true) then
+            named[name:lower()] = { cluster.connect, cluster.kafka }
+        end
     end
     return host.hmac_sha256("kmirror world", json.encode({
         cluster = current.cluster, api = current.api, named = named, defaults = current.runbooks[given.script],

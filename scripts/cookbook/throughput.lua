@@ -2,6 +2,7 @@
 --   kmirror run --sandbox scripts/cookbook/throughput.lua 3 0.5
 
 local bulk = require("kmirror.bulk")
+local health = require("kmirror.health")
 local task = require("task")
 local api = require("mirrors").connect {}
 
@@ -10,9 +11,7 @@ for look = 1, math.tointeger(looks or 3) do
     if look > 1 then task.sleep(tonumber(pause or 5)) end
     local rate, topics = 0, 0
     for _, mirror in ipairs(bulk.details(api)) do
-        for _, topic in ipairs(mirror.topicStatuses) do
-            rate, topics = rate + (topic.averageRate or 0), topics + 1
-        end
+        rate, topics = rate + health.rate(mirror), topics + #health.topics(mirror)
     end
     print(("%s  %8.1f records/s over %d topics"):format(os.date("%H:%M:%S"), rate, topics))
 end

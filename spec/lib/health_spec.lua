@@ -69,6 +69,12 @@ describe("the health of a mirror", function()
             assert.are.equal("team.heartbeats orders", known)
         end)
 
+        it("knows the user's topics to which MirrorMaker gives the alias though names are kept", function()
+            local topics = { heartbeats, { name = "team.heartbeats" }, { name = "myheartbeats" }, { name = "orders" } }
+            assert.are.same({ "team.heartbeats", "myheartbeats" }, health.renamed(mirror { topicStatuses = topics }))
+            assert.are.same({}, health.renamed(mirror { topicStatuses = topics, useRenaming = true }))
+        end)
+
         it("takes more records a second than MirrorMaker writes for a user's", function()
             assert.are.equal("", names { { name = "heartbeats", averageRate = 10 } })
             assert.are.equal("heartbeats", names { { name = "heartbeats", averageRate = 10.5 } })

@@ -61,6 +61,23 @@ describe("kmirror test", function()
             assert.are.equal(0, #run.sent.create)]])
     end)
 
+    it("has a world as the real one is: heartbeats, tasks that have failed, mirrors that take no topic", function()
+        passes(API .. [[
+            local health = require("kmirror.health")
+            for _, listed in ipairs(api:list()) do
+                local mirror = api:get(listed.id)
+                print(mirror.topicsRegex, mirror.status, mirror.mirrorStatus, health.rate(mirror) > 0,
+                    #mirror.topicStatuses - #health.topics(mirror))
+            end]], [[
+            local mirrors = { { topicsRegex = "orders\\..*" },
+                { topicsRegex = "orders.created", status = "FAILED_TASK" } }
+            local run = test.run(book, { world = { mirrors = mirrors, heartbeats = 1 } })
+            assert.are.equal("orders\\..*\tIN_SYNC\tRUNNING\ttrue\t1\n"
+                .. "orders.created\tFAILED\tRUNNING\tfalse\t1\n", run.stdout)
+            run = test.run(book, { world = { mirrors = { { topicsRegex = "none" } }, stale_empty = 120 } })
+            assert.are.equal("none\tSTALE_TOPIC\tRUNNING\tfalse\t0\n", run.stdout)]])
+    end)
+
     it("lets no one wait: an hour takes no time, and the world is an hour older", function()
         local began = support.now()
         passes(API .. [[

@@ -51,6 +51,24 @@ describe("with heartbeats topics", function()
         assert.is_nil(support.read(file):find("heartbeats", 1, true))
     end)
 
+    it("says where a user's topic of such a name is found, to which MirrorMaker gives the alias", function()
+        start { world = 0 }
+        local path = support.temporary("state")
+        it_:create(EAST, "us-west", WEST_KAFKA, "orders\\..*")
+        local result = it_:failover({ "--dry-run" }, { "--state", path })
+        assert.is_nil(result.stderr:find("heartbeats", 1, true), result.stderr)
+        result = support.run { "run", "-", stdin = [[
+            local function mirror(name, renames)
+                return { topicStatuses = { { name = name }, { name = "orders" } }, useRenaming = renames }
+            end
+            require("kmirror.failover.reversal").warn { from = { alias = "us-west" }, to = { alias = "us-east" },
+                given = {}, state = { mirrors = { mirror("team.heartbeats"), mirror("heartbeats"), mirror("x", true),
+                    mirror("pulse.heartbeats", true), mirror("myheartbeats", false) } } }]] }
+        assert.are.equal(0, result.status, result.stderr)
+        has(result.stderr, "warning: what ends in 'heartbeats' gets the alias of its source from MirrorMaker, also "
+            .. "where names are kept: in us-east look for 'us-west.team.heartbeats' and 1 more\n")
+    end)
+
     it("a disaster's estimate counts no heartbeat", function()
         start { heartbeats = 1, lag_ms = 4000, world = 4 }
         it_:producers("us-west", "stop")

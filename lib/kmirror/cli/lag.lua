@@ -101,10 +101,21 @@ function groups.shape(told)
     return told
 end
 
+-- Of topics whose records are not among those that are left.
+local function not_counted(told)
+    local names = {}
+    for _, topic in ipairs(told.topics or {}) do
+        names[#names + 1] = topic.heartbeats and topic.name or nil
+    end
+    if not names[1] then return "" end
+    return ("Not counted, as MirrorMaker itself writes to it for ever: %s\n"):format(text.clean(table.concat(names,
+        ", ")))
+end
+
 local function for_people(view, told, where)
     local rows = view.rows(told)
     local head = ("%s  %s\n"):format(text.clean(told.connectorName), view.head(told))
-    return head .. (#rows > 0 and "\n" .. tables.aligned(view.columns, rows, where) or view.none)
+    return head .. (#rows > 0 and "\n" .. tables.aligned(view.columns, rows, where) or view.none) .. not_counted(told)
 end
 
 local function for_programs(view, told)
@@ -135,17 +146,19 @@ were not copied.
 Only on Kafka Connect of your own (--api connect), and with librdkafka on this
 machine (Debian's librdkafka1). Kafka Connect records what was copied once a
 minute by default, so what is told as left may have been copied already; of one
-that is paused, what was under way then is recorded when it resumes.
+that is paused, what was under way then is recorded when it resumes. Its own
+heartbeats, which MirrorMaker writes for ever, are shown and not counted.
 
 In a pipe: a line with the mirror's id and the records left, then one for each
 partition: topic, partition, end, last one replicated, records left; a tab
 between them.
 
 With --json: {"id", "connectorName", "recordsLeft", "topics": [{"name",
-"recordsLeft", "partitions": [{"partition", "endOffset", "replicatedOffset",
-"recordsLeft", "leftSince"}]}]} (since when records are left and none was
-copied, in seconds since the epoch); unless there is one id, an array of them,
-where one that failed is {"id", "error": {"kind", "message", ...}}.
+"recordsLeft", "heartbeats": true (of those), "partitions": [{"partition",
+"endOffset", "replicatedOffset", "recordsLeft", "leftSince"}]}]} (since when
+records are left and none was copied, in seconds since the epoch); unless there
+is one id, an array of them, where one that failed is
+{"id", "error": {"kind", "message", ...}}.
 
 With --groups: the consumer groups that have committed on the mirror's topics in
 the source; where they are there and in the target, to which MirrorMaker carries

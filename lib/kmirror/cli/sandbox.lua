@@ -42,7 +42,13 @@ commands find a sandbox that serves at that port:
   kmirror sandbox &
   eval "$(kmirror sandbox --env)"
 
-With --sandbox, other commands take the options under World, too.]],
+With --sandbox, other commands take the options under World, too.
+
+With --metrics-window 60 --refresh 20 --heartbeats 1 --stale-empty 120 it is
+much like a real one. Heartbeats: MirrorMaker has each mirror carry that topic,
+whatever its regex says, and writes to it for ever, whether producers run or
+not. A task that fails (--fail-tasks-every) leaves its connector RUNNING: the
+mirror's status is FAILED; topics of that task have latency and rate 0.]],
     sets = { "limit", "world" },
 
     define = function(parser)

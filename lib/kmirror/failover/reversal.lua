@@ -3,6 +3,7 @@
 --- They come from TO's Kafka cluster, whatever the others came from, or from the connection properties that
 --- --source-properties names. Connection properties of mirrors that are deleted are in no saved state.
 
+local health = require("kmirror.health")
 local log = require("kmirror.log")
 local successor = require("kmirror.successor")
 local text = require("kmirror.text")
@@ -59,9 +60,24 @@ local function some(list)
     return #list > 1 and ("%s and %d more"):format(shown, #list - 1) or "mirror " .. shown
 end
 
+-- MirrorMaker keeps the names of topics, but for some.
+local function warn_of_renamed(run)
+    local names = {}
+    for _, mirror in ipairs(run.state.mirrors) do
+        local its = health.renamed(mirror)
+        table.move(its, 1, #its, #names + 1, names)
+    end
+    if names[1] then
+        local more = #names > 1 and (" and %d more"):format(#names - 1) or ""
+        log.warn("what ends in 'heartbeats' gets the alias of its source from MirrorMaker, also where names are kept: "
+            .. "in %s look for '%s.%s'%s", run.to.alias, run.from.alias, names[1], more)
+    end
+end
+
 --- Tells where a way back is not the same as the way there.
 ---@param run kmirror.failover.run
 function M.warn(run)
+    warn_of_renamed(run)
     local outside = outside_mirrors(run.state.mirrors, false)
     if #outside > 0 then
         log.warn("%s %s from connection properties of %s own, which are secret and not saved%s", some(outside),
