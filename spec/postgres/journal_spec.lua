@@ -1,6 +1,8 @@
--- The specs of spec/lib/journal_spec.lua, over a store in PostgreSQL.
+-- The specs of journals, over a store in PostgreSQL.
 local stores = require("spec.support.stores")
 
 stores.use_postgresql()
 teardown(stores.stop)
-assert(loadfile("spec/lib/journal_spec.lua", "t", _ENV))()
+for _, name in ipairs { "journal", "journal_creates", "journal_runs" } do
+    assert(loadfile(("spec/lib/%s_spec.lua"):format(name), "t", _ENV))()
+end

@@ -1,0 +1,102 @@
+local run = require("spec.support.journal").run
+
+describe("a journal, of creates,", function()
+    it("leaves a create unanswered when it cannot be told whether it was made, and says why", function()
+        assert.are.equal("unknown_outcome\tcancelled\n" ..
+            "create\tsent\t-\tunknown_outcome it was\ncreate\tsent\t-\tcancelled it was\n", run [[
+            begin()
+            answer = fails "unknown_outcome"
+            local first = kind_of(create, "x")
+            answer = fails "cancelled"
+            print(first, kind_of(create, "y"))
+            show()]])
+    end)
+
+    it("gives the ledger what earlier runs knew, in order, before the first create", function()
+        local first = "c:m1+m2 c:id1 c:y? c:m3 c:z? c:q? c:p? c:o?"
+        assert.are.equal(first .. "\n1\n" .. first .. " c:id2 c:id3 c:m4\n", run [[
+            begin()
+            answer = function(name, how)
+                if name == "create x" then return works(name) end
+                error(mirrors.error("cancelled", "cancelled"), 0)
+            end
+            local wanted = { operation = "create", cluster = "C", spec = { topicsRegex = "x" }, ledger = its_ledger }
+            change(wanted, function(how)
+                listener("c", { "m1", "m2" })
+                listener("d", { "n1" })
+                how.sending()
+                return works "create x"
+            end)
+            pcall(create, "y")
+            listener("c", { "m2", "m3" })
+            for _, regex in ipairs { "z", "q", "p", "o" } do pcall(create, regex) end
+            answer = fails "invalid"
+            pcall(create, "w")
+            kill()
+            begin()
+            answer = function(name)
+                if #sent == 1 then print(table.concat(told, " ")) end
+                return works(name)
+            end
+            create "v"
+            create "w"
+            print(#told // 8)
+            listener("c", { "m4" })
+            kill()
+            begin()
+            told, answer = {}, works
+            create "u"
+            print(table.concat(told, " "))]])
+    end)
+
+    it("gives a ledger that comes later what this run has made through another", function()
+        assert.are.equal("c:id1\n", run [[
+            begin()
+            create "x"
+            its_ledger = setmetatable({}, { __index = ledger })
+            create "y"
+            print(table.concat(told, " "))]])
+    end)
+
+    it("goes on with a create that was not answered, as the ledger's lost one", function()
+        assert.are.equal("cancelled\nx true\nid1\n-\tfalse\nid2\ncreate\tdone\tid1\t-\ncreate\tdone\tid2\t-\n", run [[
+            begin()
+            answer = fails "cancelled"
+            print(kind_of(create, "x"))
+            kill()
+            begin()
+            local identity
+            answer = function(name, how)
+                io.write(how.lost and how.lost.entry .. " " or "-\t")
+                print(how.identity == identity or how.lost ~= nil)
+                identity = how.lost and how.identity
+                return works(name)
+            end
+            print(create "x")
+            print(create "y")
+            show()]])
+    end)
+
+    it("writes down what lists show while it runs, once", function()
+        assert.are.equal("1 c m1\n2 c m2\n", run [[
+            begin()
+            answer = function(name)
+                listener("c", { "m1" })
+                return works(name)
+            end
+            change({ operation = "create", cluster = "c", spec = {}, ledger = its_ledger }, function(how)
+                listener("c", { "m1" })
+                listener("c", { "m1", "m2" })
+                how.sending()
+                return "id"
+            end)
+            run:finish(0)
+            begin()
+            create "x"
+            kill()
+            local store = stores.open(path)
+            for _, seen in ipairs(store:seen "j") do
+                print(seen.order .. " " .. seen.cluster .. " " .. table.concat(seen.ids, "+"))
+            end]])
+    end)
+end)
