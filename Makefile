@@ -143,6 +143,7 @@ help:
 	@echo 'make torture    fail every allocation and call of the system in turn (an hour); ATTEMPTS=N: so many'
 	@echo 'make rate       how much of the allowed rate is used (a minute; RATE=auto: sixteen)'
 	@echo 'make rate-postgres the same by 1, 4 and 16 runners that share it through PostgreSQL (two minutes)'
+	@echo 'make rate-simulated what --rate auto finds out, in simulated time (a minute)'
 	@echo 'make lossy      100 creates against a server that loses answers, for 50 seeds (two minutes)'
 	@echo 'make migrate    800 mirrors over 20 clusters, killed twice (three minutes)'
 	@echo 'make bench      how fast kmirror is, beside others (ten minutes); bench-quick: a look (one minute)'
@@ -341,6 +342,10 @@ instructions-accept: all
 rate-postgres: test-packages all
 	@sh .ci/packages.sh rate-postgres postgresql
 	@KMIRROR_BUILD=$(BUILD) lua5.4 spec/bench/rate_postgres.lua
+
+.PHONY: rate-simulated
+rate-simulated: all
+	@KMIRROR_BUILD=$(BUILD) lua5.4 spec/bench/climbing.lua
 
 .PHONY: rate lossy migrate
 rate: all

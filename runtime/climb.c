@@ -1,54 +1,64 @@
 #include "climb.h"
 
 #include <math.h>
-#include <stdbool.h>
 
-/* The numbers come from a simulation (spec/support/climbing.c) of limits from 10 to 200 a second, 2 to 150 ms away. A request
- * adds a stride to the rate: it doubles in a second with strides of 0.7. Strides get e times longer in 1 / FASTER
- * seconds. Both are 1 + FAR * d times as little where a 429 comes after d seconds: by then much more has gone out. */
-#define GENTLE 0.02
-#define STEEP 1.0
-#define FASTER 3.0
-#define FAR 10.0
+/* The numbers come from a simulation (spec/support/climbing.c) of limits from 10 to 200 a second, 5 to 500 ms away. */
+#define OPENING 8.0  /* requests that may go out where nothing is known, before an answer */
+#define OPENS 0.5    /* what may go out beyond what is proved then, as a part of it */
+#define FASTER 2.0   /* times as long is a stride as the one before */
+#define LONGEST 0.35 /* stride, as a part of the rate */
+#define FLYING 4.0   /* times as long as the requests that are under way, at the most */
 
-/* Requests that pay for one that was rejected: those of the pause after it, and those of about a second in which the
- * next 429 is climbed to. A pause is no shorter than PAUSE seconds. Of those that are rejected together, MOST are paid
- * for: a limit that has dropped is no reason to stay low for long. */
-#define PRICE 155.0
-#define PAUSE 0.7
-#define MOST 2.0
+/* Requests that pay for one that was rejected, and no fewer than go out in HOLD seconds. Of those that are rejected together
+ * MOST are paid for, or DEBT seconds long: a limit that has dropped is no reason to stay low for ever. */
+#define PRICE 105.0
+#define HOLD 2.0
+#define MOST 3.0
+#define DEBT 15.0
+/* Seconds in which requests may go out, for each in which none may. */
+#define WAITING 20.0
 
 /* A limit that is not a window of one second: what was accepted does not say what is too much. */
 #define LOWER 0.97
+/* What was accepted may be little as little was sent. */
+#define LEAST 0.5
 
-static double price(const climb *c) {
-    return fmax(PRICE - c->rate, PAUSE * c->rate);
+double climb_open(const climb *c) {
+    return c->rate + fmin(c->stride, 0);
 }
 
 void climb_check(climb *c, uint64_t next) {
     bool is_known = c->rate >= CLIMB_LOWEST && c->rate <= CLIMB_TO;
     if (!is_known)
-        *c = (climb){.rate = CLIMB_FROM, .stride = STEEP};
-    if (!(c->stride >= GENTLE && c->stride <= STEEP))
-        c->stride = GENTLE;
-    if (c->paused > next && (double)(c->paused - next) > MOST * PAUSE * CLIMB_TO)
+        *c = (climb){.rate = CLIMB_FROM, .stride = OPENING - CLIMB_FROM};
+    if (!(c->stride >= CLIMB_LOWEST - c->rate && c->stride <= c->rate))
+        c->stride = 0;
+    if (c->paused > next && (double)(c->paused - next) > MOST * (HOLD + 60 * WAITING) * CLIMB_TO)
         c->paused = 0;
 }
 
-void climb_step(climb *c, uint64_t place, double delay) {
-    if (place < c->paused)
-        return;
-    double near = 1 / (1 + FAR * delay);
-    c->rate = fmin(CLIMB_TO, c->rate + near * c->stride);
-    c->stride = fmin(STEEP, c->stride * (1 + near * FASTER / c->rate));
+void climb_accepted(climb *c, uint64_t place, uint64_t next, uint64_t proved) {
+    double count = (double)proved, open = climb_open(c);
+    if (c->stride < 0) {
+        c->stride = fmin(0, fmax(open, count + OPENS * count) - c->rate);
+    } else if (place >= c->paused && count >= floor(open)) {
+        double most = fmin(LONGEST * open, FLYING * (double)(next - place));
+        c->stride = fmax(1, fmin(FASTER * c->stride, most));
+        c->rate = fmin(CLIMB_TO, c->rate + c->stride);
+    }
 }
 
-void climb_rejected(climb *c, uint64_t next) {
+static void pay(climb *c, uint64_t next, double seconds) {
+    double price = fmax(PRICE, (HOLD + WAITING * seconds) * c->rate);
     double owed = c->paused > next ? (double)(c->paused - next) : 0;
-    c->paused = next + (uint64_t)fmin(owed + price(c), MOST * price(c));
+    c->paused = next + (uint64_t)fmin(owed + price, fmax(MOST * price, DEBT * c->rate));
 }
 
-void climb_down(climb *c, double accepted) {
-    c->rate = fmax(CLIMB_LOWEST, accepted < c->rate ? accepted : c->rate * LOWER);
-    c->stride = GENTLE;
+void climb_rejected(climb *c, uint64_t next, double accepted, double seconds, bool first) {
+    double open = climb_open(c);
+    if (first) {
+        double least = fmax(CLIMB_LOWEST, LEAST * open);
+        *c = (climb){.rate = fmax(least, accepted < open ? accepted : LOWER * open), .paused = c->paused};
+    }
+    pay(c, next, seconds);
 }

@@ -1,12 +1,14 @@
 /* climb: finds out how many requests a second a server accepts that does not tell. Plain arithmetic: it knows no clock,
  * no file and no queue.
  *
- * While requests fill the rate and none is rejected, the rate climbs: gently at first, then faster and faster, as what
- * was a little too low may be far too low. A 429 says where the limit is: at what was accepted in the second before.
- * There it stays until so many requests have gone out that one more 429 is at most one in a hundred. */
+ * An answer to a request that filled the rate proves it, and the rate goes up by a stride, which doubles each time: by
+ * one at first, by a quarter of the rate at last. So no more than a stride is ever beyond what is proved, however far the
+ * server is. A 429 says where the limit is: at what was accepted in the second before. There the rate stays until so
+ * many requests have gone out that one more 429 is at most one in a hundred; then it is one more again. */
 #ifndef KMIRROR_CLIMB_H
 #define KMIRROR_CLIMB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CLIMB_FROM 35.0 /* requests a second, where nothing is known */
@@ -16,17 +18,18 @@
 /* All zero: nothing is known. */
 typedef struct climb {
     double rate;     /* requests a second */
-    double stride;   /* what one request that went well adds to it */
-    uint64_t paused; /* the place from which on it climbs again */
+    double stride;   /* by which it went up; negative: so much of it is not open yet, as nothing proves it */
+    uint64_t paused; /* from that place on requests prove the rate */
 } climb;
 
 /* What cannot be true counts for nothing. `next`: the first place not given out. */
 void climb_check(climb *c, uint64_t next);
-/* A request goes out at that place, and had to wait for the rate. A 429 to it would be known `delay` seconds later. */
-void climb_step(climb *c, uint64_t place, double delay);
-/* A request was rejected; a place is paid for it by those that go out from `next` on. */
-void climb_rejected(climb *c, uint64_t next);
-/* Goes down to what was accepted in the second before. */
-void climb_down(climb *c, double accepted);
+/* Requests that may go out in a second. */
+double climb_open(const climb *c);
+/* A request was accepted with which so many had gone out in a second. */
+void climb_accepted(climb *c, uint64_t place, uint64_t next, uint64_t proved);
+/* A request was rejected; `accepted` were accepted in the second before it went out, and nothing may go out for
+ * `seconds`. `first`: it is the first of those that went out before one was known. */
+void climb_rejected(climb *c, uint64_t next, double accepted, double seconds, bool first);
 
 #endif

@@ -21,12 +21,13 @@
 #define PAUSE 0.25
 
 /* A rate that is found out is not sent in one burst, or much would be beyond the limit before the first 429 comes:
- * within 1 / SPREAD of a window no more goes out than twice its share. It needs less of a margin, as a 429 teaches. */
+ * within 1 / SPREAD of a window no more goes out than BURST times its share. It needs less of a margin, as a 429 teaches. */
 #define SPREAD 32
+#define BURST 4.0
 #define LEARNING_MARGIN 0.006
 
-/* Answers of which `delay` is the average, about. */
-#define FEW_ANSWERS 8
+/* Others may have found out that more can go out: seconds until a process that waits looks. */
+#define LOOK_AGAIN 0.01
 
 /* A request may go out long after it was granted: a connection takes its time, a process is stopped. Until it does, its
  * moment has UNSENT added to it, and others count it as of now; for no longer than LONGEST_UNSENT seconds, as its process
@@ -49,16 +50,18 @@ struct governor {
     double rate;    /* per second; 0: no limit */
     leased *leased; /* moments that come from elsewhere; NULL: none do */
     bool apart;     /* none come, and the log is used */
+    bool climbs;    /* a rate that is found out goes up */
     double part;    /* of the rate that is used then; else 1 */
     double whole;   /* the rate without that */
     uint64_t slots; /* requests in one window; 0: no limit */
     double hold;    /* seconds for which a request takes up its slot */
-    double delay;   /* seconds after which an answer comes, about; only of a rate that is found out */
+    double pace;    /* requests a second; of a rate that is found out, those that are not open yet, too */
     int concurrency, under_way;
     governor_pass *first, *last;
     size_t waiting;
     bool reserved; /* the first in the queue has a place */
     uint64_t place;
+    uint64_t proves; /* requests a second, the one that has just been taken, when it is accepted */
     loop_timer timer;
     double told_at; /* 0: nobody has been told to wait yet */
 };
@@ -66,7 +69,7 @@ struct governor {
 /* ---- the log; everything here happens between quota_begin() and quota_end() ---- */
 
 static void set_rate(governor *g, double rate) {
-    g->rate = rate;
+    g->rate = g->pace = rate;
     g->slots = rate <= 0 ? 0 : (uint64_t)fmax(1, floor(rate));
     if (g->slots > 0)
         g->hold = (double)g->slots / rate * WINDOW + (g->learns ? LEARNING_MARGIN : MARGIN);
@@ -81,7 +84,9 @@ static quota_head *head_of(governor *g, double now) {
         *h = (quota_head){.slowness = 1, .learnt.rate = h->learnt.rate};
     if (g->learns) {
         climb_check(&h->learnt, h->next);
-        set_rate(g, h->learnt.rate * g->part);
+        set_rate(g, climb_open(&h->learnt) * g->part);
+        g->pace = h->learnt.rate * g->part;
+        g->climbs = h->learnt.stride != 0;
     }
     return h;
 }
@@ -110,13 +115,19 @@ static double due(governor *g, uint64_t place, double now) {
         at = fmax(at, moment(g, place - g->slots, now, LONGEST_UNSENT) + g->hold * slow);
     uint64_t few = g->slots / SPREAD > 0 ? g->slots / SPREAD : 1;
     if (g->learns && place >= few)
-        at = fmax(at, moment(g, place - few, now, 0) + (double)few / g->rate / 2);
+        at = fmax(at, moment(g, place - few, now, 0) + (double)few / g->pace / (g->climbs ? BURST : 2));
     return at;
 }
 
 /* Whether a place is among those that were given out, and that the log still holds. */
 static bool is_known(const quota_head *h, uint64_t place) {
     return place < h->next && h->next - place <= QUOTA_PLACES / 2;
+}
+
+/* Whether as many go out in a second as may, with the one at that place. */
+static bool fills(const governor *g, uint64_t place, double now) {
+    uint64_t before = g->slots - 1;
+    return place >= before && (before == 0 || now - moment(g, place - before, now, LONGEST_UNSENT) <= g->hold + MARGIN);
 }
 
 /* Takes the reserved place when it is due, else says when it will be. */
@@ -128,8 +139,7 @@ static bool take_place(governor *g, double *at) {
     g->reserved = true;
     *at = due(g, g->place, now);
     bool taken = *at <= now;
-    if (taken && g->learns && !g->apart && *at > now - fmax(1 / g->rate, MARGIN)) /* more than the rate is asked for */
-        climb_step(&h->learnt, g->place, g->delay);
+    g->proves = taken && g->learns && !g->apart && fills(g, g->place, now) ? g->slots : 0;
     quota_set_moment(g->quota, g->place, taken ? now + UNSENT : *at);
     quota_end(g->quota);
     return taken;
@@ -148,6 +158,7 @@ static bool take_moment(governor *g, double *at) {
     leased_moment m;
     bool taken = leased_take(g->leased, loop_now(), room_of(g), &m);
     g->place = m.number;
+    g->proves = m.proves;
     *at = m.at;
     return taken;
 }
@@ -240,7 +251,7 @@ static void pump(loop_timer *t) {
     while (g->first != NULL && g->under_way < g->concurrency) {
         if (g->slots > 0 && !take(g, &at)) {
             if (isfinite(at))
-                loop_start(g->loop, &g->timer, at);
+                loop_start(g->loop, &g->timer, g->learns ? fmin(at, loop_now() + LOOK_AGAIN) : at);
             turn_away(g, loop_now());
             tell(g, at);
             return;
@@ -250,6 +261,7 @@ static void pump(loop_timer *t) {
         g->under_way++;
         p->state = GOVERNOR_GRANTED;
         p->place = g->place;
+        p->proves = g->proves;
         p->due = is_leased(g) ? at : 0;
         g->reserved = g->reserved && is_leased(g);
         p->granted(p);
@@ -283,11 +295,31 @@ void governor_sent(governor *g, governor_pass *p, double at) {
     quota_end(g->quota);
 }
 
-void governor_arrived(governor *g, governor_pass *p, double at) {
+/* What it has found out, who leases has to know. */
+static void accepted_leased(leased *l, const governor_pass *p) {
+    climb before = l->learnt;
+    climb_accepted(&l->learnt, p->place, l->next, p->proves);
+    if (l->learnt.rate != before.rate || l->learnt.stride != before.stride)
+        l->wanted(l->owner);
+}
+
+void governor_arrived(governor *g, governor_pass *p, double at, bool accepted) {
     if (!g->learns)
         return;
-    g->delay += (loop_now() - at - g->delay) / FEW_ANSWERS;
     governor_sent(g, p, at);
+    if (!accepted || p->proves == 0)
+        return;
+    if (p->due > 0) {
+        accepted_leased(g->leased, p);
+        return;
+    }
+    double now = quota_begin(g->quota);
+    quota_head *h = head_of(g, now);
+    if (is_known(h, p->place))
+        climb_accepted(&h->learnt, p->place, h->next, p->proves);
+    quota_end(g->quota);
+    if (g->first != NULL) /* more may go out now */
+        loop_start(g->loop, &g->timer, 0);
 }
 
 /* It was not sent, and will not be. */
@@ -328,15 +360,13 @@ static double accepted_before(const governor *g, const quota_head *h, double at)
     return (double)count;
 }
 
-/* Learns from the first 429 of those that went out before one was known. Says whether that was not enough the last time,
- * and it is time to wait: after a limit has dropped, what was accepted before still counts. */
-static bool learn(quota_head *h, double now, double went, double accepted) {
-    bool again = now - h->throttled_at < WINDOW;
-    climb_rejected(&h->learnt, h->next);
-    if (went <= h->throttled_at)
-        return false;
-    climb_down(&h->learnt, accepted);
-    h->throttled_at = now;
+/* Learns from a 429. Says whether the first of those that went out before one was known was not enough the last time, and
+ * it is time to wait: after a limit has dropped, what was accepted before still counts. */
+static bool learn(quota_head *h, double now, double went, double accepted, double seconds) {
+    bool first = went > h->throttled_at, again = first && now - h->throttled_at < WINDOW;
+    climb_rejected(&h->learnt, h->next, accepted, fmax(0, seconds), first);
+    if (first)
+        h->throttled_at = now;
     return again;
 }
 
@@ -345,7 +375,7 @@ double governor_rejected(const governor *g, quota_head *h, double now, double we
     if (!g->learns)
         slow_down(h, now);
     else if (went > 0)
-        must_wait = learn(h, now, went, accepted);
+        must_wait = learn(h, now, went, accepted, seconds);
     if (seconds < 0)
         seconds = must_wait ? PAUSE : 0;
     return fmin(seconds, GOVERNOR_LONGEST_PAUSE);
@@ -401,18 +431,13 @@ void governor_leased(governor *g) {
     go_by(g, 1);
 }
 
-void governor_climb(governor *g, uint64_t number) {
-    if (g->learns)
-        climb_step(&g->leased->learnt, number, g->delay);
-}
-
 /* What is in the log is of another time. What went out last is not in it, so it waits for a window. */
 void governor_apart(governor *g, double fraction) {
     double now = quota_begin(g->quota);
     quota_head *h = head_of(g, now);
     h->not_before = fmax(h->not_before, now + WINDOW);
     if (g->learns && g->leased->learnt.rate > 0)
-        h->learnt = (climb){.rate = g->leased->learnt.rate};
+        h->learnt = (climb){.rate = g->leased->learnt.rate, .stride = fmin(g->leased->learnt.stride, 0)};
     quota_end(g->quota);
     leased_clear(g->leased);
     g->apart = true;
@@ -420,7 +445,7 @@ void governor_apart(governor *g, double fraction) {
 }
 
 double governor_rate(const governor *g) {
-    return g->rate;
+    return g->pace;
 }
 
 size_t governor_waiting(const governor *g) {

@@ -34,8 +34,9 @@ typedef struct governor_pass {
     /* Called from loop_step() when it is next, and has longer than a second to wait: for so many seconds as things
      * stand, because of a 429 or not. NULL: nobody wants to know. */
     void (*delayed)(struct governor_pass *, double seconds, bool throttled);
-    uint64_t place; /* of a granted one in the log */
-    double due;     /* of one whose moment was leased: that moment; else 0 */
+    uint64_t place;  /* of a granted one in the log */
+    uint64_t proves; /* so many a second, when it is accepted, of a rate that is found out; or 0 */
+    double due;      /* of one whose moment was leased: that moment; else 0 */
     void *owner;
     struct governor_pass *next, *previous;
 } governor_pass;
@@ -49,8 +50,9 @@ void governor_free(governor *g); /* nothing may be queued or granted any more; N
 void governor_enter(governor *g, governor_pass *p);
 /* Says when the request really goes out; until then it counts as if it did so now. */
 void governor_sent(governor *g, governor_pass *p, double at);
-/* Says when the server may have counted it, as far as can be told: only a rate that is found out needs to know. */
-void governor_arrived(governor *g, governor_pass *p, double at);
+/* Says when the server may have counted it, as far as can be told, and whether it was accepted: only a rate that is
+ * found out needs to know. */
+void governor_arrived(governor *g, governor_pass *p, double at, bool accepted);
 /* Turns away whoever is queued: for 0 seconds, as it is nobody's fault. */
 void governor_recall(governor *g);
 /* Gives the pass back, in whatever state it is. */
@@ -67,8 +69,6 @@ leased *governor_lease(governor *g, void (*wanted)(void *owner), void *owner);
 size_t governor_wanted(const governor *g);
 /* There are new moments, or a new rate, or nothing stands in the way of them any more. */
 void governor_leased(governor *g);
-/* A moment was leased for which the rate had to be waited: one that is found out may climb. */
-void governor_climb(governor *g, uint64_t number);
 /* Nobody leases any: from now on the log is used, with so much of the rate; with 0, nothing goes out. Until
  * governor_leased(). */
 void governor_apart(governor *g, double fraction);

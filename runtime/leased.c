@@ -5,10 +5,10 @@
 /* Seconds that a request may go out late without anybody having to know. */
 #define WORTH_TELLING 0.004
 
-void leased_add(leased *l, uint64_t number, double at) {
+void leased_add(leased *l, leased_moment m) {
     if (l->count == LEASED_MOST)
         return;
-    l->moments[(l->first + l->count++) % LEASED_MOST] = (leased_moment){.number = number, .at = at};
+    l->moments[(l->first + l->count++) % LEASED_MOST] = m;
 }
 
 static void drop_first(leased *l) {

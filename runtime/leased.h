@@ -21,6 +21,7 @@ enum { LEASED_MOST = 512, LEASED_NEWS = 64 };
 typedef struct leased_moment {
     uint64_t number;
     double at;
+    uint64_t proves; /* so many a second, when the request is accepted */
 } leased_moment;
 
 /* One that was answered 429. */
@@ -36,6 +37,7 @@ typedef struct leased {
     void *owner;                 /* set it */
     double most;                 /* moments to hold; set it */
     climb learnt;                /* of a rate that is found out */
+    uint64_t next;               /* the first number that was not leased, as far as is known here */
     double not_before;           /* nothing goes out earlier */
     uint64_t given_up;           /* moments that could not be used */
     leased_moment moments[LEASED_MOST];
@@ -46,7 +48,7 @@ typedef struct leased {
 } leased;
 
 /* Adds one. */
-void leased_add(leased *l, uint64_t number, double at);
+void leased_add(leased *l, leased_moment m);
 /* Takes the next moment when it has come; else says when it comes, INFINITY when there is none. Asks for more when there
  * are fewer than `room` requests could use. */
 bool leased_take(leased *l, double now, size_t room, leased_moment *m);

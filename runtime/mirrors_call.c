@@ -84,11 +84,11 @@ static bool sending(void *owner, double at) {
 }
 
 /* What took longer than it does at the quickest may have been longer on the way there. */
-static void arrived(call *c) {
+static void arrived(call *c, bool accepted) {
     double took = c->ended_at - c->sent_at, *quickest = &c->wire->quickest;
     if (*quickest == 0 || took < *quickest)
         *quickest = took;
-    governor_arrived(c->account->governor, &c->pass, c->sent_at + fmin(took - *quickest, LONGEST_ON_THE_WAY));
+    governor_arrived(c->account->governor, &c->pass, c->sent_at + fmin(took - *quickest, LONGEST_ON_THE_WAY), accepted);
 }
 
 static void answered(void *owner) {
@@ -97,7 +97,7 @@ static void answered(void *owner) {
     c->ended_at = answer->ended;
     fence_leave(&c->fence);
     if (answer->status > 0 && c->sent_at > 0)
-        arrived(c);
+        arrived(c, answer->status != 429);
     if (answer->status == 429)
         governor_throttled(c->account->governor, &c->pass, answer->retry_after);
     loop_stop(c->loop, &c->grace);

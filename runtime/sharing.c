@@ -182,23 +182,24 @@ static int share_reject(lua_State *L) {
 
 /* ---- moments ---- */
 
-/* share:lease({ moment, … }, number of the first, most to hold, not before, how many had to wait for the rate): moments on
- * task.now()'s clock */
+/* share:lease({ moment, … }, { what each proves, … }, number of the first, most to
+ * hold, not before): moments on task.now()'s clock */
 static int share_lease(lua_State *L) {
-    share *s = check_share(L);
+    leased *l = check_share(L)->leased;
     luaL_checktype(L, 2, LUA_TTABLE);
-    uint64_t number = (uint64_t)luaL_checkinteger(L, 3);
-    lua_Integer count = (lua_Integer)lua_rawlen(L, 2), free_ones = count - luaL_checkinteger(L, 6);
-    s->leased->most = luaL_checknumber(L, 4);
-    s->leased->not_before = fmax(s->leased->not_before, luaL_checknumber(L, 5));
-    for (lua_Integer i = 1; i <= count; i++, number++) {
+    luaL_checktype(L, 3, LUA_TTABLE);
+    l->next = (uint64_t)luaL_checkinteger(L, 4);
+    l->most = luaL_checknumber(L, 5);
+    l->not_before = fmax(l->not_before, luaL_checknumber(L, 6));
+    for (lua_Integer i = 1, count = (lua_Integer)lua_rawlen(L, 2); i <= count; i++) {
         lua_rawgeti(L, 2, i);
-        leased_add(s->leased, number, luaL_checknumber(L, -1));
-        lua_pop(L, 1);
-        if (i > free_ones)
-            governor_climb(s->governor, number);
+        lua_rawgeti(L, 3, i);
+        leased_add(l, (leased_moment){.number = l->next++,
+                                      .at = luaL_checknumber(L, -2),
+                                      .proves = (uint64_t)luaL_checknumber(L, -1)});
+        lua_pop(L, 2);
     }
-    governor_leased(s->governor);
+    governor_leased(check_share(L)->governor);
     return 0;
 }
 

@@ -25,6 +25,7 @@ local margin <const> = 0.025 -- seconds: a moment may be used 0.012 late, clocks
 -- ahead than that, fewer.
 local ahead <const> = 0.1
 local crowded <const> = 0.4
+local learning <const> = 0.25 -- seconds ahead, of a rate that is found out: it may be another by then
 
 ---@class kmirror.quota.share
 ---@field share userdata the governor's moments
@@ -36,6 +37,8 @@ local crowded <const> = 0.4
 ---@field window kmirror.quota.window|nil
 ---@field away boolean
 ---@field round_trip number seconds
+---@field learnt number[] the rate that is found out, and its stride, as the window has them
+---@field later number|nil when to ask once more for what was too far ahead
 local Share = {}
 Share.__index = Share
 
@@ -48,13 +51,6 @@ local function most_of(self, leased, now)
     local first = leased.moments[1]
     local further = first and self.clock:here(first) - now or 0
     return math.max(1, most * math.min(1, crowded / math.max(further, 0.001)))
-end
-
--- Those that had to wait for the rate.
-local function count_later(moments, soonest)
-    local count = 0
-    for _, moment in ipairs(moments) do count = count + (moment > soonest + 1e-6 and 1 or 0) end
-    return count
 end
 
 local function here(self, moments)
@@ -75,7 +71,7 @@ local function wish_of(self, count)
     if not self.clock.seen then late, late_at = {}, {} end
     return {
         count = count, lead = self.round_trip + 0.002, rate = self.rate == "auto" and 0 or self.rate, margin = margin,
-        generation = self.generation, climbed = rate - self.learnt, stride = stride,
+        generation = self.generation, found = rate, stride = stride, ahead = learning,
         late = late, late_at = there(self, late_at), pause = self.away and settle or 0,
     }
 end
@@ -89,9 +85,10 @@ local function lease(self, count)
     self.clock:note(asked, now, leased.now)
     self.round_trip = math.max(now - asked, self.round_trip * 0.9)
     self.share:learn(leased.rate, leased.stride, leased.paused, leased.first)
-    self.share:lease(here(self, leased.moments), leased.first, most_of(self, leased, now),
-        self.clock:here(leased.not_before), count_later(leased.moments, leased.now + wish.lead))
-    self.learnt, self.generation = leased.rate, leased.generation
+    self.share:lease(here(self, leased.moments), leased.proves, leased.first, most_of(self, leased, now),
+        self.clock:here(leased.not_before))
+    self.generation, self.learnt = leased.generation, { self.share:learnt() }
+    self.later = leased.later and self.clock:here(leased.later) - learning
     return true
 end
 
@@ -118,6 +115,12 @@ local function slow_down(self)
             self.share:reject(row, row.now, each.went, accepted[i], each.seconds)
         end
     end)
+end
+
+-- Whether this runner has found out that more can go out.
+local function has_climbed(self)
+    local rate, stride = self.share:learnt()
+    return rate ~= self.learnt[1] or stride ~= self.learnt[2]
 end
 
 -- ---- being connected, and not -----------------------------------------------------------------------------
@@ -150,6 +153,11 @@ local function come_back(self)
     self.away = false
 end
 
+-- Whether there are no more moments yet than were leased.
+local function is_too_early(self)
+    return self.later ~= nil and task.now() < self.later and not has_climbed(self)
+end
+
 -- Does what there is to do; nil and a problem when the database is away.
 local function serve(self)
     if not self.window then
@@ -158,8 +166,8 @@ local function serve(self)
     end
     local told, problem = slow_down(self)
     if not told then return nil, problem end
-    local count = self.share:wanted()
-    if count == 0 and not self.away then return true end
+    local count = is_too_early(self) and 0 or self.share:wanted()
+    if count == 0 and not self.away and not has_climbed(self) then return true end
     local leased
     leased, problem = lease(self, self.away and 0 or count)
     if leased then come_back(self) end
@@ -185,7 +193,7 @@ end
 
 local function keep_leasing(self)
     while not self.stopped do
-        self.share:wait(self.away and retry or nil)
+        self.share:wait(self.away and retry or self.later and math.max(0, self.later - task.now()) or nil)
         local ok, e = pcall(persist, self)
         if not ok then
             log.error("sharing the quota has failed: %s", tostring(e))
@@ -229,7 +237,7 @@ function M.share(governor, account, url, fraction)
         rate = account.rate, fraction = fraction, clock = clock(), away = false, round_trip = 0, generation = -1,
     }, Share)
     self.share:learn(0, 0, 0, 0)
-    self.learnt = self.share:learnt()
+    self.learnt = { self.share:learnt() }
     shares[#shares + 1] = self
     self.task = host.background(task.spawn(keep_leasing, self))
 end

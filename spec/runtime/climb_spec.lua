@@ -1,29 +1,28 @@
 -- climb.c in a simulated world: the same figures on every machine, however busy it is.
-local support = require("spec.support")
+local climbing = require("spec.support.climbing")
 
 describe("a rate that is found out", function()
     local program
 
-    setup(function()
-        program = support.temporary("climbing")
-        local compile = ("cc -std=c11 -O2 -D_GNU_SOURCE -Iruntime -o %s spec/support/climbing.c runtime/governor.c "
-            .. "runtime/leased.c runtime/climb.c -lm 2>&1"):format(program)
-        local pipe <close> = io.popen(compile)
-        local said = pipe:read("a")
-        assert(pipe:close(), said)
-    end)
+    setup(function() program = climbing.program() end)
 
-    -- The least used and the most rejected, in per cent, of as many seeds.
+    -- The means of a few seeds: per cent used and rejected of the whole, then when all is settled, then seconds and
+    -- rejections after the start and after a change. Used at the least and rejected at the most, in the whole.
     local function figures(case)
-        local least, most = 100, 0
-        for seed = 1, 10 do
-            local command = ("%s%s %g %g %g %d %g %d"):format(case.known and "KNOWN=1 " or "", program, case.limit,
-                case.later or 0, case.away or 2, case.processes, case.seconds or 30, seed)
-            local pipe <close> = io.popen(command)
-            local used, rejected = pipe:read("n", "n")
-            least, most = math.min(least, used), math.max(most, rejected)
+        local means, used, rejected = {}, 100, 0
+        for seed = 1, 4 do
+            local numbers = climbing.figures(program, case, seed)
+            for i, number in ipairs(numbers) do means[i] = (means[i] or 0) + number / 4 end
+            used, rejected = math.min(used, numbers[1]), math.max(rejected, numbers[2])
         end
-        return least, most
+        return means, used, rejected
+    end
+
+    local function said(case, means)
+        local words = {}
+        for name, value in pairs(case) do words[#words + 1] = name .. "=" .. value end
+        table.sort(words)
+        return table.concat(words, " ") .. ": " .. table.concat(means, " ")
     end
 
     for _, processes in ipairs { 1, 4 } do
@@ -31,28 +30,74 @@ describe("a rate that is found out", function()
             function()
                 for _, limit in ipairs { 10, 35, 60, 200 } do
                     for _, known in ipairs { false, true } do
-                        local used, rejected = figures { limit = limit, processes = processes, known = known }
-                        local name = ("limit %d%s: %.1f %%, %.2f %%"):format(limit, known and ", known" or "", used,
-                            rejected)
-                        assert.is_true(used >= (limit == 10 and 91 or 93), name) -- 1 of 10 is a tenth of a window
-                        assert.is_true(rejected <= 1.1, name)
+                        local case = { limit = limit, processes = processes, known = known and 1 or nil }
+                        local means, used, rejected = figures(case)
+                        assert.is_true(used >= (limit == 10 and 91 or 93), said(case, means)) -- 1 of 10 is a tenth
+                        assert.is_true(rejected <= 1.1, said(case, means))
                     end
                 end
             end)
 
         it(("follows one that changes, with %d processes"):format(processes), function()
             for _, change in ipairs { { 35, 60 }, { 60, 35 }, { 60, 200 }, { 200, 10 } } do
-                local used, rejected = figures { limit = change[1], later = change[2], processes = processes,
-                    seconds = 60 }
-                local name = ("%d to %d: %.1f %%, %.2f %%"):format(change[1], change[2], used, rejected)
-                assert.is_true(used >= 93, name)
-                assert.is_true(rejected <= 1.1, name)
+                local case = { limit = change[1], ["then"] = change[2], processes = processes, seconds = 60 }
+                local means, used, rejected = figures(case)
+                assert.is_true(used >= 93, said(case, means))
+                assert.is_true(rejected <= 1.1, said(case, means))
+            end
+        end)
+
+        it(("finds a leap within what the 429s before have to be paid for, and 4 s, with %d processes"):format(
+            processes), function()
+            for _, limit in ipairs { 10, 35 } do
+                local case = { limit = limit, ["then"] = 200, ms = 5, processes = processes, seconds = 60 }
+                local means = figures(case)
+                assert.is_true(means[7] <= 105 / limit + 4, said(case, means))
+                assert.is_true(means[2] <= 1, said(case, means))
             end
         end)
     end
 
-    it("is found out more gently far from the server, where a 429 comes late", function()
-        local used, rejected = figures { limit = 200, away = 150, processes = 1 }
-        assert.is_true(used >= 90 and rejected <= 2, ("%.1f %%, %.2f %%"):format(used, rejected))
+    it("settles at 1 in 100 rejected and 91 % used, however far the server is", function()
+        for _, limit in ipairs { 10, 35, 60, 200 } do
+            for _, ms in ipairs { 5, 50, 150, 500 } do
+                local case = { limit = limit, ms = ms, seconds = 200 }
+                local means = figures(case)
+                assert.is_true(means[3] >= (ms < 500 and 94 or 91), said(case, means))
+                assert.is_true(means[4] <= 1.05, said(case, means))
+            end
+        end
+    end)
+
+    it("begins with no more than answers prove: few are rejected at a low limit far away", function()
+        for _, processes in ipairs { 1, 4 } do
+            for _, ms in ipairs { 5, 50, 150, 500 } do
+                local case = { limit = 10, ms = ms, processes = processes, seconds = 30 }
+                local means, _, rejected = figures(case)
+                assert.is_true(means[6] <= 5, said(case, means)) -- of about 100
+                assert.is_true(rejected <= 3, said(case, means))
+            end
+        end
+    end)
+
+    it("uses a limit that counts in whole seconds, or fills a bucket", function()
+        for _, window in ipairs { "fixed", "bucket" } do
+            for _, limit in ipairs { 10, 35, 200 } do
+                for _, ms in ipairs { 5, 150 } do
+                    local case = { limit = limit, ms = ms, window = window, seconds = 200 }
+                    local means = figures(case)
+                    assert.is_true(means[3] >= 95, said(case, means))
+                    assert.is_true(means[4] <= (ms == 5 and 1.2 or 5), said(case, means))
+                end
+            end
+        end
+    end)
+
+    it("is not slowed down by a Retry-After with each 429", function()
+        for _, limit in ipairs { 10, 35, 200 } do
+            local case = { limit = limit, ms = 5, retry_after = 1, seconds = 200 }
+            local means = figures(case)
+            assert.is_true(means[3] >= 92, said(case, means))
+        end
     end)
 end)

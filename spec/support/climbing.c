@@ -1,11 +1,17 @@
-/* climbing: runtime/governor.c and climb.c in a simulated world, so that a minute takes no time and the same seed gives
- * the same figures. In it are a loop with nothing but timers, a log that simulated processes share, and a server that
- * accepts LIMIT requests in any one second, so many milliseconds away.
+/* climbing: runtime/governor.c, climb.c and leased.c in a simulated world, so that a minute takes no time and the same seed
+ * gives the same figures. In it are a loop with nothing but timers, a log that simulated processes share, and a server
+ * that accepts so many requests a second, some milliseconds away.
  *
- *   climbing LIMIT THEN MS PROCESSES SECONDS SEED -> per cent of what was allowed that was used, per cent rejected
+ *   climbing limit=35 [then=60] [ms=2] [processes=1] [seconds=30] [seed=1] [known=1]
+ *            [window=sliding|fixed|bucket] [jitter=0.2] [retry_after=1]
  *
- * THEN is its limit from about halfway on; 0: the same. KNOWN=1 in the environment: it is known from a run before. The
- * constants of climb.c were found with it. */
+ * `then` is its limit from about halfway on. `known`: the limit is known from a run before. `jitter`: what the way takes
+ * longer at the most, as a part of it. Prints eight numbers:
+ *
+ *   per cent of what was allowed that was used, per cent rejected: of the whole
+ *   the same of the last third, when all is settled
+ *   after the start: seconds until nine tenths of the limit are used, rejected in the first ten seconds; the same after
+ *   the change */
 #include "governor.h"
 #include "quota.h"
 
@@ -14,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS = 64, MOST_PROCESSES = 16, EVENTS = 1 << 16, SENT = 1 << 20 };
+enum { WORKERS = 160, MOST_PROCESSES = 16, EVENTS = 1 << 16, SENT = 1 << 20 };
 enum { TIMER, ENTER, ARRIVE, ANSWER, CHANGE };
 
 typedef struct worker {
@@ -159,35 +165,59 @@ const char *quota_alone(const quota *q) {
 
 /* ---- the server ---- */
 
-static double limit, away, allowed, began;
-static double accepted_at[SENT];
-static int oldest, accepted, rejected;
+typedef struct request {
+    double at;
+    bool accepted;
+} request;
 
-static bool has_room(void) {
+static double limit, then, away, jitter = 0.2, retry_after = -1, changed_at;
+static const char *window = "sliding";
+static request requests[SENT];
+static int served;
+
+static bool slides(void) {
+    static double accepted_at[SENT];
+    static int oldest, accepted;
     while (oldest < accepted && now - accepted_at[oldest] >= 1)
         oldest++;
-    if (accepted - oldest >= limit) {
-        rejected++;
+    if (accepted - oldest >= limit)
         return false;
-    }
-    if (accepted == 0) {
-        allowed = limit; /* a second's worth goes out at once */
-        began = now;
-    }
     accepted_at[accepted++] = now;
     return true;
 }
 
-static void change(double to) {
-    allowed += (now - began) * limit;
-    began = now;
-    limit = to;
+static bool is_fixed(void) {
+    static double second, count;
+    if (floor(now + 0.37) != second) {
+        second = floor(now + 0.37);
+        count = 0;
+    }
+    return count < limit && ++count > 0;
+}
+
+/* A bucket of a second's worth. */
+static bool has_token(void) {
+    static double tokens = -1, filled;
+    tokens = fmin(limit, tokens < 0 ? limit : tokens + (now - filled) * limit);
+    filled = now;
+    if (tokens < 1)
+        return false;
+    tokens--;
+    return true;
+}
+
+static bool has_room(void) {
+    bool accepted = *window == 's' ? slides() : *window == 'f' ? is_fixed() : has_token();
+    if (served == SENT)
+        abort();
+    requests[served++] = (request){.at = now, .accepted = accepted};
+    return accepted;
 }
 
 /* ---- the clients ---- */
 
 static double on_the_way(void) {
-    return away + (0.2 * away + 0.001) * any() * any();
+    return away + (jitter * away + 0.001) * any() * any();
 }
 
 static void granted(governor_pass *p) {
@@ -208,12 +238,12 @@ static void answered(worker *w) {
     static double quickest;
     double took = now - w->sent;
     quickest = quickest == 0 ? took : fmin(quickest, took);
-    governor_arrived(w->governor, &w->pass, w->sent + fmin(took - quickest, 0.1));
+    governor_arrived(w->governor, &w->pass, w->sent + fmin(took - quickest, 0.1), w->accepted);
     if (!w->accepted)
-        governor_throttled(w->governor, &w->pass, -1);
+        governor_throttled(w->governor, &w->pass, retry_after);
     governor_leave(w->governor, &w->pass);
     w->rejected = w->accepted ? 0 : w->rejected + 1;
-    happens(now + (w->accepted ? 0 : any() * fmin(20, pow(2, w->rejected - 1))), ENTER, w);
+    happens(now + (w->accepted ? 0 : fmax(retry_after, any() * fmin(20, pow(2, w->rejected - 1)))), ENTER, w);
 }
 
 static void start(int processes) {
@@ -229,7 +259,7 @@ static void start(int processes) {
     }
 }
 
-static void run(double seconds, double then) {
+static void run(double seconds) {
     double end = now + seconds;
     while (events > 0 && heap[0].at < end) {
         event e = next_event();
@@ -245,26 +275,84 @@ static void run(double seconds, double then) {
         } else if (e.kind == ANSWER)
             answered(w);
         else
-            change(then);
+            limit = then;
     }
-    allowed += (accepted_at[accepted - 1] - began) * limit;
+}
+
+/* ---- the figures ---- */
+
+static double allowed_between(double from, double to, double first) {
+    double before = fmax(0, fmin(to, changed_at) - from), after = fmax(0, to - fmax(from, changed_at));
+    return before * first + after * limit;
+}
+
+static void count(double from, double to, int *accepted, int *rejected) {
+    *accepted = *rejected = 0;
+    for (int i = 0; i < served; i++)
+        if (requests[i].at >= from && requests[i].at <= to)
+            ++*(requests[i].accepted ? accepted : rejected);
+}
+
+/* A second's worth more goes out at once at the start. */
+static void print_used(double from, double to, double first, double more) {
+    int accepted, rejected;
+    count(from, to, &accepted, &rejected);
+    printf("%.2f %.2f ", 100 * accepted / (allowed_between(from, to, first) + more),
+           100.0 * rejected / fmax(1, accepted + rejected));
+}
+
+/* Seconds until nine tenths of so many are accepted in a second, all of it after `from`. */
+static void print_reached(double from, double to, double goal) {
+    int accepted, rejected;
+    double at = from + 1;
+    do
+        count(at - 1, at, &accepted, &rejected);
+    while (accepted < floor(0.9 * goal) && (at += 0.1) < to);
+    count(from, fmin(to, from + 10), &accepted, &rejected);
+    printf("%.1f %d ", at - from - 1, rejected);
+}
+
+static void print_figures(double began, double end, double first) {
+    int last = served - 1;
+    while (!requests[last].accepted)
+        last--;
+    print_used(requests[0].at, requests[last].at, first, first);
+    print_used(end - (end - began) / 3, end, first, 0);
+    print_reached(requests[0].at, fmin(end, changed_at), first);
+    if (changed_at < end)
+        print_reached(changed_at, end, limit);
+    puts("");
+}
+
+static const char *word(int count, char **words, const char *name, const char *otherwise) {
+    size_t length = strlen(name);
+    for (int i = 1; i < count; i++)
+        if (strncmp(words[i], name, length) == 0 && words[i][length] == '=')
+            return words[i] + length + 1;
+    return otherwise;
 }
 
 int main(int count, char **words) {
-    if (count != 7)
-        return 2;
-    double then = atof(words[2]), seconds = atof(words[5]);
-    limit = atof(words[1]);
-    away = atof(words[3]) / 2000;
-    now = 1000;
-    for (int i = 0; i < 10 * atoi(words[6]); i++)
+    double seconds = atof(word(count, words, "seconds", "30"));
+    double began = now = 1000, end = now + seconds;
+    limit = atof(word(count, words, "limit", "35"));
+    then = atof(word(count, words, "then", "0"));
+    away = atof(word(count, words, "ms", "2")) / 2000;
+    window = word(count, words, "window", "sliding");
+    jitter = atof(word(count, words, "jitter", "0.2"));
+    retry_after = atof(word(count, words, "retry_after", "-1"));
+    for (int i = 0; i < 10 * atoi(word(count, words, "seed", "1")); i++)
         any();
-    if (getenv("KNOWN") != NULL)
+    if (word(count, words, "known", NULL) != NULL)
         shared.head.learnt.rate = limit;
-    start(atoi(words[4]));
-    if (then > 0) /* at any point of the climb before */
-        happens(now + seconds * (0.475 + 0.05 * any()), CHANGE, NULL);
-    run(seconds, then);
-    printf("%.2f %.2f\n", 100 * accepted / allowed, 100.0 * rejected / (accepted + rejected));
+    start(atoi(word(count, words, "processes", "1")));
+    changed_at = end;
+    if (then > 0) { /* at any point of the climb before */
+        changed_at = now + seconds * (0.475 + 0.05 * any());
+        happens(changed_at, CHANGE, NULL);
+    }
+    double first = limit;
+    run(seconds);
+    print_figures(began, end, first);
     return 0;
 }

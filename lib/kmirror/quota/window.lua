@@ -32,40 +32,49 @@ end
 -- ---- leasing ----------------------------------------------------------------------------------------------
 
 -- What cannot be true counts for nothing: a moment far ahead is of a clock that was set. What is written need not
--- outlive a crash of the server, so nobody waits for its disk.
+-- outlive a crash of the server, so nobody waits for its disk. Of a rate that is found out, $7 and $8, moments are not
+-- leased far ahead, as it may be another by then; and with each goes how many go out in a second.
 local lease = [[
 WITH old AS MATERIALIZED (
     SELECT *, extract(epoch FROM clock_timestamp())::float8 AS now, set_config('synchronous_commit', 'off', true),
-        CASE WHEN $4::float8 > 0 THEN $4
-            ELSE least(greatest(rate + CASE WHEN generation = $6::bigint THEN $7::float8 ELSE 0 END, 1), 4096)
-        END AS current
+        generation = $6::bigint AND $7::float8 + least($8::float8, 0) > rate + least(stride, 0) AS found
     FROM kmirror.quota WHERE account = $1::text FOR UPDATE
+), paced AS (
+    SELECT *, CASE WHEN $4::float8 > 0 THEN $4 ELSE least(greatest(CASE WHEN found THEN $7 ELSE rate END, 1), 4096) END
+        AS pace, CASE WHEN $4 > 0 THEN 0 WHEN found THEN $8 ELSE stride END AS climbs
+    FROM old
+), opened AS (
+    SELECT *, greatest(pace + least(climbs, 0), 1) AS current FROM paced
 ), ruled AS (
     SELECT *, greatest(floor(current), 1)::integer AS slots,
         (greatest(floor(current), 1) / current + $5::float8)
             * (1 + (slowness - 1) * exp(greatest(least(throttled_at - now, 0) / 10, -100))) AS hold,
         greatest(least(not_before, now + 60), now + $11::float8) AS begins
-    FROM old
+    FROM opened
 ), kept AS (
     SELECT coalesce(array_agg(coalesce(sign(moment) * late.at, moment) ORDER BY place), '{}') AS moments,
-        coalesce(max(abs(moment)), 0) AS latest
+        coalesce(max(abs(moment)), 0) AS latest, count(*)::integer AS many
     FROM ruled, unnest(moments) WITH ORDINALITY AS log (moment, place)
         LEFT JOIN unnest($9::bigint[], $10::float8[]) AS late (request, at)
             ON late.request = (SELECT number - cardinality(moments) FROM old) + place
     WHERE abs(moment) BETWEEN now - hold - 2 AND now + 60 + 256 * hold / slots
-), leased AS (
-    SELECT coalesce(array_agg(greatest(now + $3::float8, begins,
-            coalesce(abs(kept.moments[cardinality(kept.moments) - slots + i]) + hold, 0),
-            CASE WHEN $4 > 0 THEN 0 ELSE latest + i * 0.5 / current END) ORDER BY i), '{}') AS moments
+), coming AS (
+    SELECT i, greatest(now + $3::float8, begins, coalesce(abs(kept.moments[many - slots + i]) + hold, 0),
+            CASE WHEN $4 > 0 THEN 0 ELSE latest + i / pace / CASE WHEN climbs = 0 THEN 2 ELSE 4 END END) AS moment
     FROM ruled, kept, generate_series(1, least($2::integer, slots)) AS i
+), leased AS (
+    SELECT coalesce(array_agg(moment ORDER BY i), '{}') AS moments, coalesce(array_agg(CASE WHEN $4 > 0 THEN 0 ELSE i +
+            (SELECT count(*) FROM unnest(kept.moments) AS m WHERE abs(m) >= moment - hold - 0.02) END ORDER BY i), '{}')
+            AS proves
+    FROM ruled, kept, coming WHERE $4 > 0 OR moment <= now + $3 + $12::float8
 )
 UPDATE kmirror.quota AS q SET number = q.number + cardinality(leased.moments),
     moments = kept.moments || leased.moments, not_before = begins,
-    rate = CASE WHEN $4 > 0 THEN q.rate ELSE current END,
-    stride = CASE WHEN $4 > 0 OR q.generation <> $6 THEN q.stride ELSE greatest(q.stride, $8::float8) END
+    rate = CASE WHEN $4 > 0 THEN q.rate ELSE pace END, stride = CASE WHEN $4 > 0 THEN q.stride ELSE climbs END
 FROM ruled, kept, leased WHERE q.account = $1
-RETURNING now, leased.moments::text AS moments, q.number - cardinality(leased.moments) + 1 AS first,
-    q.not_before, q.rate, q.stride, q.paused, q.generation]]
+RETURNING now, leased.moments::text AS moments, leased.proves::text AS proves,
+    q.number - cardinality(leased.moments) + 1 AS first, q.not_before, q.rate, q.stride, q.paused, q.generation,
+    (SELECT min(moment) FROM coming WHERE $4 = 0 AND moment > now + $3 + $12) AS later]]
 
 ---@class kmirror.quota.wish
 ---@field count integer moments
@@ -73,8 +82,9 @@ RETURNING now, leased.moments::text AS moments, q.number - cardinality(leased.mo
 ---@field rate number requests in any one second; 0: the rate that is found out
 ---@field margin number seconds by which a window is longer than one
 ---@field generation integer that this runner knows, of the rate that is found out
----@field climbed number how much higher it found the rate since
+---@field found number the rate that it has found since, and its stride: see runtime/climb.h
 ---@field stride number
+---@field ahead number seconds for which moments of that are leased
 ---@field late integer[] numbers of requests that went out late
 ---@field late_at number[] when they did
 ---@field pause number seconds for which nothing may go out
@@ -82,6 +92,8 @@ RETURNING now, leased.moments::text AS moments, q.number - cardinality(leased.mo
 ---@class kmirror.quota.lease
 ---@field now number
 ---@field moments number[]
+---@field proves number[] with each: how many go out in a second, of a rate that is found out
+---@field later number|nil the first moment that was wanted, and is too far ahead
 ---@field first integer the number of the first
 ---@field not_before number
 ---@field rate number
@@ -97,9 +109,9 @@ RETURNING now, leased.moments::text AS moments, q.number - cardinality(leased.mo
 function Window:lease(wish)
     local asked = task.now()
     local found, problem = ask(self, lease, { self.account, wish.count, wish.lead, wish.rate, wish.margin,
-        wish.generation, wish.climbed, wish.stride, array(wish.late), array(wish.late_at), wish.pause })
+        wish.generation, wish.found, wish.stride, array(wish.late), array(wish.late_at), wish.pause, wish.ahead })
     local row = found and found[1]
-    if row then row.moments = numbers(row.moments) end
+    if row then row.moments, row.proves = numbers(row.moments), numbers(row.proves) end
     return row, problem or not row and { message = "the account's row is gone" } or nil, asked
 end
 
