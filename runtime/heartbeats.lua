@@ -7,8 +7,8 @@
 -- behind each. IdentityReplicationPolicy has the same rule; and though it keeps the names of topics, it puts the alias
 -- before all that end in "heartbeats", a user's too.
 --
--- By that rule a user's `team.heartbeats` is one, too. Here it is not, as only aliases of known clusters count: were a
--- user's topic taken for MirrorMaker's, nobody would wait for its records, and that is worse than to wait in vain.
+-- By that rule a user's `team.heartbeats` is one, too. So it is asked with the aliases of known clusters: were a user's
+-- topic taken for MirrorMaker's, nobody would wait for its records, and that is worse than to wait in vain.
 
 local heartbeats = {}
 
@@ -23,10 +23,11 @@ end
 
 ---Whether a topic is MirrorMaker's own heartbeats topic, in the source or the target of a mirror.
 ---@param topic string
----@param aliases string[]  of clusters that are known
+---@param aliases? string[]  of clusters that are known; without, whatever is before it counts, as to MirrorMaker
 ---@return boolean
 function heartbeats.is(topic, aliases)
     if topic:sub(-#NAME) ~= NAME then return false end
+    if not aliases then return topic == NAME or topic:sub(-#NAME - 1, -#NAME - 1) == "." end
     local rest = topic
     while rest and rest ~= NAME do rest = upstream(rest, aliases) end
     return rest == NAME

@@ -112,8 +112,9 @@ mirrors.under_way = native.under_way
 mirrors.printable = native.printable
 
 ---Whether a topic is MirrorMaker's own heartbeats topic, which each mirror carries whatever its topics regex says, and
----which never falls silent: `heartbeats`, behind any of the aliases that are given. A user's team.heartbeats is none.
----@type fun(topic: string, aliases: string[]): boolean
+---which never falls silent: `heartbeats`, behind any of the aliases that are given. A user's team.heartbeats is none,
+---but without aliases, as MirrorMaker sees it, it is.
+---@type fun(topic: string, aliases?: string[]): boolean
 mirrors.is_heartbeats = heartbeats.is
 
 ---Whether nobody but its owner can read a file; nil when it cannot be looked at.
@@ -469,7 +470,7 @@ return fields.guard("mirrors", mirrors, {
     kafka_id = { "cluster", fields.text },
     printable = { "text", fields.string, "lines?", fields.boolean },
     is_private = { "path", fields.string },
-    is_heartbeats = { "topic", fields.string, "aliases", fields.list(fields.string, "a list of aliases") },
+    is_heartbeats = { "topic", fields.string, "aliases?", fields.list(fields.string, "a list of aliases") },
     secret = { "text", fields.string },
     reveal = { "value", fields.any },
     hide = { "text", fields.string, "hidden", fields.list(fields.string) },

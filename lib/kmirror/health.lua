@@ -37,15 +37,27 @@ function M.only_beats(name, rate)
     return name ~= "heartbeats" or rate <= most_heartbeats
 end
 
---- Whether a topic that a mirror lists is MirrorMaker's own heartbeats topic, to which something is written for ever:
---- `heartbeats`, behind any of the aliases of the mirror and of the profile's clusters. See mirrors.is_heartbeats().
+-- Whether a mirror's regex takes a topic, under this name or without the alias of the source; true where that cannot be
+-- told.
+local function takes(mirror, name, aliases)
+    local names = { name }
+    for _, alias in ipairs(aliases) do
+        names[#names + 1] = name:sub(1, #alias + 1) == alias .. "." and name:sub(#alias + 2) or nil
+    end
+    local told, taken = pcall(function() return require("kmirror.regex").select(mirror.topicsRegex, names) end)
+    return not told or #taken > 0
+end
+
+--- Whether a topic that a mirror lists is one of MirrorMaker's heartbeats topics, to which something is written for
+--- ever: `heartbeats`, behind any of the aliases of the mirror and of the profile's clusters, or behind anything else
+--- where the mirror's regex does not take it, as then MirrorMaker alone has it carried. See mirrors.is_heartbeats().
 ---@param mirror mirrors.Mirror
 ---@param topic mirrors.Topic
 ---@return boolean
 function M.is_heartbeats(mirror, topic)
-    if not topic.name:find(may_be) or not is_heartbeats(topic.name, aliases_of(mirror)) then
-        return false
-    end
+    if not (topic.name:find(may_be) and is_heartbeats(topic.name)) then return false end
+    local aliases = aliases_of(mirror)
+    if not is_heartbeats(topic.name, aliases) then return not takes(mirror, topic.name, aliases) end
     return M.only_beats(topic.name, topic.averageRate or 0)
 end
 

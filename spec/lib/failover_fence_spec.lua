@@ -157,7 +157,7 @@ describe("the fence", function()
 
     local beating = [[
         local function beat(id, rate, lag, more)
-            local all = mirror(id, rate, lag, { connectorName = "us-west.us-east.abc" })
+            local all = mirror(id, rate, lag, { connectorName = "us-west.us-east.abc", topicsRegex = ".*" })
             local one = { name = "heartbeats", averageRate = 1, averageLatency = 900 }
             for name, value in pairs(more or {}) do one[name] = value end
             table.insert(all.topicStatuses, 1, one)

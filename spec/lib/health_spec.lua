@@ -42,7 +42,7 @@ describe("the health of a mirror", function()
         local heartbeats = { name = "heartbeats", averageLatency = 900, averageRate = 1 }
         local function names(topics, changes)
             local found = {}
-            local fields = { topicStatuses = topics, connectorName = "us-west.us-east.abc" }
+            local fields = { topicStatuses = topics, connectorName = "us-west.us-east.abc", topicsRegex = ".*" }
             for name, value in pairs(changes or {}) do fields[name] = value end
             for i, topic in ipairs(health.topics(mirror(fields))) do found[i] = topic.name end
             return table.concat(found, " ")
@@ -67,6 +67,18 @@ describe("the health of a mirror", function()
             local known = names(topics)
             profile.use(before)
             assert.are.equal("team.heartbeats orders", known)
+        end)
+
+        it("takes what is called so and not taken by the regex for MirrorMaker's: nobody else wants it", function()
+            local topics = { { name = "team.heartbeats" }, { name = "us-west.pulse.heartbeats" },
+                { name = "myheartbeats" }, { name = "orders" } }
+            for regex, expected in pairs {
+                ["orders"] = "myheartbeats orders", ["team\\..*"] = "team.heartbeats myheartbeats orders",
+                ["pulse.heartbeats,orders"] = "us-west.pulse.heartbeats myheartbeats orders",
+                ["(broken"] = "team.heartbeats us-west.pulse.heartbeats myheartbeats orders",
+            } do
+                assert.are.equal(expected, names(topics, { topicsRegex = regex }), regex)
+            end
         end)
 
         it("knows the user's topics to which MirrorMaker gives the alias though names are kept", function()

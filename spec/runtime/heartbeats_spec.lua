@@ -20,6 +20,10 @@ describe("a heartbeats topic", function()
             assert.is_false(mirrors.is_heartbeats(name, aliases), name)
         end
         assert.is_false(mirrors.is_heartbeats("us-west.heartbeats", {}))
+        for name, is_one in pairs { heartbeats = true, ["team.heartbeats"] = true, ["a.b.heartbeats"] = true,
+            myheartbeats = false, ["heartbeats.x"] = false } do
+            assert.are.equal(is_one, mirrors.is_heartbeats(name), name)
+        end
         assert.is_true(mirrors.is_heartbeats("heartbeats", {}))
     end)
 

@@ -51,22 +51,33 @@ local function end_of(topic)
     return sum
 end
 
--- What several mirrors say of heartbeats topics, each of which most of them carry.
-local function add_beats(beats, told)
+-- The topics of a mirror whose records count, and MirrorMaker's heartbeats.
+local function split(mirror, told)
+    local counting, beating = {}, {}
     for _, topic in ipairs(told.topics) do
-        if topic.heartbeats then
-            local its = beats[topic.name] or { ending = 0, left = 0 }
-            beats[topic.name] = its
-            its.ending = math.max(its.ending, end_of(topic))
-            its.left = math.max(its.left, topic.recordsLeft or 0)
-        end
+        table.insert((topic.heartbeats or health.is_heartbeats(mirror, topic)) and beating or counting, topic)
+    end
+    return counting, beating
+end
+
+-- What several mirrors say of heartbeats topics, each of which most of them carry.
+local function add_beats(beats, topics)
+    for _, topic in ipairs(topics) do
+        local its = beats[topic.name] or { ending = 0, left = 0 }
+        beats[topic.name] = its
+        its.ending = math.max(its.ending, end_of(topic))
+        its.left = math.max(its.left, topic.recordsLeft or 0)
     end
 end
 
-local function ends_of(told)
-    local sum = 0
-    for _, topic in ipairs(told.topics) do sum = sum + (topic.heartbeats and 0 or end_of(topic)) end
-    return sum
+-- Where topics end, and how many records are left of them; nil when that is not known.
+local function sums_of(topics)
+    local written, left = 0, 0
+    for _, topic in ipairs(topics) do
+        written = written + end_of(topic)
+        left = left and topic.recordsLeft and left + topic.recordsLeft
+    end
+    return written, left
 end
 
 -- Compares heartbeats topics with how they were before. More than MirrorMaker writes is of somebody else, and returned;
@@ -103,10 +114,12 @@ function Left:look()
     end, bulk.reads)
     self.told = all
     self:note(all)
-    for _, told in ipairs(all) do
-        written = written + ends_of(told)
-        left = left and told.recordsLeft and left + told.recordsLeft
-        add_beats(beats, told)
+    for i, told in ipairs(all) do
+        local counting, beating = split(self.mirrors[i], told)
+        local its, remain = sums_of(counting)
+        written = written + its
+        left = left and told.topics[1] and remain and left + remain
+        add_beats(beats, beating)
     end
     local beaten, remain = self:compare(beats)
     local new = written - self.written + beaten

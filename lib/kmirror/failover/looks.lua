@@ -3,6 +3,7 @@
 
 local bulk = require("kmirror.bulk")
 local health = require("kmirror.health")
+local is_heartbeats = require("mirrors").is_heartbeats
 local progress = require("kmirror.progress")
 local regions = require("kmirror.failover.regions")
 local text = require("kmirror.text")
@@ -85,7 +86,7 @@ end
 -- A topic may be MirrorMaker's own of a cluster that nobody here knows.
 local function doubt_of(topics)
     for _, topic in ipairs(topics) do
-        local alias = topic.name:match("^(.+)%.heartbeats$")
+        local alias = topic.name ~= "heartbeats" and is_heartbeats(topic.name) and topic.name:match("^(.*)%.[^.]*$")
         if alias then
             return (" (%s is MirrorMaker's own where '%s' is a cluster: then name that in the profile)"):format(
                 topic.name, alias)
