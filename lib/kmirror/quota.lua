@@ -143,8 +143,9 @@ local function go_apart(self, problem)
     if self.away then return end
     self.away = true
     self.share:apart(self.fraction)
-    log.warn("the quota is not shared, as its database is away (%s): until it is back, this process sends %s "
-        .. "(--quota-away)", problem.message, self.fraction == 0 and "nothing"
+    local how = problem.lost == false and "cannot be used" or "is away"
+    log.warn("the quota is not shared, as its database %s (%s): until it is back, this process sends %s "
+        .. "(--quota-away)", how, problem.message, self.fraction == 0 and "nothing"
         or ("no more than %g of the rate"):format(self.fraction))
 end
 

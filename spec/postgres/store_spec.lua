@@ -116,6 +116,52 @@ describe("a store in PostgreSQL", function()
         assert.matches("store\tok\tpostgresql://[^\n]* as postgres, with 0 jobs", doctor.stdout)
     end)
 
+    it("is told of by doctor: the version of its tables, its clock, and how much of the quota is used", function()
+        kmirror("store", "init", "--store", store)
+        local sandbox = support.sandbox { rate = 35 }
+        local env = sandbox:env()
+        local function doctor(more)
+            for each, value in pairs(more or {}) do env[each] = value end
+            return support.run({ "doctor", "--store", store, env = env }).stdout
+        end
+        local first = doctor()
+        assert.matches("; its tables have version %d+; its clock agrees with this machine's\t\n", first)
+        assert.matches("\nshared quota\tok\t%d+ requests so far, %d+ in the last second; no 429 so far\t\n", first)
+        local account = server:sql("SELECT account FROM kmirror.quota", name)
+        server:sql("UPDATE kmirror.quota SET throttled_at = extract(epoch FROM now()) - 120, number = 5000", name)
+        assert.are_not.equal("", account)
+        local ahead = doctor(support.preload("hour_ahead", {}))
+        assert.matches("its clock, which leases go by, is 3600 seconds behind this machine's", ahead)
+        assert.matches("shared quota\tok\t50%d%d requests so far, %d+ in the last second; the last 429 was 2 min",
+            ahead)
+        sandbox:stop()
+    end)
+
+    it("tells whose rights do not suffice for the database itself, and keeps odd names from the terminal", function()
+        local poor = kmirror("store", "init", "--store", as "stranger")
+        assert.are.equal(2, poor.status)
+        assert.matches("permission denied for database .*; whoever owns it has to run this, or GRANT CREATE",
+            poor.stderr)
+        kmirror("store", "init", "--store", store)
+        local evil = "e\27[31mvil\nkmirror: \"all\" well"
+        server:sql(("CREATE ROLE \"%s\" LOGIN"):format(evil:gsub('"', '""')))
+        assert.are.equal(0, kmirror("store", "init", "--store", store, "--grant", evil).status)
+        local refused = kmirror("store", "init", "--store", store, "--grant", "")
+        assert.are.equal(2, refused.status)
+        assert.matches("%-%-grant '': expected the name of a role", refused.stderr)
+        local url = store:gsub("postgres@", "")
+        for _, words in ipairs { { "store", "status" }, { "jobs" }, { "jobs", "show", "j" }, { "jobs", "forget", "j" },
+            { "--sandbox", "doctor" } } do
+            local line = { "--sandbox", "--job", "j", "run", "-", stdin = "return 1" }
+            for _, each in ipairs { line, words } do
+                each.env = { KMIRROR_STORE = url, PGUSER = evil }
+                local result = support.run(each)
+                assert.is_nil((result.stdout .. result.stderr):find("[\27\r]"), table.concat(each, " "))
+                assert.is_nil((result.stdout .. result.stderr):find("\nkmirror: \"all", 1, true))
+            end
+        end
+    end)
+
     it("is refused with a password in its URL, in whatever way it is named, and no output holds it", function()
         for _, url in ipairs { "postgresql://me:s3cret@127.0.0.1/db", "postgres://me@127.0.0.1/db?password=s3cret",
             "postgresql://127.0.0.1/db?passw%6Frd=s3cret", "POSTGRESQL://me:s3cret@h/db",

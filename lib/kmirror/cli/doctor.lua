@@ -28,7 +28,8 @@ return {
     details = [[
 Looks at the configuration, where the API key comes from and who can read it,
 DNS, the connection, TLS, the clock, whether the API takes the key and what it
-may do, the rate, and the store of jobs. Nothing is changed: whether the key is
+may do, the rate, and the store of jobs; of one in PostgreSQL also its tables,
+its clock and the shared quota. Nothing is changed: whether the key is
 read-only shows when the target latency of a mirror that does not exist is set,
 which a full key is told (404) and a read-only one refused (403); with
 --read-only even that is not asked.

@@ -1,7 +1,7 @@
 local jobs = require("kmirror.jobs")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
-local meant = require("mirrors").fields.meant
+local mirrors = require("mirrors")
 local refuse = require("kmirror.usage")
 local stores = require("kmirror.store")
 local text = require("kmirror.text")
@@ -109,7 +109,7 @@ function actions.status(options, url)
     if options.json then
         io.stdout:write(json.encode(shape, true), "\n")
     else
-        io.stdout:write(told(shape), "\n")
+        io.stdout:write(mirrors.printable(told(shape)), "\n")
     end
     return url and next_step(shape) and 1 or 0
 end
@@ -143,7 +143,9 @@ With --json, status prints {"url", "kind", "user", "server", "version",
     run = function(options)
         if not actions[options.action] then
             refuse("kmirror store cannot '%s': expected init, status or migrate%s", options.action,
-                meant(options.action, actions))
+                mirrors.fields.meant(options.action, actions))
+        elseif options.grant == "" then
+            refuse("--grant '': expected the name of a role of the database's")
         elseif options.grant and options.action == "status" then
             refuse("kmirror store status has no --grant; see kmirror help store")
         elseif options.json and options.action ~= "status" then

@@ -1,8 +1,13 @@
 --- doctor.store: where jobs are kept. One that is not there yet is not made.
 
 local files = require("kmirror.file")
+local host = require("host")
 local mirrors = require("mirrors")
+local moment = require("kmirror.moment")
+local profile = require("kmirror.profile")
+local quota = require("kmirror.quota")
 local stores = require("kmirror.store")
+local text = require("kmirror.text")
 
 local function variable(name)
     local value = os.getenv(name)
@@ -32,14 +37,37 @@ local function look_inside(case, url, path)
     end
 end
 
+local skew_worth_telling <const> = 2 -- seconds
+
+-- Its clock is the one that leases go by; this machine's is in what is written down.
+local function clock_of(store)
+    local before = host.time()
+    local ahead = store:time() - (before + host.time()) / 2
+    if math.abs(ahead) < skew_worth_telling then return "its clock agrees with this machine's" end
+    return ("its clock, which leases go by, is %.0f seconds %s this machine's"):format(math.abs(ahead),
+        ahead < 0 and "behind" or "ahead of")
+end
+
+-- What all runners of the account share.
+local function quota_of(case, store)
+    local current = profile.current()
+    local row = case.prepared and current.endpoint and current.username
+        and store:quota(quota.account(current.endpoint, current.username))
+    if not row then return "nobody has asked for any of it so far" end
+    return ("%d requests so far, %d in the last second; %s"):format(row.number, row.now,
+        row.since_rejected and "the last 429 was " .. moment.span(row.since_rejected) .. " ago" or "no 429 so far")
+end
+
 -- One in PostgreSQL: whether it can be reached, has the tables of this kmirror, and lets this user write to them.
 local function look_at_database(case, url)
     local ok, result = pcall(function()
         local store = stores.open(url)
         local lacking, count, user = store:lacking(), #store:jobs(), store.user
+        local shape = { lacking = lacking, user = user, quota = not lacking and quota_of(case, store),
+            words = ("%s as %s, with %s"):format(url, user, text.count(count, "job")) }
+        shape.more = ("; its tables have version %d; %s"):format(store:version(), clock_of(store))
         store:close()
-        return { lacking = lacking, words = ("%s as %s, with %d %s"):format(url, user, count,
-            count == 1 and "job" or "jobs"), user = user }
+        return shape
     end)
     if not ok then
         local message = type(result) == "table" and result.message or tostring(result)
@@ -49,7 +77,8 @@ local function look_at_database(case, url)
         case:note("store", "fail", ("%s, but without the right to %s"):format(result.words, result.lacking),
             ("the owner of the database: kmirror store init --grant %s"):format(result.user))
     else
-        case:note("store", "ok", result.words)
+        case:note("store", "ok", result.words .. result.more)
+        case:note("shared quota", "ok", result.quota)
     end
 end
 

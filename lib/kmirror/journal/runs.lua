@@ -43,6 +43,8 @@ local function check_agreed(self, other)
     elseif (other.settings.approval or false) ~= (own.approval or false) then
         refuse("%s %s --approval: join it %s", who, own.approval and "without" or "with",
             own.approval and "without" or "with --approval")
+    elseif own.approval and (other.reason ~= run.reason or other.settings.hooks ~= own.hooks) then
+        refuse("%s with another --reason or --hook, and whoever approves it is shown that: give the same", who)
     end
 end
 

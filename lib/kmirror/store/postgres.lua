@@ -6,6 +6,7 @@ local databases = require("kmirror.store.postgres.database")
 local items = require("kmirror.store.postgres.items")
 local leases = require("kmirror.store.postgres.lease")
 local mirrors = require("mirrors")
+local quotas = require("kmirror.store.postgres.quotas")
 local records = require("kmirror.store.records")
 local rows = require("kmirror.store.rows")
 local schema = require("kmirror.store.postgres.schema")
@@ -20,6 +21,7 @@ Postgres.__index = Postgres
 
 items.add(Postgres)
 approvals.add(Postgres)
+quotas.add(Postgres)
 
 -- ---- statements -------------------------------------------------------------------------------------------
 
@@ -133,6 +135,18 @@ end
 ---@return string|nil
 function Postgres:lacking()
     return schema.lacking(self.database)
+end
+
+--- What time it is, by the clock that leases go by.
+---@return number seconds since the epoch
+function Postgres:time()
+    return self.database:query("SELECT extract(epoch FROM clock_timestamp())::float8 AS now")[1].now
+end
+
+--- Which version its tables have.
+---@return integer
+function Postgres:version()
+    return schema.version(self.database)
 end
 
 function Postgres:forget(name)

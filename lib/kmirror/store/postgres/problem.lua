@@ -31,7 +31,7 @@ function M.reason(problem)
     return words
 end
 
--- By SQLSTATE, else by libpq's words, which stand for what happens before there is one.
+-- By the words, which is all that there is of what happens before there is a SQLSTATE, else by that.
 local init, migrate = "kmirror store init --store %s", "kmirror store migrate --store %s"
 local no_room = "it has no room for another connection: raise max_connections or the role's CONNECTION LIMIT, or use "
     .. "a pooler"
@@ -39,7 +39,7 @@ local by_state = {
     ["42P01"] = "it has no tables of kmirror's, or not all: " .. init,
     ["3F000"] = "it has no schema of kmirror's: " .. init,
     ["42703"] = "its tables are older than this kmirror: " .. migrate,
-    ["42501"] = "the owner of the schema has to allow it: kmirror store init --grant ROLE --store %s",
+    ["42501"] = "its owner has to allow it: kmirror store init --grant ROLE --store %s",
     ["25006"] = "it is a standby, or set to be read only: name both servers in the URL "
         .. "(//A,B/…?target_session_attrs=read-write)",
     ["53300"] = no_room,
@@ -48,6 +48,7 @@ local by_state = {
     ["22P05"] = "not all text can be kept in it: its encoding has to be UTF8",
 }
 local by_words = {
+    { "permission denied for database", "whoever owns it has to run this, or GRANT CREATE ON DATABASE" },
     { "no password supplied", "give it in ~/.pgpass, PGPASSWORD or a service file, as libpq takes it" },
     { "password authentication failed", "check the user name, and ~/.pgpass, PGPASSWORD or the service file" },
     { "database \"[^\"]*\" does not exist", "create it first: createdb, or another name in --store" },
@@ -70,13 +71,14 @@ local by_words = {
 ---@return string
 function M.advice(problem, name)
     local advice = by_state[problem.sqlstate]
-    for _, each in ipairs(advice and {} or by_words) do
+    for _, each in ipairs(by_words) do
         if problem.message:find(each[1]) then
             advice = each[2]
             break
         end
     end
-    return advice and "; " .. advice:format(shell.word(name)) or ""
+    local anybody = problem.sqlstate == "42501" and name:gsub("^(%a+://)[^@/]*@", "%1") or name
+    return advice and "; " .. advice:format(shell.word(anybody)) or ""
 end
 
 return M

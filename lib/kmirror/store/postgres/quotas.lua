@@ -20,4 +20,29 @@ M.step = {
 
 M.rights = { "SELECT, INSERT, UPDATE", "kmirror.quota" }
 
+local look = [[
+SELECT number, rate, extract(epoch FROM clock_timestamp())::float8 - throttled_at AS since_rejected,
+    throttled_at > 0 AS rejected, generation,
+    (SELECT count(*) FROM unnest(moments) AS m WHERE abs(m) > extract(epoch FROM clock_timestamp())::float8 - 1) AS now
+FROM kmirror.quota WHERE account = ?]]
+
+---@class kmirror.store.quota what runners share of an account's rate
+---@field number integer requests that have gone out so far
+---@field now integer of them in the last second
+---@field rate number requests in any one second, as far as --rate auto has found out
+---@field since_rejected number|nil seconds since the last 429
+
+--- Gives a store what tells of it.
+---@param Store table the class
+function M.add(Store)
+    --- nil: nobody has shared it so far.
+    ---@param account string digest of it, as kmirror.quota makes it
+    ---@return kmirror.store.quota|nil
+    function Store:quota(account)
+        local row = self.database:query(look, account)[1]
+        if row and not row.rejected then row.since_rejected = nil end
+        return row
+    end
+end
+
 return M
