@@ -7,7 +7,7 @@
 /* In ticks of processor time: what there is for all tasks to come to their ends, and when a hook must have helped. */
 enum { TICK_US = 200000, ENOUGH = 3, STUCK = 4 };
 
-static double since;         /* when the task was resumed that is running */
+static unsigned long since;  /* which time of resuming a task was the last */
 static int ticks, all_ticks; /* that have passed since then, and since the interrupt */
 static int hooked;           /* ticks since there is a hook; 0: none */
 static unsigned stops;       /* that were seen: who was stopped may take its time to close what it has open */
@@ -39,8 +39,8 @@ bool computing_tick(void) {
         set_clock(0);
         return false;
     }
-    ticks = s->running != NULL && since == s->resumed_at ? ticks + 1 : 0;
-    since = s->resumed_at;
+    ticks = s->running != NULL && since == s->resumes ? ticks + 1 : 0;
+    since = s->resumes;
     if (ticks == 0)
         hooked = 0;
     if (stops != s->stops)

@@ -47,6 +47,7 @@ struct http_request {
     bool too_large, told;
     bool accepted, timed_out; /* libcurl took it on; it did not end in time */
     bool out_of_memory;       /* for the answer */
+    bool is_get;              /* its handle has the options of one, but for the path */
     char error[CURL_ERROR_SIZE];
     http_request *next, *previous;
 };
@@ -329,7 +330,7 @@ static bool set_url(CURL *e, const char *origin, const char *path) {
     return ok;
 }
 
-/* The options that differ from one request to the next. */
+/* The options that differ from one request to the next: from one get to the next, the path alone. */
 static bool address(http_request *r, const char *method, const char *path, const char *body, size_t length) {
     CURL *e = r->transfer.easy;
     const char *origin = r->client->origin;
@@ -338,6 +339,9 @@ static bool address(http_request *r, const char *method, const char *path, const
         SET(CURLOPT_REQUEST_TARGET, path);
     else
         ok = ok && set_url(e, origin, path);
+    bool is_get = body == NULL && strcmp(method, "GET") == 0;
+    if (is_get && r->is_get)
+        return ok;
     if (body != NULL) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
         SET(CURLOPT_COPYPOSTFIELDS, body);
@@ -347,6 +351,7 @@ static bool address(http_request *r, const char *method, const char *path, const
         SET(CURLOPT_HTTPHEADER, r->client->headers.plain);
     }
     SET(CURLOPT_CUSTOMREQUEST, method);
+    r->is_get = is_get && ok;
     return ok;
 #undef SET
 }

@@ -71,7 +71,7 @@ const char *http_base_path(const http_client *c);
  * note. NULL when memory is short. */
 http_request *http_start(http_client *c, const char *method, const char *path, const char *body, size_t length,
                          double timeout, const http_events *events, void *owner);
-/* The answer; valid from the moment `done` is called. */
+/* The answer; valid from the moment `done` is called, but for when it was started. */
 const http_answer *http_answer_of(const http_request *r);
 /* Ends a request, aborting it when it is under way, and gives its handle back. */
 void http_release(http_request *r);

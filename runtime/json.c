@@ -347,24 +347,36 @@ static void check_known(reader *r, object *o, const shape_field *f, bool is_obje
     int top = lua_gettop(r->L);
     if (!lua_isnil(r->L, top))
         o->present |= f->bit;
-    note(r, shape_check_field(r->L, f));
-    if (f->items != NULL && is_object)
-        note(r, "an object where a list was expected");
-    lua_settop(r->L, top);
+    const char *problem = shape_check_field(r->L, f);
+    if (problem == NULL && f->items != NULL && is_object)
+        problem = "an object where a list was expected";
+    note(r, problem);
+    if (problem != NULL)
+        lua_settop(r->L, top);
+}
+
+static bool begins_number(char c) {
+    return c == '-' || (c >= '0' && c <= '9');
+}
+
+/* The one double that the API describes; from behind the quote. */
+static bool is_rate(const char *name) {
+    static const char rate[] = "averageRate\"";
+    return strncmp(name, rate, sizeof rate - 1) == 0;
 }
 
 static bool read_field(reader *r, object *o) {
-    static const char rate[] = "averageRate"; /* the one double that the API describes */
+    const shape_field *f;
     if (!skip(r, '"'))
         return fail(r, "the name of a field");
-    bool is_double = strncmp(r->at, rate, sizeof rate - 1) == 0 && r->at[sizeof rate - 1] == '"';
-    const shape_field *f;
+    const char *name = r->at;
     if (!read_name(r, o, &f))
         return false;
     if (!skip(r, ':'))
         return fail(r, "':'");
-    wanted w = {.items = f == NULL ? NULL : f->items, .is_double = is_double, .fields = FIRST_FIELDS};
     skip_blanks(r);
+    wanted w = {.items = f == NULL ? NULL : f->items, .fields = FIRST_FIELDS};
+    w.is_double = begins_number(*r->at) && is_rate(name);
     bool is_object = *r->at == '{';
     if (!read_value(r, &w))
         return false;
@@ -443,7 +455,7 @@ static bool read_plain(reader *r, bool is_double) {
         lua_pushlightuserdata(r->L, NULL);
         return skip_word(r, "null");
     default:
-        return *r->at == '-' || (*r->at >= '0' && *r->at <= '9') ? read_number(r, is_double) : fail(r, "a value");
+        return begins_number(*r->at) ? read_number(r, is_double) : fail(r, "a value");
     }
 }
 

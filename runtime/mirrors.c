@@ -56,15 +56,13 @@ static int json_string(lua_State *L) {
     return 1;
 }
 
-/* True of 8-4-4-4-12 hexadecimal digits. */
 static bool holds_uuid(const char *text, size_t length) {
-    if (length != 36)
+    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"; /* of hexadecimal digits */
+    if (length != sizeof form - 1)
         return false;
-    for (size_t i = 0; i < length; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+    for (size_t i = 0; i < length; i++)
+        if (form[i] == '-' ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
             return false;
-    }
     return true;
 }
 

@@ -119,12 +119,14 @@ static void granted(governor_pass *p) {
         task_wake(&c->wait);
         return;
     }
-    c->granted_at = loop_now();
     c->http = http_start(c->account->http, c->wire->method, c->path, c->body, c->body_length, c->timeout, &events, c);
     c->out_of_memory = c->http == NULL;
-    if (c->out_of_memory)
+    if (c->out_of_memory) {
         task_wake(&c->wait);
-    else if (c->wire->change)
+        return;
+    }
+    c->granted_at = http_answer_of(c->http)->started;
+    if (c->wire->change)
         fence_enter(&c->fence);
 }
 

@@ -245,21 +245,21 @@ local function note_outage(call, ok, e)
     end
 end
 
--- Goes on with an attempt for as long as it only waits for the quota, and says so.
-local function waited(call, ok, ...)
-    if ok ~= nil or select("#", ...) == 0 then return ok, ... end
-    if tracer then
-        local event = event_of(call, "quota")
-        event.wait, event.throttled = ...
-        event.rate = call.account.rate()
-        tracer(event)
-    end
-    return waited(call, native.go_on(call.native))
+local function tell_quota(call, seconds, throttled)
+    if not tracer then return end
+    local event = event_of(call, "quota")
+    event.wait, event.throttled, event.rate = seconds, throttled, call.account.rate()
+    tracer(event)
 end
 
--- Sends it, and waits for what comes back. Nothing when it was recalled.
+-- Sends it, and waits for what comes back; tells of it while it only waits for the quota. Nil when it was recalled.
 local function exchange(call)
-    return waited(call, native.attempt(call.native, time_left(call)))
+    local ok, result, maybe_done, hint, told = native.attempt(call.native, time_left(call))
+    while ok == nil and result do
+        tell_quota(call, result, maybe_done) -- which are seconds, and whether because of a 429
+        ok, result, maybe_done, hint, told = native.go_on(call.native)
+    end
+    return ok, result, maybe_done, hint, told
 end
 
 -- One attempt, within the call's deadline.

@@ -320,7 +320,7 @@ static void resume(task *t) {
     s->running = t;
     s->current = t->co;
     s->refusals = 0;
-    s->resumed_at = loop_now();
+    s->resumes++;
     int status = lua_resume(t->co, s->L, nargs, &results);
     s->running = NULL;
     s->current = NULL;

@@ -46,11 +46,12 @@ struct scheduler {
     task *main;        /* what task_run() was called for */
     task *foreground;  /* the turn of a prompt: Ctrl-C is for it alone */
     bool prompting;    /* there are such turns; between two, Ctrl-C is for nobody */
-    double resumed_at, looked_at;
-    lua_State *current; /* whose code runs: the running task's, or a coroutine of the script's own */
-    unsigned refusals;  /* calls that were refused since it was resumed, because of an interrupt */
-    unsigned yields;    /* all since the interrupt */
-    unsigned stops;     /* how often code was stopped by a hook */
+    double looked_at;
+    unsigned long resumes; /* how often a task was resumed */
+    lua_State *current;    /* whose code runs: the running task's, or a coroutine of the script's own */
+    unsigned refusals;     /* calls that were refused since it was resumed, because of an interrupt */
+    unsigned yields;       /* all since the interrupt */
+    unsigned stops;        /* how often code was stopped by a hook */
     size_t live, background;
     task_wait *rest;               /* of who waits until only itself and what is in the background is left */
     void (*waiting)(lua_State *L); /* says what is waited for after an interrupt; may be NULL */
