@@ -99,4 +99,41 @@ describe("a journal, of creates,", function()
                 print(seen.order .. " " .. seen.cluster .. " " .. table.concat(seen.ids, "+"))
             end]])
     end)
+
+    it("leaves unanswered creates of a shared job to who has their items, until it takes these over", function()
+        assert.are.equal("seeded: old+a b? made\n"
+            .. "c inherits x, known before: a old\nc inherits y, known before: a old\nc made z\n"
+            .. "seeded: old+a x? b? made y? late\n", run [[
+            local creates = require "kmirror.journal.creates"
+            local function row(number, state, regex, item)
+                return { number = number, order = 2 * number, operation = "create", cluster = "C", state = state,
+                    key = "key of " .. regex, arguments = { topicsRegex = regex }, item = item,
+                    id = state == "done" and "made" or nil }
+            end
+            local its = { joint = true, prepared = {}, taken_over = {}, known = {}, history = {
+                { cluster = "c", order = 1, ids = { "old", "a" } }, { cluster = "d", order = 2, ids = { "no" } },
+            }, changes = { row(1, "sent", "x", "another's"), row(2, "sent", "b"), row(3, "done", "z", "another's") } }
+            local function prepare()
+                told = {}
+                local one = setmetatable({}, { __index = ledger })
+                function one:inherit(cluster, spec, key, before)
+                    local names = {}
+                    for id in pairs(before) do names[#names + 1] = id end
+                    table.sort(names)
+                    assert(key == "key of " .. spec.topicsRegex)
+                    print(cluster .. " inherits " .. spec.topicsRegex .. ", known before: " .. table.concat(names, " "))
+                    return {}
+                end
+                function one:made(cluster, id, spec) print(cluster .. " made " .. spec.topicsRegex) end
+                creates.prepare(its, one, "c")
+                print("seeded: " .. table.concat(told, " "):gsub("c:", ""))
+            end
+            prepare()
+            its.history[3] = { cluster = "c", order = 7, ids = { "late" } }
+            local other = row(4, "sent", "y", "another's")
+            other.order, its.changes[4] = 6.5, other
+            for _ = 1, 2 do creates.take_over(its, { its.changes[1], other }) end
+            creates.take_over(its, { row(3, "done", "z", "another's"), row(5, "failed", "f", "another's") })
+            prepare()]])
+    end)
 end)
