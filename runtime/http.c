@@ -85,10 +85,16 @@ static bool is_allowed(CURLU *url, bool insecure, bool *loopback) {
     return https || (http && (*loopback || insecure));
 }
 
+/* libcurl takes what is behind three slashes for the host. */
+static bool names_host(const char *url) {
+    const char *behind = strstr(url, "://");
+    return behind != NULL && behind[3] != '/';
+}
+
 bool http_url_allowed(const char *url, bool insecure) {
     bool loopback;
     CURLU *parsed = curl_url();
-    bool allowed = parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+    bool allowed = parsed != NULL && names_host(url) && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
                    is_allowed(parsed, insecure, &loopback);
     curl_url_cleanup(parsed);
     return allowed;

@@ -26,6 +26,7 @@ local progress = require("kmirror.progress")
 local ready = require("kmirror.hooks.ready")
 local shell = require("kmirror.shell")
 local task = require("task")
+local text = require("kmirror.text")
 local refuse = require("kmirror.usage")
 
 local M = {}
@@ -35,10 +36,10 @@ local patience = 5 -- seconds between SIGTERM and SIGKILL
 local default_timeout = 300
 
 --- A text as one word of a shell.
----@param text string|number
+---@param word string|number
 ---@return string
-function M.quote(text)
-    return shell.quote(text)
+function M.quote(word)
+    return shell.quote(word)
 end
 
 ---@class kmirror.hook
@@ -51,14 +52,14 @@ end
 
 --- A converter for argparse: STEP=COMMAND.
 ---@param steps string[] names of the steps that there are
----@return fun(text: string): kmirror.hook|nil, string|nil
+---@return fun(given: string): kmirror.hook|nil, string|nil
 function M.option(steps)
-    return function(text)
-        local step, command = text:match("^([%w-]+)=(.*%S.*)$")
+    return function(given)
+        local step, command = given:match("^([%w-]+)=(.*%S.*)$")
         for _, known in ipairs(steps) do
             if step == known then return { step = step, command = command } end
         end
-        return nil, ("--hook '%s': expected STEP=COMMAND, with a step of: %s"):format(text, table.concat(steps, ", "))
+        return nil, ("--hook '%s': expected STEP=COMMAND, with a step of: %s"):format(given, table.concat(steps, ", "))
     end
 end
 
@@ -172,16 +173,35 @@ function Process:__close()
     os.execute("rm -rf " .. shell.quote(self.directory))
 end
 
+local longest_line = 1000 -- columns
+
+local function tell_line(step, line)
+    log.info("[%s] %s", step, text.cut(text.clean(line), longest_line))
+end
+
 -- Tells of the lines that it has written meanwhile; when it has ended, of the rest of the last one, too.
 local function tell(process, step, ended)
     for piece in process.output:lines("L") do
         process.rest = (process.rest or "") .. piece
         if process.rest:sub(-1) == "\n" then
-            log.info("[%s] %s", step, process.rest:sub(1, -2))
+            tell_line(step, process.rest:sub(1, -2))
             process.rest = nil
         end
     end
-    if ended and process.rest then log.info("[%s] %s", step, process.rest) end
+    if ended and process.rest then tell_line(step, process.rest) end
+end
+
+-- What a status means that the hook may not have given itself.
+local function meaning(status)
+    if status == 126 then
+        return ": what it names cannot be executed; of a script, chmod +x"
+    elseif status == 127 then
+        return ": what it names is not there; of a script, what its first line names (a CR at its end, too, is part of "
+            .. "that)"
+    elseif status > 128 and status <= 192 then
+        return (": it seems that signal %d ended it"):format(status - 128)
+    end
+    return ""
 end
 
 local timed_out = { [124] = true, [137] = true } -- as `timeout` says it, and when SIGKILL was needed
@@ -203,9 +223,10 @@ local function run(hook, context, seconds)
         tell(process, hook.step, status)
     until status
     if timed_out[status] and task.now() - began >= seconds then
-        error(("the hook %s did not end within %g seconds"):format(hook.step, seconds), 0)
+        local unit = seconds == 1 and "second" or "seconds"
+        error(("the hook %s did not end within %g %s"):format(hook.step, seconds, unit), 0)
     elseif status ~= 0 then
-        error(("the hook %s failed with status %d"):format(hook.step, status), 0)
+        error(("the hook %s failed with status %d%s"):format(hook.step, status, meaning(status)), 0)
     end
 end
 
@@ -218,7 +239,7 @@ function Hooks:run(step, context)
     local count = 0
     for _, hook in ipairs(self.all) do
         if hook.step == step and changes.harmless() then
-            io.stdout:write(("would run the hook %s: %s\n"):format(step, hook.command:match("[^\n]*")))
+            io.stdout:write(("would run the hook %s: %s\n"):format(step, text.clean(hook.command:match("[^\n]*"))))
         elseif hook.step == step then
             run(hook, context, self.timeout)
             count = count + 1
@@ -237,7 +258,7 @@ fields.guard_methods("hooks", Hooks, {
 })
 
 return fields.guard("hooks", M, {
-    quote = { "text", fields.word },
+    quote = { "word", fields.word },
     option = { "steps", steps },
     new = {
         "steps", steps, "hooks", fields.list(fields.table),

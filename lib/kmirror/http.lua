@@ -82,6 +82,19 @@ local function header_lines(headers)
     return lines
 end
 
+-- As RFC 7617 has it: a colon would begin the password.
+local function check_user(username)
+    local plain = mirrors.reveal(username)
+    if plain and plain:find("[:%c\x7F]") then
+        fields.invalid("http: username must be without a colon and on one line (not shown)")
+    end
+end
+
+local function as_json(body)
+    local ok, text_or_why = pcall(json.encode, body)
+    return ok and text_or_why or fields.invalid("http: body: %s", tostring(text_or_why))
+end
+
 -- A body as it is sent; what in it is a secret goes to `secrets`.
 local function plain_body(value, secrets, depth)
     local plain = mirrors.reveal(value)
@@ -210,8 +223,9 @@ function M.request(method, url, body, options)
     local what = ("%s %s"):format(method, text.clean(shown))
     local way, secrets = mirrors.way(mirrors.reveal(url), options.insecure), {}
     body = plain_body(body, secrets, 0)
+    check_user(options.username)
     local request = {
-        method = method, base = base, path = target, body = type(body) == "table" and json.encode(body) or body,
+        method = method, base = base, path = target, body = type(body) == "table" and as_json(body) or body,
         headers = header_lines(options.headers or {}), username = mirrors.reveal(options.username),
         password = mirrors.reveal(options.password), ca_file = way.ca_file, ca_dir = way.ca_dir,
         insecure = options.insecure, timeout = options.timeout or 30, max_body = options.max_body or 1 << 20,

@@ -63,6 +63,39 @@ describe("hooks", function()
         assert.is_truthy(result.stderr:find("[a] " .. directory .. "\n", 1, true), result.stderr)
     end)
 
+    it("say what may be meant by a status that the shell gives for them", function()
+        local directory = support.temporary_directory() .. "/some folder"
+        assert(os.execute(("mkdir '%s'"):format(directory)))
+        local function script(name, content, mode)
+            os.execute(("chmod %s '%s'"):format(mode, support.write(directory .. "/" .. name, content)))
+            return ("'%s/%s'"):format(directory, name)
+        end
+        for command, said in pairs {
+            [script("here", "#!/bin/sh\necho here\n", "+x")] = "",
+            [script("closed", "#!/bin/sh\n", "-x")] = "126: what it names cannot be executed; of a script, chmod +x",
+            [script("windows", "#!/bin/sh\r\n", "+x")] = "127: what it names is not there; of a script, what its "
+                .. "first line names (a CR at its end, too, is part of that)",
+            ["/nowhere/x"] = "127: what it names is not there",
+            ["kill -9 $$"] = "137: it seems that signal 9 ended it",
+        } do
+            local result = run(('hooks.new({ "a" }, { { step = "a", command = %q } }):run("a", {})'):format(command))
+            assert.are.equal(said == "" and 0 or 1, result.status)
+            local expected = said == "" and "[a] here" or "the hook a failed with status " .. said
+            assert.is_truthy(result.stderr:find(expected, 1, true), result.stderr)
+        end
+    end)
+
+    it("may say megabytes in a line, and anything a terminal would obey, also in a dry run", function()
+        local command = "yes xx | tr -d '\\n' | head -c 3000000; printf '\\033[2J'"
+        local code = ('hooks.new({ "a" }, { { step = "a", command = %q } }):run("a", {})'):format(command)
+        local result = run(code)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.equal("[a] " .. ("x"):rep(999) .. "…\n", result.stderr)
+        result = support.run { "run", "--dry-run", "--sandbox", "-",
+            stdin = [[require "kmirror.hooks".new({ "a" }, { { step = "a", command = "echo \27[2J" } }):run("a", {})]] }
+        assert.are.equal("would run the hook a: echo \\u{1B}[2J\n", result.stdout)
+    end)
+
     it("end the runbook when one fails, and keep the next one from running", function()
         for _, status in ipairs { 1, 7 } do
             local result = run(([[

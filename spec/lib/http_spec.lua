@@ -151,6 +151,9 @@ describe("kmirror.http", function()
             "http.get(base, { headers = { Host = 'b' } })",
             "http.get(base, { headers = { ['Content-Length'] = '5' } })",
             "http.get(base, { timeout = 0 })", "http.get(base, { tiemout = 1 })", "http.get(base, { max_body = 0 })",
+            "http.get('https:///127.0.0.1/')", "http.get((base:gsub('//', '///')))",
+            "http.get(base, { username = 'a:b', password = 'c' })", "http.get(base, { username = 'a\\nb' })",
+            "http.post(base, { f = print })", "http.post(base, (function() local t = {} t.t = t return t end)())",
             "http.get(7)", "http.post(base, 7)", "http.request('HEAD', base)",
         } do
             local here = servers[1] or server { { body = "" } }

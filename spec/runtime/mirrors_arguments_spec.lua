@@ -184,7 +184,7 @@ describe("arguments are checked before anything is sent:", function()
             for _, endpoint in ipairs {
                 "http://api.instaclustr.com", "http://10.0.0.1", "http://127.0.0.1.nip.io", "http://[::2]:80",
                 "http://localhost.example.org", "http://127.0.0.1@example.org/", "ftp://127.0.0.1",
-                "file:///etc/passwd", "127.0.0.1:8642", "https://", "nonsense", "",
+                "file:///etc/passwd", "127.0.0.1:8642", "https://", "https:///h", "nonsense", "",
             } do
                 refused("endpoint", support.connect, { url = endpoint })
             end
