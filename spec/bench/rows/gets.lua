@@ -1,5 +1,5 @@
--- Gets over 64 connections: as many as there are in a second, and what they cost. Many short rounds, as a processor that
--- others share is faster now and slower then: a ratio is of runs that follow one another.
+-- Gets over 64 connections: as many as there are in a second, and what they cost. Many short rounds, as a processor
+-- that others share is faster now and slower then: a ratio is of runs that follow one another.
 return function(bench)
     local count = bench.count(10000, 3000)
     local url = bench.mirror_url(bench.endpoint)
