@@ -64,16 +64,40 @@ end
 
 -- ---- opening ----------------------------------------------------------------------------------------------
 
--- What there is of a change, by its state; of a shared job, in an item of it.
-local function pool_of(self, key, item)
-    local name = self.joint and item and item .. " " .. key or key
-    local pool = self.pools[name] or { done = {}, sent = {}, failed = {} }
-    self.pools[name] = pool
-    return pool
+-- Rows are taken out in the order in which they were put in.
+local function new_queue()
+    return { first = 1, last = 0 }
+end
+
+local function take_first(queue)
+    local row = queue[queue.first]
+    if not row then return nil end
+    queue[queue.first], queue.first = nil, queue.first + 1
+    return row
+end
+
+-- The pools of an item of a shared job, by key; of all that belongs to none.
+local function pools_of(self, item)
+    return self.pools[self.joint and item or ""] or {}
 end
 
 local function put_into_pool(self, row)
-    table.insert(pool_of(self, row.key, row.item)[row.state], row)
+    local item, pools = self.joint and row.item or "", pools_of(self, row.item)
+    self.pools[item] = pools
+    local pool = pools[row.key] or { done = new_queue(), sent = new_queue(), failed = new_queue() }
+    pools[row.key] = pool
+    local queue = pool[row.state]
+    queue.last = queue.last + 1
+    queue[queue.last] = row
+end
+
+-- What there is of a change in one of these states, the first of them that has any; nil where there is nothing.
+local function take_from_pool(self, key, item, ...)
+    local pool = pools_of(self, item)[key]
+    for i = 1, pool and select("#", ...) or 0 do
+        local row = take_first(pool[select(i, ...)])
+        if row then return row end
+    end
 end
 
 local function known_of(seen)
@@ -245,7 +269,7 @@ end
 -- To write it down may take a while, and others are begun meanwhile: its number is taken before.
 local function begin(self, change, key, row, chosen)
     local item = self.joint and task.scope() or nil
-    row = row or table.remove(pool_of(self, key, item).failed, 1) or new_row(self, change, key, item)
+    row = row or take_from_pool(self, key, item, "failed") or new_row(self, change, key, item)
     for field, value in pairs(chosen or {}) do row.arguments[field] = value end
     row.order, row.state, row.problem, row.answered = self:next_order(), "sent", nil, nil
     row.run, row.sent, row.asked = self.run.number, host.time(), true
@@ -275,8 +299,7 @@ end
 
 -- The change that an earlier run has recorded, to be used for this one; nil when there is none left.
 local function take(self, key, item)
-    local pool = pool_of(self, key, item)
-    local row = table.remove(pool.done, 1) or table.remove(pool.sent, 1)
+    local row = take_from_pool(self, key, item, "done", "sent")
     if not row and item then -- of the time before the job was shared
         return take(self, key)
     end
@@ -389,13 +412,18 @@ end
 --- An item is done: what is recorded of it and was not asked for this time is not needed.
 ---@param item string
 function Journal:leave(item)
-    for name, pool in pairs(self.pools) do
-        for _, state in ipairs(name:sub(1, #item + 1) == item .. " " and { "done", "sent" } or {}) do
-            for _, row in ipairs(pool[state]) do row.asked = false end
-            self:write("write_changes", pool[state])
-            pool[state] = {}
+    local left = {}
+    for _, pool in pairs(pools_of(self, item)) do
+        for _, queue in ipairs({ pool.done, pool.sent }) do
+            for i = queue.first, queue.last do
+                queue[i].asked = false
+                left[#left + 1] = queue[i]
+            end
         end
     end
+    self.pools[item] = nil
+    if #left > 0 then self:write("write_changes", left) end
+    if self.broken then error(self.broken, 0) end
 end
 
 --- How things stand with a job.

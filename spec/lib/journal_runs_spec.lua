@@ -1,3 +1,4 @@
+local instructions = require("spec.support.instructions")
 local journal = require("spec.support.journal")
 local stores = require("spec.support.stores")
 local support = require("spec.support")
@@ -47,6 +48,38 @@ describe("a journal, of the runs of a job,", function()
     stores.it_in_file(it, "says before anything is sent what is wrong with its store", function()
         local path = support.temporary("jobs.db", ("no database "):rep(200))
         assert.matches("^kmirror: the store .*file is not a database", run("begin()", { path = path, fails = 2 }))
+    end)
+
+    it("computes the same for each item of a shared job, however many there are", function()
+        local script = support.temporary("shared.lua", [[
+            local task = require "task"
+            local job, runs, last = nil, {}, 0
+            local function nothing() return {} end
+            local store = {
+                url = "postgresql://x/y", user = "alice", share_items = nothing, holders = nothing, changes = nothing,
+                seen = nothing, write_changes = nothing, end_run = nothing, close = nothing,
+                lock = function() return { close = nothing } end,
+                secret = function() return ("k"):rep(32) end,
+                job = function() return job end,
+                runs = function() return runs end,
+                begin_run = function(_, its, run) job, runs[run.number] = its, run end,
+                next_position = function() last = last + 1 return last end,
+            }
+            local opened = require "kmirror.journal".open { job = "j", store = store, join = true, script = "/s.lua",
+                target = "here" }
+            local change = opened:intercept()
+            for i = 1, tonumber((...)) do
+                task.enter("item " .. i)
+                change({ operation = "delete", cluster = "c", id = tostring(i) }, function() end)
+                opened:leave("item " .. i)
+            end
+            task.enter(nil)
+            opened:finish(0)]])
+        assert.is_true(instructions.growth(200, function(items)
+            local count, result = instructions.of { "run", script, items }
+            assert.are.equal(0, result.status, result.stderr)
+            return count
+        end) < 2.2)
     end)
 
     it("tells at the end what earlier runs did that this one did not ask for", function()

@@ -1,4 +1,4 @@
-local counting = require("spec.support.instructions")
+local instructions = require("spec.support.instructions")
 local runbook = require("spec.support.runbook")
 local support = require("spec.support")
 
@@ -104,13 +104,13 @@ describe("the rollout runbook", function()
     end)
 
     it("computes the same for each mirror, however many there are", function()
-        local function instructions(mirrors)
-            local count, result = counting.of { "--sandbox", "--jump", "--world", mirrors, "--log-level", "error",
+        local function count(mirrors)
+            local counted, result = instructions.of { "--sandbox", "--jump", "--world", mirrors, "--log-level", "error",
                 "--yes", "run", "rollout", "--max-delete", 1000 }
             assert.are.equal(0, result.status, result.stderr)
-            return count
+            return counted
         end
-        assert.is_true(counting.growth(50, instructions) < 2.2)
+        assert.is_true(instructions.growth(50, count) < 2.2)
     end)
 
     it("counts pairs of regexes up to so many, and says that there are more", function()

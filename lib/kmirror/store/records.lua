@@ -61,11 +61,13 @@ function M:begin_run(job, run, among_others)
     })
 end
 
--- The changes of a job of which it was not known before whether they were asked for.
+-- The changes of a job of which it was not known before whether they were asked for. As a rule all were, before and
+-- now: then none is read.
 local function asked(self, job, unasked, changed)
     local missed = {}
     for _, number in ipairs(unasked) do missed[number] = true end
-    for _, row in ipairs(select(self, "changes", "WHERE job = ?", job)) do
+    local which = #unasked > 0 and "WHERE job = ?" or "WHERE job = ? AND asked = 0"
+    for _, row in ipairs(select(self, "changes", which, job)) do
         local now = missed[row.number] and 0 or 1
         if row.asked ~= now then
             row.asked = now

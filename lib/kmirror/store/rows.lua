@@ -23,40 +23,62 @@ M.columns = {
 -- written without them stay as they are.
 local first_columns = { jobs = 4, runs = 8, changes = 14, seen = 4 }
 
+local most_digits <const> = 10 ^ 15 -- up to which a whole number is written the same either way
+local most_written <const> = 5000
+
+-- How texts and whole numbers are written in digests: most of a row is as it was when it was written last, or as in
+-- other rows.
+local written, count = {}, 0
+
+local function keep(value, text)
+    if count >= most_written then written, count = {}, 0 end
+    written[value], count = text, count + 1
+    return value, text
+end
+
 -- A value as the database gives it back, and as it is in a digest. Numbers are not told apart by type, and text ends at
 -- a NUL.
-local function both(value)
+local function write(value)
     local kind = type(value)
     if kind == "string" then
         value = value:find("\0", 1, true) and value:match("^[^\0]*") or value
-        return value, ("%q"):format(value)
+        return keep(value, ("%q"):format(value))
     elseif kind == "boolean" then
-        return both(value and 1 or 0)
+        return write(value and 1 or 0)
+    elseif math.type(value) == "integer" and value >= 0 and value < most_digits then
+        return keep(value, ("%d"):format(value))
     end
-    return value, value == nil and "-" or ("%.17g"):format(value)
+    return value, ("%.17g"):format(value)
 end
 
--- The values of a row, as the database gives them back, and their digest.
-local function read(name, row)
+local parts = {} -- of the row that is being read
+
+-- The digest of a row, whose values are put into a list, as the database gives them back.
+local function read(name, row, values)
     local columns, first = M.columns[name], first_columns[name]
-    local values, parts = { n = #columns + 1 }, { name }
+    local last = first + 1
+    parts[1] = name
     for i, column in ipairs(columns) do
-        local value, written = both(row[column])
-        values[i] = value
-        if i <= first then
-            parts[i + 1] = written
-        elseif value ~= nil then
-            parts[#parts + 1] = column .. "=" .. written
+        local value, text = row[column], nil
+        if value ~= nil then
+            text = written[value]
+            if not text then value, text = write(value) end
+            if i > first then
+                last = last + 1
+                parts[last] = column .. "=" .. text
+            end
         end
+        if i <= first then parts[i + 1] = text or "-" end
+        values[i] = value
     end
-    return values, host.hmac_sha256("kmirror row", table.concat(parts, "\n"))
+    return host.hmac_sha256("kmirror row", table.concat(parts, "\n", 1, last))
 end
 
 ---@param name string of the table
 ---@param row table<string, any>
 ---@return string
 function M.digest(name, row)
-    return select(2, read(name, row))
+    return read(name, row, {})
 end
 
 --- The values to bind for a row, its digest the last.
@@ -64,8 +86,8 @@ end
 ---@param row table<string, any>
 ---@return table values with n
 function M.values(name, row)
-    local values, digest = read(name, row)
-    values[values.n] = digest
+    local values = { n = #M.columns[name] + 1 }
+    values[values.n] = read(name, row, values)
     return values
 end
 
