@@ -75,11 +75,12 @@ describe("a journal, of the runs of a job,", function()
             end
             task.enter(nil)
             opened:finish(0)]])
-        assert.is_true(instructions.growth(200, function(items)
+        local growth = instructions.growth(200, function(items)
             local count, result = instructions.of { "run", script, items }
             assert.are.equal(0, result.status, result.stderr)
             return count
-        end) < 2.2)
+        end)
+        assert.is_true(growth < 2.2, growth)
     end)
 
     it("tells at the end what earlier runs did that this one did not ask for", function()

@@ -23,14 +23,23 @@ static void tell(void) {
     fclose(file);
 }
 
-lua_State *luaL_newstate(void) {
+static lua_State *counted(lua_State *L) {
     static atomic_flag is_registered = ATOMIC_FLAG_INIT;
-    lua_State *(*real)(void);
-    *(void **)&real = dlsym(RTLD_NEXT, "luaL_newstate");
-    lua_State *L = real();
     if (L != NULL)
         lua_sethook(L, count, LUA_MASKCOUNT, STEP);
     if (!atomic_flag_test_and_set(&is_registered))
         atexit(tell);
     return L;
+}
+
+lua_State *lua_newstate(lua_Alloc allocate, void *data) {
+    lua_State *(*real)(lua_Alloc, void *);
+    *(void **)&real = dlsym(RTLD_NEXT, "lua_newstate");
+    return counted(real(allocate, data));
+}
+
+lua_State *luaL_newstate(void) {
+    lua_State *(*real)(void);
+    *(void **)&real = dlsym(RTLD_NEXT, "luaL_newstate");
+    return counted(real());
 }
