@@ -268,6 +268,12 @@ local function known_left(session, found)
     return cluster.left[id]
 end
 
+-- One that was told to stand still, to go on, or what to copy has a right to be behind for a while.
+local function forgive(session, found)
+    known_left(session, found)
+    session.cluster.left[found.id:lower()] = {}
+end
+
 -- How things stand with the connectors that were found.
 local function look_at(session, found, mirror)
     local look = { name = found.name, pair = not found.foreign, age = age_of(found),
@@ -429,8 +435,8 @@ local function complete(session, found, source)
 end
 
 local control = load("runtime/connect_control.lua", { find = find, forget = forget, config_of = config_of,
-    known_of = known_of, known_left = known_left, reconfigure = reconfigure, complete = complete, stuck = stuck },
-    config, lag, groups, status, task)
+    known_of = known_of, known_left = known_left, forgive = forgive, reconfigure = reconfigure, complete = complete,
+    stuck = stuck }, config, lag, groups, status, task)
 
 local offset = { topic = fields.text, partition = fields.integer(0), offset = fields.integer(0) }
 

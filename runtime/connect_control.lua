@@ -119,6 +119,7 @@ local ATTEMPTS <const>, PAUSE <const> = 25, 0.2 -- s
 function control.set_offsets(session, id, offsets)
     local found, source = with_source(session, id)
     local alias = source["source.cluster.alias"]
+    its.forgive(session, found)
     for attempt = 1, ATTEMPTS do
         local answer, e = session:try("set_offsets", { name = found.name }, alias, offsets)
         if answer then return end
@@ -154,8 +155,7 @@ local function each_of(part, before)
     return function(session, id)
         local found, source = with_source(session, id)
         if before then before(session, found, source) end
-        session.cluster.left = session.cluster.left or {}
-        session.cluster.left[found.id:lower()] = {} -- one that stands still has a right to
+        its.forgive(session, found)
         for _, name in ipairs(connectors_of(found)) do session:ask(part, { name = name }) end
     end
 end
@@ -195,6 +195,7 @@ control.pause, control.stop = still_after("pause"), still_after("stop")
 function control.restart(session, id)
     local found, source = with_source(session, id)
     local causes = {}
+    its.forgive(session, found)
     for _, name in ipairs(connectors_of(found)) do
         local look = its.known_of(session, "status", name)
         for _, cause in ipairs(look and status.failures(look) or {}) do
@@ -207,6 +208,7 @@ end
 
 function control.set_topics(session, id, regex)
     local found = with_source(session, id)
+    its.forgive(session, found)
     its.reconfigure(session, found.name, { topics = regex })
 end
 

@@ -83,8 +83,10 @@ function M.left(cluster)
         local places = {}
         for place, each in pairs(seen.partitions) do
             local topic, partition = place:match("^(.*):(%d+)$")
-            places[("%s-%d"):format(topic, partition)] = each.since and { since = each.since,
-                offset = math.tointeger(each.copied) or -1 } or nil
+            if topic and each.since then
+                places[("%s-%d"):format(topic, partition)] = { since = each.since,
+                    offset = math.tointeger(each.copied) or -1 }
+            end
         end
         found[id:lower()] = places
     end

@@ -157,6 +157,47 @@ describe("on Kafka Connect of one's own,", function()
         end)
     end)
 
+    describe("in a disaster mirrors", function()
+        local order
+
+        -- What is asked of us-east that changes something, and when the clients are moved.
+        local function failover(refuses)
+            local its = { ["connector.class"] = "org.apache.kafka.connect.mirror.MirrorSourceConnector",
+                ["source.cluster.alias"] = "us-west", ["target.cluster.alias"] = "us-east", topics = "payments",
+                ["source.cluster.bootstrap.servers"] = NOWHERE["us-west"] }
+            local server = support.server { handler = "spec.support.standin", settings = { topics = TOPICS,
+                latency = 120, rate = 0, refuses = refuses,
+                connectors = { { name = "us-west.us-east.abc", state = "RUNNING", config = its } } } }
+            local config = env.XDG_CONFIG_HOME .. "/kmirror/config.lua"
+            support.write(config, support.read(config):gsub(servers["us-east"].url:gsub("%p", "%%%0"), server.url))
+            servers.more = server
+            local result = support.run { "run", "--yes", "--timeout", "0.5", "failover", "--disaster", "--no-reverse",
+                "--from", "us-west", "--to", "us-east", "--hook", "clients=curl -s " .. server.url .. "/clients",
+                env = env, timeout = 60 }
+            assert.are.equal(0, result.status, result.stderr)
+            server:stop()
+            order = {}
+            for _, request in ipairs(server:requests()) do
+                local is_change = request.method ~= "GET" or request.target == "/clients"
+                local line = request.method .. " " .. request.target:gsub("^/connectors", "")
+                order[#order + 1] = is_change and line or nil
+            end
+            return result
+        end
+
+        it("are stopped, then clients move, then they are deleted", function()
+            failover()
+            assert.are.same({ "PUT /us-west.us-east.abc/stop", "GET /clients", "DELETE /us-west.us-east.abc" }, order)
+        end)
+
+        it("that cannot be stopped are deleted before clients move, and that is said", function()
+            local result = failover "PUT /stop"
+            assert.are.same({ "PUT /us-west.us-east.abc/stop", "DELETE /us-west.us-east.abc", "GET /clients" }, order)
+            assert.is_truthy(result.stderr:find("the mirrors us-west -> us-east cannot be stopped, so that clients "
+                .. "move once they are deleted: ", 1, true), result.stderr)
+        end)
+    end)
+
     it("a mirror that leaves records and copies none for 65 s is STALE_TOPIC, until it is told to go on", function()
         local id = support.run({ "list", "--json", env = env }).stdout:match('"id": "([^"]+)"')
         local topic = cjson.decode(support.run({ "get", "--json", id, env = env }).stdout).topicStatuses[1].name

@@ -11,8 +11,8 @@ local kafka = {}
 
 kafka.west = { name = "west", broker = "127.0.0.1:29092", url = "http://127.0.0.1:28083",
     metrics = "http://127.0.0.1:28778/jolokia" }
-kafka.north = { name = "north", broker = "127.0.0.1:39092", url = "http://127.0.0.1:38083",
-    metrics = "http://127.0.0.1:38778/jolokia" } -- of an older version; see rig.sh
+kafka.north = { name = "north", broker = "127.0.0.1:17092", url = "http://127.0.0.1:17083",
+    metrics = "http://127.0.0.1:17778/jolokia" } -- of an older version; see rig.sh
 kafka.east = { name = "east", broker = "127.0.0.1:19092", url = "http://127.0.0.1:18083",
     metrics = "http://127.0.0.1:18778/jolokia" }
 

@@ -10,11 +10,12 @@ home=$PWD/build/kafka
 run=$home/run
 NEEDED_MB=2600 # what the four take, about
 
-# Ports: the broker, its controller, its Connect worker, its worker's metrics. And where its version is.
+# Ports: the broker, its controller, its Connect worker, its worker's metrics; none that the system gives to whoever
+# connects, from 32768 on. And where its version is.
 ports() {
     libs=$home/libs
     case $1 in
-    north) broker=39092 controller=39093 connect=38083 metrics=38778 libs=$home/old ;;
+    north) broker=17092 controller=17093 connect=17083 metrics=17778 libs=$home/old ;;
     east) broker=19092 controller=19093 connect=18083 metrics=18778 ;;
     west) broker=29092 controller=29093 connect=28083 metrics=28778 ;;
     *) echo "rig.sh: a region is east, west or north, not $1" >&2; exit 2 ;;
@@ -81,6 +82,8 @@ EOF
     java_main "$1-broker" 384m "" kafka.Kafka "$run/$1-broker.properties"
 }
 
+# A checkpoint task was never seen to end when it is told to, and each rebalance that stops one waits for it as long
+# as task.shutdown.graceful.timeout.ms, five seconds by default. Source tasks end within 50 ms.
 start_worker() {
     ports "$1"
     cat > "$run/$1-worker.properties" << EOF
@@ -101,6 +104,7 @@ status.storage.replication.factor=1
 status.storage.partitions=1
 offset.flush.interval.ms=1000
 scheduled.rebalance.max.delay.ms=0
+task.shutdown.graceful.timeout.ms=1000
 plugin.discovery=service_load
 EOF
     java_main "$1-worker" 512m "-javaagent:$home/jolokia.jar=port=$metrics,host=127.0.0.1,discoveryEnabled=false" \
@@ -179,9 +183,17 @@ status() {
     done
 }
 
+# `make test-kafka` fetches the older version while other specs run.
+fetched() {
+    for _ in $(seq 600); do [ -e "$home/old.xml" ] && return 0; sleep 0.5; done
+    echo "rig.sh: the older version of Kafka is not in build/kafka/old: run \`make kafka-old\` first" >&2
+    exit 1
+}
+
 # one WORKER|BROKER REGION ACTION
 one() {
     ports "$2"
+    [ "$2" != north ] || fetched
     case $3 in
     start) "start_$1" "$2"; [ "$1" = broker ] || ready "$2" ;;
     stop) end "$2-$1" TERM ;;

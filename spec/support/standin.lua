@@ -1,7 +1,7 @@
 --- standin: a Kafka Connect cluster with no Kafka behind it, as far as kmirror asks it: connectors that are made,
 --- changed and deleted, and that run as soon as they are told to. A handler of support.server, which answers what
---- Jolokia would, too: a mirror of settings.topics copies settings.rate records a second, settings.latency ms late. How
---- real ones behave is for the specs in spec/kafka.
+--- Jolokia would, too: a mirror of settings.topics copies settings.rate records a second, settings.latency ms late.
+--- What settings.refuses says, such as "PUT /stop", it never does. How real ones behave is for the specs in spec/kafka.
 
 local cjson = require("cjson")
 
@@ -103,7 +103,7 @@ local function list(world)
     return json(200, all)
 end
 
----@param settings { topics: string[], latency: number, rate: number, connectors?: table[] }
+---@param settings { topics: string[], latency: number, rate: number, connectors?: table[], refuses?: string }
 ---@return fun(raw: string): support.answer
 function standin.new(settings)
     local world = { topics = settings.topics, latency = settings.latency, rate = settings.rate, connectors = {} }
@@ -117,6 +117,9 @@ function standin.new(settings)
         local name, rest = path:match("^/connectors/([^/]+)(.*)$")
         name = (name or ""):gsub("%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end)
         local each, answer = world.connectors[name], of_one[method .. " " .. (rest or "")]
+        if settings.refuses == method .. " " .. (rest or "") then
+            return problem(400, "not today")
+        end
         if not each then return problem(404, ("Connector %s not found"):format(name)) end
         return answer and answer(world, each, #body > 0 and cjson.decode(body)) or problem(405, "no such request")
     end
