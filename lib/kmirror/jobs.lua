@@ -10,6 +10,7 @@ local journal = require("kmirror.journal")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
 local meant = require("mirrors").fields.meant
+local problems = require("kmirror.problem")
 local sensitive = require("kmirror.sensitive")
 local shell = require("kmirror.shell")
 local stores = require("kmirror.store")
@@ -121,15 +122,16 @@ local function with_store(url, body)
     end)
 end
 
+local most_named = 20
+
 local function find(store, name)
     local job = store:job(name)
     if job then return job end
-    local names, by_name = {}, {}
-    for i, each in ipairs(store:jobs()) do
-        names[i] = each.name
-        by_name[each.name] = each
-    end
-    local known = #names > 0 and "there are: " .. table.concat(names, ", ") .. meant(name, by_name)
+    local names, by_name = store:names(), {}
+    for _, each in ipairs(names) do by_name[each] = true end
+    local told = table.concat(names, ", ", 1, math.min(#names, most_named))
+    local more = #names > most_named and (" and %d more; kmirror jobs lists them"):format(#names - most_named) or ""
+    local known = #names > 0 and "there are: " .. told .. more .. meant(name, by_name)
     refuse("there is no job '%s'; %s", name, known or "there are none: kmirror run --job NAME makes one")
 end
 
@@ -270,15 +272,32 @@ local function describe(store, job)
     }
 end
 
---- All jobs of a store, by name.
+-- A job, or why its record tells nothing; neither when it was forgotten meanwhile. Raises what is about the store as a
+-- whole.
+local function look_at(store, name)
+    local ok, found = problems.try(function()
+        local job = store:job(name)
+        return job and describe(store, job)
+    end)
+    if ok then return found end
+    local is_its_own = type(found) == "table" and found.details and found.details.damaged == name
+    if not is_its_own then error(found, 0) end
+    return nil, found
+end
+
+--- All jobs of a store, by name, but for those whose record is damaged.
 ---@param url? string
 ---@return kmirror.jobs.job[]
+---@return any[] problems why, of those
 function M.all(url)
-    return with_store(url, function(store)
-        local found = {}
-        for i, job in ipairs(store:jobs()) do found[i] = describe(store, job) end
-        return found
-    end)
+    return table.unpack(with_store(url, function(store)
+        local found, damaged = {}, {}
+        for _, name in ipairs(store:names()) do
+            local job, problem = look_at(store, name)
+            found[#found + 1], damaged[#damaged + 1] = job, problem
+        end
+        return { found, damaged }
+    end))
 end
 
 local function run_shape(run, running, recorded)
@@ -384,7 +403,8 @@ function M.forget(options)
         end
         local lock <close> = store:lock(name)
         if not lock then
-            refuse("job '%s' is running %s: what it does could not be told any more", name, journal.by_whom(store, name))
+            refuse("job '%s' is running %s: what it does could not be told any more", name,
+                journal.by_whom(store, name))
         end
         local unanswered = options.yes and 0 or journal.summary(name, {}, store:changes(name)).unanswered
         if unanswered > 0 then

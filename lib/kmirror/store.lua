@@ -21,6 +21,7 @@ local M = {}
 ---  where jobs are held by locks, which last as long as their process
 ---@field jobs fun(self): kmirror.store.job[] in the order of their names
 ---@field job fun(self, name: string): kmirror.store.job|nil
+---@field names fun(self): string[] of all jobs, be they damaged or not, in order
 ---@field has fun(self, name: string): boolean whether there is such a job, be it damaged or not
 ---@field forget fun(self, name: string) removes a job and all that belongs to it
 ---@field begin_run fun(self, job: kmirror.store.job, run: kmirror.store.run, among_others?: boolean) writes the job as

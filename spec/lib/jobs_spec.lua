@@ -290,6 +290,34 @@ describe("kmirror jobs resume", function()
             run("begin('j', { script = '-' }):finish(1)" .. resume:format("j", "/tmp"), { status = 2 }))
     end)
 
+    it("lists the others beside a job whose record is damaged, and names that with status 2", function()
+        local path = support.temporary_directory("jobs") .. "/jobs.db"
+        run("cut()", { path = path })
+        for _, name in ipairs { "after", "zz" } do
+            run(("local j = begin('%s') j:finish(0)"):format(name), { path = path })
+        end
+        for _, statement in ipairs { "UPDATE changes SET key = 'x' WHERE number = 2",
+            "UPDATE jobs SET name = 'cut' || char(10) || 'kmirror: x' WHERE name = 'zz'" } do
+            os.execute(("sqlite3 %s \"%s\""):format(path, statement))
+        end
+        local result = support.run { "jobs", "--store", path }
+        assert.are.equal(2, result.status)
+        assert.matches("^after\t[^\n]+\n$", result.stdout)
+        assert.matches("change 2 is damaged, .+kmirror jobs forget cut %-%-yes", result.stderr)
+        assert.matches("job 'cut\\nkmirror: x': its record is damaged", result.stderr, 1, true)
+        result = support.run { "jobs", "--json", "--store", path }
+        assert.are.same({ 2, "after" }, { result.status, cjson.decode(result.stdout)[1].name })
+    end)
+
+    it("names no more than twenty jobs when there is none of a name", function()
+        local path = support.temporary_directory("jobs") .. "/jobs.db"
+        run("for i = 1, 25 do begin(('job%02d'):format(i)):finish(0) end", { path = path })
+        local result = support.run { "jobs", "show", "job30", "--store", path }
+        assert.are.equal(2, result.status)
+        assert.matches(", job20 and 5 more; kmirror jobs lists them. Did you mean 'job", result.stderr, 1, true)
+        assert.is_nil(result.stderr:find("job21,", 1, true))
+    end)
+
     it("leaves a job alone that is at work", function()
         assert.matches("job 'j' is running in another kmirror process",
             run("local j = begin('j')" .. resume:format("j", "/tmp"), { status = 2 }))

@@ -1,6 +1,7 @@
 --- store.records: what a store is asked for, as rows of its tables and back: the same for each database. What is the
 --- database's own is little: how rows are written and looked for, who holds a job, and the key.
 
+local fields = require("mirrors").fields
 local json = require("kmirror.json")
 local mirrors = require("mirrors")
 local rows = require("kmirror.store.rows")
@@ -17,10 +18,10 @@ local labels = { jobs = "its record", runs = "run %d", changes = "change %d", se
 
 local function damaged(self, name, row)
     local job = tostring(row.job or row.name)
-    error(mirrors.error("store", ("the store %s: job '%s': %s is damaged, so nothing can be concluded from it: put "
+    error(mirrors.error("store", ("the store %s: job %s: %s is damaged, so nothing can be concluded from it: put "
         .. "the store back from a backup, or look with kmirror list at what is there, and then kmirror jobs forget %s "
-        .. "--yes --store %s"):format(self.name, job, labels[name]:format(tonumber(row.number) or 0), shell.word(job),
-        shell.word(self.name))), 0)
+        .. "--yes --store %s"):format(self.name, fields.shown(job), labels[name]:format(tonumber(row.number) or 0),
+        shell.word(job), shell.word(self.name)), { details = { damaged = job } }), 0)
 end
 
 -- The rows that a condition holds for. Raises when one of them is not as it was written.
@@ -41,6 +42,12 @@ end
 
 function M:job(name)
     return select(self, "jobs", "WHERE name = ?", name)[1]
+end
+
+function M:names()
+    local names = {}
+    for i, row in ipairs(self:rows("jobs", "ORDER BY name")) do names[i] = tostring(row.name) end
+    return names
 end
 
 function M:has(name)

@@ -6,6 +6,7 @@ local jobs = require("kmirror.jobs")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
 local tables = require("kmirror.table")
+local refuse = require("kmirror.usage")
 
 local M = {}
 
@@ -137,20 +138,22 @@ end
 
 -- ---- the commands ------------------------------------------------------------------------------------------
 
---- `kmirror jobs`: prints all jobs.
+--- `kmirror jobs`: prints all jobs; then raises why the record of one tells nothing, if there is such a one.
 ---@param options { store: string|nil, json: boolean|nil, output: "csv"|nil }
 ---@return integer exit status
 function M.list(options)
-    local found = jobs.all(options.store)
+    local found, damaged = jobs.all(options.store)
     if options.json then
         io.stdout:write(json.encode(json.array(found), true), "\n")
     elseif options.output == "csv" then
         write_csv(job_fields, found, flat_job)
     elseif #found > 0 then
         tables.write(io.stdout, with_leases(found, job_columns, leases), found)
-    else
+    elseif #damaged == 0 then
         log.info("there are no jobs: kmirror run --job NAME makes one")
     end
+    for i = 2, #damaged do log.error("%s", tostring(damaged[i])) end
+    if damaged[1] then refuse("%s", tostring(damaged[1])) end
     return 0
 end
 
