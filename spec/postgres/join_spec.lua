@@ -406,6 +406,25 @@ describe("runners of one job", function()
         is_done("update_target_latency", 30, 8)
     end)
 
+    it("go on with what one had done alone, and send nothing of that again", function()
+        serve { world = 30 }
+        local script = runbook(retuning:format("0.2"))
+        local alone = line({}, script)
+        table.remove(alone, 7)
+        assert.is_nil(table.concat(alone, " "):find("--join", 1, true))
+        local first = support.start(alone)
+        eventually_done(12)
+        first:signal("KILL")
+        first:wait()
+        local runners = { join(script), join(script) }
+        for _, runner in ipairs(runners) do
+            local result = runner:wait(20)
+            assert.are.equal(0, result.status, result.stderr)
+            assert.matches("^30 done, 0 failed, 0 not begun", result.stdout)
+        end
+        is_done("update_target_latency", 30, 4)
+    end)
+
     -- A CSV file of so many mirrors.
     local function fleet(count)
         local lines = { "sourceAlias,kafkaSource,to,topicsRegex,useRenaming,usePrivateIps,maxTasks,targetLatency\n" }
