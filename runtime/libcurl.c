@@ -89,12 +89,18 @@ static char *duplicate(const char *text) {
 
 /* ---- making it ready ---- */
 
-bool libcurl_ready(void) {
-    static bool ready;
+static CURLcode make_ready(void) {
+    if (!pool_wanted())
+        return curl_global_init(CURL_GLOBAL_DEFAULT);
     if (memory == NULL)
         is_mine = (memory = pool_new()) != NULL;
-    if (memory != NULL && !ready)
-        ready =
-            curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, release, resize, duplicate, allocate_zeros) == CURLE_OK;
+    return memory == NULL
+               ? CURLE_OUT_OF_MEMORY
+               : curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, release, resize, duplicate, allocate_zeros);
+}
+
+bool libcurl_ready(void) {
+    static bool ready;
+    ready = ready || make_ready() == CURLE_OK;
     return ready;
 }

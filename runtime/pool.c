@@ -1,6 +1,5 @@
 #include "pool.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,10 +28,14 @@ struct pool {
 /* Of a slab, which begins with its place in the list of them. */
 enum { SLAB_HEAD = STEP };
 
+bool pool_wanted(void) {
+    return !FOR_CHECKERS && getenv("KMIRROR_MALLOC") == NULL;
+}
+
 pool *pool_new(void) {
     pool *p = calloc(1, sizeof *p);
     if (p != NULL)
-        p->plain = FOR_CHECKERS || getenv("KMIRROR_MALLOC") != NULL;
+        p->plain = !pool_wanted();
     return p;
 }
 

@@ -4,12 +4,16 @@
 #ifndef KMIRROR_POOL_H
 #define KMIRROR_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct pool pool;
 
-/* NULL when memory is short. With KMIRROR_MALLOC in the environment each object comes from malloc(), for tools that
- * watch that. */
+/* False with KMIRROR_MALLOC in the environment, and with the sanitizers: each object is to come from malloc(), for tools
+ * that watch that. */
+bool pool_wanted(void);
+
+/* NULL when memory is short. Where no pool is wanted, it leaves all to malloc(). */
 pool *pool_new(void);
 /* Aligned for anything; NULL when memory is short. */
 void *pool_take(pool *p, size_t size);
