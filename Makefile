@@ -70,11 +70,17 @@ say = $(if $(V),,@echo '$1 $(or $2,$@)')
 all: $(BUILD)/kmirror module
 module: $(BUILD)/mirrors.so
 
+# More than half of a start is the dynamic linker looking up names, most of which are OpenSSL's, as libcurl uses it, and
+# libc's: it looks through the libraries in their order.
+LOOKED_UP_MOST = -Wl,--push-state,--no-as-needed $(filter /%,$(shell $(CC) -print-file-name=libcrypto.so.3)) -lc \
+                 -Wl,--pop-state
+
 # The Lua API is exported, so that Lua modules in C (LuaDBI, …) load into the executable. lua-cjson goes in
 # whole, so that it can be copied alone.
 $(BUILD)/kmirror $(BUILD)/kmirror.dist: $(HOST_OBJECTS)
 	$(call say,LD)
-	$Q$(CC) $(ALL_LDFLAGS) -Wl,-E -o $@ $^ -l:liblua5.4-cjson.a -llua5.4 -lcurl -lmicrohttpd -lgnutls -ledit -lm
+	$Q$(CC) $(ALL_LDFLAGS) -Wl,-E -o $@ $^ $(LOOKED_UP_MOST) -l:liblua5.4-cjson.a -llua5.4 -lcurl -lmicrohttpd \
+	  -lgnutls -ledit -lm
 
 # The one of `make dist` finds its libraries beside it, before any that the machine has: theirs, too, which only RPATH is
 # for, not RUNPATH.
