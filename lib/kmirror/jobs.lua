@@ -300,12 +300,12 @@ function M.all(url)
     end))
 end
 
-local function run_shape(run, running, recorded)
+local function run_shape(run, running, made)
     return {
         number = run.number, args = json.array(sensitive.words(run.args)), directory = run.directory,
         settings = run.settings,
         started = time_of(run.started), ended = time_of(run.ended), status = run.status,
-        done = journal.made_by(run.number, recorded), state = state_of(run, running), user = run.user,
+        done = made, state = state_of(run, running), user = run.user,
         host = run.host, pid = run.pid, version = run.version,
         reason = run.reason,
     }
@@ -343,9 +343,10 @@ function M.one(name, url)
     return with_store(url, function(store)
         local shape = describe(store, find(store, name))
         local recorded = store:changes(name)
+        local made = journal.made_by_run(recorded)
         shape.history, shape.changes = json.array({}), json.array({})
         for i, run in ipairs(store:runs(name)) do
-            shape.history[i] = run_shape(run, is_at_work(shape, i, run), recorded)
+            shape.history[i] = run_shape(run, is_at_work(shape, i, run), made[run.number])
             shape.history[i].lease = (holder_of(shape, run) or {}).lease
         end
         for i, change in ipairs(recorded) do shape.changes[i] = change_shape(change) end

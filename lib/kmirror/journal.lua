@@ -434,9 +434,9 @@ M.summary = summaries.of
 ---@type fun(store: kmirror.store, name: string): string
 M.by_whom = hold.by_whom
 
---- How many changes a run of a job has made.
----@type fun(run: integer, recorded: kmirror.store.change[]): integer
-M.made_by = summaries.of_run
+--- How many changes each run of a job has made.
+---@type fun(recorded: kmirror.store.change[]): table<integer, integer>
+M.made_by_run = summaries.by_run
 
 -- ---- the end ----------------------------------------------------------------------------------------------
 
@@ -466,7 +466,7 @@ function Journal:finish(status)
     if self.joint and ok then ok, problem = pcall(read_all, self) end
     local summary = summaries.of(self.job.name, self.runs, self.changes)
     summary.sent, summary.problem = self.sent, not ok and problem or nil
-    summary.own = self.joint and summaries.of_run(self.run.number, self.changes) or nil
+    summary.own = self.joint and summaries.by_run(self.changes)[self.run.number] or nil
     summary.store = self.run.settings.store
     if not ok or status ~= 0 or summary.unanswered > 0 then
         summary.resume = stores.command("resume", self.job.name, summary.store)

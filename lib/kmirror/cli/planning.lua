@@ -123,21 +123,23 @@ end
 local function own_changes()
     local opened = journal.current()
     if not opened or #opened.runs < 2 then return nil end
-    local own = { deleted = {}, retuned = {} }
+    local own, created = { deleted = {}, retuned = {} }, {}
+    local function key(cluster, ...)
+        return table.concat({ cluster:lower(), ... }, "\0")
+    end
     for _, change in ipairs(opened.changes) do
+        local arguments = change.arguments
         if change.operation == "delete" then own.deleted[change.id] = true end
         if change.operation == "update_target_latency" then own.retuned[change.id] = true end
+        if change.operation == "create" and change.id then
+            created[key(change.cluster, change.id)] = true
+        elseif change.operation == "create" and change.state == "sent" then
+            created[key(change.cluster, arguments.topicsRegex, arguments.sourceAlias)] = true
+        end
     end
     function own.is_created(found)
-        for _, change in ipairs(opened.changes) do
-            local is_it = change.id == found.id or not change.id and change.state == "sent"
-                and change.arguments.topicsRegex == found.topicsRegex
-                and change.arguments.sourceAlias == found.sourceAlias
-            if change.operation == "create" and change.cluster:lower() == found.cluster and is_it then
-                return true
-            end
-        end
-        return false
+        return created[key(found.cluster, found.id)]
+            or created[key(found.cluster, found.topicsRegex, found.sourceAlias)] or false
     end
     return own
 end

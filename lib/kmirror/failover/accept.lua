@@ -61,12 +61,18 @@ local function words_of(problem)
     return ("mirror %s of '%s' %s"):format(problem[1].id, text.short(problem[1].topicsRegex), problem[2])
 end
 
+-- What the operator has taken responsibility for, as keys of a table.
+local function noted_of(run)
+    local noted = {}
+    for _, each in ipairs(run.accepted) do noted[each.kind .. " " .. each.id] = true end
+    return noted
+end
+
 -- Notes down, once, what the operator has taken responsibility for.
-local function note(run, problem)
-    local list = run.accepted
-    for _, each in ipairs(list) do
-        if each.kind == problem.kind and each.id == problem[1].id then return end
-    end
+local function note(run, noted, problem)
+    local list, key = run.accepted, problem.kind .. " " .. problem[1].id
+    if noted[key] then return end
+    noted[key] = true
     list[#list + 1] = {
         kind = problem.kind, id = problem[1].id, topicsRegex = problem[1].topicsRegex, message = problem[2],
         at = memory.time(),
@@ -91,11 +97,11 @@ end
 ---@param found kmirror.failover.problem[]
 ---@return kmirror.failover.problem[]
 function M.stopping(run, found)
-    local stopping = {}
+    local stopping, noted = {}, noted_of(run)
     for _, problem in ipairs(found) do
         if is_accepted(run, problem) then
             log.warn("accepted (%s): %s", problem.kind, words_of(problem))
-            note(run, problem)
+            note(run, noted, problem)
         else
             log.error("%s", words_of(problem))
             stopping[#stopping + 1] = problem

@@ -2,6 +2,7 @@
 --- the old way. With names kept, records of these topics go round between the regions.
 
 local health = require("kmirror.health")
+local order = require("kmirror.order")
 local regex = require("kmirror.regex")
 local reversal = require("kmirror.failover.reversal")
 local text = require("kmirror.text")
@@ -49,20 +50,15 @@ local function problem_of(run, mirror, other, made_up)
     }
 end
 
--- Without PCRE2 only what is written alike can be told.
-local function overlaps_of(all, first_other)
+-- Without PCRE2 only what is written alike can be told, each beside the one before.
+local function overlaps_of(all, involves)
     local regexes = {}
     for i, each in ipairs(all) do regexes[i] = each.topicsRegex end
-    if pcall(require, "rex_pcre2") then
-        return (regex.overlaps(regexes, nil, function(i) return i < first_other end))
-    end
-    local found = {}
-    for i = 1, first_other - 1 do
-        for j = first_other, #all do
-            if regexes[i] == regexes[j] then
-                found[#found + 1] = { first = i, second = j, topics = { regexes[i] } }
-            end
-        end
+    if pcall(require, "rex_pcre2") then return (regex.overlaps(regexes, nil, involves)) end
+    local found, before = {}, {}
+    for i, each in ipairs(regexes) do
+        found[#found + 1] = before[each] and { first = before[each], second = i, topics = { each } } or nil
+        before[each] = i
     end
     return found
 end
@@ -82,10 +78,27 @@ function M.problems(run, together, others)
             who[#all] = other
         end
     end
-    for _, overlap in ipairs(#all >= first_other and overlaps_of(all, first_other) or {}) do
-        local a, b = math.min(overlap.first, overlap.second), math.max(overlap.first, overlap.second)
-        if a < first_other and b >= first_other then
+    local function is_together(i) return i < first_other end
+    for _, overlap in ipairs(#all >= first_other and overlaps_of(all, is_together) or {}) do
+        local a, b = overlap.first, overlap.second
+        if is_together(a) and not is_together(b) then
             found[#found + 1] = problem_of(run, all[a], who[b], overlap.topics[1])
+        end
+    end
+    return found
+end
+
+-- What mirrors of different batches match.
+local function between_batches(run, mirrors)
+    local all, found = {}, {}
+    for _, mirror in ipairs(order.sorted(mirrors, "batch", "topicsRegex", "id")) do
+        all[#all + 1] = usable(mirror) and mirror or nil
+    end
+    for _, overlap in ipairs(overlaps_of(all)) do
+        local first, second = all[overlap.first], all[overlap.second]
+        if first.batch ~= second.batch then
+            local other = { mirror = second, what = "is of batch " .. second.batch }
+            found[#found + 1] = problem_of(run, first, other, overlap.topics[1])
         end
     end
     return found
@@ -98,22 +111,9 @@ end
 function M.of_run(run, mirrors)
     local staying = {}
     for i, mirror in ipairs(run.staying) do staying[i] = { mirror = mirror, what = "stays" } end
-    local found, by_batch, last = M.problems(run, mirrors, staying), {}, 0
-    for _, mirror in ipairs(mirrors) do
-        local batch = mirror.batch or 1
-        by_batch[batch], last = by_batch[batch] or {}, math.max(last, batch)
-        table.insert(by_batch[batch], mirror)
-    end
-    local later = {}
-    for batch = last, 1, -1 do
-        local its = by_batch[batch] or {}
-        local more = M.problems(run, its, later)
-        table.move(more, 1, #more, #found + 1, found)
-        for _, mirror in ipairs(its) do
-            later[#later + 1] = { mirror = mirror, what = "is of batch " .. batch }
-        end
-    end
-    return found
+    local found = M.problems(run, mirrors, staying)
+    local more = mirrors[1] and mirrors[1].batch and between_batches(run, mirrors) or {}
+    return table.move(more, 1, #more, #found + 1, found)
 end
 
 return M

@@ -13,7 +13,8 @@ local M = {}
 
 local few = 3 -- mirrors that are looked at for all
 local pause = 1 -- seconds between two looks at these
-local between_shows = 0.25 -- seconds
+local between_shows = 0.25 -- seconds, for each so many mirrors
+local mirrors_a_show = 500
 
 ---@class kmirror.failover.watched a mirror, and how it was at the last look
 ---@field first table as first seen
@@ -185,11 +186,12 @@ function Looks:at_busiest()
     return busiest
 end
 
--- To say how all of them are, all are gone through: too much for each look at one.
-local function now_and_then(show)
-    local last = -math.huge
+-- To say how all of them are, all are gone through: too much for each look at one, and the more seldom the more there
+-- are.
+local function now_and_then(count, show)
+    local last, between = -math.huge, between_shows * math.max(1, count / mirrors_a_show)
     return function()
-        if task.now() - last >= between_shows then
+        if task.now() - last >= between then
             show()
             last = task.now()
         end
@@ -223,7 +225,7 @@ function Looks:until_all(wanted, worst, seconds, show, late)
         table.sort(left, function(a, b)
             return a[worst] > b[worst]
         end)
-        round(self, left, wanted, now_and_then(function()
+        round(self, left, wanted, now_and_then(#self.all, function()
             show(self, bar)
         end))
         show(self, bar)

@@ -83,14 +83,15 @@ end
 
 -- Takes over the mirrors that run the other way already: one for each that is wanted and has none.
 local function adopt(run)
-    local taken = {}
+    local taken, free = {}, {}
     for _, wanted in ipairs(run.state.mirrors) do taken[wanted.reverse or ""] = true end
     for _, mirror in ipairs(run.opposite) do
-        for _, wanted in ipairs(run.state.mirrors) do
-            if not wanted.reverse and not taken[mirror.id] and mirror.topicsRegex == wanted.topicsRegex then
-                wanted.reverse, taken[mirror.id] = mirror.id, true
-            end
-        end
+        free[mirror.topicsRegex] = free[mirror.topicsRegex] or {}
+        if not taken[mirror.id] then table.insert(free[mirror.topicsRegex], mirror.id) end
+    end
+    for _, wanted in ipairs(run.state.mirrors) do
+        local ids = free[wanted.topicsRegex] or {}
+        wanted.reverse = wanted.reverse or table.remove(ids)
     end
 end
 

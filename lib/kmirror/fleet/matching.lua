@@ -40,7 +40,7 @@ end
 --- What is there, by what it is known by; and what is there with a name that does not tell.
 ---@param found kmirror.fleet.found[]
 ---@return table<string, kmirror.fleet.found[]> by wanted.key()
----@return kmirror.fleet.found[] unclear
+---@return kmirror.fleet.found[] unclear see look_alikes()
 function M.index(found)
     local by_key, unclear = {}, {}
     for _, mirror in ipairs(found) do
@@ -139,18 +139,26 @@ function M.assign(api, document, mirrors, by_key)
     return assigned, left
 end
 
---- Those that may be the wanted mirror: same topics, and a name that begins with its source's alias.
----@param mirror kmirror.fleet.wanted
+--- What tells which of the unclear ones may be a wanted mirror: same topics, and a name that begins with its source's
+--- alias.
 ---@param unclear kmirror.fleet.found[]
----@return kmirror.fleet.found[]
-function M.look_alikes(mirror, unclear)
-    local alike = {}
-    for _, each in ipairs(unclear) do
-        local fits = each.cluster == mirror.cluster and each.topicsRegex == mirror.topicsRegex
-            and connector.may_come_from(each.connectorName, mirror.sourceAlias)
-        alike[#alike + 1] = fits and each or nil
+---@return fun(mirror: kmirror.fleet.wanted): kmirror.fleet.found[]
+function M.look_alikes(unclear)
+    local by_topics = {}
+    local function of_topics(mirror)
+        local key = mirror.cluster .. "\0" .. mirror.topicsRegex
+        by_topics[key] = by_topics[key] or {}
+        return by_topics[key]
     end
-    return alike
+    for _, each in ipairs(unclear) do table.insert(of_topics(each), each) end
+    return function(mirror)
+        local alike = {}
+        for _, each in ipairs(of_topics(mirror)) do
+            local fits = connector.may_come_from(each.connectorName, mirror.sourceAlias)
+            alike[#alike + 1] = fits and each or nil
+        end
+        return alike
+    end
 end
 
 return M

@@ -72,9 +72,9 @@ local function adopt(item, fleet, found, warnings)
     item.id, item.adopted = found.id, true
 end
 
-local function item_for(fleet, api, mirror, found, unclear, warnings)
+local function item_for(fleet, api, mirror, found, alike_of, warnings)
     local item = { wanted = mirror, place = fleet.document:at(mirror.line) }
-    local other = #found == 0 and matching.look_alikes(mirror, unclear)[1]
+    local other = #found == 0 and alike_of(mirror)[1]
     if #found == 1 then
         adopt(item, fleet, found[1], warnings)
     elseif #found > 1 then
@@ -107,10 +107,10 @@ end
 function M.look(api, fleet)
     local found = live.list(api, matching.targets(fleet, fleet.mirrors))
     local by_key, unclear = matching.index(found)
-    local items, is_new, warnings = {}, {}, {}
+    local items, is_new, warnings, alike_of = {}, {}, {}, matching.look_alikes(unclear)
     local assigned = matching.assign(api, fleet.document, fleet.mirrors, by_key)
     for i, mirror in ipairs(fleet.mirrors) do
-        items[i] = item_for(fleet, api, mirror, assigned[mirror], unclear, warnings)
+        items[i] = item_for(fleet, api, mirror, assigned[mirror], alike_of, warnings)
         is_new[mirror] = items[i].spec ~= nil
     end
     local of_loops = loops.check(api, fleet, fleet.mirrors, is_new, besides(found, items))
@@ -283,9 +283,9 @@ local function settle(batch)
 end
 
 local function count(items, field)
-    return #bulk.filter(items, function(item)
-        return item[field]
-    end)
+    local number = 0
+    for _, item in ipairs(items) do number = number + (item[field] and 1 or 0) end
+    return number
 end
 
 -- What a batch came to, in words; how many of it were begun, how many are not well.

@@ -107,8 +107,8 @@ local function warn_of_uncompared(plan)
     plan.uncompared = nil
 end
 
-local function compare(plan, api, mirror, matches)
-    local alike = #matches == 0 and matching.look_alikes(mirror, plan.unclear) or {}
+local function compare(plan, api, mirror, matches, alike_of)
+    local alike = #matches == 0 and alike_of(mirror) or {}
     if #matches > 1 then
         table.insert(plan.blocked, { wanted = mirror, reason = "duplicate", found = matches })
     elseif #alike > 0 then
@@ -151,11 +151,12 @@ function M.make(api, fleet, options)
     plan.there = not_gone(found)
     for key, matches in pairs(by_key) do by_key[key] = not_gone(matches) end
     local matched, assigned, left = {}, matching.assign(api, fleet.document, mirrors, by_key)
+    local alike_of = matching.look_alikes(unclear)
     plan.unlisted = left
     for _, mirror in ipairs(mirrors) do
         local matches = assigned[mirror]
         table.move(matches, 1, #matches, #matched + 1, matched)
-        compare(plan, api, mirror, matches)
+        compare(plan, api, mirror, matches, alike_of)
     end
     warn_of_uncompared(plan)
     table.sort(plan.unlisted, order.by("cluster", "sourceAlias", "topicsRegex", "id"))

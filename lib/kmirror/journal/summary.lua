@@ -46,16 +46,15 @@ function M.of(job, runs, recorded)
     return summary
 end
 
---- How many changes a run has made.
----@param run integer its number
+--- How many changes each run has made.
 ---@param recorded kmirror.store.change[]
----@return integer
-function M.of_run(run, recorded)
-    local count = 0
+---@return table<integer, integer> by its number
+function M.by_run(recorded)
+    local counts = setmetatable({}, { __index = function() return 0 end })
     for _, row in ipairs(recorded) do
-        count = count + (row.state == "done" and row.run == run and 1 or 0)
+        if row.state == "done" then counts[row.run] = counts[row.run] + 1 end
     end
-    return count
+    return counts
 end
 
 return M

@@ -44,10 +44,8 @@ end
 local function run_of(run, recorded, running)
     local record, last = records.new(), run.started
     for _, change in ipairs(recorded) do
-        if change.run == run.number then
-            add(record, change, run.started)
-            last = math.max(last, change.answered or change.sent)
-        end
+        add(record, change, run.started)
+        last = math.max(last, change.answered or change.sent)
     end
     return {
         number = run.number, started = run.started, seconds = (run.ended or last) - run.started, journal = true,
@@ -66,10 +64,13 @@ local function read(store, name)
     local job = store:job(name)
     if not job then return nil end
     local runs, recorded, found = store:runs(name), store:changes(name), {}
-    local running = stores.is_running(store, name)
-    for i, run in ipairs(runs) do found[i] = run_of(run, recorded, running and i == #runs) end
-    local unanswered = false
-    for _, change in ipairs(recorded) do unanswered = unanswered or change.state == "sent" end
+    local running, unanswered, by_run = stores.is_running(store, name), false, {}
+    for _, change in ipairs(recorded) do
+        by_run[change.run] = by_run[change.run] or {}
+        table.insert(by_run[change.run], change)
+        unanswered = unanswered or change.state == "sent"
+    end
+    for i, run in ipairs(runs) do found[i] = run_of(run, by_run[run.number] or {}, running and i == #runs) end
     return {
         job = name, target = job.target, command = command_of(job, runs[#runs]), runs = found,
         unfinished = unanswered or runs[#runs].status ~= 0,

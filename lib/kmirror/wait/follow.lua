@@ -14,7 +14,8 @@ local task = require("task")
 local M = {}
 
 local shortest, longest = 1, 30 -- seconds between two looks
-local slice = 0.25 -- seconds after which one that sleeps finds out what became of the others
+local slice = 0.25 -- seconds after which one that sleeps finds out what became of the others, at the earliest
+local wakings = 2000 -- in a second, of all that sleep together
 local under_way = 64 -- looks at once: enough for the account's rate when an answer takes a second or two
 local most_scouts = 3
 local first_age, growth = 0.5, 0.25 -- a new mirror is looked at again after so long, or such a part of its age
@@ -104,7 +105,7 @@ local function sleep_until_due(round, item)
         local now = task.now()
         local left = math.min(due(round, item, looked), round.deadline) - now
         if left <= 0 then return end
-        task.sleep(math.min(left, slice))
+        task.sleep(math.min(left, math.max(slice, round.left / wakings)))
         if task.now() - round.moved > math.max(round.stall, 2 * round.slowest) then
             round.stalled = true
         end
