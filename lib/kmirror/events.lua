@@ -61,7 +61,7 @@ function M.listen(fn, wants_attempts)
     end
     table.insert(listeners, fn)
     wants[fn] = wants_attempts
-    mirrors.trace(tell, attempts_wanted)
+    mirrors.trace(tell, #listeners == 1 and wants_attempts or attempts_wanted) -- who listens alone is asked himself
 end
 
 -- ---- steps ------------------------------------------------------------------------------------------------

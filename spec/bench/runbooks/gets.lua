@@ -12,9 +12,10 @@ end
 local function work()
     while done < count do
         done = done + 1
+        local number = done
         assert(api:get(id).status)
-        if done == count // 10 or done == count // 2 or done == count then
-            print(("memory_%d %d"):format(done * 100 // count, memory()))
+        if number == count // 10 or number == count // 2 or number == count then
+            print(("memory_%d %d"):format(number * 100 // count, memory()))
         end
     end
 end
