@@ -109,6 +109,7 @@ local function from_configuration(given)
         endpoint = given.endpoint or variable("KMIRROR_ENDPOINT") or chosen.endpoint,
         username = variable("KMIRROR_USERNAME") or chosen.username,
         clusters = clusters,
+        aliases = chosen.aliases,
         runbooks = chosen.runbooks or {},
         hooks = chosen.hooks,
     })

@@ -21,6 +21,7 @@
 ---                     ["lab"] = { connect_url = "http://127.0.0.1:8083",
 ---                         kafka = { ["bootstrap.servers"] = "127.0.0.1:9092" } },
 ---                 },
+---                 aliases = { "north" },               -- of clusters further up: whose heartbeats may come by
 ---                 hooks = { failed = "slack:file:~/.config/kmirror/slack" }, -- of every run; see kmirror.hooks
 ---                 runbooks = { failover = { from = "us-west", to = "us-east" } },
 ---             },
@@ -52,6 +53,14 @@ end
 
 local text = { expected = "a non-empty string on one line", check = function(value)
     return type(value) == "string" and value ~= "" and not value:find("%c")
+end }
+
+local texts = { expected = "a list of non-empty strings", check = function(value)
+    if type(value) ~= "table" then return false end
+    for key, each in pairs(value) do
+        if math.type(key) ~= "integer" or not text.check(each) then return false end
+    end
+    return true
 end }
 
 local uuid = { expected = "a UUID", check = function(value)
@@ -119,6 +128,7 @@ local profile_fields = {
     read_only = is("boolean", "true or false"),
     cluster = text,
     clusters = is("table", "a table of clusters by name"),
+    aliases = texts,
     runbooks = defaults_of_runbooks,
     hooks = is("table", "a table of commands by step: start, failed, done"),
 }

@@ -20,7 +20,9 @@ local most_heartbeats = 10
 -- The aliases of clusters that are known.
 local function aliases_of(mirror)
     local name, aliases = mirror.connectorName or "", {}
-    for _, cluster in pairs(profile.current().clusters) do aliases[#aliases + 1] = cluster.alias end
+    local current = profile.current()
+    for _, alias in ipairs(current.aliases or {}) do aliases[#aliases + 1] = alias end
+    for _, cluster in pairs(current.clusters) do aliases[#aliases + 1] = cluster.alias end
     aliases[#aliases + 1] = mirror.sourceAlias or connector.likely_source(name)
     aliases[#aliases + 1] = connector.target(name)
     return aliases
@@ -49,8 +51,8 @@ local function takes(mirror, name, aliases)
 end
 
 --- Whether a topic that a mirror lists is one of MirrorMaker's heartbeats topics, to which something is written for
---- ever: `heartbeats`, behind any of the aliases of the mirror and of the profile's clusters, or behind anything else
---- where the mirror's regex does not take it, as then MirrorMaker alone has it carried. See mirrors.is_heartbeats().
+--- ever: `heartbeats`, behind any of the aliases of the mirror, of the profile and of its clusters, or behind anything
+--- else where the mirror's regex does not take it, as then MirrorMaker alone has it carried.
 ---@param mirror mirrors.Mirror
 ---@param topic mirrors.Topic
 ---@return boolean

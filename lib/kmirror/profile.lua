@@ -24,6 +24,7 @@ local M = {}
 ---@field api? string version of the API, where one is said
 ---@field cluster? string UUID of the Kafka Connect cluster that is meant where none is said
 ---@field clusters table<string, kmirror.cluster> by name
+---@field aliases? string[] of clusters that have no entry there, such as those that a region gets its own topics from
 ---@field runbooks table<string, table> defaults of runbooks' options, by runbook
 ---@field hooks? table<string, string> of every run, by step
 

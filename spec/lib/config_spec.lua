@@ -33,6 +33,23 @@ describe("the configuration file", function()
         assert.matches("known names: east, west", wrong.stderr, 1, true)
     end)
 
+    it("names clusters further up, whose heartbeats topics are then known as MirrorMaker's", function()
+        local script = support.temporary("topics.lua", [[
+            local mirror = { topicsRegex = ".*", connectorName = "us-west.us-east.abc",
+                topicStatuses = { { name = "north.heartbeats" }, { name = "team.heartbeats" } } }
+            for _, topic in ipairs(require("kmirror.health").topics(mirror)) do print(topic.name) end]])
+        local function topics(more)
+            return with(config_for(sandbox, [[api_key = "sandbox-full-key",]] .. more), { "run", script })
+        end
+        assert.are.equal("north.heartbeats\nteam.heartbeats\n", topics("").stdout)
+        assert.are.equal("team.heartbeats\n", topics("aliases = { 'paris', 'north' },").stdout)
+        for _, wrong in ipairs { "'north'", "{ 5 }", "{ '' }", "{ north = 'north' }" } do
+            local result = topics("aliases = " .. wrong .. ",")
+            assert.are.equal(2, result.status)
+            assert.matches("profiles.test.aliases must be a list of non-empty strings", result.stderr, 1, true)
+        end
+    end)
+
     it("takes the key from a file or a command, too", function()
         local key = support.temporary("key", "sandbox-full-key\n")
         os.execute("chmod 600 " .. key)
@@ -182,7 +199,7 @@ describe("the configuration file", function()
             ["return { profiles = { a = { rate = 'x' } } }"] =
                 "profiles.a.rate must be a number of requests per second",
             ["return { profiles = { a = { api_keys = 'x' } } }"] =
-                "unknown field profiles.a.api_keys; known are api, api_key,",
+                "unknown field profiles.a.api_keys; known are aliases, api, api_key,",
             ["return { profiles = { a = { clusters = { b = { connect = 'x' } } } } }"] =
                 "profiles.a.clusters.b.connect must be a UUID",
             ["return { profiles = { a = { clusters = { b = {} } } } }"] = "profiles.a.clusters.b.connect is missing",

@@ -195,8 +195,8 @@ describe("the fence", function()
             saved = { beat("a", 5, 900, names.a), beat("b", 7, 1200, names.b) }
             try(guard(), "still", 0, 0)]])
         assert.are.equal("the fence cannot be confirmed after 0 seconds: something is still written: team.heartbeats "
-            .. "1.0/s (team.heartbeats is MirrorMaker's own where 'team' is a cluster: then name that in the profile); "
-            .. "no mirror was deleted\n", said)
+            .. "1.0/s (team.heartbeats is MirrorMaker's own where 'team' is a cluster: then the profile has to say "
+            .. "aliases = {'team'}); no mirror was deleted\n", said)
     end)
 
     it("does not miss a heartbeats topic that is not listed any more", function()

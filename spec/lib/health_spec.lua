@@ -65,8 +65,10 @@ describe("the health of a mirror", function()
             local before = profile.current()
             profile.use { sandbox = false, runbooks = {}, clusters = { n = { alias = "north" } } }
             local known = names(topics)
+            profile.use { sandbox = false, runbooks = {}, clusters = {}, aliases = { "north" } }
+            local named = names(topics)
             profile.use(before)
-            assert.are.equal("team.heartbeats orders", known)
+            assert.are.same({ "team.heartbeats orders", "team.heartbeats orders" }, { known, named })
         end)
 
         it("takes what is called so and not taken by the regex for MirrorMaker's: nobody else wants it", function()

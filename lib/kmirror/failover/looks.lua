@@ -89,8 +89,8 @@ local function doubt_of(topics)
     for _, topic in ipairs(topics) do
         local alias = topic.name ~= "heartbeats" and is_heartbeats(topic.name) and topic.name:match("^(.*)%.[^.]*$")
         if alias then
-            return (" (%s is MirrorMaker's own where '%s' is a cluster: then name that in the profile)"):format(
-                topic.name, alias)
+            return (" (%s is MirrorMaker's own where '%s' is a cluster: then the profile has to say aliases = {'%s'})")
+                :format(topic.name, alias, alias)
         end
     end
     return ""
