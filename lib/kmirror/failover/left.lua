@@ -4,6 +4,7 @@
 local bulk = require("kmirror.bulk")
 local ends = require("kmirror.ends")
 local health = require("kmirror.health")
+local looks = require("kmirror.failover.looks")
 local problems = require("kmirror.problem")
 local progress = require("kmirror.progress")
 local task = require("task")
@@ -19,17 +20,19 @@ local between_notes = 10 -- seconds
 ---@field api mirrors.Api
 ---@field mirrors table[] in full
 ---@field written integer records, where the topics ended at the last look
----@field beats table<string, kmirror.failover.beats> MirrorMaker's heartbeats topics, by name
+---@field places table<string, kmirror.failover.place> topics at the last look, by name
+---@field busy { name: string, rate: number }[] those to which something was written since the look before
+---@field looked? number task.now() at the last look
 ---@field since? number task.now() from which on the producers have to stand still
 ---@field remaining integer|nil records left at the last look; nil while those of a mirror are not known
 ---@field told mirrors.Lag[] of each mirror, at the last look
 local Left = {}
 Left.__index = Left
 
----@class kmirror.failover.beats a heartbeats topic, to which MirrorMaker writes whether producers run or not
+---@class kmirror.failover.place a topic
 ---@field ending integer where it ended at the last look
----@field looked number task.now() then
 ---@field left integer records
+---@field beats boolean it is a heartbeats topic, to which MirrorMaker writes whether producers run or not
 ---@field grew? number task.now() when it was last seen to have grown
 
 --- For mirrors whose records can be counted; nil and why where they cannot.
@@ -39,7 +42,7 @@ Left.__index = Left
 ---@return string|nil why
 function M.new(api, mirrors)
     if not api:can("lag") or not mirrors[1] then return nil end
-    local self = setmetatable({ api = api, mirrors = mirrors, written = 0, beats = {} }, Left)
+    local self = setmetatable({ api = api, mirrors = mirrors, written = 0, places = {}, busy = {} }, Left)
     local counted, problem = problems.try(self.look, self)
     if counted then return self end
     return nil, tostring(problem)
@@ -60,11 +63,11 @@ local function split(mirror, told)
     return counting, beating
 end
 
--- What several mirrors say of heartbeats topics, each of which most of them carry.
-local function add_beats(beats, topics)
+-- What several mirrors say of topics of the same name.
+local function add_places(places, topics, beats)
     for _, topic in ipairs(topics) do
-        local its = beats[topic.name] or { ending = 0, left = 0 }
-        beats[topic.name] = its
+        local its = places[topic.name] or { ending = 0, left = 0, beats = beats }
+        places[topic.name] = its
         its.ending = math.max(its.ending, end_of(topic))
         its.left = math.max(its.left, topic.recordsLeft or 0)
     end
@@ -80,20 +83,29 @@ local function sums_of(topics)
     return written, left
 end
 
--- Compares heartbeats topics with how they were before. More than MirrorMaker writes is of somebody else, and returned;
--- so is what is left where nothing was written since the producers have to stand still: then it is a topic like others.
-function Left:compare(beats)
+-- A heartbeats topic to which more is written than MirrorMaker does is somebody else's, and so is one to which nothing
+-- was written since the producers have to stand still: these count like others.
+local function judge(self, name, its, rate)
+    local has_stopped = self.since and not (its.grew and its.grew >= self.since)
+    return its.beats and health.only_beats(name, rate), its.beats and has_stopped and its.left or 0
+end
+
+-- Compares topics with how they were before. Returns what was written to heartbeats topics that count, and what is left
+-- of these.
+function Left:compare(places)
     local now, written, left = task.now(), 0, 0
-    for name, its in pairs(beats) do
-        local before = self.beats[name]
-        local new = before and its.ending - before.ending or 0
-        its.looked, its.grew = now, new > 0 and now or before and before.grew
-        local is_others = before and not health.only_beats(name, new / math.max(1, now - before.looked))
-        written = written + (is_others and new or 0)
-        local has_stopped = self.since and not (its.grew and its.grew >= self.since)
-        left = left + (has_stopped and its.left or 0)
+    self.busy = {}
+    for name, its in pairs(places) do
+        local before = self.places[name]
+        local new = before and math.max(0, its.ending - before.ending) or 0
+        its.grew = new > 0 and now or before and before.grew
+        local rate = new / math.max(1, now - (self.looked or now))
+        local only_beats, remain = judge(self, name, its, rate)
+        self.busy[#self.busy + 1] = new > 0 and not only_beats and { name = name, rate = rate } or nil
+        written = written + (its.beats and not only_beats and new or 0)
+        left = left + remain
     end
-    self.beats = beats
+    self.places, self.looked = places, now
     return written, left
 end
 
@@ -108,7 +120,7 @@ end
 --- Looks at all mirrors.
 ---@return integer new records since the look before
 function Left:look()
-    local written, left, beats = 0, 0, {}
+    local written, left, places = 0, 0, {}
     local all = bulk.map(self.mirrors, function(mirror)
         return self.api:lag(mirror.id)
     end, bulk.reads)
@@ -119,9 +131,10 @@ function Left:look()
         local its, remain = sums_of(counting)
         written = written + its
         left = left and told.topics[1] and remain and left + remain
-        add_beats(beats, beating)
+        add_places(places, counting, false)
+        add_places(places, beating, true)
     end
-    local beaten, remain = self:compare(beats)
+    local beaten, remain = self:compare(places)
     local new = written - self.written + beaten
     self.written, self.remaining = written, left and left + remain
     return new
@@ -164,14 +177,14 @@ function Left:still(seconds, still)
     local began, bar <close> = task.now(), progress.part({ limit = seconds })
     self.since = began
     self:look()
-    local since, new = task.now(), 0
+    local since, busy = task.now(), "nothing"
     while task.now() - since < still do
         if task.now() - began >= seconds then
-            unconfirmed(seconds, ("%s were written in the last second or so"):format(text.count(new, "record")))
+            unconfirmed(seconds, "something is still written: " .. busy)
         end
         task.sleep(math.min(pause, still))
         local last = self:look()
-        if last ~= 0 then since, new = task.now(), last end
+        if last ~= 0 then since, busy = task.now(), looks.busiest({ self }) end
         bar:note(("%s written"):format(text.count(last, "record")))
     end
     return task.now() - since
@@ -179,9 +192,8 @@ end
 
 -- What was written behind the fence is not waited for: somebody has to look first.
 local function look_behind_fence(self)
-    local new = self:look()
-    if new ~= 0 then
-        error(("the fence does not hold: %s were written; no mirror was deleted"):format(text.count(new, "record")), 0)
+    if self:look() ~= 0 then
+        error(("the fence does not hold: %s; no mirror was deleted"):format(looks.busiest({ self })), 0)
     end
 end
 
