@@ -122,6 +122,13 @@ describe("the fence", function()
             try(it, "drained", 0)]]))
     end)
 
+    it("looks again at what was drained before a moment that it is told", function()
+        assert.are.equal("ok\tnil\tnil\nok\t1\t1\n", (run [[
+            local it = quiet()
+            print(pcall(it.drained, it, 5) and "ok", looks.a, looks.b)
+            print(pcall(it.drained, it, 5, task.now()) and "ok", looks.a, looks.b)]]))
+    end)
+
     it("looks at every mirror once more when it has held for as long", function()
         assert.are.equal("the fence does not hold: b.x 2.5/s; no mirror was deleted\nok\ntrue\ttrue\n", (run [[
             local it = quiet()
@@ -229,6 +236,16 @@ describe("the fence", function()
             print(counts())
             it:hold(0, 5)
             print(counts())]])))
+    end)
+
+    it("takes nothing for silence that was seen before the producers were stopped", function()
+        assert.are.equal("ok\nthe fence cannot be confirmed after 0.2 seconds: something is still written: a.x 4.0/s; "
+            .. "no mirror was deleted\n", (run(six .. [[
+            local it = guard(100, task.now() - 100)
+            seen = function(id) return mirror(id, 0, 0) end
+            try(it, "caught_up", 5)
+            seen = function(id) return mirror(id, id == "a" and 4 or 0, 0) end
+            try(it, "still", 0.2, 0)]])))
     end)
 
     it("asks only those again that were not quiet, or not drained", function()

@@ -62,6 +62,20 @@ describe("the rollout runbook", function()
         end)
     end)
 
+    it("creates once more, when its job is resumed, what it had rolled back", function()
+        rollout:start { fail_every = 7 }
+        rollout:ask("--yes", "delete", rollout:create "first\\..*") -- so that the seventh is the last of the batch
+        local store = support.temporary("jobs.db")
+        local result = rollout:run({ "--yes", "--job", "j", "--store", store }, words_of("--strategy", "create-first",
+            "--batches", "100%", "--max-failures", "0"))
+        assert.are.equal(1, result.status, result.stderr)
+        assert.are.same({ old = 6, new = 0 }, regexes())
+        result = support.run { "--yes", "--store", store, "jobs", "resume", "j", env = rollout.sandbox:env() }
+        assert.are.equal(0, result.status, result.stderr)
+        assert.are.same({ old = 0, new = 6 }, regexes())
+        assert.are.same({ create = 13, delete = 13 }, rollout:changes())
+    end)
+
     it("takes a batch back that gets healthy and does not stay so for the soak", function()
         rollout:start { world = 3, sync_seconds = 3, stale_every = 3 }
         for _, mirror in ipairs(rollout:mirrors()) do

@@ -68,14 +68,28 @@ describe("the rollout runbook", function()
         assert.are.equal(6, #rollout:mirrors())
     end)
 
+    it("counts what fails over all batches, and stops when that is too many", function()
+        rollout:start { fail_every = 3 }
+        local result = run({ "--yes" }, "--to", "{old}|x", "--strategy", "create-first", "--batches", "3",
+            "--max-failures", "1")
+        assert.are.equal(1, result.status, result.stderr)
+        contains(result.stderr, "batch 1: 3 mirrors: 2 healthy; 1 is not: 1 of 1 rolled back")
+        contains(result.stdout, "Stopped: 1 of 3 mirrors of batch 2 not healthy, with --max-failures 1.")
+    end)
+
     it("deletes first when told to, and brings the old mirrors of a failed batch back", function()
         rollout:start { fail_every = 5 }
+        for _, id in ipairs(rollout:each "id") do rollout:ask("latency", id, "45000") end
         local before = rollout:each "topicsRegex"
         local result = run({ "--yes" }, "--to", "{old}|x", "--strategy", "delete-first", "--batches", "6")
         assert.are.equal(1, result.status, result.stderr)
         contains(result.stdout, "1 of 6 mirrors of batch 1 not healthy")
         assert.are.same(before, rollout:each "topicsRegex")
-        assert.are.same({ create = 13, delete = 13 }, rollout:changes()) -- one of those that come back fails, too
+        local made = rollout:changes()
+        assert.are.same({ 13, 13 }, { made.create, made.delete }) -- one of those that come back fails, too
+        for _, id in ipairs(rollout:each "id") do
+            assert.are.equal(45000, rollout:ask("get", id).targetLatency)
+        end
     end)
 
     it("adds mirrors beside the old ones, but none that takes the same topics", function()

@@ -241,7 +241,9 @@ function Run:pass(batch)
     end
     local would = self.strategy == "in-place" and "would be changed" or "would be created"
     local said = ("%d %s"):format(#good, changes.planned() and would or "healthy")
-    if #bad > 0 then said = ("%s; %d are not: %s"):format(said, #bad, self:take_all_back(bad)) end
+    if #bad > 0 then
+        said = ("%s; %d %s not: %s"):format(said, #bad, #bad == 1 and "is" or "are", self:take_all_back(bad))
+    end
     if self.strategy == "create-first" and self.delete_old == "batch" then
         said = said .. "; old: " .. self:retire(good)
     end
