@@ -322,6 +322,7 @@ describe("a failover of some mirrors, or in batches", function()
             local result = it_:failover({ "--yes", "--api", "v1" }, its)
             assert.are.equal(1, result.status, result.stderr)
             has(result.stderr, "its records would go round between the regions in a loop; take both at once, or none")
+            has(result.stderr, "refused: ")
             assert.is_nil(result.stderr:find("--accept", 1, true))
         end
         local result = it_:failover({ "--yes" }, { "--only", "begins:pay" })
@@ -401,7 +402,7 @@ describe("a failover of some mirrors, or in batches", function()
     -- ---- findings that are accepted ------------------------------------------------------------------------------
 
     it("continues in spite of findings that the operator accepts, kind by kind, and writes them down", function()
-        start(2, { "order", "pay" }, { stale_every = 3 })
+        start(2, { "order", "pay" }, { stale_every = 2 })
         local path, its = regions.saved("--accept", "failed")
         local result = it_:failover({ "--yes" }, its)
         assert.are.equal(1, result.status)
@@ -409,10 +410,12 @@ describe("a failover of some mirrors, or in batches", function()
         its[#its] = "STALE"
         result = it_:failover({ "--yes" }, its)
         has(result.stderr, "accepted (stale): mirror ")
-        has(result.stderr, "of 1 mirror that was accepted nothing shows that all has arrived")
+        has(result.stderr, "of 2 mirrors that were accepted nothing shows that all has arrived")
         has(result.stdout, "accept findings")
         has(result.stdout, "Accepted: stale: mirror ")
-        assert.are.equal("stale", json.read(path).accepted[1].kind)
+        local accepted = json.read(path).accepted
+        assert.are.same({ 2, "stale", "stale" }, { #accepted, accepted[1].kind, accepted[2].kind })
+        assert.are_not.equal(accepted[1].id, accepted[2].id)
         assert.are.equal(0, #it_:mirrors_on(EAST))
     end)
 
