@@ -73,12 +73,14 @@ log_min_messages = warning
 
 local access = [[
 host all with_password 127.0.0.1/32 scram-sha-256
+host all over_tls 127.0.0.1/32 scram-sha-256
 host replication all 127.0.0.1/32 trust
 host all all 127.0.0.1/32 trust
 ]]
 
 ---A server that runs: user postgres is its superuser; any user but with_password needs no password.
----@param options? { durable?: boolean, settings?: string } durable: with syncs; settings: lines of postgresql.conf
+---@param options? { durable?: boolean, settings?: string, tls?: table } durable: with syncs; settings: lines of
+---  postgresql.conf; tls: a certificate and its key, as support.certificates() has them
 ---@return support.postgres
 function M.start(options)
     options = options or {}
@@ -88,8 +90,22 @@ function M.start(options)
     support.write(self.data .. "/pg_hba.conf", access)
     support.write(self.data .. "/postgresql.conf", settings .. (options.durable and "" or "fsync = off\n")
         .. (options.settings or ""))
+    if options.tls then self:use_certificate(options.tls) end
     self:run()
     return self
+end
+
+---From its next start on, it has that certificate; nil: it knows no TLS.
+---@param pair? table<string, string> { certificate =, key = }
+function Server:use_certificate(pair)
+    local config = self.data .. "/postgresql.conf"
+    support.write(config, (support.read(config):gsub("ssl = [^\n]*\n", ""))
+        .. ("ssl = %s\n"):format(pair and "on" or "off"))
+    for name, path in pairs(pair and { ["server.crt"] = pair.certificate, ["server.key"] = pair.key } or {}) do
+        local file = self.data .. "/" .. name
+        support.write(file, support.read(path))
+        must(("chmod 600 %s%s"):format(quote(file), as_root and " && chown postgres: " .. quote(file) or ""))
+    end
 end
 
 local function accepts(self)

@@ -13,6 +13,7 @@ local M = {}
 M.answer = 20 -- seconds for which one statement may take
 M.first = 15 -- seconds within which the first connection must be there
 local pause = 0.25 -- seconds between two attempts
+local settled = 2 -- seconds after which what is wrong is no part of a restart
 
 --- Seconds for which the database may be away.
 ---@return number
@@ -23,6 +24,7 @@ end
 ---@class kmirror.store.postgres.database
 ---@field name string the URL, as messages show it
 ---@field turns any[] alarms of those who ask, the first one's statement is under way
+---@field away nil|{ advice: string, since: number } while it is: what was told
 ---@field on_connect fun()|nil called whenever there is a new connection, before
 ---  anything else is asked over it
 local Database = {}
@@ -77,13 +79,15 @@ local function attempt(self, seconds, ask)
     return result, problem
 end
 
--- It is told once for each time that the database is away.
+-- It is told once for each time that the database is away; once more when there is something else to be done about it,
+-- and that lasts.
 local function tell(self, problem, patience)
-    if not self.away then
-        self.away = true
+    local advice, now = problems.advice(problem, self.name), task.now()
+    local away = self.away
+    if not away or advice ~= "" and advice ~= away.advice and now >= away.since + settled then
+        self.away = { advice = advice, since = away and away.since or now }
         log.warn("the store %s %s (%s): waiting for it, for %g s at most%s", self.name,
-            problem.lost and "does not answer" or "cannot be used now", problems.reason(problem), patience,
-            problems.advice(problem, self.name))
+            problem.lost and "does not answer" or "cannot be used now", problems.reason(problem), patience, advice)
     end
 end
 

@@ -56,6 +56,7 @@ local by_words = {
     { "no pg_hba.conf entry", "the server's pg_hba.conf has to let this user and machine in" },
     { "could not translate host name", "check the host in --store" },
     { "Connection refused", "is PostgreSQL up there, and the port right?" },
+    { "does not support SSL", "turn on SSL at the server; sslmode asks for it" },
     { "certificate", "check sslmode and sslrootcert" },
     { "session is read%-only", "it is a standby: name both servers in the URL" },
     { "too many clients", no_room }, { "too many connections", no_room },

@@ -126,6 +126,16 @@ local function check_owner(database, version)
     end
 end
 
+-- Raises `store` unless this user may change the schema: it is its owner's, or a superuser's.
+local function check_may_change(database)
+    local schema = database:query([[SELECT pg_get_userbyid(nspowner) AS owner, pg_has_role(nspowner, 'USAGE') AS may
+        FROM pg_catalog.pg_namespace WHERE nspname = 'kmirror']])[1]
+    if schema and not schema.may then
+        error(mirrors.error("store", ("the store %s: its schema is %s's, who has to run this: give --store with that "
+            .. "user"):format(database.name, schema.owner)), 0)
+    end
+end
+
 -- Names and messages come in any script. One in SQL_ASCII keeps the bytes as they are.
 local function check_encoding(database)
     local encoding = database:query("SELECT current_setting('server_encoding') AS name")[1].name
@@ -166,6 +176,7 @@ function M.migrate(database)
     local from = M.version(database)
     check_owner(database, from)
     if not from then check_encoding(database) end
+    if (from or 0) < #M.steps then check_may_change(database) end
     for number = (from or 0) + 1, #M.steps do
         local ok, e = pcall(database.transaction, database, step(number))
         if not ok and not tostring(e):find("done already", 1, true) then error(e, 0) end
@@ -202,8 +213,9 @@ end
 ---@param database kmirror.store.postgres.database
 ---@param role string
 function M.grant(database, role)
-    local statements = {}
-    for i, each in ipairs(M.grants(role)) do statements[i] = { each } end
+    check_may_change(database)
+    local statements = { { "SELECT pg_advisory_xact_lock(?)", { M.lock } } } -- two at once would collide
+    for i, each in ipairs(M.grants(role)) do statements[i + 1] = { each } end
     database:transaction(statements)
 end
 
