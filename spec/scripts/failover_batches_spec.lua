@@ -276,6 +276,18 @@ describe("a failover of some mirrors, or in batches", function()
 
     -- ---- some -----------------------------------------------------------------------------------------------------
 
+    it("stops at the gate of a failback when no records flow in the batch before", function()
+        start(1, three)
+        local result = it_:failover({ "--yes" })
+        assert.are.equal(0, result.status, result.stderr)
+        result = it_:failback({ "--yes" }, { false, "--hook", regions.fence, "--hook", "clients=true",
+            "--batches", "pay,100%", "--throughput-wait", "0.3" })
+        assert.are.equal(3, result.status, result.stderr)
+        has(result.stdout, "stopped at the gate before batch 2 of 2: 1 new mirror of batch 1 of 2 (pay) does not work")
+        has(result.stderr, "carries no records")
+        assert.are.equal("payments1 | carts1 orders1", teams())
+    end)
+
     it("leaves what is not selected where it is, and its failback brings back what it has reversed", function()
         start(2, three)
         local result = it_:failover({ "--yes" }, { "--only", "begins:pay", "--topic", "payments.settled",
