@@ -28,12 +28,33 @@ local ANY <const> = {} -- what is not checked: each part is looked at where it i
 local CONNECTOR <const> = "/connectors/{name}"
 local their_status = { { "connector", "table", true }, { "tasks", "table", true } }
 
+-- What is wrong with the connectors by name: an old Kafka Connect tells their names alone, and then none would be seen.
+local function misfit_of_all(all)
+    return all[1] ~= nil and "it is a list where connectors by their names were expected; is it older than 2.3?" or nil
+end
+
+local function is_text_or_nil(value)
+    return value == nil or type(value) == "string"
+end
+
+local function misfit_of_status(its)
+    if type(its.connector.state) ~= "string" or not is_text_or_nil(its.connector.trace) then
+        return "its connector has no state, or a trace that is no text"
+    end
+    for i, each in ipairs(its.tasks) do
+        local fits = type(each) == "table" and math.tointeger(each.id) and type(each.state) == "string"
+            and is_text_or_nil(each.trace)
+        if not fits then return ("its task %d has no id or no state, or a trace that is no text"):format(i) end
+    end
+end
+
 ---@type table<string, mirrors.Wire>
 local parts = {
     -- Without their status: Kafka Connect leaves out a connector that has none yet.
-    all = { method = "GET", path = "/connectors?expand=info", success = 200, shape = ANY },
+    all = { method = "GET", path = "/connectors?expand=info", success = 200, shape = ANY, misfit = misfit_of_all },
     info = { method = "GET", path = CONNECTOR, success = 200, shape = { { "config", "table", true } } },
-    status = { method = "GET", path = CONNECTOR .. "/status", success = 200, shape = their_status },
+    status = { method = "GET", path = CONNECTOR .. "/status", success = 200, shape = their_status,
+        misfit = misfit_of_status },
     tasks = { method = "GET", path = CONNECTOR .. "/tasks", success = 200, shape = ANY },
     offsets = { method = "GET", path = CONNECTOR .. "/offsets", success = 200,
         shape = { { "offsets", "table", true } } },

@@ -65,7 +65,12 @@ end
 ---@return any  what was answered
 ---Raises what an operation of one request raises.
 function Session:ask(name, names, ...)
-    return part_of(self, self.ways.workers, name, names or {}, ...)
+    local answer = part_of(self, self.ways.workers, name, names or {}, ...)
+    local problem = self.parts[name].misfit and self.parts[name].misfit(answer)
+    if problem then
+        self:fail("protocol", "the answer does not fit Kafka Connect's description: " .. problem)
+    end
+    return answer
 end
 
 ---The same, of which a failure is an answer, too.

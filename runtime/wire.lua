@@ -92,11 +92,12 @@ end
 
 ---The requests that operations of several requests are made of.
 ---@param parts table<string, mirrors.Wire>
----@return table<string, { sent: userdata, path: string, body?: fun(...: any): string }>
+---@return table<string, { sent: userdata, path: string, body?: function, misfit?: fun(answer: any): string? }>
 function wire.compile_parts(parts)
     local compiled = {}
     for name, its in pairs(parts) do
-        compiled[name] = { sent = native_wire(its, its.method ~= "GET"), path = its.path, body = its.body }
+        compiled[name] = { sent = native_wire(its, its.method ~= "GET"), path = its.path, body = its.body,
+            misfit = its.misfit }
     end
     return compiled
 end

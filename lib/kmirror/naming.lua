@@ -15,11 +15,20 @@ local function is_beginning(text)
     return #text >= shortest and text:find("^%x[%x-]*$") ~= nil and not fields.uuid.fits(text)
 end
 
+--- Whether connectors may have any name: on Kafka Connect of one's own others make them, too, and each id is a UUID.
+---@param api mirrors.Api
+---@return boolean
+function M.takes_any(api)
+    return api:can("set_topics")
+end
+
 --- Whether a text is to be looked for among the mirrors that there are: it is no id, and may be one of the other forms.
 ---@param text string
+---@param any? boolean connectors may have any name
 ---@return boolean
-function M.may_mean(text)
-    return text:find("^topics:.") ~= nil or is_beginning(text) or text:find("^[^.]+%..+%.[^.]+$") ~= nil
+function M.may_mean(text, any)
+    return any and not fields.uuid.fits(text) or text:find("^topics:.") ~= nil or is_beginning(text)
+        or text:find("^[^.]+%..+%.[^.]+$") ~= nil
 end
 
 --- Whether a mirror is meant. A beginning may mean several: see resolve().
@@ -73,9 +82,10 @@ end
 ---Raises what api:list() raises.
 function M.resolve(api, texts)
     local ids, named, listed = {}, {}, nil
+    local any = M.takes_any(api)
     for i, text in ipairs(texts) do
         ids[i] = text
-        if M.may_mean(text) then
+        if M.may_mean(text, any) then
             listed = listed or api:list()
             local mirror = M.find(listed, text)
             ids[i], named[mirror.id] = mirror.id, mirror
@@ -89,7 +99,9 @@ end
 local texts = fields.list(fields.string, "a list of texts")
 
 return fields.guard("naming", M, {
-    may_mean = { "text", fields.string }, means = { "listed", fields.table, "text", fields.string },
+    takes_any = { "api", fields.api },
+    may_mean = { "text", fields.string, "any?", fields.boolean },
+    means = { "listed", fields.table, "text", fields.string },
     find = { "listed", fields.list(fields.table), "text", fields.string },
     resolve = { "api", fields.api, "texts", texts },
 })

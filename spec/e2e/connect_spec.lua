@@ -145,6 +145,29 @@ describe("on Kafka Connect of one's own,", function()
             assert.is_truthy(support.run({ "plan", fleet, env = env }).stdout:find("Nothing to change", 1, true))
         end)
 
+        it("are meant by their connectors' names, whatever these are; traces are shown as a terminal may show them",
+            function()
+                local names = { "payments", "we/st.x", "100%", "sp ace.x.y", "a?b#c", "\u{fc}n\u{ef}" }
+                local connectors = {}
+                for i, name in ipairs(names) do
+                    connectors[i] = { name = name, state = "RUNNING", failed = "FAILED", trace = "x\27[31my",
+                        config = config_of("MirrorSourceConnector", { topics = "payments" }) }
+                end
+                adopt(connectors)
+                for _, name in ipairs(names) do
+                    for _, word in ipairs { "get", "resume", "restart" } do
+                        local result = support.run { word, name, env = env }
+                        assert.are.equal(0, result.status, word .. " " .. name .. ": " .. result.stderr)
+                        assert.is_nil((result.stdout .. result.stderr):find("\27", 1, true), word)
+                    end
+                    assert.are.equal(0, support.run({ "--dry-run", "latency", name, "3000", env = env }).status)
+                    assert.are.equal(0, support.run({ "--dry-run", "delete", "--yes", name, env = env }).status)
+                end
+                local result = support.run { "pause", "nosuch", env = env }
+                assert.are.equal(2, result.status)
+                assert.is_truthy(result.stderr:find("no mirror of this cluster is meant by 'nosuch'", 1, true))
+            end)
+
         it("and that have no checkpoint connector are adopted, too, but cannot have a target latency", function()
             adopt { { name = "west-orders", state = "RUNNING", config = config_of("MirrorSourceConnector",
                 { topics = "orders.created" }) } }

@@ -127,6 +127,23 @@ local function create(api) return api:create(SPEC) end
 local function delete(api) return api:delete(ID) end
 
 describe("a Kafka Connect cluster of one's own:", function()
+    it("an answer of another shape is an error of the kind protocol, and not a cluster without mirrors", function()
+        local raised = exchange({ { status = 200, body = '["west.east.abc"]' } }, list)
+        assert.are.equal("protocol", raised.kind)
+        assert.is_truthy(raised.message:find("it is a list where connectors by their names were expected", 1, true))
+        for _, odd in ipairs {
+            '{"connector":{"state":5},"tasks":[]}', '{"connector":{},"tasks":[]}', '{"connector":[],"tasks":[3]}',
+            '{"connector":{"state":"RUNNING"},"tasks":[3]}', '{"connector":{"state":"RUNNING"},"tasks":[{"id":0}]}',
+            '{"connector":{"state":"RUNNING"},"tasks":[{"id":"x","state":"FAILED"}]}',
+            '{"connector":{"state":"RUNNING"},"tasks":[{"id":0,"state":"FAILED","trace":7}]}',
+        } do
+            local answers = answers_of_get {}
+            answers[4] = { status = 200, body = odd }
+            raised = exchange(answers, get)
+            assert.are.equal("protocol", raised.kind, odd .. ": " .. tostring(raised))
+        end
+    end)
+
     describe("list", function()
         it("is one request, and tells each mirror's whole specification, with its secrets hidden", function()
             local found, requests = exchange({ LIST }, list)

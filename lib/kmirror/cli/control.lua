@@ -22,7 +22,7 @@ function M.command(name, done, summary, details, stops)
         if changes.planned() then return "" end
         local lines = { ("%s %s\n"):format(done, id) }
         for _, cause in ipairs(causes or {}) do
-            lines[#lines + 1] = ("\tafter %s\n"):format(cause)
+            lines[#lines + 1] = ("\tafter %s\n"):format(text.clean(cause))
         end
         return table.concat(lines)
     end

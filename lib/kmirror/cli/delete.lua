@@ -7,10 +7,10 @@ local profile = require("kmirror.profile")
 local text = require("kmirror.text")
 local refuse = require("kmirror.usage")
 
-local function check_ids(ids)
+local function check_ids(ids, any)
     local seen = {}
     for _, id in ipairs(ids) do
-        if not profile.is_uuid(id) and not naming.may_mean(id) then
+        if not profile.is_uuid(id) and not naming.may_mean(id, any) then
             refuse("'%s' is no mirror's id: expected a UUID, as kmirror list shows; nothing was deleted", id)
         elseif seen[id:lower()] then
             refuse("%s is given twice; nothing was deleted", id)
@@ -52,8 +52,8 @@ the order asked for, where one that failed is
     end,
 
     run = function(options)
-        check_ids(options.id)
         local api = connect()
+        check_ids(options.id, naming.takes_any(api))
         local ids, named = naming.resolve(api, options.id)
         check_ids(ids)
         ask(ids, named, api.cluster)

@@ -24,10 +24,10 @@ With --json: {"id", "targetLatency"}.]],
     end,
 
     run = function(given)
-        if not profile.is_uuid(given.id) and not naming.may_mean(given.id) then
+        local api = connect()
+        if not profile.is_uuid(given.id) and not naming.may_mean(given.id, naming.takes_any(api)) then
             refuse("'%s' is not the id of a mirror: expected a UUID, as kmirror list shows it", given.id)
         end
-        local api = connect()
         given.id = naming.resolve(api, { given.id })[1]
         api:update_target_latency(given.id, given.ms)
         if given.json then
