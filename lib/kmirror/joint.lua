@@ -190,11 +190,11 @@ function Joint:stop(part, why)
     self.journal.store:stop_part(self.journal.job.name, part.name, why)
 end
 
--- What the others are to know of it: nothing that cannot be written down, and no secrets.
+-- What the others are to know of it: nothing that cannot be written down, and no secrets, however deep they are.
 local function written(value)
-    if type(value) == "table" and value.sourceConnectionProperties ~= nil then return nil end
     local ok, text = pcall(json.encode, value)
-    return value ~= nil and ok and #text <= most_of_a_value and text or nil
+    if value == nil or not ok or #text > most_of_a_value then return nil end
+    return not text:find('"sourceConnectionProperties":', 1, true) and text or nil
 end
 
 --- An item has ended.

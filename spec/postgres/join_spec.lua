@@ -171,6 +171,20 @@ describe("runners of one job", function()
         assert.are.equal(2, (changes_of "update_target_latency"))
     end)
 
+    it("tell each other what came of items, but no secrets, however deep they are", function()
+        serve()
+        local result = join(runbook([[
+            local bulk = require "kmirror.bulk"
+            local spec = { topicsRegex = "t", sourceConnectionProperties = "password=h1dden" }
+            local result = bulk.each({ 1, 2, 3, 4 }, function(_, place)
+                return ({ spec, { made = { spec } }, { { spec } }, { made = "t" } })[place]
+            end)
+            return result:status()]])):wait()
+        assert.are.equal(0, result.status, result.stderr)
+        local name = store:match("[^/]+$")
+        assert.are.equal('\n\n\n{"made":"t"}', server:sql("SELECT value FROM kmirror.items ORDER BY number", name))
+    end)
+
     it("share each of several bulk.each, but not what is done inside of an item", function()
         serve { world = 12 }
         local script = runbook([[
