@@ -233,7 +233,8 @@ function Api:target_ends(id)
     return perform(self, operations.target_ends, id)
 end
 
----Pauses a mirror: its tasks stay, and copy nothing until resume(). api:can "pause".
+---Pauses a mirror: its tasks stay, and copy nothing until resume(). Returns when none is at work any more. api:can
+---"pause".
 ---@param id string
 ---Raises what get() raises; `unsupported`, `read_only`.
 ---@async
@@ -250,7 +251,8 @@ function Api:resume(id)
     perform(self, operations.resume, id)
 end
 
----Stops a mirror: its tasks end, until resume(). Only then its offsets can be set. api:can "stop".
+---Stops a mirror: its tasks end, until resume(). Returns when they have, and all that they copied is recorded. Only
+---then its offsets can be set. api:can "stop".
 ---@param id string
 ---Raises what get() raises; `unsupported`, `read_only`.
 ---@async

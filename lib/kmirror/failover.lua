@@ -52,6 +52,7 @@ local M = { options = options.read }
 ---@field stopped string|nil at which gate, and why
 ---@field gate string|nil the batch that waits at a gate at this moment
 ---@field label string|nil of a part: "batch 2 of 3 (payments)"
+---@field halting boolean|nil its mirrors FROM -> TO were told to stand still, in this run
 ---@field born table<string, number> task.now() when a new mirror was created, by id
 ---@field after table[] the new mirrors as last seen
 ---@field exact boolean|nil whether the new mirrors can be told where to begin, once that was asked
@@ -292,8 +293,9 @@ function Run:__close(problem)
         saved.forget(self.path) -- it is of something that did not come to pass
     end
     local deleted, created = self:counted()
-    if part and part.state.halted and deleted == 0 then
-        log.error("the mirrors %s stand still; if this is not to be continued: kmirror resume ID...", self.way)
+    if part and (part.halting or part.state.halted) and part.counts.deleted == 0 then
+        log.error("the mirrors %s stand still; to let them copy again, if this is not to be continued: %s", self.way,
+            halt.way_back(self.to.connect, part.live))
     end
     local place = self.gate and " at the gate before " .. self.gate or part and part.label and " in " .. part.called
     log.error("stopped%s: %s deleted, %d created in this run", place or "",

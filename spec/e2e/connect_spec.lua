@@ -184,7 +184,7 @@ describe("on Kafka Connect of one's own,", function()
         local order
 
         -- What is asked of us-east that changes something, and when the clients are moved.
-        local function failover(refuses)
+        local function failover(refuses, clients, status)
             local its = { ["connector.class"] = "org.apache.kafka.connect.mirror.MirrorSourceConnector",
                 ["source.cluster.alias"] = "us-west", ["target.cluster.alias"] = "us-east", topics = "payments",
                 ["source.cluster.bootstrap.servers"] = NOWHERE["us-west"] }
@@ -194,10 +194,11 @@ describe("on Kafka Connect of one's own,", function()
             local config = env.XDG_CONFIG_HOME .. "/kmirror/config.lua"
             support.write(config, support.read(config):gsub(servers["us-east"].url:gsub("%p", "%%%0"), server.url))
             servers.more = server
+            local hook = clients or "clients=curl -s " .. server.url .. "/clients"
             local result = support.run { "run", "--yes", "--timeout", "0.5", "failover", "--disaster", "--no-reverse",
-                "--from", "us-west", "--to", "us-east", "--hook", "clients=curl -s " .. server.url .. "/clients",
-                env = env, timeout = 60 }
-            assert.are.equal(0, result.status, result.stderr)
+                "--from", "us-west", "--to", "us-east", "--hook", hook, env = env, timeout = 60 }
+            assert.are.equal(status or 0, result.status, result.stderr)
+            if clients then return result end
             server:stop()
             order = {}
             for _, request in ipairs(server:requests()) do
@@ -211,6 +212,23 @@ describe("on Kafka Connect of one's own,", function()
         it("are stopped, then clients move, then they are deleted", function()
             failover()
             assert.are.same({ "PUT /us-west.us-east.abc/stop", "GET /clients", "DELETE /us-west.us-east.abc" }, order)
+        end)
+
+        it("that stand still when the run fails are told of, with the command that lets them copy again", function()
+            local result = failover(nil, "clients=false", 1)
+            local command = result.stderr:match("the mirrors us%-west %-> us%-east stand still; to let them copy "
+                .. "again, if this is not to be continued: kmirror (resume %-%-cluster us%-east %S+)\n")
+            assert.is_string(command, result.stderr)
+            local abandoned = support.run { "run", "--yes", "failover", "--from", "us-west", "--to", "us-east",
+                "--abandon", env = env, timeout = 30 }
+            assert.are.equal(0, abandoned.status, abandoned.stderr)
+            assert.is_truthy(abandoned.stdout:find("payments%s+not deleted, but stands still\n"), abandoned.stdout)
+            assert.is_truthy(abandoned.stdout:find("To resume:       kmirror " .. command, 1, true), abandoned.stdout)
+            local words = { env = env }
+            for word in command:gmatch("%S+") do words[#words + 1] = word end
+            assert.are.equal(0, support.run(words).status)
+            assert.is_truthy(support.run({ "get", words[#words], env = env }).stdout:find("mirrorStatus\tRUNNING", 1,
+                true))
         end)
 
         it("that cannot be stopped are deleted before clients move, and that is said", function()

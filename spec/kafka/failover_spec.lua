@@ -135,10 +135,10 @@ describe("on a real Kafka, a failover", function()
         kafka.produce(west, topic, 1, 100)
         local result = failover(env, { "--hook", "fence=true", "--hook", "clients=false" })
         assert.are.equal(1, result.status)
-        assert.is_truthy(result.stderr:find("the mirrors west -> east stand still; if this is not to be continued: "
-            .. "kmirror resume ID...", 1, true), result.stderr)
-        local api = kafka.connect(east)
-        assert.are.equal(0, support.run({ "resume", api:list()[1].id, env = env }).status)
+        local id = kafka.connect(east):list()[1].id
+        assert.is_truthy(result.stderr:find("if this is not to be continued: kmirror resume --cluster east " .. id, 1,
+            true), result.stderr)
+        assert.are.equal(0, support.run({ "resume", id, env = env }).status)
         kafka.produce(west, topic, 101, 110)
         kafka.wait_for_records(east, topic, 110)
         all_once(east, topic, 1, 110)

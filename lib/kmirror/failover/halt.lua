@@ -7,6 +7,7 @@
 ---
 --- In a disaster they are stopped, as then all that was copied is recorded: what is missing can be counted exactly.
 
+local again = require("kmirror.again")
 local bulk = require("kmirror.bulk")
 local changes = require("kmirror.changes")
 local log = require("kmirror.log")
@@ -14,6 +15,7 @@ local memory = require("kmirror.memory")
 local missing = require("kmirror.failover.missing")
 local problems = require("kmirror.problem")
 local recopy = require("kmirror.failover.recopy")
+local shell = require("kmirror.shell")
 local task = require("task")
 local text = require("kmirror.text")
 
@@ -46,6 +48,7 @@ local words = { pause = "paused", stop = "stopped" }
 function M.halt(run)
     local how = run.given.disaster and "stop" or "pause"
     if not can_halt(run, how) then return false end
+    run.halting = true
     run:set({ acting = run.state.acting or memory.time() })
     local done, problem = problems.try(run.step, run, ("%s %s"):format(how, run.way), function()
         task.timeout(patience, halt_all, run, how)
@@ -63,6 +66,16 @@ function M.halt(run)
     if run.given.disaster then missing.count_again(run) end
     run:set({ halted = run.state.halted or memory.time() })
     return true
+end
+
+--- The command that lets mirrors go on that were told to stand still.
+---@param cluster string TO's Kafka Connect cluster
+---@param mirrors table[]
+---@return string
+function M.way_back(cluster, mirrors)
+    local ids = {}
+    for i, mirror in ipairs(mirrors) do ids[i] = mirror.id end
+    return ("%sresume --cluster %s %s"):format(again.prefix(true), shell.word(cluster), table.concat(ids, " "))
 end
 
 return M

@@ -6,6 +6,7 @@ local changes = require("kmirror.changes")
 local confirm = require("kmirror.confirm")
 local connect = require("mirrors").connect
 local files = require("kmirror.file")
+local halt = require("kmirror.failover.halt")
 local json = require("kmirror.json")
 local log = require("kmirror.log")
 local memory = require("kmirror.memory")
@@ -100,7 +101,7 @@ local function sort(state, there, back)
     for _, mirror in ipairs(state.mirrors) do
         local own = state.batches and state.batches[mirror.batch] or state
         local fate = fate_of({ id = mirror.id, reverse = mirror.reverse, acting = own.acting }, there, back)
-        mirror.fate, mirror.moved = fate, own.moved ~= nil
+        mirror.fate, mirror.moved, mirror.still = fate, own.moved ~= nil, own.halted ~= nil
         table.insert(found[fate], mirror)
     end
     return found
@@ -116,7 +117,10 @@ local function show(run, state)
     tables.write(io.stdout, {
         { "TOPICS", "topicsRegex", key = true },
         { "BATCH", function(mirror) return mirror.batch end },
-        { "NOW", function(mirror) return words[mirror.fate]:format(ways[mirror.fate]) end, whole = true },
+        { "NOW", function(mirror)
+            local stands_still = mirror.still and mirror.fate == "as it was"
+            return stands_still and "not deleted, but stands still" or words[mirror.fate]:format(ways[mirror.fate])
+        end, whole = true },
     }, state.mirrors)
 end
 
@@ -156,7 +160,11 @@ local function next_lines(run, found)
     for _, moved in ipairs({ false, true }) do
         add("To create again:", way_to_create(run, found.neither, moved))
     end
-    local given = run.given
+    local given, still = run.given, {}
+    for _, mirror in ipairs(found["as it was"]) do
+        still[#still + 1] = mirror.still and mirror or nil
+    end
+    add("To resume:", #still > 0 and halt.way_back(given.to.connect, still) or nil)
     if #found.reversed > 0 and run.runbook == "failover" then
         add("To fail back:", options.command("failback", given, { from = given.to_name, to = given.from_name,
             anew = true, failover = given.state and run.path }))
@@ -172,7 +180,9 @@ local function close(run, state, found)
     for _, fate in ipairs({ "as it was", "neither", "both" }) do
         table.move(found[fate], 1, #found[fate], #state.left + 1, state.left)
     end
-    for _, mirror in ipairs(state.mirrors) do mirror.fate, mirror.moved = nil, nil end
+    for _, mirror in ipairs(state.mirrors) do
+        mirror.fate, mirror.moved, mirror.still = nil, nil, nil
+    end
     state.mirrors, state.partial = json.array(found.reversed), true
     state.finished, state.abandoned = memory.time(), memory.time()
     memory.write(run.path, state)
