@@ -162,7 +162,25 @@ describe("kmirror sandbox", function()
             assert.equal(77000, cjson.decode(body).targetLatency)
         end)
 
-        it("never leaves half a file behind, and no other", function()
+        it("does not take notes of another file of that name for its own", function()
+            local sandbox = support.sandbox { state = state }
+            local before = list(sandbox)
+            local whole = support.read(state)
+            send(sandbox, "DELETE", PATH .. "/" .. before[1].id)
+            sandbox:stop()
+            local notes = support.read(state .. ".log")
+            sandbox = support.sandbox { state = state }
+            assert.equal(#before - 1, #list(sandbox))
+            sandbox:stop()
+            support.write(state .. ".log", notes)
+            sandbox = support.sandbox { state = state }
+            assert.equal(#before - 1, #list(sandbox))
+            sandbox:stop()
+            support.write(state, whole)
+            assert.equal(#before, #list(support.sandbox { state = state }))
+        end)
+
+        it("never leaves half a file behind, and none but its notes", function()
             local directory = support.temporary_directory()
             local sandbox = support.sandbox { state = directory .. "/state.json" }
             for _ = 1, 5 do
@@ -170,7 +188,7 @@ describe("kmirror sandbox", function()
                 assert.equal(1, cjson.decode(support.read(directory .. "/state.json")).version)
             end
             local pipe <close> = assert(io.popen("ls -A " .. directory))
-            assert.equal("state.json\n", pipe:read "a")
+            assert.equal("state.json\nstate.json.log\n", pipe:read "a")
         end)
 
         it("refuses one that it cannot go on from", function()

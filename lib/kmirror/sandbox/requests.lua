@@ -15,7 +15,7 @@ sandbox.__index = sandbox
 
 ---@param options table as kmirror.sandbox.options gives them
 ---@param clock fun(): number seconds since the epoch; never goes back
----@param hooks { log: (fun(event: table)), changed: (fun()), saved: table|nil } `log` is told of each
+---@param hooks { log: (fun(event: table)), changed: (fun(id: string|nil)), saved: table|nil } `log` is told of each
 ---  request, `changed` after each change of the world; `saved` is a world to go on from
 ---@return kmirror.sandbox
 function sandbox.new(options, clock, hooks)
@@ -61,7 +61,7 @@ function sandbox:_tell(event, effect)
     event.effect = effect
     if effect then
         event.id = effect.id
-        self.hooks.changed()
+        self.hooks.changed(effect.id)
     end
     self.hooks.log(event)
 end

@@ -2,6 +2,7 @@
 
 local cjson = require("cjson")
 local files = require("kmirror.file")
+local kept = require("kmirror.sandbox.kept")
 local problems = require("kmirror.problem")
 local task = require("task")
 local refuse = require("kmirror.usage")
@@ -23,12 +24,8 @@ end
 
 --- The world that a state file holds; nil when there is no file yet.
 local function load_state(path)
-    local file = io.open(path)
-    if not file then return nil end
-    local content = file:read "a"
-    file:close()
-    local valid, state = pcall(cjson.decode, content)
-    if not valid or type(state) ~= "table" then refuse_state(path, "it is not a JSON object") end
+    local ok, state = pcall(kept.read, path)
+    if not ok then refuse_state(path, type(state) == "string" and state or "it is not a JSON object") end
     return state
 end
 
@@ -59,11 +56,12 @@ local function assemble(options)
         error(sandbox, 0)
     end
     if options.state_file then
-        hooks.changed = function()
-            local written, why = pcall(files.write, options.state_file, cjson.encode(sandbox.world:state()))
-            if not written then refuse("sandbox: cannot write the state file %s", why) end
+        local function must(written, result)
+            if written then return result end
+            refuse("sandbox: cannot write the state file %s", (tostring(result):gsub("^cannot write ", "")))
         end
-        hooks.changed()
+        local note = must(pcall(kept.keep, options.state_file, sandbox.world))
+        hooks.changed = function(id) must(pcall(note, id)) end
     end
     return sandbox
 end

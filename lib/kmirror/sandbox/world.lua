@@ -393,37 +393,49 @@ function world:describe(connect_id, id)
     return seen
 end
 
---- All that a later world.new() needs to go on from here.
+local KEPT <const> = {
+    "id", "connectorName", "topicsRegex", "source", "sourceAlias", "useRenaming", "usePrivateIps", "maxTasks",
+    "targetLatency", "created_at", "fate",
+}
+
+local function record_of(mirror)
+    local record = {}
+    for _, field in ipairs(KEPT) do record[field] = mirror[field] end
+    return record
+end
+
+--- All that a later world.new() needs to go on from here, but for the mirrors.
 ---@return table
-function world:state()
-    local connects = {}
-    for id, connect in pairs(self.connects) do
-        local mirrors = {}
-        for i, mirror in ipairs(order_of(connect)) do
-            mirrors[i] = {
-                id = mirror.id,
-                connectorName = mirror.connectorName,
-                topicsRegex = mirror.topicsRegex,
-                source = mirror.source,
-                sourceAlias = mirror.sourceAlias,
-                useRenaming = mirror.useRenaming,
-                usePrivateIps = mirror.usePrivateIps,
-                maxTasks = mirror.maxTasks,
-                targetLatency = mirror.targetLatency,
-                created_at = mirror.created_at,
-                fate = mirror.fate,
-            }
-        end
-        connects[id] = mirrors
-    end
+function world:state_of_all()
     return {
         version = STATE_VERSION,
         families = self.families,
         created = self.created,
         stopped = self.stopped,
         random = ("%016x"):format(self.random.state), -- JSON numbers have no 64 bits
-        connects = connects,
     }
+end
+
+--- All that a later world.new() needs to go on from here.
+---@return table
+function world:state()
+    local state = self:state_of_all()
+    state.connects = {}
+    for id, connect in pairs(self.connects) do
+        local mirrors = {}
+        for i, mirror in ipairs(order_of(connect)) do mirrors[i] = record_of(mirror) end
+        state.connects[id] = mirrors
+    end
+    return state
+end
+
+--- What is kept of one mirror.
+---@param id string
+---@return string|nil connect_id nil when it is gone
+---@return table|nil record
+function world:state_of(id)
+    local connect_id = self:cluster_of(id)
+    return connect_id, connect_id and record_of(self:find(connect_id, id))
 end
 
 function world:_restore(saved)
