@@ -1,51 +1,8 @@
 --- The ledger of creates: what the model in spec/support/interleavings.lua does not show.
-local reconcile = dofile("runtime/reconcile.lua")
+local ledgers = require("spec.support.ledger")
 local specs = require("spec.support.interleavings").specs
 
--- Runs functions as tasks on a clock of their own. The API is what `world.api.list` answers.
-local function new_world(options)
-    local world = { clock = 0, lists = 0, tasks = {}, api = {} }
-    options = options or {}
-    options.sleep = function(seconds) coroutine.yield(world.clock + seconds) end
-    options.now = function() return world.clock end
-    options.list = function(cluster)
-        world.lists = world.lists + 1
-        return world.api.list(cluster)
-    end
-    world.ledger = reconcile.ledger(options)
-
-    function world.spawn(body)
-        local one = { due = 0, thread = coroutine.create(body) }
-        world.tasks[#world.tasks + 1] = one
-        return one
-    end
-
-    function world.step(one)
-        world.clock = math.max(world.clock, one.due)
-        local ok, value = coroutine.resume(one.thread)
-        one.due = coroutine.status(one.thread) == "dead" and math.huge or value
-        if one.due == math.huge then one.ok, one.value = ok, value end
-    end
-
-    function world.run()
-        repeat
-            local first = { due = math.huge }
-            for _, one in ipairs(world.tasks) do
-                if one.due < first.due then first = one end
-            end
-            if first.thread then world.step(first) end
-        until not first.thread
-    end
-
-    return world
-end
-
-local function mirror(id, name)
-    return { id = id, connectorName = name, topicsRegex = "x" }
-end
-
-local function fail(e) error(e, 0) end
-local function lose() return "lost", { kind = "timeout", message = "no answer within 30 s" } end
+local new_world, mirror, fail, lose = ledgers.new_world, ledgers.mirror, ledgers.fail, ledgers.lose
 
 describe("the ledger of creates", function()
     it("reads one list for all creates of a minute, however many there are", function()
@@ -238,57 +195,30 @@ describe("the ledger of creates", function()
         end
     end)
 
-    it("learns the target alias, dots and all, from a mirror that it made", function()
-        local world = new_world()
-        local list = { mirror("id0", "z.b.t.r0") }
-        world.api.list = function() return list end
-        local first = world.spawn(function()
-            return world.ledger:create("c", specs.b, function() return "created", "id1" end, fail)
-        end)
-        world.run()
-        assert.equal("id1", first.value)
-        list = { list[1], mirror("id1", "b.b.t.r1"), mirror("id2", "a.b.t.r2") }
-        local second = world.spawn(function() return world.ledger:create("c", specs.a, lose, fail) end)
-        world.run()
-        assert.equal("id2", second.value)
-    end)
-
-    it("reads a name of three parts in one way, even when names contradict each other", function()
-        local outcomes = { ["a.t.r1"] = "id1", ["a.b.t.r1"] = "unknown_outcome" }
-        for name, outcome in pairs(outcomes) do
-            local world = new_world()
-            world.ledger:saw("c", { mirror("id0", "z.t.r0") }, 0)
-            world.api.list = function() return { mirror("id1", name), mirror("id9", "z.u.r9") } end
-            local one = world.spawn(function() return world.ledger:create("c", specs.a, lose, fail) end)
-            world.run()
-            assert.equal(outcome, one.ok and one.value or one.value.kind)
-        end
-    end)
-
-    -- What comes of a lost create of that alias when the list has shown some mirrors before, and shows others after it.
-    local function outcome(alias, before, after, options)
-        local world = new_world(options)
-        world.ledger:saw("c", before, 0)
-        world.api.list = function() return table.move(before, 1, #before, #after + 1, { table.unpack(after) }) end
-        local one = world.spawn(function()
-            return world.ledger:create("c", { sourceAlias = alias, topicsRegex = "x" }, lose, function(e, attempt)
-                error(attempt == 1 and "undone" or e, 0)
+    it("does not hold up creates of other topics, or from elsewhere, while one is lost", function()
+        local world = new_world({ settle = 10 })
+        world.ledger:saw("c", {}, 0)
+        world.api.list = function() return {} end
+        world.step(world.spawn(function() return world.ledger:create("c", specs.a, lose, fail) end))
+        for _, spec in ipairs({ { sourceAlias = "a", topicsRegex = "y" }, { sourceAlias = "q", topicsRegex = "x" } }) do
+            local one = world.spawn(function()
+                return world.ledger:create("c", spec, function() return "created", world.clock end, fail)
             end)
-        end)
-        world.run()
-        return one.value
-    end
-
-    it("takes from names of four parts what the target may be, as all mirrors have the same one", function()
-        local before = { mirror("id0", "z.b.t.r0") } -- into b.t from z, or into t from z.b
-        assert.equal("undone", outcome("a", before, { mirror("id1", "a.c.b.t.r1") })) -- c.b.t cannot be the target
-        for alias, name in pairs({ a = "a.b.t.r1", ["a.b"] = "a.b.t.r1", ["a.c"] = "a.c.b.t.r1" }) do
-            local e = outcome(alias, before, { mirror("id1", name) })
-            assert.equal("unknown_outcome", e.kind, alias)
-            assert.is_truthy(e.message:find("1 new mirror for 1 lost create, but its connector name can be read in two "
-                .. "ways: id1 (" .. name .. "); look at each with", 1, true), e.message)
-            assert.same({ mirror("id1", name) }, e.details.candidates)
+            world.step(one)
+            assert.equal(0, one.value)
         end
+    end)
+
+    it("takes no mirror for that of a create that was not sent, as it could not be written down", function()
+        local world = new_world({ settle = 1 })
+        world.ledger:saw("c", {}, 0)
+        world.api.list = function() return { mirror("id1", "a.t.r1"), mirror("id2", "a.t.r2") } end
+        local function full() error({ kind = "store", message = "disk full" }, 0) end
+        world.spawn(function() return world.ledger:create("c", specs.a, error, fail, { sending = full }) end)
+        world.run()
+        local one = world.spawn(function() return world.ledger:create("c", specs.a, lose, fail) end)
+        world.run()
+        assert.equal("unknown_outcome", one.value.kind)
     end)
 
     it("says with the doubt why the answer was lost", function()
@@ -300,28 +230,6 @@ describe("the ledger of creates", function()
         end)
         world.run()
         assert.equal("no answer within 30 s", one.value.details.cause)
-    end)
-
-    it("goes by whole specifications where the list tells them, and not by names", function()
-        local function listed(id, fits)
-            local its = mirror(id, "not.the.alias")
-            its.fits = fits
-            return its
-        end
-        local function come_of(...)
-            return outcome("a", { listed("id0", "yes") }, { ... }, { fit = function()
-                return function(_, its) return its.fits end
-            end })
-        end
-        assert.equal("undone", come_of(listed("id1", "no")))
-        assert.equal("id1", come_of(listed("id1", "yes"), listed("id2", "no")))
-        -- What fits for certain is shown as it was sent, so that what only may fit is somebody else's.
-        assert.equal("id1", come_of(listed("id1", "yes"), listed("id2", "perhaps"), listed("id3", "perhaps")))
-        local e = come_of(listed("id2", "perhaps"), listed("id3", "no"))
-        assert.equal("unknown_outcome", e.kind)
-        assert.is_truthy(e.message:find("1 new mirror for 1 lost create, but its connection properties are of the same "
-            .. "servers, but are not the same: id2 (", 1, true), e.message)
-        assert.same({ mirror("id2", "not.the.alias") }, e.details.candidates)
     end)
 
     it("doubts a second attempt when the mirror of the first shows after all", function()
@@ -462,18 +370,5 @@ describe("the ledger of creates", function()
         world.run()
         assert.equal("ours", one.value)
         assert.equal(1, sent)
-    end)
-
-    it("tells specifications apart by every field, but not by how a whole number is written", function()
-        local ledger = new_world().ledger
-        local function identity(field, value)
-            local spec = { sourceAlias = "a", topicsRegex = "1", maxTasks = 3, useRenaming = true }
-            spec[field] = value
-            return ledger:seed("c", { { sent = spec } })[1].identity
-        end
-        local identities = { [identity("maxTasks", 3)] = true }
-        assert.is_true(identities[identity("maxTasks", 3.0)])
-        local others = { sourceAlias = "b", topicsRegex = "1.0", maxTasks = 4, useRenaming = false }
-        for field, value in pairs(others) do assert.is_nil(identities[identity(field, value)]) end
     end)
 end)
