@@ -86,6 +86,16 @@ describe("kmirror by itself", function()
         end
     end)
 
+    it("says once, for all mirrors, that the vendor's API tells no records that are left, before it asks", function()
+        for _, words in ipairs { { "lag" }, { "lag", "--groups" } } do
+            local result = support.run { "--sandbox", table.unpack(words) }
+            assert.are.equal(2, result.status)
+            assert.is_truthy(result.stderr:find("kmirror: kmirror lag: the vendor's API ", 1, true), result.stderr)
+            assert.is_truthy(result.stderr:find(" of your own %(%-%-api connect%)\n$"), result.stderr)
+            assert.are.equal(2, select(2, result.stderr:gsub("\n", "\n"))) -- the sandbox's line, and this
+        end
+    end)
+
     it("has help for shipped runbooks, and the format of fleet files", function()
         assert.are.same(support.run { "run", "failover", "--help" }, support.run { "help", "failover" })
         local format = support.run { "help", "fleet" }.stdout

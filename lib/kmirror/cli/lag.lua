@@ -6,6 +6,7 @@ local json = require("kmirror.json")
 local tables = require("kmirror.table")
 local terminal = require("kmirror.terminal")
 local text = require("kmirror.text")
+local refuse = require("kmirror.usage")
 
 -- What is told of a mirror, and how: the records left, or with --groups its consumer groups.
 
@@ -124,8 +125,12 @@ local function for_programs(view, told)
     return tables.tabs(view.columns, rows)
 end
 
--- Of all mirrors, by their topics.
-local function all_ids(api)
+-- Of all mirrors, by their topics. Where none of them can be told of, that is said once.
+local function all_ids(api, what)
+    if not api:can(what) then
+        local _, problem = pcall(api[what], api, "all")
+        refuse("kmirror lag: %s", problem.message)
+    end
     local all = api:list()
     table.sort(all, function(a, b)
         return a.topicsRegex == b.topicsRegex and a.id < b.id or a.topicsRegex < b.topicsRegex
@@ -178,7 +183,8 @@ partition, committed, in the target, again. With --json: {"id", "groups":
     run = function(options)
         local api, view = connect(), options.groups and groups or lag
         local where, before = terminal.of(io.stdout), ""
-        local ids, seen = options.id[1] and naming.resolve(api, options.id) or all_ids(api), {}
+        local ids, seen = options.id[1] and naming.resolve(api, options.id)
+            or all_ids(api, options.groups and "groups" or "lag"), {}
         local _ <close> = setmetatable({}, { __close = function()
             if seen[1] then ends.note(api.cluster, seen) end
         end })
