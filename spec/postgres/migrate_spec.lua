@@ -80,8 +80,12 @@ describe("a store in PostgreSQL that an older kmirror has made", function()
             assert.are.equal(2, by_runner.status)
             assert.matches("its schema is postgres's, who has to run this", by_runner.stderr)
             local several = {}
-            for i = 1, 3 do several[i] = support.start { "store", "migrate", "--store", server:url(name) } end
-            for _, each in ipairs(several) do assert.are.equal(0, each:wait(20).status, each:stderr()) end
+            for i = 1, 3 do
+                several[i] = support.start { "store", "migrate", "--store", server:url(name) }
+            end
+            for _, each in ipairs(several) do
+                assert.are.equal(0, each:wait(20).status, each:stderr())
+            end
             assert.are.equal(columns(new), columns(name))
             local resumed = kmirror("--rate", "0", "--store", store, "--job", "j", "run", runbook)
             assert.are.equal(0, resumed.status, resumed.stderr)
