@@ -185,15 +185,30 @@ local function book_of(ledger, cluster)
             exact = nil, -- the target alias, when the names settle it
             tail = nil, -- what the target alias is a tail of, when they do not
             entries = {},
+            beside = {}, -- the same by topics regex: those that could be mistaken for one another
         }
         ledger.books[cluster] = book
     end
     return book
 end
 
+-- The creates of the same topics regex, this one among them.
+local function beside(book, entry)
+    local regex = entry.spec.topicsRegex
+    book.beside[regex] = book.beside[regex] or {}
+    return book.beside[regex]
+end
+
 local function enter(book, entry)
     book.entries[#book.entries + 1] = entry
+    table.insert(beside(book, entry), entry)
     return entry
+end
+
+local function remove_from(list, entry)
+    for i, each in ipairs(list) do
+        if each == entry then return table.remove(list, i) end
+    end
 end
 
 -- Takes a create out of the book when it has ended, or leaves it there as an orphan when its outcome is open.
@@ -202,12 +217,10 @@ local function leave(ledger, book, entry)
         entry.lost_at, entry.state = entry.lost_at or ledger.now(), "orphan"
         return
     end
-    for i, each in ipairs(book.entries) do
-        if each == entry then
-            table.remove(book.entries, i)
-            return
-        end
-    end
+    remove_from(book.entries, entry)
+    local list = beside(book, entry)
+    remove_from(list, entry)
+    if #list == 0 then book.beside[entry.spec.topicsRegex] = nil end
 end
 
 -- Lists -----------------------------------------------------------------------------------------------------
@@ -239,7 +252,7 @@ end
 -- after which a list shows all that those may have made that nobody waits for.
 local function in_the_way(ledger, book, entry)
     local busy, open = false, -math.huge
-    for _, other in ipairs(book.entries) do
+    for _, other in ipairs(beside(book, entry)) do
         if other ~= entry and looks.alike(entry, other) then
             local differs = other.identity ~= entry.identity
             if other.state == "lost" or other.state == "flying" and differs then
@@ -268,7 +281,7 @@ end
 
 -- Is another create under way that could be mistaken for this one?
 local function has_rival_flying(book, entry)
-    for _, other in ipairs(book.entries) do
+    for _, other in ipairs(beside(book, entry)) do
         if other ~= entry and other.state == "flying" and looks.alike(entry, other) then
             return true
         end
@@ -399,7 +412,9 @@ function Ledger:create(cluster, spec, send, again, how)
     how = how or {}
     local book, entry = book_of(self, cluster), how.lost
     if entry then
+        remove_from(beside(book, entry), entry)
         entry.state, entry.spec = "lost", spec -- what was recorded of it has no secrets
+        table.insert(beside(book, entry), entry)
     else
         self:baseline(cluster)
         entry = enter(book, { spec = spec, identity = how.identity or looks.identity_of(spec), state = "waiting" })

@@ -65,6 +65,21 @@ describe("the work for each mirror is the same, however many there are,", functi
         end)
     end
 
+    it("in creates that are all under way at once", function()
+        local runbook = support.temporary("creates.lua", [[
+            local mirrors, task = require "mirrors", require "task"
+            local api, group <close> = mirrors.connect {}, task.group()
+            for i = 1, tonumber((...)) do
+                group:spawn(function()
+                    api:create { sourceType = "instaclustr", kafkaSource = "5a9b1c52-0000-4000-8000-000000000001",
+                        sourceAlias = "us-west", topicsRegex = "t" .. i, useRenaming = false, maxTasks = 3 }
+                end)
+            end
+            group:wait()]])
+        local growth = growth_of { "--world", "0", "--cluster", support.us_east, "run", runbook, "WORLD" }
+        assert.is_true(growth < 2.2, growth)
+    end)
+
     it("in a job, its report, and what is shown of it", function()
         local worlds = setmetatable({}, { __index = function(all, size)
             all[size] = support.sandbox { rate = 0, creating_seconds = 0, sync_seconds = 0, world = "empty" }
