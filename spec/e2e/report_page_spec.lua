@@ -392,6 +392,25 @@ describe_browser("a large page of a report, in a browser,", function()
     end)
 end)
 
+describe_browser("a page that is printed", function()
+    it("has what was changed unfolded, and not what else is folded", function()
+        local path = support.temporary "printed.html"
+        local result = support.run { "--sandbox", "--world", "40", "--jump", "--report", path, "run", "-",
+            stdin = prelude .. [[
+                for _, each in ipairs(api:list()) do api:update_target_latency(each.id, 31000) end]] }
+        assert(result.status == 0, result.stderr)
+        local function is_open(dom, title)
+            return dom:find("<details open=\"\"[^>]*><summary>" .. title .. "</summary>") ~= nil
+        end
+        local shown = chromium("--dump-dom", "file://" .. path)
+        assert.is_false(is_open(shown, "40 changes"))
+        local printed = chromium("--dump-dom", with_script(path, 'dispatchEvent(new Event("beforeprint"));'))
+        assert.is_true(is_open(printed, "40 changes"))
+        assert.is_false(is_open(printed, "41 calls"))
+        assert.are.equal(1, count(printed, "<summary>41 calls</summary>"))
+    end)
+end)
+
 describe_browser("the page of a report, in a browser,", function()
     local page, calls, dom
 
