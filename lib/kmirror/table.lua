@@ -160,8 +160,8 @@ local status_colors = {
 }
 
 --- The colour that a mirror's or connector's status is shown in.
----@param status string|nil
----@return string|nil
+---@param status any
+---@return string|nil nil for what is none
 function M.status_color(status)
     return status_colors[status]
 end
@@ -175,5 +175,5 @@ return fields.guard("table", M, {
     tabs = { "columns", columns, "rows", rows },
     show = { "file", fields.file, "columns", columns, "rows", rows },
     write = { "file", fields.file, "columns", columns, "rows", rows },
-    status_color = { "status?", fields.string },
+    status_color = { "status?", fields.any },
 })

@@ -57,6 +57,25 @@ describe("what is written to standard output", function()
         assert.is_truthy(io.open(done))
     end)
 
+    it("may be a terminal for every command that prints something, and what is there may be anything", function()
+        local id = shell("KM list | head -1 | cut -f 1", sandbox:env()).stdout:match("%S+")
+        local fleet = support.temporary("fleet.csv", ("to,sourceAlias,kafkaSource,topicsRegex,useRenaming,maxTasks\n"
+            .. "%s,us-west,5a9b1c52-0000-4000-8000-000000000001,orders,false,3\n"):format(support.us_east))
+        local odd = support.temporary("odd.lua", "return { { status = 5 }, { status = {} }, { status = true } }")
+        for _, line in ipairs {
+            "list", "list --wide", "get " .. id, "get --json " .. id, "get " .. id .. " " .. id, "plan " .. fleet,
+            "jobs", "history", "doctor", "export", "run --list", "help", "show drain", "version",
+            "--dry-run latency " .. id .. " 4000", "--dry-run run retune --latency 9000", "run watch --for 0.1",
+            "-e '{ { status = 5 }, { status = {} }, { status = true } }'", "-e '{ status = 5 }'", "check " .. odd,
+        } do
+            local piped = shell("KM " .. line, sandbox:env())
+            local shown = support.run { command = "script", "-qefc", ("%s %s"):format(support.executable, line),
+                "/dev/null", env = sandbox:env() }
+            assert.are.equal(piped.status, shown.status, line .. ": " .. shown.stdout)
+            assert.is_nil(shown.stdout:find("must be", 1, true), line .. ": " .. shown.stdout)
+        end
+    end)
+
     it("ends a watch that nobody sees any more", function()
         local result = shell("(KM run watch --interval 0.1; echo $? >&2) | head -1", sandbox:env())
         assert.matches(" mirrors", result.stdout)
