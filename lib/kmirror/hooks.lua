@@ -135,9 +135,16 @@ local function read(path, format)
     return file and file:read(format)
 end
 
+local interrupted <const> = 4 -- EINTR
+
+-- An interrupt ends what is read, and is for whoever waits next.
 local function new_directory()
     local pipe <close> = assert(io.popen("mktemp -d -t kmirror-hook.XXXXXX"))
-    return pipe:read("l") or error("a hook needs a temporary directory, and mktemp -d made none", 0)
+    local path, _, why
+    repeat
+        path, _, why = pipe:read("l")
+    until path or why ~= interrupted
+    return path or error("a hook needs a temporary directory, and mktemp -d made none", 0)
 end
 
 ---@class kmirror.hook.process
@@ -155,7 +162,8 @@ local function start(words)
             %s < /dev/null > "$place/output" 2>&1 & echo $! > "$place/pid"
             wait $!; echo $? > "$place/new"; mv "$place/new" "$place/status"
         } 2> /dev/null &]]
-    os.execute(background:format(shell.quote(self.directory), words))
+    -- Not by os.execute(), which has this process ignore an interrupt meanwhile.
+    assert(io.popen(background:format(shell.quote(self.directory), words), "w")):close()
     self.output = assert(io.open(self.directory .. "/output", "r"))
     return self
 end

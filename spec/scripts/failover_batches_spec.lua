@@ -276,6 +276,25 @@ describe("a failover of some mirrors, or in batches", function()
 
     -- ---- some -----------------------------------------------------------------------------------------------------
 
+    it("is interrupted when a gate's hook begins as anywhere else, and not as if the gate had stayed closed", function()
+        start(1, three)
+        local slow, begun = support.temporary_directory("bin"), support.temporary("begun")
+        os.remove(begun)
+        support.write(slow .. "/mktemp", ("#!/bin/sh\n[ ! -e %s.armed ] || { : > %s; sleep 0.5; }\n"
+            .. "exec /usr/bin/mktemp \"$@\"\n"):format(begun, begun))
+        assert(os.execute("chmod +x " .. slow .. "/mktemp"))
+        local words = it_:arguments("failover", regions.west, regions.east, { "--yes" }, { "--batches", "pay,100%",
+            "--hook", regions.fence, "--hook", regions.clients .. ("; : > %s.armed"):format(begun), "--hook",
+            "gate=sleep 60" })
+        words.env.PATH = slow .. ":" .. os.getenv("PATH")
+        local run = support.start(words)
+        support.eventually("the gate's hook", function() return os.rename(begun, begun) end, 20)
+        run:signal("INT")
+        local result = run:wait(20)
+        assert.are.equal(130, result.status, result.stderr)
+        assert.are.equal("carts1 orders1 | payments1", teams())
+    end)
+
     it("stops at the gate of a failback when no records flow in the batch before", function()
         start(1, three)
         local result = it_:failover({ "--yes" })
