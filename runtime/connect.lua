@@ -44,7 +44,9 @@ local function misfit_of_status(its)
     for i, each in ipairs(its.tasks) do
         local fits = type(each) == "table" and math.tointeger(each.id) and type(each.state) == "string"
             and is_text_or_nil(each.trace)
-        if not fits then return ("its task %d has no id or no state, or a trace that is no text"):format(i) end
+        if not fits then
+            return ("its task %d has no id or no state, or a trace that is no text"):format(i)
+        end
     end
 end
 

@@ -70,7 +70,9 @@ local function read(store, name)
         table.insert(by_run[change.run], change)
         unanswered = unanswered or change.state == "sent"
     end
-    for i, run in ipairs(runs) do found[i] = run_of(run, by_run[run.number] or {}, running and i == #runs) end
+    for i, run in ipairs(runs) do
+        found[i] = run_of(run, by_run[run.number] or {}, running and i == #runs)
+    end
     return {
         job = name, target = job.target, command = command_of(job, runs[#runs]), runs = found,
         unfinished = unanswered or runs[#runs].status ~= 0,

@@ -25,7 +25,9 @@ end
 --- The world that a state file holds; nil when there is no file yet.
 local function load_state(path)
     local ok, state = pcall(kept.read, path)
-    if not ok then refuse_state(path, type(state) == "string" and state or "it is not a JSON object") end
+    if not ok then
+        refuse_state(path, type(state) == "string" and state or "it is not a JSON object")
+    end
     return state
 end
 
