@@ -1,7 +1,7 @@
 #!/bin/bash
 # work.sh WHAT COUNT: a command at so many mirrors, with a sandbox of its own, nothing limited and no wait longer than it
 # must be; then the seconds of the processor that the command took, and the sandbox meanwhile. WHAT: plan, apply, audit,
-# failover, migrate, watch or report.
+# failover, migrate, watch, report, rollout, retune, drain or export.
 set -eu
 work=$BENCH/work/work what=$1 count=$2
 connect=5a9b1c52-0000-4000-8000-0000000000c
@@ -59,6 +59,13 @@ report)
     ;;
 audit) timed run audit ;;
 watch) timed run watch --for 0.001 ;;
+rollout)
+    timed run rollout --source "us-west=${connect}1,${kafka}1" --target "us-east=${connect}2,${kafka}2" \
+        --to '(?!.*\.dead-letter){old}' --strategy create-first --max-delete "$count"
+    ;;
+retune) timed run retune --latency 45000 ;;
+drain) timed run drain --all --busy --max-delete "$count" --save "$work/drained.json" ;;
+export) timed export ;;
 failover)
     unset KMIRROR_CLUSTER
     # shellcheck disable=SC2016

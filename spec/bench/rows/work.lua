@@ -2,7 +2,9 @@
 -- meanwhile: seconds of the processor, which other work on the machine changes little. The slope is that of a straight
 -- line through all four sizes, both as logarithms: 1 is linear, 2 is quadratic.
 return function(bench)
-    local commands = { "plan", "apply", "audit", "failover", "migrate", "watch", "report" }
+    local commands = {
+        "plan", "apply", "audit", "failover", "migrate", "watch", "report", "rollout", "retune", "drain", "export",
+    }
     local sizes = {}
     for i = 0, 3 do sizes[i + 1] = bench.count(1250, 100) << i end
 
