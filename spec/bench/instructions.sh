@@ -63,6 +63,7 @@ per_time() {
     per_time 1 callgrind list 20 instructions
     per_time 3 callgrind task 10000 instructions
     per_time 1 callgrind pairs 400 instructions
+    per_time 1 callgrind preview 200 instructions
     per_time 1 dhat get 400 bytes
     per_time 1 dhat list 10 bytes
     per_time 1 dhat task 5000 bytes

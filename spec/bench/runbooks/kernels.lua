@@ -24,8 +24,20 @@ local function pairs_of_mirrors()
     require("kmirror.findings").of_pairs(found)
 end
 
-if name == "pairs" then
-    pairs_of_mirrors()
+-- The same for what a rollout shows before it begins: a pass over all topics for each mirror shows.
+local function preview()
+    local changes, topics = {}, {}
+    for i = 1, count do
+        local regex = ("orders-%d\\..*"):format(i)
+        changes[i] = { old = { topicsRegex = regex }, regex = "(?!.*\\.dead-letter)" .. regex }
+        topics[#topics + 1], topics[#topics + 2] = ("orders-%d.created"):format(i), ("orders-%d.dead-letter"):format(i)
+    end
+    require("kmirror.rollout").preview.make({ changes = changes, done = {}, others = {} }, topics, false)
+end
+
+local passes = { pairs = pairs_of_mirrors, preview = preview }
+if passes[name] then
+    passes[name]()
 else
     for _ = 1, count do kernels[name]() end
 end
