@@ -65,11 +65,17 @@ local function make_way(directory)
     if is_other then os.rename(path, content_of(prompt) == "" and prompt or path .. ".old") end
 end
 
+-- To open a pipe would wait for whoever writes to it.
+local function is_no_file(path)
+    return files.is_stream(path) and path .. " is a pipe or a device; remove it, and a file takes its place"
+end
+
 -- With the file for this process alone. Raises why that cannot be.
 local function locked(work)
     local directory, problem = state.directory()
     if not directory then error(problem, 0) end
     local path = path_in(directory)
+    if is_no_file(path) then error(is_no_file(path), 0) end
     local lock <close>, why = host.lock(path .. ".lock", patience)
     if not lock then error(("%s.lock: %s"):format(path, why), 0) end
     make_way(directory)
@@ -281,7 +287,10 @@ end
 ---@return kmirror.history.run[] with a `state` each
 function M.all()
     local directory, runs = state.path(), {}
-    if directory then
+    local wrong = directory and is_no_file(path_in(directory))
+    if wrong then
+        log.warn("%s", wrong)
+    elseif directory then
         make_way(directory)
         read_into(runs, path_in(directory) .. ".1")
         read_into(runs, path_in(directory))

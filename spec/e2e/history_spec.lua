@@ -41,6 +41,20 @@ end)
 after_each(function() sandbox:stop() end)
 
 describe("the history", function()
+    it("is not waited for where a pipe stands in its place, which is told", function()
+        local state = support.temporary_directory("state")
+        os.execute(("mkdir %s/kmirror && mkfifo %s/kmirror/history"):format(state, state))
+        local env = sandbox:env()
+        env.XDG_STATE_HOME = state
+        local result = support.run { "history", env = env, timeout = 10 }
+        assert.are.equal(0, result.status, result.stderr)
+        assert.matches("/kmirror/history is a pipe or a device; remove it", result.stderr, 1, true)
+        result = support.run { "run", "-", env = env, timeout = 10, stdin = [[
+            local api = require("mirrors").connect {} api:update_target_latency(api:list()[1].id, 31000)]] }
+        assert.are.equal(0, result.status, result.stderr)
+        assert.matches("the history of runs could not be written: ", result.stderr, 1, true)
+    end)
+
     it("has a line for each run that changed something: who, where, when, what of it, and how it ended", function()
         local id = some_id()
         done("latency", id, "40000")
