@@ -2,7 +2,7 @@
 local support = require("spec.support")
 
 local function run(failing, settings, options)
-    settings.FAILING = failing
+    settings.FAILING, settings.KMIRROR_MALLOC = failing, "1" -- as in torture.sh: each object is an allocation
     local given = table.move(options, 1, #options, 1, { stdin = options.stdin })
     given.env = support.preload("../torture/failing", settings)
     for name, value in pairs(options.env or {}) do given.env[name] = value end
