@@ -39,6 +39,14 @@ function sandbox.state_of(mirrors)
     return require("kmirror.sandbox.state").of(mirrors, sandbox.clusters_of(63))
 end
 
+--- The world that a state file holds, with what has changed since it was written; nil when there is no file.
+---@param path string
+---@return table|nil
+---Raises why it cannot be read.
+function sandbox.state_in(path)
+    return require("kmirror.sandbox.kept").read(path)
+end
+
 --- The names of the ready-made fault plans, in order.
 ---@return string[]
 function sandbox.fault_plans()

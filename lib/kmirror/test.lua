@@ -141,8 +141,8 @@ local function requests_of(path)
 end
 
 local function mirrors_of(path)
-    local text, found = read(path), {}
-    for connect, its in pairs(text ~= "" and json.decode(text).connects or {}) do
+    local state, found = sandbox.state_in(path), {}
+    for connect, its in pairs(state and state.connects or {}) do
         for _, mirror in ipairs(its) do
             mirror.cluster, mirror.targetLatency = connect, math.tointeger(mirror.targetLatency)
             mirror.maxTasks = math.tointeger(mirror.maxTasks)
