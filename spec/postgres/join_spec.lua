@@ -135,6 +135,21 @@ describe("runners of one job", function()
         is_done("update_target_latency", 40, 4)
     end)
 
+    it("keep their own leases while the server still holds the locks of one that is gone", function()
+        serve { world = 24 }
+        local script = runbook(retuning:format("0.3"))
+        local gone, survivor = join(script), join(script)
+        eventually_done(8)
+        gone:signal("KILL")
+        local locks = support.start { command = "psql", "-X", "-q", "-d", store, "-c", ("BEGIN; SELECT 1 FROM "
+            .. "kmirror.leases WHERE pid = %d FOR SHARE; SELECT pg_sleep(5); COMMIT"):format(gone.pid) }
+        local result = survivor:wait(30)
+        assert.are.equal(0, result.status, result.stderr)
+        assert.matches("^24 done, 0 failed, 0 not begun", result.stdout)
+        assert.are.equal(0, locks:wait().status)
+        is_done("update_target_latency", 24, 4)
+    end)
+
     it("give back what they had begun when they are interrupted", function()
         serve { world = 30 }
         local script = runbook(retuning:format("0.3"))

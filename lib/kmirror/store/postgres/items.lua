@@ -1,8 +1,8 @@
 --- store.postgres.items: items of jobs that several runners share; see kmirror.joint.
 ---
 --- Each statement goes with the runner's own lease, as all that is written does: it does nothing for one that has lost
---- it. An item whose runner has no lease any more is free. Leases that have run out are removed now and then, which
---- waits for what their runners are just writing. As any statement may be carried out twice, a claim has a number, by
+--- it. An item whose runner has no lease any more is free. Leases that have run out are removed now and then, but not
+--- while their runners are just writing. As any statement may be carried out twice, a claim has a number, by
 --- which it finds what it has got already.
 
 local json = require("kmirror.json")
@@ -157,11 +157,17 @@ function methods:share_items(job, part, items)
         column(items, "batch"))
 end
 
+-- A lease that somebody is just writing with stays until that is over: to wait for it would keep this runner from
+-- renewing its own, which it does not remove, as it may be late itself.
+local remove = [[DELETE FROM kmirror.leases WHERE job = ?::text AND runner IN (
+    SELECT runner FROM kmirror.leases WHERE job = ?::text AND runner <> ?::uuid AND expires <= clock_timestamp()
+    FOR UPDATE SKIP LOCKED)]]
+
 -- What those had who are gone is free from here on.
 local function remove_leases(self, job)
     if task.now() >= (self.removed or -math.huge) + between_removals then
         self.removed = task.now()
-        self.database:query("DELETE FROM kmirror.leases WHERE job = ? AND expires <= clock_timestamp()", job)
+        self.database:query(remove, job, job, self.lease.runner)
     end
 end
 
