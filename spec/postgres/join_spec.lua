@@ -512,6 +512,22 @@ describe("runners of one job", function()
         is_done("update_target_latency", 40)
     end)
 
+    it("all go on after the database was away for longer than their leases", function()
+        serve { world = 60 }
+        local script = runbook(retuning:format("0.3"))
+        local runners = { join(script), join(script), join(script) }
+        eventually_done(12)
+        server:stop()
+        support.sleep(3)
+        server:run()
+        for _, runner in ipairs(runners) do
+            local result = runner:wait(30)
+            assert.are.equal(0, result.status, result.stderr)
+            assert.matches("^60 done, 0 failed, 0 not begun", result.stdout)
+        end
+        is_done("update_target_latency", 60)
+    end)
+
     it("create each mirror once where answers are lost, one is killed and one is cut off", function()
         local faults = support.temporary("faults.lua", [[return {
             { fault = "drop", when = "after", operation = "create", probability = 0.2 },

@@ -24,6 +24,7 @@ end
 ---@class kmirror.store.postgres.database
 ---@field name string the URL, as messages show it
 ---@field turns any[] alarms of those who ask, the first one's statement is under way
+---@field connected number when the connection was made
 ---@field away nil|{ advice: string, since: number } while it is: what was told
 ---@field on_connect fun()|nil called whenever there is a new connection, before
 ---  anything else is asked over it
@@ -48,7 +49,7 @@ local function connect(self, seconds)
     local connection, problem = postgres.connect(self.url, seconds)
     if not connection then return nil, problem end
     local other = self.connection -- of whoever did not take its turn
-    self.connection = connection
+    self.connection, self.connected = connection, task.now()
     local ok, e = pcall(self.on_connect or function() end)
     if not ok then
         self.connection = other

@@ -13,6 +13,7 @@ local task = require("task")
 local M = {}
 
 local between_removals = 1 -- seconds between two looks for leases that have run out
+local others_come_back = 3 -- seconds after the database was away in which leases of that time are renewed
 
 --- The tables, as a step of the schema.
 M.step = {
@@ -97,7 +98,8 @@ local release = leases.fence .. [[, released AS (
 local reopen = leases.fence .. [[, reopened AS (
     UPDATE kmirror.items SET state = 'open', problem = NULL, value = NULL FROM fence
     WHERE job = ? AND state = 'failed'
-    AND NOT EXISTS (SELECT 1 FROM kmirror.leases l WHERE l.job = items.job AND l.runner <> ?::uuid)) SELECT ]] .. valid
+    AND NOT EXISTS (SELECT 1 FROM kmirror.leases l WHERE l.job = items.job AND l.runner <> ?::uuid
+        AND l.expires > clock_timestamp())) SELECT ]] .. valid
 
 local position = [[SELECT 1 + greatest(0, (SELECT max(position) FROM kmirror.changes WHERE job = ?),
     (SELECT max(position) FROM kmirror.seen WHERE job = ?)) AS position]]
@@ -163,10 +165,11 @@ local remove = [[DELETE FROM kmirror.leases WHERE job = ?::text AND runner IN (
     SELECT runner FROM kmirror.leases WHERE job = ?::text AND runner <> ?::uuid AND expires <= clock_timestamp()
     FOR UPDATE SKIP LOCKED)]]
 
--- What those had who are gone is free from here on.
+-- What those had who are gone is free from here on. When the database was away, all leases may have run out meanwhile.
 local function remove_leases(self, job)
-    if task.now() >= (self.removed or -math.huge) + between_removals then
-        self.removed = task.now()
+    local now = task.now()
+    if now >= self.database.connected + others_come_back and now >= (self.removed or -math.huge) + between_removals then
+        self.removed = now
         self.database:query(remove, job, job, self.lease.runner)
     end
 end

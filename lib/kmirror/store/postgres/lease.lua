@@ -43,7 +43,8 @@ local function statements(self)
     local job, runner, shared = self.job, self.runner, self.shared
     return {
         { "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", { "kmirror job " .. job } },
-        { "DELETE FROM kmirror.leases WHERE job = ? AND expires <= clock_timestamp()", { job } },
+        { "DELETE FROM kmirror.leases WHERE job = ? AND expires <= clock_timestamp() AND NOT (shared AND ?::boolean)",
+            { job, shared } },
         { insert, { job, runner, shared, host.machine(), host.process(), self.seconds, job, runner, shared } },
     }
 end
