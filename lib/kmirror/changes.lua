@@ -88,6 +88,12 @@ function M.harmless()
     return fate ~= "sent"
 end
 
+--- True when a journal notes down each change before it is sent.
+---@return boolean
+function M.noted_down()
+    return fate == "sent" and current ~= nil
+end
+
 --- Runs `work` with its changes checked as far as can be without the API, and nothing else done with them.
 ---@param work fun()
 function M.rehearse(work)
@@ -154,6 +160,7 @@ return fields.guard("changes", M, {
     plan = { "tell", fields.fn },
     planned = {},
     harmless = {},
+    noted_down = {},
     rehearse = { "work", fields.fn },
     shown = { "all", fields.table },
     is_change = { "name", fields.one_of(table.unpack(names)) },

@@ -24,6 +24,7 @@ local steps = require("kmirror.steps")
 local text = require("kmirror.text")
 local turn = require("kmirror.failover.turn")
 local refuse = require("kmirror.usage")
+local task = require("task")
 
 local M = { options = options.read }
 
@@ -40,6 +41,7 @@ local M = { options = options.read }
 ---@field unreachable string|nil why FROM's Kafka Connect cluster does not answer; in a disaster only
 ---@field state table what is saved
 ---@field path string where
+---@field begun number task.now() when it was
 ---@field went_on boolean an earlier run has begun to delete
 ---@field staying table[] mirrors FROM -> TO that the options do not mean
 ---@field only_topics table<string, boolean>|nil the topics regexes that it is about, when a failback undoes a part
@@ -81,6 +83,7 @@ function M.begin(runbook, given, undone)
         forward = forward,
         reverse = given.from.connect and forward:on(given.from.connect),
         steps = steps.new(),
+        begun = task.now(),
         path = path,
         state = state,
         went_on = state ~= nil,

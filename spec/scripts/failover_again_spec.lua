@@ -119,6 +119,22 @@ describe("a failover that did not end well", function()
         assert.is_truthy(json.read(path).finished)
     end)
 
+    it("waits for what a run has sent that was killed before it was answered: a list that runs behind has it later",
+        function()
+            start { list_delay = 3, faults = support.temporary("late.lua",
+                [[return { { fault = "stall", when = "after", operation = "create", seconds = 60 } }]]) }
+            local _, its = regions.saved("--hook", regions.fence)
+            local run = support.start(it_:arguments("failover", regions.west, regions.east, { "--yes" }, its))
+            support.eventually("the creates", function() return #it_:changes() == 12 end, 20)
+            run:signal("KILL")
+            run:wait()
+            local result = it_:failover({ "--yes" }, its)
+            assert.are.equal(0, result.status, result.stderr)
+            has(result.stderr, "the run before was killed as it created mirrors: what it may have sent shows in")
+            has(result.stderr, "0 created, 6 were there")
+            assert.are.equal(12, #it_:changes())
+        end)
+
     it("comes through a bad day", function()
         start { faults = "lossy", seed = 3, world = 3 }
         local result = it_:failover({ "--yes" })

@@ -95,6 +95,30 @@ local function adopt(run)
     end
 end
 
+-- Seconds within which a mirror that was created shows in the list; see `settle` of mirrors.connect().
+local until_listed = 10
+
+-- A run that was killed amid its creates may have sent some that it could not note down, and that show in the list only
+-- now. A journal knows of each.
+local function look_again(run)
+    local was_killed, lacks = run.state.creating and not changes.noted_down() and not changes.harmless(), false
+    for _, wanted in ipairs(was_killed and run.state.mirrors or {}) do lacks = lacks or not wanted.reverse end
+    if not lacks then return end
+    local seconds = math.max(0, run.begun + until_listed - task.now())
+    log.info("the run before was killed as it created mirrors: what it may have sent shows in the list in %.0f s",
+        seconds)
+    task.sleep(seconds)
+    run.opposite = regions.between(run.reverse, run.to, run.from)
+end
+
+-- Noted down for as long as creates are under way: nobody who ends in any way but by being killed leaves any.
+local function amid_creates(run)
+    run:set({ creating = true })
+    return setmetatable({}, { __close = function()
+        run:set({ creating = false })
+    end })
+end
+
 local at_work = { RUNNING = true, FAILED = true, PAUSED = true }
 
 -- A mirror that is to begin where the topics of TO ended is made stopped, and told so before it copies anything. One
@@ -128,7 +152,9 @@ local function create_all(run)
     run.born = {}
     run:step("create " .. run.back, function()
         forget_what_is_gone(run)
+        look_again(run)
         adopt(run)
+        local _ <close> = amid_creates(run)
         local ids = bulk.map(run.state.mirrors, function(wanted)
             return turn_round(run, wanted)
         end)
