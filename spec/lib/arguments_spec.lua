@@ -93,6 +93,7 @@ local types = {
     { "^mirrors%.Api$", api, 5, "x", {}, true, print },
     { "^mirrors%.Api|", api, 5, "x", true, print },
     { "%[%]$", {}, 5, "x", true, print, { x = 1 } },
+    { "^string%[%]|kmirror%.regex%.known$", {}, 5, "x", true, print, { x = 1 } },
     { "^%(.*%)%[%]$", {}, 5, "x", true, print, { x = 1 } },
     { '^"', nil, 5, "no such word", {}, true, print },
     { "^integer|string$", 1, true, {}, print, -1, "x" },
