@@ -80,6 +80,16 @@ describe("the sandbox's world", function()
             assert.same(described(new { mirrors = 24 }), described(new { mirrors = 24 }))
             assert.are_not.same(described(new { mirrors = 24 }), described(new { mirrors = 24, seed = 2 }))
         end)
+
+        it("looks the same so long after it began, whenever that was", function()
+            local function looks(begun)
+                now = begun
+                local demo = new { mirrors = 2 }
+                now = begun + 20
+                return described(demo)
+            end
+            assert.same(looks(START), looks(START + 77))
+        end)
     end)
 
     it("can have any number of mirrors, each with topics of its own", function()

@@ -32,6 +32,8 @@ end
 
 ---@class kmirror.sandbox.world
 ---@field clock fun(): number seconds
+---@field begun number when it was made: lags and rates go up and down by the time since, so that a test sees the same
+---  whenever it runs
 ---@field clusters table<string, kmirror.cluster> by name
 ---@field creating_seconds number
 ---@field sync_seconds number
@@ -57,6 +59,7 @@ end
 function world.new(options, saved)
     local self = setmetatable({
         clock = options.clock,
+        begun = options.clock(),
         clusters = account.clusters_of(options.clusters or 2),
         creating_seconds = options.creating_seconds,
         sync_seconds = options.sync_seconds,
@@ -285,9 +288,9 @@ function world:list(connect_id, delay)
 end
 
 --- ms of lag of a topic that has caught up: waves around the mean. An idle topic has none.
-local function steady_lag(mean, topic, now)
+local function steady_lag(mean, topic, since)
     if topic.rate == 0 then return 0 end
-    local wave = 0.5 * math.sin(now / 15 + topic.phase) + 0.2 * math.sin(now / 2 + 3 * topic.phase)
+    local wave = 0.5 * math.sin(since / 15 + topic.phase) + 0.2 * math.sin(since / 2 + 3 * topic.phase)
     return mean * (1 + wave)
 end
 
@@ -314,9 +317,9 @@ end
 function world:_topic_at(mirror, topic, time)
     local age = time - mirror.created_at - self.creating_seconds
     if age < 0 then return 0, 0 end
-    local flow = topic.beats and 1 or self:_flow(mirror.source, time)
-    local wave = topic.beats and 1 or 1 + 0.2 * math.sin(time / 40 + topic.phase)
-    return math.max(self:_backlog(age), flow * steady_lag(self.lag_ms, topic, time)), flow * topic.rate * wave
+    local flow, since = topic.beats and 1 or self:_flow(mirror.source, time), time - self.begun
+    local wave = topic.beats and 1 or 1 + 0.2 * math.sin(since / 40 + topic.phase)
+    return math.max(self:_backlog(age), flow * steady_lag(self.lag_ms, topic, since)), flow * topic.rate * wave
 end
 
 --- Whether a mirror has had the time to catch up: then it shows what becomes of it.
