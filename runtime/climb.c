@@ -11,7 +11,7 @@
 
 /* Requests that pay for one that was rejected, and no fewer than go out in HOLD seconds. Of those that are rejected together
  * MOST are paid for, or DEBT seconds long: a limit that has dropped is no reason to stay low for ever. */
-#define PRICE 105.0
+#define PRICE 120.0
 #define HOLD 2.0
 #define MOST 3.0
 #define DEBT 15.0

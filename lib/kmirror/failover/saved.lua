@@ -3,9 +3,9 @@
 --- A file of JSON: `from` and `to` (regions), `runbook`, `mode`, `endpoint`, `saved` (when), `mirrors` (in full, as
 --- they were; each gets `reverse`, the id of what replaces it), `steps` (what was done), `acting` (when the first
 --- mirror was about to be halted or deleted: from then on a run goes on, before that it starts afresh), `halted` (when
---- none of them copied anything any more), `creating` (true while creates are under way), `ends` (where the topics ended
---- that the mirrors wrote to, by their ids, when those that replace them begin there), and `finished`. In a disaster
---- each mirror gets `missing`, the records that it has not copied.
+--- none of them copied anything any more), `creating` (true while creates are under way), `ends` (where the topics
+--- ended that the mirrors wrote to, by their ids, when those that replace them begin there), and `finished`. In a
+--- disaster each mirror gets `missing`, the records that it has not copied.
 ---
 --- With --batches each mirror has the number of its batch as `batch`, and what is so of one batch stands in `batches`:
 --- `name`, `count`, `acting`, `moved`, `ends` and the like, and `over`. `selection` is what the options chose;
