@@ -102,7 +102,9 @@ local until_listed = 10
 -- now. A journal knows of each.
 local function look_again(run)
     local was_killed, lacks = run.state.creating and not changes.noted_down() and not changes.harmless(), false
-    for _, wanted in ipairs(was_killed and run.state.mirrors or {}) do lacks = lacks or not wanted.reverse end
+    for _, wanted in ipairs(was_killed and run.state.mirrors or {}) do
+        lacks = lacks or not wanted.reverse
+    end
     if not lacks then return end
     local seconds = math.max(0, run.begun + until_listed - task.now())
     log.info("the run before was killed as it created mirrors: what it may have sent shows in the list in %.0f s",
