@@ -2,7 +2,7 @@
  * no file and no queue.
  *
  * An answer to a request that filled the rate proves it, and the rate goes up by a stride, which doubles each time: by
- * one at first, by a quarter of the rate at last. So no more than a stride is ever beyond what is proved, however far the
+ * one at first, by a third of the rate at last. So no more than a stride is ever beyond what is proved, however far the
  * server is. A 429 says where the limit is: at what was accepted in the second before. There the rate stays until so
  * many requests have gone out that one more 429 is at most one in a hundred; then it is one more again. */
 #ifndef KMIRROR_CLIMB_H

@@ -31,14 +31,6 @@ describe("a store in PostgreSQL that an older kmirror has made", function()
             if i == 3 and (...) == "fail" then error("half of it", 0) end
         end]])
 
-    local function creates()
-        local count = 0
-        for _, request in ipairs(sandbox:requests()) do
-            count = count + (request.operation == "create" and 1 or 0)
-        end
-        return count
-    end
-
     -- A database with the tables of that version, and in them a job that is half done.
     local function older(version)
         local now, before = server:database(), server:database()
@@ -70,7 +62,7 @@ describe("a store in PostgreSQL that an older kmirror has made", function()
         kmirror("store", "init", "--store", server:url(new), "--grant", "alice")
         for version = 1, 2 do
             local name = older(version)
-            local store, before = server:url(name, "alice"), creates()
+            local store, before = server:url(name, "alice"), sandbox:asked "create"
             local refused = kmirror("jobs", "resume", "j", "--store", store)
             assert.are.equal(2, refused.status)
             assert.matches(("its schema has version %d, and this kmirror needs %%d: kmirror store migrate"):format(
@@ -89,7 +81,7 @@ describe("a store in PostgreSQL that an older kmirror has made", function()
             assert.are.equal(columns(new), columns(name))
             local resumed = kmirror("--rate", "0", "--store", store, "--job", "j", "run", runbook)
             assert.are.equal(0, resumed.status, resumed.stderr)
-            assert.are.equal(before + 3, creates())
+            assert.are.equal(before + 3, sandbox:asked "create")
             local joined = kmirror("--rate", "0", "--store", store, "--job", "k", "--join", "run", runbook)
             assert.are.equal(0, joined.status, joined.stderr)
         end

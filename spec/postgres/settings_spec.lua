@@ -44,17 +44,9 @@ describe("a job in a database", function()
             env = env() }
     end
 
-    local function creates()
-        local count = 0
-        for _, request in ipairs(sandbox:requests()) do
-            count = count + (request.operation == "create" and 1 or 0)
-        end
-        return count
-    end
-
     local function is_well(result)
         assert.are.equal(0, result.status, result.stderr)
-        assert.are.equal(12, creates())
+        assert.are.equal(12, sandbox:asked "create")
     end
 
     it("that tells times to fewer digits is not damaged by that", function()
@@ -80,7 +72,7 @@ describe("a job in a database", function()
             local statuses = { runners[1]:wait(20).status, runners[2]:wait(20).status }
             table.sort(statuses)
             assert.are.same({ 0, 2 }, statuses, level)
-            assert.are.equal(12, creates())
+            assert.are.equal(12, sandbox:asked "create")
             sandbox:stop()
             sandbox = support.sandbox { world = 0, rate = 0, creating_seconds = 0, sync_seconds = 0 }
             assert.are.equal(0, support.run({ "jobs", "forget", "j", "--store", store }).status)
@@ -90,7 +82,7 @@ describe("a job in a database", function()
     it("that answers before its disk has it loses nothing when it crashes", function()
         set "synchronous_commit = off"
         local first = start(0.1)
-        support.eventually("the first mirrors", function() return creates() >= 5 end)
+        support.eventually("the first mirrors", function() return sandbox:asked "create" >= 5 end)
         first:signal("KILL")
         server:stop("crash")
         server:run()
@@ -103,7 +95,7 @@ describe("a job in a database", function()
             set(limit)
         end
         local first = start(0.1)
-        support.eventually("the first mirrors", function() return creates() >= 2 end)
+        support.eventually("the first mirrors", function() return sandbox:asked "create" >= 2 end)
         server:sql("SET statement_timeout = 0; BEGIN; LOCK kmirror.changes; SELECT pg_sleep(1); COMMIT", name)
         local result = first:wait(20)
         is_well(result)
@@ -122,7 +114,7 @@ describe("a job in a database", function()
             local result = start(0):wait(25)
             assert.are.equal(0, result.status, result.stderr)
             assert.is_true(support.now() - began < 12, support.now() - began)
-            assert.are.equal(12, creates())
+            assert.are.equal(12, sandbox:asked "create")
             cut:signal("KILL")
             cut:wait()
             proxy:stop()

@@ -25,11 +25,7 @@ describe("the rollout runbook", function()
     end
 
     local function count(operation)
-        local found = 0
-        for _, request in ipairs(it_.sandbox:requests()) do
-            found = found + (request.operation == operation and 1 or 0)
-        end
-        return found
+        return it_.sandbox:asked(operation)
     end
 
     -- What export says of the mirror of a regex.

@@ -300,6 +300,17 @@ function sandbox:requests()
     return requests
 end
 
+---How often it was asked for an operation, however it answered.
+---@param operation string
+---@return integer
+function sandbox:asked(operation)
+    local count = 0
+    for _, request in ipairs(self:requests()) do
+        count = count + (request.operation == operation and 1 or 0)
+    end
+    return count
+end
+
 ---What mirrors.connect{} wants to know to reach it; `overrides` are added.
 ---@param overrides table?
 ---@return table
